@@ -1,0 +1,86 @@
+#include "base/bytes.h"
+
+#include <string.h>
+
+weir_status weir_bytes_take(struct weir_bytes *b, const uint8_t **out, uint64_t n, const char *what)
+{
+    *out = NULL;
+    if (n > b->size - b->at)
+        return weir_fail(WEIR_E_INPUT,
+                         "%s: byte %zu: %s needs %llu bytes, the file has %zu left: it is truncated or damaged",
+                         b->file, b->at, what, (unsigned long long)n, b->size - b->at);
+    *out = b->data + b->at;
+    b->at += (size_t)n;
+    return WEIR_OK;
+}
+
+static weir_status number(struct weir_bytes *b, uint64_t *out, size_t n, const char *what)
+{
+    const uint8_t *p;
+    *out = 0;
+    TRY(weir_bytes_take(b, &p, n, what));
+    for (size_t i = n; i-- > 0;)
+        *out = *out << 8 | p[i];
+    return WEIR_OK;
+}
+
+weir_status weir_bytes_u8(struct weir_bytes *b, uint8_t *out, const char *what)
+{
+    uint64_t x;
+    weir_status status = number(b, &x, 1, what);
+    *out = (uint8_t)x;
+    return status;
+}
+
+weir_status weir_bytes_u16(struct weir_bytes *b, uint16_t *out, const char *what)
+{
+    uint64_t x;
+    weir_status status = number(b, &x, 2, what);
+    *out = (uint16_t)x;
+    return status;
+}
+
+weir_status weir_bytes_u32(struct weir_bytes *b, uint32_t *out, const char *what)
+{
+    uint64_t x;
+    weir_status status = number(b, &x, 4, what);
+    *out = (uint32_t)x;
+    return status;
+}
+
+weir_status weir_bytes_u64(struct weir_bytes *b, uint64_t *out, const char *what)
+{
+    return number(b, out, 8, what);
+}
+
+/* Length of the well-formed sequence at p (at most n bytes), 0 if there is none. Table 3-7 of the Unicode standard. */
+static size_t sequence(const uint8_t *p, size_t n)
+{
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    size_t length = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    uint8_t low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    if (n < length || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool weir_utf8_valid(const char *text, size_t n, size_t *bad)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    for (size_t i = 0; i < n;) {
+        size_t length = sequence(p + i, n - i);
+        if (length == 0) {
+            *bad = i;
+            return false;
+        }
+        i += length;
+    }
+    return true;
+}

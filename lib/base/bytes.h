@@ -1,0 +1,24 @@
+/* A bounded reader of little-endian bytes: the only way lengths and numbers come out of binary files. */
+#ifndef WEIR_BASE_BYTES_H
+#define WEIR_BASE_BYTES_H
+
+#include "base/status.h"
+
+struct weir_bytes {
+    const char *file; /* for messages; not owned */
+    const uint8_t *data;
+    size_t size, at; /* at <= size always */
+};
+
+/* Each reads one thing called `what` and moves on, or fails with "FILE: byte N: ..." and does not move. */
+WEIR_CHECKED weir_status weir_bytes_u8(struct weir_bytes *b, uint8_t *out, const char *what);
+WEIR_CHECKED weir_status weir_bytes_u16(struct weir_bytes *b, uint16_t *out, const char *what);
+WEIR_CHECKED weir_status weir_bytes_u32(struct weir_bytes *b, uint32_t *out, const char *what);
+WEIR_CHECKED weir_status weir_bytes_u64(struct weir_bytes *b, uint64_t *out, const char *what);
+/* A view of the next n bytes. */
+WEIR_CHECKED weir_status weir_bytes_take(struct weir_bytes *b, const uint8_t **out, uint64_t n, const char *what);
+
+/* Whether `n` bytes at `text` are UTF-8 (RFC 3629); if not, *bad is the offset of the first byte that is not. */
+bool weir_utf8_valid(const char *text, size_t n, size_t *bad);
+
+#endif

@@ -1,0 +1,16 @@
+/* Which instructions this processor has: what picks among builds of the same kernels. */
+#ifndef WEIR_BASE_CPU_H
+#define WEIR_BASE_CPU_H
+
+enum weir_isa {
+    WEIR_ISA_PLAIN, /* what every processor of the architecture has */
+    WEIR_ISA_AVX2,  /* with FMA and F16C */
+    WEIR_ISA_AVX512 /* F, BW, DQ, VL */
+};
+
+/* The best one, or less where the environment says so (WEIR_ISA=plain, avx2 or avx512). Asked once. */
+enum weir_isa weir_isa(void);
+/* For tests: use this one from now on; @return whether the processor has it. */
+int weir_isa_use(enum weir_isa isa);
+
+#endif

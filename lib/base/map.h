@@ -1,0 +1,17 @@
+/* A file mapped read-only, private. Views into it live as long as it does. */
+#ifndef WEIR_BASE_MAP_H
+#define WEIR_BASE_MAP_H
+
+#include "base/status.h"
+
+struct weir_map {
+    char *path;
+    const uint8_t *data; /* [size]; NULL for an empty file */
+    size_t size;
+};
+
+/* Fails with WEIR_E_INPUT, naming the path, when it is no regular file that can be read. */
+WEIR_CHECKED weir_status weir_map_open(struct weir_map **out, const char *path);
+void weir_map_close(struct weir_map *map);
+
+#endif

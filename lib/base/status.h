@@ -1,0 +1,27 @@
+/* Statuses and messages. A function that can fail returns weir_status; three words say what happens to it:
+   raise (weir_fail), pass on (TRY), add where it happened (weir_in). */
+#ifndef WEIR_BASE_STATUS_H
+#define WEIR_BASE_STATUS_H
+
+#include "weir.h"
+
+/* Pass a failure on to the caller. Only where nothing needs to be closed; else `goto done`. */
+#define TRY(expression)                                                                                                \
+    do {                                                                                                               \
+        weir_status try_status_ = (expression);                                                                        \
+        if (try_status_ != WEIR_OK)                                                                                    \
+            return try_status_;                                                                                        \
+    } while (0)
+
+/* Run, and on failure leave through the `done:` label that closes what is open. Needs a local `status`. */
+#define TRY_DONE(expression)                                                                                           \
+    do {                                                                                                               \
+        status = (expression);                                                                                         \
+        if (status != WEIR_OK)                                                                                         \
+            goto done;                                                                                                 \
+    } while (0)
+
+/* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
+weir_status weir_in(weir_status status, const char *where);
+
+#endif

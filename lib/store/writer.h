@@ -1,0 +1,78 @@
+/* Writes one cache file (docs/store.md): a thread of its own does all that HDF5 does while the engine computes.
+
+   The file grows under a partial name beside the final one and is renamed when it is complete and on disk; a store that
+   is closed before commit removes what it wrote. */
+#ifndef WEIR_STORE_WRITER_H
+#define WEIR_STORE_WRITER_H
+
+#include "base/buffer.h"
+
+struct weir_store;
+
+struct weir_store_prompt {
+    const int32_t *ids; /* [n] */
+    size_t n;
+    const char *text; /* [n_text]; NULL where there was none */
+    size_t n_text;
+    const int32_t *positions; /* [n_rows] absolute positions that get a row, ascending */
+    size_t n_rows;
+};
+
+struct weir_store_point {
+    const weir_point *point;
+    size_t shape[WEIR_MAX_AXES]; /* sizes below layer and prompt; those of pos, query and key are the store's to know */
+    const bool *layers;          /* [n_layers] stored or not; NULL outside blocks */
+    const char *units;           /* for the attribute: "5.3+7.2"; NULL when whole */
+    bool whole;                  /* every unit and every row, in the layers that are stored */
+};
+
+struct weir_store_spec {
+    const weir_model_info *model;
+    const char *command, *edits;             /* may be NULL */
+    const struct weir_store_prompt *prompts; /* [n_prompts] */
+    size_t n_prompts;
+    const struct weir_store_point *points; /* [n_points] */
+    size_t n_points;
+    size_t next; /* width of /next; 0: no such group */
+    bool loss;   /* /prompts/loss is wanted */
+    weir_dtype dtype;
+    bool gzip, force;
+    /* What a token shows as, for /tokens/text: weir_token_text with the model at hand. */
+    size_t (*token_text)(const void *context, int32_t id, char *text, size_t size);
+    const void *token_context;
+};
+
+/* About as many bytes as the file will have. */
+uint64_t weir_store_size(const struct weir_store_spec *spec);
+
+/* Makes the partial file with everything but activations in it. The spec and what it points to stay until close.
+   WEIR_E_OUTPUT when the folder cannot be written, the output exists without force, or the disk has less room than
+   weir_store_size says. */
+WEIR_CHECKED weir_status weir_store_create(struct weir_store **out, const char *path,
+                                           const struct weir_store_spec *spec);
+
+/* A value on its way into the file. */
+struct weir_store_value {
+    size_t point;        /* index into the spec's points */
+    int layer, prompt;   /* layer -1 outside blocks */
+    const float *data;   /* the whole value, C order, axes of the point, its pos or query axis as long as the prompt */
+    weir_buffer *buffer; /* holds data: retained here until written; NULL when data stays valid until commit */
+    const int32_t
+        *positions;       /* [n_rows] which positions of the value to store, ascending; NULL: all rows of the prompt */
+    size_t n_rows;        /* (the arrays are copied) */
+    const int32_t *units; /* [n_units] which heads or neurons; NULL: all */
+    size_t n_units;
+};
+
+/* Queues a value; waits when too much is queued. A failure of the writer thread is reported by the next call. */
+WEIR_CHECKED weir_status weir_store_put(struct weir_store *store, const struct weir_store_value *value);
+/* Queues one prompt's most likely next tokens, [n_rows, next] each (copied), and its loss (NaN: none). */
+WEIR_CHECKED weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const int32_t *ids,
+                                             const float *logits, const float *logprobs, float loss);
+/* Waits for the thread, closes the file, fsync, rename, fsync of the folder. */
+WEIR_CHECKED weir_status weir_store_commit(struct weir_store *store);
+/* Finite values saturated to f16's range, over all points. */
+uint64_t weir_store_saturated(const struct weir_store *store);
+void weir_store_close(struct weir_store *store);
+
+#endif

@@ -1,0 +1,343 @@
+/**
+ * weir: run a transformer with named hook points, keep what flows past them.
+ *
+ * The only public header. The pieces, in the order in which they are used:
+ *
+ *   weir_model     a language model: weights mapped from disk, tokenizer, geometry
+ *   weir_tokens    the ids of one prompt
+ *   weir_run       a model, what to do at its hook points, and the work space for forward passes
+ *   weir_capture   a hook that stores what it sees in an HDF5 file
+ *   weir_file      such a file, open for reading
+ *
+ * A prompt's last-layer attention, in ten lines:
+ *
+ *     static weir_status show(const weir_event *e, void *payload)        // e->data is [head, query, key]
+ *     {
+ *         printf("layer %d: %zu heads, %zu queries\n", e->layer, e->shape[0], e->shape[1]);
+ *         return WEIR_OK;
+ *     }
+ *     ...
+ *     weir_model_open(&model, "HuggingFaceTB/SmolLM2-135M", NULL);
+ *     weir_tokenize(model, "Hello there", WEIR_BOS_AUTO, &tokens);
+ *     weir_run_open(&run, model, NULL);
+ *     weir_run_hook(run, "pattern:-1", WEIR_READ, show, NULL);
+ *     weir_run_forward(run, &tokens, 1);
+ *
+ * Errors: every function that can fail returns a weir_status; when it is not WEIR_OK, weir_message() is one line that
+ * names what is wrong and what to do. The library never prints and never exits. Out-parameters come first and are NULL
+ * or empty after a failure. What you open you close; close functions accept NULL.
+ *
+ * Threads: one model may be shared by several runs; a run, a capture and a file belong to one thread at a time. HDF5 is
+ * used by one thread at a time: do not have a capture and a file at work in two threads at once.
+ */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define WEIR_API     __attribute__((visibility("default")))
+#define WEIR_CHECKED __attribute__((warn_unused_result))
+#else
+#define WEIR_API
+#define WEIR_CHECKED
+#endif
+
+/** @return the version of the library that is running, such as "0.1.0". */
+WEIR_API const char *weir_version(void);
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+/** What became of a call. The values 2 to 6 are also the exit codes of the command line. */
+typedef enum weir_status {
+    WEIR_OK = 0,
+    WEIR_E_USAGE = 2,       /**< an argument is wrong: an unknown hook, a position out of range */
+    WEIR_E_INPUT = 3,       /**< a file or text is missing, unreadable or malformed */
+    WEIR_E_UNSUPPORTED = 4, /**< well-formed, and not something weir can do; the message says why */
+    WEIR_E_OUTPUT = 5,      /**< could not write */
+    WEIR_E_MEMORY = 6,      /**< out of memory */
+    WEIR_E_STOPPED = 7      /**< a hook or a signal asked the run to end */
+} weir_status;
+
+/** @return the message of this thread's last failure; never NULL, valid until the next failure. */
+WEIR_API const char *weir_message(void);
+
+/** Sets this thread's message (printf style, one line) and @return `status`: for hooks that fail. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+WEIR_API weir_status
+weir_fail(weir_status status, const char *format, ...);
+
+/* ---- hook points ----------------------------------------------------------------------------------------------- */
+
+/** The axes of hook points. Every stored axis has one of these names (weir_axis_name). */
+typedef enum weir_axis {
+    WEIR_AXIS_LAYER,
+    WEIR_AXIS_PROMPT,
+    WEIR_AXIS_POS,
+    WEIR_AXIS_QUERY,
+    WEIR_AXIS_KEY,
+    WEIR_AXIS_HEAD,
+    WEIR_AXIS_KV_HEAD,
+    WEIR_AXIS_D_HEAD,
+    WEIR_AXIS_D_MODEL,
+    WEIR_AXIS_D_MLP,
+    WEIR_AXIS_D_EXPERT,
+    WEIR_AXIS_EXPERT,
+    WEIR_AXIS_EXPERT_K,
+    WEIR_AXIS_VOCAB,
+    WEIR_N_AXES
+} weir_axis;
+
+/** @return "layer", "prompt", "pos", ...; NULL for a value out of range. */
+WEIR_API const char *weir_axis_name(weir_axis axis);
+
+enum { WEIR_MAX_AXES = 3 }; /**< axes of one value below layer and prompt */
+
+/** One hook point, whatever the model. `axes` are those below layer and prompt, outermost first. */
+typedef struct weir_point {
+    int id;              /**< 0 to weir_n_points() - 1 */
+    const char *name;    /**< short name: "pattern" */
+    const char *hook;    /**< TransformerLens's name: "blocks.{layer}.attn.hook_pattern" */
+    const char *meaning; /**< one line */
+    bool per_layer;      /**< the name begins with "blocks.{layer}." */
+    bool by_default;     /**< one of the five that are stored when nothing is asked for */
+    bool by_name_only;   /**< large and derivable: `*` does not include it */
+    int n_axes;
+    weir_axis axes[WEIR_MAX_AXES];
+} weir_point;
+
+WEIR_API int weir_n_points(void);
+/** @return point `id`, static; NULL when out of range. */
+WEIR_API const weir_point *weir_point_at(int id);
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+typedef struct weir_model weir_model;
+
+/** The geometry of a model. Sizes that vary by layer or do not apply are 0. */
+typedef struct weir_model_info {
+    const char *name;   /**< the folder's, file's or repository's name; owned by the model */
+    const char *path;   /**< where its weights were found; owned by the model */
+    const char *family; /**< Hugging Face model_type: "llama" */
+    const char *format; /**< "safetensors" or "gguf" */
+    const char *config; /**< the configuration as JSON text; owned by the model */
+    int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab;
+    int n_context; /**< the longest prompt it takes */
+    uint64_t n_params;
+    const char *digest; /**< 64 hex digits over headers, config and sizes; owned by the model */
+    bool has_tokenizer; /**< without one it runs on token ids only */
+} weir_model_info;
+
+typedef struct weir_model_options {
+    int n_threads; /**< 0: as many as the machine has */
+} weir_model_options;
+
+/**
+ * Opens a model. `where` is a Hugging Face folder, a .gguf file, or an org/name that the Hugging Face cache has.
+ * Weights are mapped read-only; nothing is copied yet.
+ * @param options NULL for the defaults.
+ * @return WEIR_E_INPUT when missing or malformed, WEIR_E_UNSUPPORTED for a family or option that weir does not know.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_model_open(weir_model **out, const char *where,
+                                                  const weir_model_options *options);
+WEIR_API void weir_model_close(weir_model *model);
+WEIR_API const weir_model_info *weir_model_get_info(const weir_model *model);
+
+/** @return whether `point` fires in `layer` (-1 for points outside blocks); `why`, when given, gets the reason if not.
+ */
+WEIR_API bool weir_model_has_point(const weir_model *model, int point, int layer, const char **why);
+/** Sizes of `point`'s axes in this model; pos, query and key are 0. @return the number of axes. */
+WEIR_API int weir_model_shape(const weir_model *model, int point, size_t shape[WEIR_MAX_AXES]);
+
+/* ---- tokens ---------------------------------------------------------------------------------------------------- */
+
+/** One prompt as token ids. `text` is NULL where it was made from ids. */
+typedef struct weir_tokens {
+    int32_t *ids; /**< [n] */
+    size_t n;
+    char *text; /**< UTF-8, ended by NUL; may hold NULs before that: n_text counts */
+    size_t n_text;
+} weir_tokens;
+
+typedef enum weir_bos {
+    WEIR_BOS_AUTO, /**< as the tokenizer's own rules say */
+    WEIR_BOS_YES,  /**< one beginning-of-sequence token in front, never two */
+    WEIR_BOS_NO
+} weir_bos;
+
+/** Tokenizes `n` bytes of UTF-8. @return WEIR_E_INPUT for invalid UTF-8 (naming the byte). Close with
+ * weir_tokens_close. */
+WEIR_API WEIR_CHECKED weir_status weir_tokenize(weir_tokens *out, const weir_model *model, const char *text, size_t n,
+                                                weir_bos bos);
+/** Copies ids and checks them against the vocabulary. @return WEIR_E_USAGE for an id out of range. */
+WEIR_API WEIR_CHECKED weir_status weir_tokens_from_ids(weir_tokens *out, const weir_model *model, const int32_t *ids,
+                                                       size_t n);
+WEIR_API void weir_tokens_close(weir_tokens *tokens);
+/**
+ * What one token shows as: its bytes as text, where not UTF-8 as \xNN. Written to `text` (cut to `size`, always ended).
+ * @return its whole length.
+ */
+WEIR_API size_t weir_token_text(const weir_model *model, int32_t id, char *text, size_t size);
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+typedef struct weir_run weir_run;
+typedef struct weir_buffer weir_buffer;
+
+/**
+ * What a hook sees: the value of one point, in one layer, for one prompt. `data` is C-contiguous, axes outermost first.
+ * It is valid during the call; to read it later without a copy, retain `buffer`. (expert_indices holds int32 in place
+ * of float.)
+ */
+typedef struct weir_event {
+    const weir_point *point;
+    int layer;  /**< -1 outside blocks */
+    int prompt; /**< index over the whole run */
+    int n_axes;
+    const weir_axis *axes;
+    size_t shape[WEIR_MAX_AXES];
+    float *data; /**< may be written to by hooks registered with WEIR_EDIT only */
+    weir_buffer *buffer;
+} weir_event;
+
+/** Keeps the memory behind an event's data alive, and unchanged, past the call: release it, from any thread. */
+WEIR_API void weir_buffer_retain(weir_buffer *buffer);
+WEIR_API void weir_buffer_release(weir_buffer *buffer);
+
+/** A hook. A status that is not WEIR_OK ends the run with its message (weir_fail sets one). */
+typedef weir_status weir_hook_fn(const weir_event *event, void *payload);
+
+typedef enum weir_access {
+    WEIR_READ, /**< sees values after all edits */
+    WEIR_EDIT  /**< may change them; editors run in the order registered */
+} weir_access;
+
+typedef struct weir_run_options {
+    size_t batch_positions; /**< how many positions are computed at once; 0: chosen by weir */
+} weir_run_options;
+
+WEIR_API WEIR_CHECKED weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_options *options);
+WEIR_API void weir_run_close(weir_run *run);
+
+/**
+ * Registers a hook at every point that `selection` names, in the grammar HOOK[:LAYERS], comma-separated. The hook sees
+ * whole values: selections of units and positions belong to captures, and are refused here.
+ * @return WEIR_E_USAGE for a name that matches nothing (naming the nearest), WEIR_E_UNSUPPORTED for a point that this
+ * model does not have.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access,
+                                                weir_hook_fn *hook, void *payload);
+
+/**
+ * Runs all prompts. What no hook wants is not computed: the pass ends after the last layer that is wanted. Hooks are
+ * called on this thread, once per (point, layer, prompt); for one prompt in the order of computation.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n);
+
+/* ---- capturing ------------------------------------------------------------------------------------------------- */
+
+typedef struct weir_capture weir_capture;
+
+typedef enum weir_dtype { WEIR_F32, WEIR_F16, WEIR_BF16 } weir_dtype;
+
+typedef struct weir_capture_options {
+    const char *hooks;     /**< selection, NULL for the default set */
+    const char *positions; /**< slice that all hooks share, NULL for all */
+    int next;              /**< the k most likely next tokens a position, and each prompt's loss; 0: none */
+    weir_dtype dtype;
+    bool gzip;           /**< compress patterns */
+    bool force;          /**< replace an existing file */
+    const char *command; /**< kept in the file as what made it; may be NULL */
+} weir_capture_options;
+
+/** What a capture will write, known before it starts. */
+typedef struct weir_capture_size {
+    int n_points;
+    size_t n_positions; /**< rows of the pos axis */
+    uint64_t bytes;     /**< about as many as the file will have; before compression */
+} weir_capture_size;
+
+/**
+ * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets and stay until close.
+ * Nothing is written before weir_run_forward; the file gets its name in weir_capture_commit.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path,
+                                                    const weir_tokens *prompts, size_t n,
+                                                    const weir_capture_options *options);
+WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capture);
+/** Waits until all is on disk and gives the file its name. */
+WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
+/** @return how many stored values were too large for f16 and were saturated; for after commit. */
+WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
+/** Closes; what was not committed leaves nothing behind. */
+WEIR_API void weir_capture_close(weir_capture *capture);
+
+/* ---- reading files --------------------------------------------------------------------------------------------- */
+
+typedef struct weir_file weir_file;
+
+typedef struct weir_file_info {
+    int schema; /**< version of the layout */
+    const char *model, *family, *created, *command;
+    const char *config, *digest; /**< the model's; digest is 64 hex digits */
+    weir_dtype dtype;
+    int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
+    int n_points;                                /**< stored points: weir_file_point */
+} weir_file_info;
+
+/** One stored hook point. */
+typedef struct weir_file_point {
+    const weir_point *point;
+    size_t shape[WEIR_MAX_AXES]; /**< below layer and prompt */
+    const bool *layers;          /**< [n_layers] stored or not; NULL for points outside blocks */
+    const char *units;           /**< stored heads or neurons as a slice; NULL for all */
+    uint64_t saturated;          /**< values that f16 could not hold */
+    uint64_t bytes;              /**< on disk */
+} weir_file_point;
+
+WEIR_API WEIR_CHECKED weir_status weir_file_open(weir_file **out, const char *path);
+WEIR_API void weir_file_close(weir_file *file);
+WEIR_API const weir_file_info *weir_file_get_info(const weir_file *file);
+/** @return stored point `i`, owned by the file; NULL when out of range. */
+WEIR_API const weir_file_point *weir_file_point_at(const weir_file *file, int i);
+/** @return the stored point of that short name, or NULL. */
+WEIR_API const weir_file_point *weir_file_find(const weir_file *file, const char *name);
+/** Prompt `i`: ids, text (may be NULL) and the absolute positions of its stored rows [n_positions], -1 where none. */
+typedef struct weir_file_prompt {
+    const int32_t *ids; /**< [n] */
+    size_t n;
+    const char *text;
+    const int32_t *positions; /**< [n_positions of the file] */
+    size_t n_rows;            /**< stored rows */
+    float loss;               /**< mean next-token loss in nats; NaN where it was not stored */
+} weir_file_prompt;
+WEIR_API WEIR_CHECKED weir_status weir_file_get_prompt(const weir_file *file, int prompt, weir_file_prompt *out);
+/** @return what token `index` of `prompt` shows as; "" past the end. */
+WEIR_API const char *weir_file_token(const weir_file *file, int prompt, int index);
+/** A block of a value: below layer and prompt, `start` and `count` along each axis. */
+typedef struct weir_block {
+    size_t start[WEIR_MAX_AXES], count[WEIR_MAX_AXES];
+} weir_block;
+
+/**
+ * Reads the value of a stored point as float32 (indices as numbers), all of it, or the part that `block` names.
+ * @param layer -1 for points outside blocks.
+ * @param block NULL for the whole value.
+ * @param out [product of the counts], C order; values not stored are NaN.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
+                                                 int prompt, const weir_block *block, float *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
