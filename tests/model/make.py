@@ -51,8 +51,9 @@ def make(family, row):
     print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
 
 
-# "A weir is a low dam across a stream, where the flow of the water is measured day and night."
-SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 14, 29), rows=(0, 1, 2, 11, 22),
+# "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
+# PyTorch's worst point in them (the MLP of layer 9 at position 15)
+SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 9, 29), rows=(0, 1, 2, 15, 22),
                tokens=[49, 392, 337, 314, 253, 1642, 2156, 1699, 253, 5390, 28, 837, 260, 1874, 282, 260, 913, 314, 6090, 1194, 284,
                        3163, 30])
 
