@@ -1,0 +1,104 @@
+#include "points/nearest.h"
+
+#include "points/points.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LONGEST = 63, MOST = 3 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+size_t weir_edit_distance(const char *a, const char *b)
+{
+    size_t n = strnlen(a, LONGEST), m = strnlen(b, LONGEST);
+    size_t rows[3][LONGEST + 1]; /* distances of a's first i - 2, i - 1 and i bytes to b's first j */
+    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+    for (size_t j = 0; j <= m; j++)
+        last[j] = before[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = least(now[j], before[j - 2] + 1);
+        }
+        size_t *free = before;
+        before = last;
+        last = now;
+        now = free;
+    }
+    return last[m];
+}
+
+#define POINT(id, short_name, full, scope, stored, axes, meaning)
+#define ALIAS(short_name, full) {short_name, full},
+static const struct {
+    const char *point, *name; /* name is without "blocks.{layer}." */
+} aliases[] = {
+#include "points/points.def"
+};
+#undef POINT
+#undef ALIAS
+
+/* What stands behind "blocks.ANYTHING.", or the name itself. */
+static const char *without_block(const char *name)
+{
+    const char *dot = strncmp(name, "blocks.", 7) == 0 ? strchr(name + 7, '.') : NULL;
+    return dot ? dot + 1 : name;
+}
+
+/* To the full name, or to its last part alone: "hook_pattern" means attn.hook_pattern. */
+static size_t to_full_name(const char *name, const char *full)
+{
+    const char *dot = strrchr(full, '.');
+    size_t whole = weir_edit_distance(name, full);
+    return dot ? least(whole, weir_edit_distance(name, dot + 1)) : whole;
+}
+
+static size_t to_point(const char *name, const weir_point *point)
+{
+    size_t best = least(weir_edit_distance(name, point->name), to_full_name(name, without_block(point->hook)));
+    if (strlen(name) > 2 && strstr(point->name, name))
+        best = least(best, 1); /* "scores" is far from attn_scores by letters, and not by meaning */
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].point, point->name) == 0)
+            best = least(best, to_full_name(name, aliases[i].name));
+    return best;
+}
+
+/* Puts the point where it belongs among the best so far; earlier points stay before equally near ones. */
+static int insert(int ids[MOST], size_t distances[MOST], int n, int id, size_t distance)
+{
+    int at = n;
+    while (at > 0 && distances[at - 1] > distance)
+        at--;
+    if (at == MOST)
+        return n;
+    n = n < MOST ? n + 1 : MOST;
+    for (int i = n - 1; i > at; i--) {
+        ids[i] = ids[i - 1];
+        distances[i] = distances[i - 1];
+    }
+    ids[at] = id;
+    distances[at] = distance;
+    return n;
+}
+
+void weir_nearest_points(char *text, size_t size, const char *name)
+{
+    bool full = strchr(name, '.') || strstr(name, "hook");
+    int ids[MOST] = {0}, n = 0;
+    size_t distances[MOST] = {0}, at = 0;
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        n = insert(ids, distances, n, i, to_point(without_block(name), weir_point_at(i)));
+    for (int i = 0; i < n && distances[i] == distances[0]; i++) {
+        const weir_point *point = weir_point_at(ids[i]);
+        int wrote = snprintf(at < size ? text + at : NULL, at < size ? size - at : 0, "%s%s", i ? ", " : "",
+                             full ? point->hook : point->name);
+        at += (size_t)wrote;
+    }
+}

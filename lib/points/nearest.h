@@ -1,0 +1,15 @@
+/* Which names a misspelt one may have meant. */
+#ifndef WEIR_POINTS_NEAREST_H
+#define WEIR_POINTS_NEAREST_H
+
+#include "base/status.h"
+
+/* How many single changes (a letter more, less or other, two neighbours swapped) make `b` of `a`; names are compared by
+   their first 63 bytes. */
+size_t weir_edit_distance(const char *a, const char *b);
+
+/* The hook points whose short name, full name or alias is nearest to `name`, best first, as "pattern, z"; full names
+   when `name` looks like one. Written to `text` (cut to `size`, always ended). */
+void weir_nearest_points(char *text, size_t size, const char *name);
+
+#endif

@@ -1,0 +1,233 @@
+#include "base/alloc.h"
+#include "points/nearest.h"
+#include "points/select.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct weir_selection *selection;
+
+static void close_selection(void)
+{
+    weir_selection_close(selection);
+    selection = NULL;
+}
+
+TestSuite(select, .fini = close_selection);
+TestSuite(points);
+
+/* The short names of a term's points, in the order of the list, with spaces between. */
+static const char *names(const struct weir_term *term)
+{
+    static char text[2048];
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        if (term->points[i])
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", at ? " " : "", weir_point_at(i)->name);
+    return text;
+}
+
+/* What the slices mark of 0 to length - 1, as "0 1 5"; or the message when they are out of range. */
+static const char *marks(const struct weir_slices *slices, size_t length)
+{
+    static char text[512];
+    bool marked[64] = {false};
+    size_t at = 0;
+    if (weir_slices_mark(slices, marked, length, "layer") != WEIR_OK)
+        return weir_message();
+    text[0] = '\0';
+    for (size_t i = 0; i < length; i++)
+        if (marked[i])
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%zu", at ? " " : "", i);
+    return text;
+}
+
+static const struct weir_term *first(const char *text)
+{
+    close_selection();
+    weir_status status = weir_selection_parse(&selection, text);
+    cr_assert(eq(int, status, WEIR_OK), "%s: %s", text, weir_message());
+    return &selection->terms[0];
+}
+
+static void refuses(const char *text, const char *message)
+{
+    close_selection();
+    cr_expect(eq(int, weir_selection_parse(&selection, text), WEIR_E_USAGE), "%s", text);
+    cr_expect(zero(ptr, selection));
+    cr_expect(eq(str, (char *)weir_message(), (char *)message));
+}
+
+static void selects(const char *text, const char *points, const char *layers, const char *units, const char *positions)
+{
+    const struct weir_term *term = first(text);
+    cr_expect(eq(str, (char *)names(term), (char *)points), "%s", text);
+    cr_expect(eq(str, (char *)marks(&term->layers, 12), (char *)layers), "%s", text);
+    cr_expect(eq(str, (char *)marks(&term->units, 6), (char *)units), "%s", text);
+    cr_expect(eq(str, (char *)marks(&term->positions, 4), (char *)positions), "%s", text);
+}
+
+#define ALL12 "0 1 2 3 4 5 6 7 8 9 10 11"
+#define ALL6  "0 1 2 3 4 5"
+#define ALL4  "0 1 2 3"
+
+Test(select, reads_every_form_of_the_grammar)
+{
+    selects("pattern", "pattern", ALL12, ALL6, ALL4);
+    selects("z:3", "z", "3", ALL6, ALL4);
+    selects("pattern:0:6", "pattern", "0 1 2 3 4 5", ALL6, ALL4);
+    selects("z:5.3", "z", "5", "3", ALL4);
+    selects("z:.3", "z", ALL12, "3", ALL4);
+    selects("z::.3", "z", ALL12, "3", ALL4);
+    selects("resid_post:-1@-1", "resid_post", "11", ALL6, "3");
+    selects("mlp_post:4.1+3:5", "mlp_post", "4", "1 3 4", ALL4);
+    selects("z:0+4+6:9", "z", "0 4 6 7 8", ALL6, ALL4);
+    selects("z:::4@1:", "z", "0 4 8", ALL6, "1 2 3");
+    selects("z@:2", "z", ALL12, ALL6, "0 1");
+    selects("z:-3:", "z", "9 10 11", ALL6, ALL4);
+    selects("logits@-1", "logits", ALL12, ALL6, "3");
+}
+
+Test(select, knows_full_names_and_aliases)
+{
+    selects("blocks.*.attn.hook_pattern", "pattern", ALL12, ALL6, ALL4);
+    selects("blocks.{layer}.attn.hook_pattern:2", "pattern", "2", ALL6, ALL4);
+    selects("blocks.3.attn.hook_z", "z", "3", ALL6, ALL4);
+    selects("blocks.3.attn.hook_z:.1@0", "z", "3", "1", "0");
+    selects("blocks.0.attn.o.hook_in", "z", "0", ALL6, ALL4);
+    selects("blocks.11.hook_out", "resid_post", "11", ALL6, ALL4);
+    selects("hook_unembed", "unembed", ALL12, ALL6, ALL4);
+    cr_expect(not(first("blocks.*.attn.hook_pattern")->by_glob), "one point by its name: a model must have it");
+}
+
+Test(select, globs_match_short_and_full_names)
+{
+    selects("resid_*", "resid_pre resid_mid resid_post", ALL12, ALL6, ALL4);
+    selects("blocks.2.attn.hook_rot_?", "rot_q rot_k", "2", ALL6, ALL4);
+    selects("ln_final.*", "ln_final_scale ln_final_normalized ln_final_out", ALL12, ALL6, ALL4);
+    cr_expect(first("resid_*")->by_glob);
+}
+
+Test(select, a_star_leaves_out_what_must_be_named)
+{
+    const struct weir_term *term = first("*");
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        cr_expect(eq(int, term->points[i], !weir_point_at(i)->by_name_only), "%s", weir_point_at(i)->name);
+    refuses("attn_i*", "'attn_i*' matches only large, derivable hook points: write their names");
+    selects("attn_in", "attn_in", ALL12, ALL6, ALL4);
+}
+
+Test(select, a_star_with_layers_means_points_that_have_layers)
+{
+    const struct weir_term *term = first("*:3");
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        cr_expect(not(term->points[i] && !weir_point_at(i)->per_layer), "%s", weir_point_at(i)->name);
+    cr_expect(term->points[WEIR_P_Z]);
+}
+
+Test(select, nothing_asked_for_is_the_default_set)
+{
+    selects("", "resid_pre pattern z mlp_post resid_post", ALL12, ALL6, ALL4);
+    selects(NULL, "resid_pre pattern z mlp_post resid_post", ALL12, ALL6, ALL4);
+}
+
+Test(select, commas_join_terms)
+{
+    first(" z:1 , pattern@0,logits");
+    cr_assert(eq(sz, selection->n, 3));
+    cr_expect(eq(str, selection->terms[0].text, "z:1"));
+    cr_expect(eq(str, (char *)names(&selection->terms[1]), "pattern"));
+    cr_expect(eq(str, (char *)names(&selection->terms[2]), "logits"));
+}
+
+Test(select, a_misspelt_name_gets_the_nearest)
+{
+    refuses("patern:3", "no hook point is called 'patern'; the nearest: pattern");
+    refuses("z,resid_pots", "no hook point is called 'resid_pots'; the nearest: resid_post");
+    refuses("blocks.3.attn.hook_patern",
+            "no hook point is called 'blocks.3.attn.hook_patern'; the nearest: blocks.{layer}.attn.hook_pattern");
+    refuses("hook_scores", "no hook point is called 'hook_scores'; the nearest: blocks.{layer}.ln1.hook_scale, "
+                           "blocks.{layer}.ln1_post.hook_scale, blocks.{layer}.ln2.hook_scale");
+    refuses("scores", "no hook point is called 'scores'; the nearest: attn_scores");
+    refuses("attn.o.hook_inn", "no hook point is called 'attn.o.hook_inn'; the nearest: blocks.{layer}.attn.hook_z");
+}
+
+Test(select, errors_point_at_the_term)
+{
+    refuses("z:x", "in 'z:x': 'x' is not a layer: write a number or a slice, as in 3, -1, 0:6, 2:, ::4 or 0+4+6:9");
+    refuses("pattern,z:1.a", "in 'z:1.a': 'a' is not a head or neuron: write a number or a slice, as in 3, -1, 0:6, "
+                             "2:, ::4 or 0+4+6:9");
+    refuses("z@1+", "in 'z@1+': '' is not a position: write a number or a slice, as in 3, -1, 0:6, 2:, ::4 or "
+                    "0+4+6:9");
+    refuses("z:6:0", "in 'z:6:0': '6:0' names no layer: slices run from the first to before the last");
+    refuses("z:::0", "in 'z:::0': '::0' is not a layer: steps are 1 or more");
+    refuses("z:::-1", "in 'z:::-1': '::-1' is not a layer: steps are 1 or more");
+    refuses("logits:3", "'logits:3': logits stands outside the layers; leave the layer out");
+    refuses("ln1_scale:3.1", "'ln1_scale:3.1': ln1_scale has no heads or neurons to choose from");
+    refuses("blocks.3.attn.hook_z:4", "'blocks.3.attn.hook_z:4' names its layer twice: in the name and after the "
+                                      "colon");
+    refuses(":3", "':3' lacks the hook point in front; * stands for all");
+    refuses("z,,q", "nothing stands on one side of a comma in the selection");
+    refuses("z,", "nothing stands on one side of a comma in the selection");
+    refuses("patern*", "no hook point matches 'patern*'; the nearest: pattern");
+    refuses("blocks.*.attn.hook_zz",
+            "no hook point matches 'blocks.*.attn.hook_zz'; the nearest: blocks.{layer}.attn.hook_z");
+}
+
+Test(select, hostile_text_is_refused)
+{
+    char text[4096];
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    cr_expect(eq(int, weir_selection_parse(&selection, text), WEIR_E_USAGE));
+    memset(text, '+', sizeof text - 1);
+    memcpy(text, "z:", 2);
+    cr_expect(eq(int, weir_selection_parse(&selection, text), WEIR_E_USAGE));
+    cr_expect(eq(int, weir_selection_parse(&selection, "z:99999999999999999999"), WEIR_E_USAGE));
+    cr_expect(eq(int, weir_selection_parse(&selection, "[[[*"), WEIR_E_USAGE));
+}
+
+Test(select, a_single_index_out_of_range_is_an_error_and_a_slice_clips)
+{
+    cr_expect(eq(str, (char *)marks(&first("z:12")->layers, 12), "layer 12 is out of range: there are 12, 0 to 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:-13")->layers, 12), "layer -13 is out of range: there are 12, 0 to 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:0")->layers, 0), "layer 0 is out of range: there are none"));
+    cr_expect(eq(str, (char *)marks(&first("z:10:99")->layers, 12), "10 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:50:99")->layers, 12), ""));
+    cr_expect(eq(str, (char *)marks(&first("z:-99:2")->layers, 12), "0 1"));
+}
+
+Test(select, every_failed_allocation_is_reported_and_leaks_nothing)
+{
+    for (long n = 0;; n++) {
+        weir_alloc_fail_after(n);
+        weir_status status = weir_selection_parse(&selection, "blocks.3.attn.hook_z,pattern:0+1.2@3,*");
+        weir_alloc_fail_after(-1);
+        if (status == WEIR_OK)
+            break;
+        cr_assert(eq(int, status, WEIR_E_MEMORY));
+        cr_assert(zero(ptr, selection));
+    }
+}
+
+Test(points, edit_distance_counts_single_changes)
+{
+    cr_expect(eq(sz, weir_edit_distance("", ""), 0));
+    cr_expect(eq(sz, weir_edit_distance("", "abc"), 3));
+    cr_expect(eq(sz, weir_edit_distance("pattern", "patern"), 1));
+    cr_expect(eq(sz, weir_edit_distance("post", "pots"), 1), "two neighbours swapped are one change");
+    cr_expect(eq(sz, weir_edit_distance("kitten", "sitting"), 3));
+}
+
+Test(points, every_name_finds_its_point)
+{
+    int layer;
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        const weir_point *point = weir_point_at(i);
+        cr_expect(eq(ptr, (void *)weir_point_find(point->name, &layer), (void *)point), "%s", point->name);
+        cr_expect(eq(ptr, (void *)weir_point_find(point->hook, &layer), (void *)point), "%s", point->hook);
+    }
+}
