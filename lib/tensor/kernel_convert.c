@@ -83,7 +83,7 @@ static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_
     }
 }
 
-/* ---- blocks of 32 values: each is d * q, or d * q + m ------------------------------------------------------------- */
+/* ---- blocks of 32 values: each is d * q, or d * q + m --------------------------------------------------------- */
 
 /* The loop that the functions below are made of: `value` is an expression in i. */
 #define DECODE(to, length, value)                                                                                      \
