@@ -21,7 +21,9 @@ const char *layers_text(char to[64], const bool *layers, int n)
             continue;
         while (i + 1 < n && layers[i + 1])
             i++;
-        at += (size_t)snprintf(to + at, 64 - at, first == i ? "%s%d" : "%s%d-%d", at ? "," : "", first, i);
+        at += (size_t)snprintf(to + at, 64 - at, "%s%d", at ? "," : "", first);
+        if (i > first)
+            at += (size_t)snprintf(to + at, 64 - at, "-%d", i);
         if (at >= 48)
             snprintf(to + at, 64 - at, ",...");
     }

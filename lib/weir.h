@@ -291,6 +291,7 @@ typedef struct weir_file_info {
     weir_dtype dtype;
     int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
     int n_points;                                /**< stored points: weir_file_point */
+    int n_next;                                  /**< most likely next tokens a position (weir_file_next); 0: none */
 } weir_file_info;
 
 /** One stored hook point. */
@@ -335,6 +336,13 @@ typedef struct weir_block {
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
                                                  int prompt, const weir_block *block, float *out);
+/**
+ * Reads the most likely next tokens of one prompt's stored rows, the likeliest first.
+ * @param ids, logits, logprobs each [n_rows of the prompt, n_next of the file]; NULL for what is not wanted.
+ * @return WEIR_E_USAGE when the file has none.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_file_next(const weir_file *file, int prompt, int32_t *ids, float *logits,
+                                                 float *logprobs);
 
 #ifdef __cplusplus
 }
