@@ -29,13 +29,15 @@ static const struct opt opts[] = {
     [FROM] = {'f', "file", OPT_TEXT, "FILE", "prompts from a file, one a line; - is standard input", .repeats = true},
     [TOKENS] = {0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true},
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
-    [HOOKS] = {0, "hooks", OPT_TEXT, "LIST",
-               "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
-               "mlp_post and resid_post, whole"},
+    [HOOKS] =
+        {0, "hooks", OPT_TEXT, "LIST",
+         "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
+         "mlp_post and resid_post, whole"},
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
-    [NEXT] = {0, "next", OPT_WHOLE, "K",
-              "store the K most likely next tokens of each position with their log-probabilities, and the prompts' loss",
-              .least = 1, .most = 1000000},
+    [NEXT] =
+        {0, "next", OPT_WHOLE, "K",
+         "store the K most likely next tokens of each position with their log-probabilities, and the prompts' loss",
+         .least = 1, .most = 1000000},
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
     [BOS] = {0, "bos", OPT_CHOICE, "yes|no|auto",
@@ -170,8 +172,8 @@ static void print_done(const struct dump *dump, double seconds)
     char size[16];
     const char *path = dump->args->text[OUT];
     uint64_t saturated = weir_capture_saturated(dump->capture);
-    fprintf(stderr, "%s: %s in %.1f s\n", path,
-            human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0), seconds);
+    fprintf(stderr, "%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0),
+            seconds);
     if (saturated)
         fprintf(stderr, "%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
                 (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
@@ -237,10 +239,11 @@ const struct command cmd_dump = {
     .name = "dump",
     .summary = "run a model on prompts and store what passes its hook points",
     .usage = "-m MODEL (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
-    .notes = "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
-             "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
-             "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
-             "all but the large ones that follow from others.",
+    .notes =
+        "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
+        "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
+        "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
+        "all but the large ones that follow from others.",
     .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

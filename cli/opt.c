@@ -66,7 +66,8 @@ weir_status command_find(const struct command **out, const struct command *const
             nearest = commands[i]->name;
         }
     }
-    return weir_fail(WEIR_E_USAGE, "there is no command '%s'; the nearest is %s (weir --help lists all)", name, nearest);
+    return weir_fail(WEIR_E_USAGE, "there is no command '%s'; the nearest is %s (weir --help lists all)", name,
+                     nearest);
 }
 
 /* ---- values ---- */
@@ -172,8 +173,8 @@ static weir_status take_letters(struct args *args, struct line *line, const char
     for (const char *p = word; *p; p++) {
         int i = find_letter(args->command, *p);
         if (i == NOT_FOUND)
-            return weir_fail(WEIR_E_USAGE, "weir %s has no option -%c (weir help %s lists all)", args->command->name, *p,
-                             args->command->name);
+            return weir_fail(WEIR_E_USAGE, "weir %s has no option -%c (weir help %s lists all)", args->command->name,
+                             *p, args->command->name);
         if (i == HELP_FLAG) {
             args->help = true;
             continue;
@@ -346,14 +347,15 @@ static void markdown_option(FILE *to, const struct opt *opt)
 
 void help_markdown(FILE *to, const struct command *const *commands, size_t n)
 {
-    fprintf(to, "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
-                "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage,\n"
-                "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted.\n"
-                "The shapes of `--json` are in json.md. `NO_COLOR` turns colours off, `COLUMNS` sets the width.\n");
+    fprintf(to,
+            "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
+            "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage,\n"
+            "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted.\n"
+            "The shapes of `--json` are in json.md. `NO_COLOR` turns colours off, `COLUMNS` sets the width.\n");
     for (size_t i = 0; i < n; i++) {
         const struct command *command = commands[i];
-        fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name, toupper((unsigned char)*command->summary),
-                command->summary + 1, command->name, command->usage);
+        fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name,
+                toupper((unsigned char)*command->summary), command->summary + 1, command->name, command->usage);
         if (command->notes)
             fprintf(to, "\n%s\n", command->notes);
         fprintf(to, "\n| option | |\n|---|---|\n");

@@ -21,8 +21,8 @@ struct opt {
 /* Rows that many commands have. */
 #define OPT_MODEL                                                                                                      \
     {                                                                                                                  \
-        'm', "model", OPT_TEXT, "MODEL", "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache", \
-            .required = true                                                                                           \
+        'm', "model", OPT_TEXT, "MODEL",                                                                               \
+            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache", .required = true          \
     }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \
@@ -36,7 +36,7 @@ struct opt {
 #define OPT_PROMPT_INDEX                                                                                               \
     {                                                                                                                  \
         0, "prompt", OPT_WHOLE, "I", "which prompt; 0 by default, negative from the end", .least = -INT32_MAX,         \
-                                                                                         .most = INT32_MAX             \
+                                                                                          .most = INT32_MAX            \
     }
 
 enum { MAX_OPTS = 16 };

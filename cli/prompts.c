@@ -36,8 +36,9 @@ static weir_status parse_ids(int32_t **out, size_t *n, const char *text)
         if (end == text || (*end && *end != ',') || errno || id < 0 || id > INT32_MAX) {
             weir_free(*out);
             *out = NULL;
-            return weir_fail(WEIR_E_USAGE, "--tokens: '%.20s' does not begin with a token id; write ids with commas "
-                                           "between, as in 1,2,3",
+            return weir_fail(WEIR_E_USAGE,
+                             "--tokens: '%.20s' does not begin with a token id; write ids with commas "
+                             "between, as in 1,2,3",
                              text);
         }
         (*out)[(*n)++] = (int32_t)id;

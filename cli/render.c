@@ -225,7 +225,8 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
     plan->label = 0;
     plan->margin = 0;
     for (size_t i = 0; i < map->n_rows; i++) {
-        size_t label = text_columns(map->labels[i]), digits = (size_t)snprintf(number, sizeof number, "%d", map->rows[i]);
+        size_t label = text_columns(map->labels[i]),
+               digits = (size_t)snprintf(number, sizeof number, "%d", map->rows[i]);
         plan->label = label > plan->label ? label : plan->label;
         plan->margin = digits > plan->margin ? digits : plan->margin;
     }

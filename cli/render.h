@@ -45,9 +45,9 @@ void table_close(struct table *table);
 
 struct heatmap {
     size_t n_rows, n_columns;
-    const float *values;             /* [n_rows, n_columns], 0 to 1 */
-    const char *const *labels;       /* [n_rows] */
-    const int32_t *rows;             /* [n_rows] the number of each row */
+    const float *values;       /* [n_rows, n_columns], 0 to 1 */
+    const char *const *labels; /* [n_rows] */
+    const int32_t *rows;       /* [n_rows] the number of each row */
 };
 
 WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);

@@ -90,9 +90,9 @@ struct weir_attention {
     float *weights;     /* [n_queries, n_keys] */
 };
 
-/* One head's pattern on one prompt; queries that were not stored are left out. WEIR_E_USAGE when layer, head or prompt
-   is out of range or not stored. Negative layers and heads count from the end. */
-WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int layer, int head,
+/* One head's pattern on one prompt; queries that were not stored are left out. Negative layers and heads count from the
+   end and are replaced by what they mean. WEIR_E_USAGE when one is out of range or not stored. */
+WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head,
                                              int prompt);
 void weir_attention_close(struct weir_attention *attention);
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only

@@ -47,20 +47,20 @@ static weir_status read_head(struct weir_attention *attention, const weir_file *
     return WEIR_OK;
 }
 
-weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int layer, int head, int prompt)
+weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head, int prompt)
 {
     const weir_file_info *info = weir_file_get_info(file);
     const weir_file_point *pattern = weir_file_find(file, "pattern");
     *out = NULL;
     if (!pattern)
         return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
-    TRY(resolve(&layer, info->n_layers, "layer"));
-    TRY(resolve(&head, (int)pattern->shape[0], "head"));
+    TRY(resolve(layer, info->n_layers, "layer"));
+    TRY(resolve(head, (int)pattern->shape[0], "head"));
     TRY(resolve(&prompt, info->n_prompts, "prompt"));
-    if (!pattern->layers[layer])
-        return weir_fail(WEIR_E_USAGE, "the pattern of layer %d is not stored", layer);
+    if (!pattern->layers[*layer])
+        return weir_fail(WEIR_E_USAGE, "the pattern of layer %d is not stored", *layer);
     TRY(weir_alloc_zero(out, 1, sizeof **out));
-    weir_status status = read_head(*out, file, pattern, layer, head, prompt);
+    weir_status status = read_head(*out, file, pattern, *layer, *head, prompt);
     if (status != WEIR_OK) {
         weir_attention_close(*out);
         *out = NULL;
