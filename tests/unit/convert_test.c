@@ -12,9 +12,9 @@
 
 static const enum weir_isa isas[] = {WEIR_ISA_PLAIN, WEIR_ISA_AVX2, WEIR_ISA_AVX512};
 
-#define EACH_ISA(i)                                                                                                    \
-    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)                                                            \
-        if (weir_isa_use(isas[i]))
+#define EACH_ISA                                                                                                       \
+    for (size_t isa = 0; isa < sizeof isas / sizeof *isas; isa++)                                                      \
+        if (weir_isa_use(isas[isa]))
 
 static uint32_t bits_of(float f)
 {
@@ -52,7 +52,7 @@ Test(convert, decodes_every_type_to_the_bits_of_gguf)
     cr_assert(weir_gguf_open(&gguf, DATA "types.gguf") == WEIR_OK, "%s", weir_message());
     cr_assert(weir_safetensors_open(&expected, DATA "types.safetensors") == WEIR_OK, "%s", weir_message());
     cr_assert(gguf->tensors->n == WEIR_N_TYPES && expected->n == WEIR_N_TYPES);
-    EACH_ISA(isa)
+    EACH_ISA
     for (size_t t = 0; t < WEIR_N_TYPES; t++) {
         const struct weir_tensor *tensor = &gguf->tensors->list[t];
         const struct weir_tensor *floats = weir_tensors_find(expected, tensor->name);
@@ -78,7 +78,7 @@ Test(convert, reads_every_float16_as_defined)
     static float got[65536];
     for (size_t i = 0; i < 65536; i++)
         halves[i] = (uint16_t)i;
-    EACH_ISA(isa)
+    EACH_ISA
     {
         weir_to_f32(got, halves, WEIR_T_F16, 65536);
         for (size_t i = 0; i < 65536; i++)
@@ -93,7 +93,7 @@ Test(convert, writes_every_float16_back_and_counts_nothing)
     for (size_t i = 0; i < 65536; i++)
         halves[i] = (uint16_t)i;
     weir_to_f32(floats, halves, WEIR_T_F16, 65536);
-    EACH_ISA(isa)
+    EACH_ISA
     {
         cr_assert(weir_f32_to_f16(again, floats, 65536) == 0);
         for (size_t i = 0; i < 65536; i++) {
@@ -113,7 +113,7 @@ static uint16_t to_f16(float x, uint64_t *saturated)
 Test(convert, rounds_to_the_nearest_float16_and_ties_to_even)
 {
     uint64_t count;
-    EACH_ISA(isa)
+    EACH_ISA
     for (uint16_t low = 0; low < 0x7bff; low++) { /* all finite neighbours */
         float middle = (half_by_definition(low) + half_by_definition((uint16_t)(low + 1))) / 2;
         uint16_t even = (uint16_t)(low + (low & 1));
@@ -129,7 +129,7 @@ Test(convert, saturates_float16_and_counts_what_was_finite)
     const float from[] = {65504, 65519.996f, 65520, -65520, 1e38f, -3.4e38f, INFINITY, -INFINITY, NAN};
     const uint16_t want[] = {0x7bff, 0x7bff, 0x7bff, 0xfbff, 0x7bff, 0xfbff, 0x7c00, 0xfc00};
     uint16_t to[9];
-    EACH_ISA(isa)
+    EACH_ISA
     {
         cr_assert(weir_f32_to_f16(to, from, 9) == 4);
         cr_assert(memcmp(to, want, sizeof want) == 0);
@@ -144,7 +144,7 @@ Test(convert, counts_saturation_over_long_rows)
     static uint16_t to[N];
     for (size_t i = 0; i < N; i++)
         from[i] = i % 3 == 0 ? 1e6f : 1;
-    EACH_ISA(isa)
+    EACH_ISA
     cr_assert(weir_f32_to_f16(to, from, N) == (N + 2) / 3);
 }
 
@@ -159,7 +159,7 @@ Test(convert, rounds_to_the_nearest_bfloat16_and_keeps_what_is_not_finite)
         {0x7f7f8000, 0x7f7f}, {0x7f7fffff, 0x7f7f}, {0xff7fffff, 0xff7f}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80},
         {0x7f800001, 0x7fc0}, {0xffc00000, 0xffc0}, {0x7fffffff, 0x7fff},
     };
-    EACH_ISA(isa)
+    EACH_ISA
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         float from = float_of(cases[i].from);
         uint16_t to;
@@ -182,7 +182,7 @@ Test(convert, builds_agree_on_any_bytes_at_any_alignment)
     uint32_t seed = 1;
     for (size_t i = 0; i < sizeof from; i++)
         from[i] = (uint8_t)next_random(&seed);
-    EACH_ISA(isa)
+    EACH_ISA
     for (int type = 0; type < WEIR_N_TYPES; type++) {
         cr_assert(weir_isa_use(WEIR_ISA_PLAIN));
         weir_to_f32(plain, from + 1, (enum weir_type)type, N);
@@ -201,7 +201,7 @@ Test(convert, builds_agree_on_any_floats)
     uint32_t seed = 2;
     for (size_t i = 0; i < N; i++)
         from[i] = float_of(next_random(&seed) << 16 ^ next_random(&seed));
-    EACH_ISA(isa)
+    EACH_ISA
     {
         cr_assert(weir_isa_use(WEIR_ISA_PLAIN));
         uint64_t saturated = weir_f32_to_f16(plain, from, N);
@@ -239,7 +239,7 @@ static void convert_exactly(enum weir_type type, size_t n)
 
 Test(convert, touches_no_byte_beyond_any_length)
 {
-    EACH_ISA(isa)
+    EACH_ISA
     for (int type = 0; type < WEIR_N_TYPES; type++) {
         size_t block = weir_type_get_info((enum weir_type)type)->block_values;
         for (size_t n = 0; n <= 70 * block; n += block)
