@@ -27,28 +27,20 @@ def model(folder):
 
 def lens(folder):
     import torch
-    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoModelForCausalLM
-    from transformer_lens.loading_from_pretrained import convert_gpt2_weights
     torch.set_grad_enabled(False)
-    hf = AutoModelForCausalLM.from_pretrained(folder)
-    c = hf.config
-    cfg = HookedTransformerConfig(n_layers=c.n_layer, d_model=c.n_embd, n_ctx=c.n_positions, d_head=c.n_embd // c.n_head,
-                                  n_heads=c.n_head, d_vocab=c.vocab_size, act_fn="gelu_new", normalization_type="LN",
-                                  eps=c.layer_norm_epsilon, original_architecture="GPT2LMHeadModel", device="cpu")
-    lens_model = HookedTransformer(cfg)
-    lens_model.load_and_process_state_dict(convert_gpt2_weights(hf, cfg), fold_ln=False, center_writing_weights=False,
-                                           center_unembed=False, fold_value_biases=False)
-    return lens_model
+    hf = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
+    return TransformerBridge.boot_transformers(folder, hf_model=hf, device="cpu")
 
 
 def capture(lens_model, tokens, out):
     import h5py
-    _, cache = lens_model.run_with_cache(tokens, names_filter=lambda name: name.endswith(DEFAULT))
+    wanted = {f"blocks.{layer}.{name}" for layer in range(lens_model.cfg.n_layers) for name in DEFAULT}
+    _, cache = lens_model.run_with_cache(tokens, names_filter=lambda name: name in wanted)
     with h5py.File(out, "w") as f:
-        for name, value in cache.items():
-            f[name] = value.numpy()
-    assert len(cache) == len(DEFAULT) * lens_model.cfg.n_layers, len(cache)
+        for name in wanted:
+            f[name] = cache[name].numpy()
 
 
 def repeat(times, work):
