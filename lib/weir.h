@@ -266,8 +266,10 @@ typedef struct weir_capture_size {
 } weir_capture_size;
 
 /**
- * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets and stay until close.
- * Nothing is written before weir_run_forward; the file gets its name in weir_capture_commit.
+ * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets, once, and stay until
+ * close. The file grows under a partial name beside `path`; it gets its own in weir_capture_commit.
+ * @return WEIR_E_USAGE for a selection that cannot be, WEIR_E_OUTPUT when the file exists and `force` is not set, or the
+ * disk cannot hold it.
  */
 WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path,
                                                     const weir_tokens *prompts, size_t n,
@@ -277,7 +279,7 @@ WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capt
 WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
 /** @return how many stored values were too large for f16 and were saturated; for after commit. */
 WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
-/** Closes; what was not committed leaves nothing behind. */
+/** Closes, before its run is closed; what was not committed leaves nothing behind. */
 WEIR_API void weir_capture_close(weir_capture *capture);
 
 /* ---- reading files --------------------------------------------------------------------------------------------- */
@@ -291,6 +293,7 @@ typedef struct weir_file_info {
     weir_dtype dtype;
     int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
     int n_points;                                /**< stored points: weir_file_point */
+    int n_next;                                  /**< most likely next tokens a position (weir_file_next); 0: none */
 } weir_file_info;
 
 /** One stored hook point. */
@@ -335,6 +338,13 @@ typedef struct weir_block {
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
                                                  int prompt, const weir_block *block, float *out);
+/**
+ * Reads the most likely next tokens of one prompt's stored rows, the likeliest first.
+ * @param ids, logits, logprobs each [n_rows of the prompt, n_next of the file]; NULL for what is not wanted.
+ * @return WEIR_E_USAGE when the file has none.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_file_next(const weir_file *file, int prompt, int32_t *ids, float *logits,
+                                                 float *logprobs);
 
 #ifdef __cplusplus
 }

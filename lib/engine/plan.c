@@ -35,6 +35,14 @@ static void note(struct weir_plan *plan, int point, int layer, weir_access acces
     }
 }
 
+static void note_all(struct weir_plan *plan, const struct weir_hook *hook)
+{
+    for (int point = 0; point < WEIR_N_POINTS; point++)
+        for (int layer = -1; layer < plan->n_layers; layer++)
+            if (hook->at[weir_plan_index(plan, point, layer)])
+                note(plan, point, layer, hook->access);
+}
+
 weir_status weir_plan_add(struct weir_plan *plan, const bool *at, weir_access access, weir_hook_fn *fn, void *payload)
 {
     size_t n = (size_t)WEIR_N_POINTS * ((size_t)plan->n_layers + 1);
@@ -43,11 +51,23 @@ weir_status weir_plan_add(struct weir_plan *plan, const bool *at, weir_access ac
     TRY(weir_alloc(&copy, n, sizeof *copy));
     memcpy(copy, at, n * sizeof *copy);
     plan->hooks[plan->n_hooks++] = (struct weir_hook){copy, access, fn, payload};
-    for (int point = 0; point < WEIR_N_POINTS; point++)
-        for (int layer = -1; layer < plan->n_layers; layer++)
-            if (at[weir_plan_index(plan, point, layer)])
-                note(plan, point, layer, access);
+    note_all(plan, &plan->hooks[plan->n_hooks - 1]);
     return WEIR_OK;
+}
+
+void weir_plan_remove(struct weir_plan *plan, const void *payload)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->n_hooks; i++)
+        if (plan->hooks[i].payload == payload)
+            weir_free(plan->hooks[i].at);
+        else
+            plan->hooks[kept++] = plan->hooks[i];
+    plan->n_hooks = kept;
+    plan->last_layer = plan->last_point = -1;
+    memset(plan->wanted, 0, (size_t)WEIR_N_POINTS * ((size_t)plan->n_layers + 1));
+    for (size_t i = 0; i < kept; i++)
+        note_all(plan, &plan->hooks[i]);
 }
 
 static weir_status mark_point(bool *at, const struct weir_model *model, const struct weir_term *term, int point,

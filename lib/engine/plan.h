@@ -29,6 +29,9 @@ void weir_plan_close(struct weir_plan *plan);
 WEIR_CHECKED weir_status weir_plan_add(struct weir_plan *plan, const bool *at, weir_access access, weir_hook_fn *fn,
                                        void *payload);
 
+/* Takes back all hooks with that payload. */
+void weir_plan_remove(struct weir_plan *plan, const void *payload);
+
 /* Marks at[point, layer + 1] for what the terms of a selection name in this model. Points that it does not have are
    errors when named, left out when a glob matched them; a term that leaves nothing is an error. */
 WEIR_CHECKED weir_status weir_plan_mark(bool *at, const struct weir_model *model, const struct weir_term *term);

@@ -106,6 +106,11 @@ weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access acces
     return weir_plan_add(&run->plan, at, access, fn, payload);
 }
 
+void weir_run_remove(struct weir_run *run, const void *payload)
+{
+    weir_plan_remove(&run->plan, payload);
+}
+
 weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access, weir_hook_fn *hook, void *payload)
 {
     struct weir_selection *parsed = NULL;
@@ -270,7 +275,7 @@ static weir_status keep_copies(struct weir_run *run)
 
 /* ---- running ---- */
 
-static weir_status check_prompts(const struct weir_run *run, const weir_tokens *prompts, size_t n)
+weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n)
 {
     size_t context = (size_t)run->model->config.n_context;
     if (n == 0)
@@ -287,7 +292,7 @@ static weir_status check_prompts(const struct weir_run *run, const weir_tokens *
 
 weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n)
 {
-    TRY(check_prompts(run, prompts, n));
+    TRY(weir_run_check(run, prompts, n));
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
     if (run->n_passes > 0)

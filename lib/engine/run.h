@@ -99,4 +99,9 @@ void weir_rows(const struct weir_run *run, size_t n, size_t row, weir_job *fn, v
 WEIR_CHECKED weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn,
                                       void *payload);
 
+/* Takes back all hooks with that payload. */
+void weir_run_remove(struct weir_run *run, const void *payload);
+/* Whether prompts can be run: there are some, none empty, none past the context. */
+WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
+
 #endif

@@ -23,6 +23,7 @@ struct weir_store_point {
     size_t shape[WEIR_MAX_AXES]; /* sizes below layer and prompt; those of pos, query and key are the store's to know */
     const bool *layers;          /* [n_layers] stored or not; NULL outside blocks */
     const char *units;           /* for the attribute: "5.3+7.2"; NULL when whole */
+    size_t n_units;              /* how many of them one layer has at most, for estimates; 0: not known */
     bool whole;                  /* every unit and every row, in the layers that are stored */
 };
 

@@ -1,0 +1,38 @@
+/* What the store needs around HDF5's calls: quiet failures with a reason, element types, attributes, labels. */
+#ifndef WEIR_STORE_H5_H
+#define WEIR_STORE_H5_H
+
+#include "store/layout.h"
+
+#include <hdf5.h>
+
+/* Before HDF5 is used in a thread: nothing is printed, and nothing of HDF5's runs at exit (a writer may still work). */
+void weir_h5_begin(void);
+
+/* "WHERE: what: reason", the reason from the operating system where there is one, else from HDF5's innermost error. */
+weir_status weir_h5_fail(weir_status status, const char *where, const char *what);
+
+/* Each gives the thing up and sets it to H5I_INVALID_HID; whatever kind it is; nothing for an invalid one. */
+void weir_h5_close(hid_t *id);
+
+/* The type in the file, which is also the type in memory. width: bytes of WEIR_ELEM_CHARS. Negative on failure. */
+hid_t weir_h5_type(enum weir_elem elem, size_t width);
+/* Which of them a type is; *width for WEIR_ELEM_CHARS. False when none. */
+bool weir_h5_elem(enum weir_elem *elem, size_t *width, hid_t type);
+
+/* Attributes by the layout's table. `where` is for messages. */
+WEIR_CHECKED weir_status weir_h5_put_text(hid_t object, int attr, const char *text, const char *where);
+WEIR_CHECKED weir_status weir_h5_put_int(hid_t object, int attr, int64_t value, const char *where);
+WEIR_CHECKED weir_status weir_h5_put_ints(hid_t object, int attr, const int32_t *values, size_t n, const char *where);
+
+/* WEIR_E_INPUT when it is of the wrong type, or required and absent. Optional and absent: *out is NULL, or keeps its
+   value, or *n is 0. Free what comes in *out. */
+WEIR_CHECKED weir_status weir_h5_get_text(hid_t object, int attr, char **out, const char *where);
+WEIR_CHECKED weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where);
+WEIR_CHECKED weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where);
+
+/* Opens a dataset and gives its shape. rank is at most WEIR_MAX_RANK. */
+WEIR_CHECKED weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RANK], hid_t file,
+                                              const char *path, const char *where);
+
+#endif

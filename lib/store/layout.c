@@ -1,0 +1,285 @@
+#include "store/layout.h"
+
+#include <string.h>
+
+static const size_t CHUNK_BYTES = (size_t)1 << 20;
+
+enum {
+    UNEQUAL_ROWS = 64, /* rows of a chunk when prompts differ: a short prompt takes no more than it must */
+    UNEQUAL_PATTERN = 128,
+    NEURON_ROWS = 512, /* tiles that make reading one neuron over all rows quick */
+    NEURON_WIDTH = 256,
+    SINGLE_ROWS = 1024, /* and those of captures of single neurons */
+    SINGLE_WIDTH = 8
+};
+
+const char *weir_dim_name(int dim)
+{
+    if (dim == WEIR_DIM_TOKEN)
+        return "token";
+    if (dim == WEIR_DIM_TOP)
+        return "top";
+    return weir_axis_name((weir_axis)dim);
+}
+
+size_t weir_dim_limit(int dim)
+{
+    return dim == WEIR_AXIS_LAYER ? (size_t)1 << 14 : dim == WEIR_AXIS_PROMPT ? (size_t)1 << 30 : (size_t)1 << 24;
+}
+
+static const struct {
+    const char *name;
+    size_t size;
+} elems[] = {
+    [WEIR_ELEM_F32] = {"float32", 4}, [WEIR_ELEM_F16] = {"float16", 2}, [WEIR_ELEM_BF16] = {"bfloat16", 2},
+    [WEIR_ELEM_I32] = {"int32", 4},   [WEIR_ELEM_TEXT] = {"string", 0}, [WEIR_ELEM_CHARS] = {"chars", 0},
+};
+
+size_t weir_elem_size(enum weir_elem elem)
+{
+    return elems[elem].size;
+}
+
+const char *weir_elem_name(enum weir_elem elem)
+{
+    return elems[elem].name;
+}
+
+enum weir_elem weir_point_elem(const weir_point *point, weir_dtype dtype)
+{
+    if (point->id == WEIR_P_EXPERT_INDICES)
+        return WEIR_ELEM_I32;
+    return dtype == WEIR_F16 ? WEIR_ELEM_F16 : dtype == WEIR_BF16 ? WEIR_ELEM_BF16 : WEIR_ELEM_F32;
+}
+
+const char *weir_dtype_name(weir_dtype dtype)
+{
+    return dtype == WEIR_F16 ? "f16" : dtype == WEIR_BF16 ? "bf16" : "f32";
+}
+
+static const struct weir_attr attrs[WEIR_N_ATTRS] = {
+    [WEIR_A_SCHEMA] = {"weir_schema", WEIR_ATTR_INT, true},
+    [WEIR_A_VERSION] = {"weir_version", WEIR_ATTR_TEXT, true},
+    [WEIR_A_CREATED] = {"created", WEIR_ATTR_TEXT, true},
+    [WEIR_A_COMMAND] = {"command", WEIR_ATTR_TEXT, false},
+    [WEIR_A_MODEL] = {"model", WEIR_ATTR_TEXT, true},
+    [WEIR_A_FAMILY] = {"family", WEIR_ATTR_TEXT, true},
+    [WEIR_A_CONFIG] = {"config", WEIR_ATTR_TEXT, true},
+    [WEIR_A_DIGEST] = {"digest", WEIR_ATTR_TEXT, true},
+    [WEIR_A_CAPTURES] = {"captures", WEIR_ATTR_TEXT, true},
+    [WEIR_A_DTYPE] = {"dtype", WEIR_ATTR_TEXT, true},
+    [WEIR_A_EDITS] = {"edits", WEIR_ATTR_TEXT, false},
+    [WEIR_A_HOOK] = {"hook_name", WEIR_ATTR_TEXT, true},
+    [WEIR_A_LAYERS] = {"layers", WEIR_ATTR_INTS, false}, /* required where there is a layer axis */
+    [WEIR_A_UNITS] = {"units", WEIR_ATTR_TEXT, false},
+    [WEIR_A_SATURATED] = {"saturated", WEIR_ATTR_INT, false}, /* required for 16-bit types */
+};
+
+const struct weir_attr *weir_attr_at(int id)
+{
+    return &attrs[id];
+}
+
+static const struct weir_set sets[WEIR_N_SETS] = {
+    [WEIR_S_PROMPT_TEXT] = {"/prompts/text", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, true},
+    [WEIR_S_PROMPT_LENGTH] = {"/prompts/length", WEIR_ELEM_I32, 1, {WEIR_AXIS_PROMPT}, true},
+    [WEIR_S_PROMPT_LOSS] = {"/prompts/loss", WEIR_ELEM_F32, 1, {WEIR_AXIS_PROMPT}, false},
+    [WEIR_S_TOKEN_ID] = {"/tokens/id", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
+    [WEIR_S_TOKEN_TEXT] = {"/tokens/text", WEIR_ELEM_CHARS, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
+    [WEIR_S_TOKEN_POSITION] = {"/tokens/position", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS}, true},
+    [WEIR_S_NEXT_ID] = {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
+    [WEIR_S_NEXT_LOGIT] = {"/next/logit", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
+    [WEIR_S_NEXT_LOGPROB] = {"/next/logprob", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
+};
+
+const struct weir_set *weir_set_at(int id)
+{
+    return &sets[id];
+}
+
+/* ---- sizes ---- */
+
+static weir_status set_size(struct weir_sizes *sizes, int dim, size_t size, const char *who)
+{
+    if (size == 0 || size > weir_dim_limit(dim))
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: %zu along %s cannot be stored: 1 to %zu", who, size,
+                         weir_dim_name(dim), weir_dim_limit(dim));
+    if (sizes->size[dim] != 0 && sizes->size[dim] != size)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: %s is %zu there and %zu elsewhere; a file has one size for each: capture them apart", who,
+                         weir_dim_name(dim), size, sizes->size[dim]);
+    sizes->size[dim] = size;
+    return WEIR_OK;
+}
+
+static weir_status prompt_sizes(struct weir_sizes *out, const struct weir_store_spec *spec)
+{
+    size_t rows = 0, length = 0;
+    if (spec->n_prompts == 0)
+        return weir_fail(WEIR_E_USAGE, "no prompts to store");
+    out->same_rows = out->same_length = true;
+    for (size_t i = 0; i < spec->n_prompts; i++) {
+        const struct weir_store_prompt *prompt = &spec->prompts[i];
+        out->same_rows = out->same_rows && prompt->n_rows == spec->prompts[0].n_rows;
+        out->same_length = out->same_length && prompt->n == spec->prompts[0].n;
+        rows = prompt->n_rows > rows ? prompt->n_rows : rows;
+        length = prompt->n > length ? prompt->n : length;
+    }
+    if (rows == 0)
+        return weir_fail(WEIR_E_USAGE, "no positions to store: the selection is past the end of every prompt");
+    TRY(set_size(out, WEIR_AXIS_PROMPT, spec->n_prompts, "prompts"));
+    TRY(set_size(out, WEIR_AXIS_POS, rows, "prompts"));
+    TRY(set_size(out, WEIR_AXIS_QUERY, rows, "prompts"));
+    TRY(set_size(out, WEIR_AXIS_KEY, length, "prompts"));
+    return set_size(out, WEIR_DIM_TOKEN, length, "prompts");
+}
+
+weir_status weir_sizes_of(struct weir_sizes *out, const struct weir_store_spec *spec)
+{
+    memset(out, 0, sizeof *out);
+    TRY(prompt_sizes(out, spec));
+    TRY(set_size(out, WEIR_AXIS_LAYER, (size_t)spec->model->n_layers, "model"));
+    if (spec->next)
+        TRY(set_size(out, WEIR_DIM_TOP, spec->next, "next"));
+    for (size_t i = 0; i < spec->n_points; i++) {
+        const weir_point *point = spec->points[i].point;
+        for (int a = 0; a < point->n_axes; a++)
+            if (!weir_axis_is_position(point->axes[a]))
+                TRY(set_size(out, (int)point->axes[a], spec->points[i].shape[a], point->name));
+    }
+    return WEIR_OK;
+}
+
+/* ---- contiguous or chunked ---- */
+
+static bool has_axis(const weir_point *point, weir_axis axis)
+{
+    for (int a = 0; a < point->n_axes; a++)
+        if (point->axes[a] == axis)
+            return true;
+    return false;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As many along `axis` as make a chunk of about CHUNK_BYTES, given what the other axes have; at least one. */
+static void fill_up(struct weir_layout *l, int axis, size_t most)
+{
+    l->chunk[axis] = 1;
+    size_t others = weir_layout_chunk(l) * weir_elem_size(l->elem);
+    size_t fit = CHUNK_BYTES / others;
+    l->chunk[axis] = smaller(fit ? fit : 1, smaller(most, l->shape[axis]));
+}
+
+/* [head, query, key]: several heads of one prompt. */
+static void chunk_pattern(struct weir_layout *l, const struct weir_sizes *sizes, bool single)
+{
+    size_t *chunk = l->chunk + l->n_lead, *shape = l->shape + l->n_lead;
+    size_t most = sizes->same_length && sizes->same_rows ? SIZE_MAX : UNEQUAL_PATTERN;
+    chunk[0] = 1;
+    chunk[2] = smaller(shape[2], most);
+    fill_up(l, l->n_lead + 1, most);
+    if (!single)
+        fill_up(l, l->n_lead, SIZE_MAX);
+}
+
+/* [pos, ...]: whole rows; of wide neurons tiles; of single heads or neurons little else. */
+static void chunk_rows(struct weir_layout *l, const struct weir_sizes *sizes, const struct weir_store_point *point)
+{
+    size_t *chunk = l->chunk + l->n_lead, *shape = l->shape + l->n_lead;
+    size_t most = sizes->same_rows ? SIZE_MAX : UNEQUAL_ROWS;
+    bool single = point && point->units != NULL;
+    bool neurons = point && (has_axis(point->point, WEIR_AXIS_D_MLP) || has_axis(point->point, WEIR_AXIS_EXPERT));
+    for (int a = 0; a < l->rank - l->n_lead; a++)
+        chunk[a] = shape[a];
+    if (l->contiguous) { /* a piece must be one run in the file */
+        fill_up(l, l->n_lead, SIZE_MAX);
+        return;
+    }
+    if (l->rank - l->n_lead == 2 && (neurons || single))
+        chunk[1] = smaller(shape[1], single ? SINGLE_WIDTH : NEURON_WIDTH);
+    if (neurons || (single && l->rank - l->n_lead == 2))
+        most = smaller(most, single ? SINGLE_ROWS : NEURON_ROWS);
+    if (l->rank - l->n_lead == 3 && single)
+        chunk[1] = 1;
+    fill_up(l, l->n_lead, most);
+}
+
+static bool all_layers(const struct weir_sizes *sizes, const struct weir_store_point *point)
+{
+    for (size_t i = 0; point->point->per_layer && i < sizes->size[WEIR_AXIS_LAYER]; i++)
+        if (!point->layers[i])
+            return false;
+    return true;
+}
+
+/* The decision: contiguous when nothing that the dataset can hold will be missing. */
+static bool is_contiguous(const struct weir_sizes *sizes, const struct weir_store_point *point)
+{
+    return point->whole && sizes->same_rows && all_layers(sizes, point) &&
+           (sizes->same_length || !has_axis(point->point, WEIR_AXIS_KEY));
+}
+
+static void add_axis(struct weir_layout *l, const struct weir_sizes *sizes, int dim)
+{
+    l->dims[l->rank] = dim;
+    l->shape[l->rank] = sizes->size[dim];
+    l->chunk[l->rank] = 1;
+    l->rank++;
+}
+
+void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_store_spec *spec,
+                          const struct weir_store_point *point)
+{
+    *out = (struct weir_layout){.elem = weir_point_elem(point->point, spec->dtype)};
+    if (point->point->per_layer)
+        add_axis(out, sizes, WEIR_AXIS_LAYER);
+    add_axis(out, sizes, WEIR_AXIS_PROMPT);
+    out->n_lead = out->rank;
+    for (int a = 0; a < point->point->n_axes; a++)
+        add_axis(out, sizes, (int)point->point->axes[a]);
+    bool pattern = has_axis(point->point, WEIR_AXIS_KEY);
+    out->gzip = spec->gzip && pattern;
+    out->contiguous = !out->gzip && is_contiguous(sizes, point);
+    if (pattern)
+        chunk_pattern(out, sizes, point->units != NULL);
+    else
+        chunk_rows(out, sizes, point);
+}
+
+void weir_layout_of_set(struct weir_layout *out, const struct weir_sizes *sizes, int set)
+{
+    *out = (struct weir_layout){.elem = sets[set].elem};
+    for (int a = 0; a < sets[set].rank; a++)
+        add_axis(out, sizes, sets[set].dims[a]);
+    out->n_lead = 1;
+    out->contiguous = sizes->same_rows;
+    chunk_rows(out, sizes, NULL);
+}
+
+size_t weir_layout_slab(const struct weir_layout *layout)
+{
+    size_t n = 1;
+    for (int a = layout->n_lead; a < layout->rank; a++)
+        n *= layout->shape[a];
+    return n;
+}
+
+size_t weir_layout_chunk(const struct weir_layout *layout)
+{
+    size_t n = 1;
+    for (int a = 0; a < layout->rank; a++)
+        n *= layout->chunk[a];
+    return n;
+}
+
+size_t weir_layout_lead(const struct weir_layout *layout)
+{
+    size_t n = 1;
+    for (int a = 0; a < layout->n_lead; a++)
+        n *= layout->shape[a];
+    return n;
+}

@@ -1,0 +1,126 @@
+/* The layout of a cache file, in one place: every path, attribute and dimension name, and whether a dataset is
+   contiguous or chunked. Writer, reader and validator all read these tables; docs/store.md says the same to users. */
+#ifndef WEIR_STORE_LAYOUT_H
+#define WEIR_STORE_LAYOUT_H
+
+#include "points/points.h"
+#include "store/writer.h"
+
+enum {
+    WEIR_SCHEMA = 1,      /* version of this layout */
+    WEIR_MAX_RANK = 5,    /* layer, prompt and the axes of a value */
+    WEIR_TOKEN_TEXT = 128 /* the longest text of one token in /tokens/text, in bytes */
+};
+
+/* Dimensions: the axes of hook points (enum weir_axis) and two more. Each is a dataset of its name in the root, a
+   dimension scale that holds 0, 1, 2, ... */
+enum { WEIR_DIM_TOKEN = WEIR_N_AXES, WEIR_DIM_TOP, WEIR_N_DIMS };
+
+const char *weir_dim_name(int dim);
+/* The most a file may claim, so that no reader allocates what a damaged header says. */
+size_t weir_dim_limit(int dim);
+
+enum weir_elem { WEIR_ELEM_F32, WEIR_ELEM_F16, WEIR_ELEM_BF16, WEIR_ELEM_I32, WEIR_ELEM_TEXT, WEIR_ELEM_CHARS };
+
+/* Bytes of one element; 0 for texts, which are as long as they are. */
+size_t weir_elem_size(enum weir_elem elem);
+/* "float32", "float16", "bfloat16", "int32", "string" (variable length), "chars" (fixed length). */
+const char *weir_elem_name(enum weir_elem elem);
+/* How activations of a point are held in a file of `dtype`. */
+enum weir_elem weir_point_elem(const weir_point *point, weir_dtype dtype);
+/* The attribute `dtype`: "f32", "f16", "bf16". */
+const char *weir_dtype_name(weir_dtype dtype);
+
+enum weir_attr_id {
+    WEIR_A_SCHEMA,
+    WEIR_A_VERSION,
+    WEIR_A_CREATED,
+    WEIR_A_COMMAND,
+    WEIR_A_MODEL,
+    WEIR_A_FAMILY,
+    WEIR_A_CONFIG,
+    WEIR_A_DIGEST,
+    WEIR_A_CAPTURES,
+    WEIR_A_DTYPE,
+    WEIR_A_EDITS,
+    WEIR_N_ROOT_ATTRS,
+    WEIR_A_HOOK = WEIR_N_ROOT_ATTRS,
+    WEIR_A_LAYERS,
+    WEIR_A_UNITS,
+    WEIR_A_SATURATED,
+    WEIR_N_ATTRS
+};
+
+enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT };
+
+struct weir_attr {
+    const char *name;
+    enum weir_attr_kind kind;
+    bool required;
+};
+
+/* Those of the root come first (to WEIR_N_ROOT_ATTRS - 1), then those of activations. */
+const struct weir_attr *weir_attr_at(int id);
+
+enum weir_set_id {
+    WEIR_S_PROMPT_TEXT,
+    WEIR_S_PROMPT_LENGTH,
+    WEIR_S_PROMPT_LOSS,
+    WEIR_S_TOKEN_ID,
+    WEIR_S_TOKEN_TEXT,
+    WEIR_S_TOKEN_POSITION,
+    WEIR_S_NEXT_ID,
+    WEIR_S_NEXT_LOGIT,
+    WEIR_S_NEXT_LOGPROB,
+    WEIR_N_SETS
+};
+
+/* A dataset that is no activation. */
+struct weir_set {
+    const char *path;
+    enum weir_elem elem;
+    int rank, dims[3];
+    bool required;
+};
+
+const struct weir_set *weir_set_at(int id);
+
+#define WEIR_GROUP_PROMPTS     "/prompts"
+#define WEIR_GROUP_TOKENS      "/tokens"
+#define WEIR_GROUP_ACTIVATIONS "/activations"
+#define WEIR_GROUP_NEXT        "/next"
+#define WEIR_GROUP_RESULTS     "/results"
+
+/* One size for each dimension of a file. */
+struct weir_sizes {
+    size_t size[WEIR_N_DIMS]; /* 0: not in this file */
+    bool same_rows;           /* all prompts store as many positions */
+    bool same_length;         /* and have as many tokens */
+};
+
+/* WEIR_E_USAGE without prompts or rows, WEIR_E_UNSUPPORTED when two points want two sizes of one dimension. */
+WEIR_CHECKED weir_status weir_sizes_of(struct weir_sizes *out, const struct weir_store_spec *spec);
+
+/* How one dataset lies in the file. */
+struct weir_layout {
+    int rank, n_lead;        /* lead: layer and prompt, or prompt; one value lies below them */
+    int dims[WEIR_MAX_RANK]; /* which dimension each axis is */
+    size_t shape[WEIR_MAX_RANK];
+    enum weir_elem elem;
+    bool contiguous; /* whole, in one piece, allocated before it is written */
+    bool gzip;       /* shuffle and deflate */
+    size_t
+        chunk[WEIR_MAX_RANK]; /* 1 along layer and prompt: a chunk belongs to one value. Contiguous: a piece of work */
+};
+
+void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_store_spec *spec,
+                          const struct weir_store_point *point);
+/* For sets of numbers below [prompt]. */
+void weir_layout_of_set(struct weir_layout *out, const struct weir_sizes *sizes, int set);
+/* Values in one slab below the lead axes; in a chunk. */
+size_t weir_layout_slab(const struct weir_layout *layout);
+size_t weir_layout_chunk(const struct weir_layout *layout);
+/* How many slabs. */
+size_t weir_layout_lead(const struct weir_layout *layout);
+
+#endif

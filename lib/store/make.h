@@ -1,0 +1,17 @@
+/* Makes a cache file with everything in it but activations. */
+#ifndef WEIR_STORE_MAKE_H
+#define WEIR_STORE_MAKE_H
+
+#include "store/dataset.h"
+
+/* A new file over the (empty) partial one. */
+WEIR_CHECKED weir_status weir_make_file(hid_t *out, const char *partial_path, const char *path);
+/* Attributes, dimension scales, prompts, tokens, and the datasets: n_points of activations, then with spec->next the
+   three of /next. What was made before a failure is in datasets, the rest is zero. */
+WEIR_CHECKED weir_status weir_make_content(hid_t file, struct weir_dataset *datasets,
+                                           const struct weir_store_spec *spec, const struct weir_sizes *sizes,
+                                           const char *path);
+/* /prompts/loss from [n_prompts]. */
+WEIR_CHECKED weir_status weir_make_loss(hid_t file, const float *loss, size_t n, const char *path);
+
+#endif

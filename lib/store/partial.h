@@ -1,0 +1,31 @@
+/* An output file on its way: written under a partial name in the same folder, given its own name when complete. */
+#ifndef WEIR_STORE_PARTIAL_H
+#define WEIR_STORE_PARTIAL_H
+
+#include "base/status.h"
+
+struct weir_partial {
+    char *final;  /* the name it will have; symbolic links followed */
+    char *path;   /* the name it has now: FOLDER/.NAME.part-PID-N */
+    char *folder; /* "." where the path names none */
+    int fd;       /* open for writing */
+    bool force;   /* may replace `final` */
+    bool done;
+};
+
+/* Refuses an output that exists (without force) or is no regular file, and a folder that is missing or cannot be
+   written; removes what dead processes left behind for the same name; makes the partial file. */
+WEIR_CHECKED weir_status weir_partial_open(struct weir_partial **out, const char *path, bool force);
+/* Refuses when the folder's disk has less than `bytes` free. */
+WEIR_CHECKED weir_status weir_partial_room(const struct weir_partial *partial, uint64_t bytes);
+/* fsync, rename (never over a file that appeared meanwhile, without force), fsync of the folder. */
+WEIR_CHECKED weir_status weir_partial_commit(struct weir_partial *partial);
+/* Removes the partial file now and gives its space back, though others may have it open still. */
+void weir_partial_discard(struct weir_partial *partial);
+/* Discards what was not committed. */
+void weir_partial_close(struct weir_partial *partial);
+
+/* "12.3 GB": bytes for people. `text` holds 16. */
+const char *weir_readable_size(char text[16], uint64_t bytes);
+
+#endif

@@ -1,0 +1,628 @@
+/* Reading cache files. A file may be anything: what its headers claim is checked against the layout before use, and no
+   memory is taken for more than one value, one prompt, or a list that the file's own size vouches for. */
+#include "base/alloc.h"
+#include "store/h5.h"
+#include "tensor/dtype.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const size_t CACHE_BYTES = (size_t)8 << 20; /* of chunks, a dataset: HDF5's 1 MiB reads chunks over and over */
+static const size_t PIECE = (size_t)1 << 18;       /* values converted at once */
+
+struct point {
+    weir_file_point info;
+    char *path;
+    char *units;
+    bool *layers; /* [n_layers] */
+    enum weir_elem elem;
+    hid_t dataset;
+};
+
+/* What has been read of one prompt; kept until close, as its pointers are the caller's. */
+struct prompt {
+    int32_t *ids;       /* [n] */
+    int32_t *positions; /* [n_positions] */
+    char *text;
+    char *tokens; /* [n, width + 1] */
+    size_t n, n_rows;
+};
+
+struct weir_file {
+    char *path;
+    hid_t id;
+    weir_file_info info;
+    char *texts[WEIR_N_ROOT_ATTRS];
+    struct weir_sizes sizes;
+    struct point *points;    /* [info.n_points] */
+    int32_t *lengths;        /* [n_prompts] tokens */
+    float *losses;           /* [n_prompts] or NULL */
+    struct prompt **prompts; /* [n_prompts] NULL until asked for */
+    uint64_t size;           /* bytes on disk */
+    hid_t sets[WEIR_N_SETS];
+    size_t token_width;
+};
+
+static weir_status bad(const weir_file *file, const char *object, const char *what)
+{
+    return weir_fail(WEIR_E_INPUT, "%s: %s: %s", file->path, object, what);
+}
+
+/* ---- opening: what the file holds ---- */
+
+static weir_status open_h5(weir_file *file)
+{
+    struct stat st;
+    if (stat(file->path, &st) != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", file->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return weir_fail(WEIR_E_INPUT, "%s: not a regular file", file->path);
+    if (access(file->path, R_OK) != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", file->path, strerror(errno));
+    file->size = (uint64_t)st.st_size;
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    if (fapl >= 0 && H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
+        H5Pset_cache(fapl, 0, 521, CACHE_BYTES, 0.75) >= 0)
+        file->id = H5Fopen(file->path, H5F_ACC_RDONLY, fapl);
+    weir_h5_close(&fapl);
+    return file->id >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_INPUT, file->path, "not a complete HDF5 file");
+}
+
+static weir_status read_schema(weir_file *file)
+{
+    int64_t schema = 0;
+    if (H5Aexists(file->id, weir_attr_at(WEIR_A_SCHEMA)->name) <= 0)
+        return weir_fail(WEIR_E_INPUT, "%s: an HDF5 file, and not one that weir wrote (no attribute %s)", file->path,
+                         weir_attr_at(WEIR_A_SCHEMA)->name);
+    TRY(weir_h5_get_int(file->id, WEIR_A_SCHEMA, &schema, file->path));
+    if (schema != WEIR_SCHEMA)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: layout version %lld; this weir reads version %d", file->path,
+                         (long long)schema, WEIR_SCHEMA);
+    file->info.schema = (int)schema;
+    return WEIR_OK;
+}
+
+static weir_status read_dtype(weir_file *file)
+{
+    for (int t = WEIR_F32; t <= WEIR_BF16; t++)
+        if (strcmp(file->texts[WEIR_A_DTYPE], weir_dtype_name((weir_dtype)t)) == 0) {
+            file->info.dtype = (weir_dtype)t;
+            return WEIR_OK;
+        }
+    return bad(file, "attribute dtype", "must be f32, f16 or bf16");
+}
+
+static weir_status read_root(weir_file *file)
+{
+    TRY(read_schema(file));
+    for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
+        if (weir_attr_at(a)->kind == WEIR_ATTR_TEXT)
+            TRY(weir_h5_get_text(file->id, a, &file->texts[a], file->path));
+    TRY(read_dtype(file));
+    file->info.model = file->texts[WEIR_A_MODEL];
+    file->info.family = file->texts[WEIR_A_FAMILY];
+    file->info.created = file->texts[WEIR_A_CREATED];
+    file->info.command = file->texts[WEIR_A_COMMAND] ? file->texts[WEIR_A_COMMAND] : "";
+    file->info.config = file->texts[WEIR_A_CONFIG];
+    file->info.digest = file->texts[WEIR_A_DIGEST];
+    return WEIR_OK;
+}
+
+/* The size of a dimension is that of its scale, and every dataset must agree. */
+static weir_status read_dim(weir_file *file, int dim)
+{
+    const char *name = weir_dim_name(dim);
+    size_t shape[WEIR_MAX_RANK];
+    hid_t id;
+    int rank;
+    if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
+        return WEIR_OK;
+    TRY(weir_h5_open_dataset(&id, &rank, shape, file->id, name, file->path));
+    weir_h5_close(&id);
+    if (rank != 1 || shape[0] == 0 || shape[0] > weir_dim_limit(dim))
+        return weir_fail(WEIR_E_INPUT, "%s: /%s: must have one axis of 1 to %zu", file->path, name,
+                         weir_dim_limit(dim));
+    file->sizes.size[dim] = shape[0];
+    return WEIR_OK;
+}
+
+static weir_status read_dims(weir_file *file)
+{
+    static const int needed[] = {WEIR_AXIS_LAYER, WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOKEN};
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        TRY(read_dim(file, dim));
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (file->sizes.size[needed[i]] == 0)
+            return bad(file, weir_dim_name(needed[i]), "the dimension is missing");
+    file->info.n_layers = (int)file->sizes.size[WEIR_AXIS_LAYER];
+    file->info.n_prompts = (int)file->sizes.size[WEIR_AXIS_PROMPT];
+    file->info.n_positions = (int)file->sizes.size[WEIR_AXIS_POS];
+    file->info.n_key = (int)file->sizes.size[WEIR_DIM_TOKEN];
+    file->info.n_next = (int)file->sizes.size[WEIR_DIM_TOP];
+    return WEIR_OK;
+}
+
+static weir_status check_shape(const weir_file *file, const char *path, int rank, const size_t *shape, int want_rank,
+                               const int *dims)
+{
+    if (rank != want_rank)
+        return weir_fail(WEIR_E_INPUT, "%s: %s: has %d axes, must have %d", file->path, path, rank, want_rank);
+    for (int a = 0; a < rank; a++)
+        if (shape[a] != file->sizes.size[dims[a]])
+            return weir_fail(WEIR_E_INPUT, "%s: %s: axis %d (%s) has %zu, the dimension %zu", file->path, path, a,
+                             weir_dim_name(dims[a]), shape[a], file->sizes.size[dims[a]]);
+    return WEIR_OK;
+}
+
+static weir_status type_of(const weir_file *file, enum weir_elem *elem, size_t *width, hid_t dataset, const char *path)
+{
+    hid_t type = H5Dget_type(dataset);
+    bool known = type >= 0 && weir_h5_elem(elem, width, type);
+    weir_h5_close(&type);
+    return known ? WEIR_OK : bad(file, path, "is of a type that the layout does not have");
+}
+
+static weir_status open_set(weir_file *file, int set)
+{
+    const struct weir_set *s = weir_set_at(set);
+    size_t shape[WEIR_MAX_RANK], width;
+    enum weir_elem elem;
+    int rank;
+    if (!s->required && set < WEIR_S_NEXT_ID && H5Lexists(file->id, s->path, H5P_DEFAULT) <= 0)
+        return WEIR_OK;
+    if (set >= WEIR_S_NEXT_ID && file->info.n_next == 0)
+        return WEIR_OK;
+    TRY(weir_h5_open_dataset(&file->sets[set], &rank, shape, file->id, s->path, file->path));
+    TRY(check_shape(file, s->path, rank, shape, s->rank, s->dims));
+    TRY(type_of(file, &elem, &width, file->sets[set], s->path));
+    if (elem != s->elem)
+        return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
+                         weir_elem_name(s->elem));
+    if (set == WEIR_S_TOKEN_TEXT) {
+        if (width > WEIR_TOKEN_TEXT)
+            return bad(file, s->path, "its strings are longer than the layout allows");
+        file->token_width = width;
+    }
+    return WEIR_OK;
+}
+
+/* A list over all prompts, read whole: the bytes must be there before memory is taken for them. */
+static weir_status read_list(const weir_file *file, void *out, int set)
+{
+    const struct weir_set *s = weir_set_at(set);
+    size_t n = file->sizes.size[WEIR_AXIS_PROMPT], size = weir_elem_size(s->elem);
+    hsize_t stored = H5Dget_storage_size(file->sets[set]);
+    if (stored / size < n || stored > file->size)
+        return bad(file, s->path, "holds less than it claims");
+    TRY(weir_alloc(out, n, size));
+    void *memory;
+    memcpy(&memory, out, sizeof memory);
+    hid_t type = weir_h5_type(s->elem, 0);
+    bool fine = type >= 0 && H5Dread(file->sets[set], type, H5S_ALL, H5S_ALL, H5P_DEFAULT, memory) >= 0;
+    weir_h5_close(&type);
+    return fine ? WEIR_OK : weir_h5_fail(WEIR_E_INPUT, file->path, s->path);
+}
+
+static weir_status read_lengths(weir_file *file)
+{
+    TRY(read_list(file, &file->lengths, WEIR_S_PROMPT_LENGTH));
+    for (int i = 0; i < file->info.n_prompts; i++)
+        if (file->lengths[i] < 0 || file->lengths[i] > file->info.n_key)
+            return weir_fail(WEIR_E_INPUT, "%s: /prompts/length: prompt %d has %d tokens of at most %d", file->path, i,
+                             file->lengths[i], file->info.n_key);
+    if (file->sets[WEIR_S_PROMPT_LOSS] >= 0)
+        TRY(read_list(file, &file->losses, WEIR_S_PROMPT_LOSS));
+    return weir_alloc_zero(&file->prompts, file->sizes.size[WEIR_AXIS_PROMPT], sizeof *file->prompts);
+}
+
+/* ---- points ---- */
+
+static weir_status read_layers(const weir_file *file, struct point *point)
+{
+    int32_t *numbers = NULL;
+    size_t n;
+    weir_status status;
+    TRY_DONE(weir_h5_get_ints(point->dataset, WEIR_A_LAYERS, &numbers, &n, point->path));
+    TRY_DONE(weir_alloc_zero(&point->layers, (size_t)file->info.n_layers, sizeof *point->layers));
+    for (size_t i = 0; i < n; i++) {
+        if (numbers[i] < 0 || numbers[i] >= file->info.n_layers)
+            TRY_DONE(bad(file, point->path, "the attribute layers names a layer that the model does not have"));
+        point->layers[numbers[i]] = true;
+    }
+    point->info.layers = point->layers;
+done:
+    weir_free(numbers);
+    return status;
+}
+
+static weir_status read_shape(const weir_file *file, struct point *point)
+{
+    const weir_point *p = point->info.point;
+    size_t shape[WEIR_MAX_RANK], width;
+    int dims[WEIR_MAX_RANK], rank, n = 0;
+    TRY(weir_h5_open_dataset(&point->dataset, &rank, shape, file->id, point->path, file->path));
+    if (p->per_layer)
+        dims[n++] = WEIR_AXIS_LAYER;
+    dims[n++] = WEIR_AXIS_PROMPT;
+    int lead = n;
+    for (int a = 0; a < p->n_axes; a++)
+        dims[n++] = (int)p->axes[a];
+    TRY(check_shape(file, point->path, rank, shape, n, dims));
+    for (int a = 0; a < p->n_axes; a++)
+        point->info.shape[a] = shape[lead + a];
+    TRY(type_of(file, &point->elem, &width, point->dataset, point->path));
+    if (point->elem != weir_point_elem(p, file->info.dtype))
+        return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, the file's dtype is %s", file->path, point->path,
+                         weir_elem_name(point->elem), weir_dtype_name(file->info.dtype));
+    return WEIR_OK;
+}
+
+static weir_status read_point(const weir_file *file, struct point *point, const weir_point *which)
+{
+    int64_t saturated = 0;
+    point->info.point = which;
+    TRY(weir_format(&point->path, "%s/%s", WEIR_GROUP_ACTIVATIONS, which->name));
+    TRY(read_shape(file, point));
+    if (which->per_layer)
+        TRY(weir_in(read_layers(file, point), file->path));
+    TRY(weir_in(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path), file->path));
+    TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SATURATED, &saturated, point->path), file->path));
+    point->info.units = point->units;
+    point->info.saturated = saturated > 0 ? (uint64_t)saturated : 0;
+    point->info.bytes = H5Dget_storage_size(point->dataset);
+    return WEIR_OK;
+}
+
+/* In the order in which a pass computes them. What is not a hook point is left alone: validate speaks of it. */
+static weir_status read_points(weir_file *file)
+{
+    hid_t group = H5Gopen2(file->id, WEIR_GROUP_ACTIVATIONS, H5P_DEFAULT);
+    weir_status status = WEIR_OK;
+    if (group < 0)
+        return weir_h5_fail(WEIR_E_INPUT, file->path, WEIR_GROUP_ACTIVATIONS);
+    TRY_DONE(weir_alloc_zero(&file->points, WEIR_N_POINTS, sizeof *file->points));
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        file->points[i].dataset = H5I_INVALID_HID;
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        if (H5Lexists(group, weir_point_at(i)->name, H5P_DEFAULT) > 0)
+            TRY_DONE(read_point(file, &file->points[file->info.n_points++], weir_point_at(i)));
+done:
+    weir_h5_close(&group);
+    return status;
+}
+
+static weir_status read_head(weir_file *file)
+{
+    TRY(open_h5(file));
+    TRY(read_root(file));
+    TRY(read_dims(file));
+    for (int set = 0; set < WEIR_N_SETS; set++)
+        TRY(open_set(file, set));
+    TRY(read_lengths(file));
+    return read_points(file);
+}
+
+weir_status weir_file_open(weir_file **out, const char *path)
+{
+    weir_file *file = NULL;
+    weir_status status;
+    *out = NULL;
+    weir_h5_begin();
+    TRY_DONE(weir_alloc_zero(&file, 1, sizeof *file));
+    file->id = H5I_INVALID_HID;
+    for (int set = 0; set < WEIR_N_SETS; set++)
+        file->sets[set] = H5I_INVALID_HID;
+    TRY_DONE(weir_copy_string(&file->path, path));
+    TRY_DONE(read_head(file));
+    *out = file;
+    file = NULL;
+done:
+    weir_file_close(file);
+    return status;
+}
+
+static void free_prompt(struct prompt *prompt)
+{
+    if (!prompt)
+        return;
+    weir_free(prompt->ids);
+    weir_free(prompt->positions);
+    weir_free(prompt->text);
+    weir_free(prompt->tokens);
+    weir_free(prompt);
+}
+
+void weir_file_close(weir_file *file)
+{
+    if (!file)
+        return;
+    weir_h5_begin();
+    for (int i = 0; i < file->info.n_points; i++) {
+        weir_h5_close(&file->points[i].dataset);
+        weir_free(file->points[i].path);
+        weir_free(file->points[i].units);
+        weir_free(file->points[i].layers);
+    }
+    for (int set = 0; set < WEIR_N_SETS; set++)
+        weir_h5_close(&file->sets[set]);
+    for (int i = 0; file->prompts && i < file->info.n_prompts; i++)
+        free_prompt(file->prompts[i]);
+    for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
+        weir_free(file->texts[a]);
+    weir_h5_close(&file->id);
+    weir_free(file->points);
+    weir_free(file->prompts);
+    weir_free(file->lengths);
+    weir_free(file->losses);
+    weir_free(file->path);
+    weir_free(file);
+}
+
+const weir_file_info *weir_file_get_info(const weir_file *file)
+{
+    return &file->info;
+}
+
+const weir_file_point *weir_file_point_at(const weir_file *file, int i)
+{
+    return i >= 0 && i < file->info.n_points ? &file->points[i].info : NULL;
+}
+
+const weir_file_point *weir_file_find(const weir_file *file, const char *name)
+{
+    for (int i = 0; i < file->info.n_points; i++)
+        if (strcmp(file->points[i].info.point->name, name) == 0)
+            return &file->points[i].info;
+    return NULL;
+}
+
+/* ---- prompts ---- */
+
+/* The box start, count of a dataset, in the type of the file. */
+static weir_status read_box(const weir_file *file, hid_t dataset, int rank, const hsize_t *start, const hsize_t *count,
+                            void *out, const char *path)
+{
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), memory = H5Screate_simple(rank, count, NULL);
+    bool fine = type >= 0 && space >= 0 && memory >= 0 &&
+                H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+                H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0;
+    weir_h5_close(&type);
+    weir_h5_close(&space);
+    weir_h5_close(&memory);
+    if (fine)
+        return WEIR_OK;
+    weir_status status = weir_h5_fail(WEIR_E_INPUT, path, "cannot be read");
+    return weir_in(status, file->path);
+}
+
+static weir_status read_row(const weir_file *file, int set, int prompt, size_t n, void *out)
+{
+    const struct weir_set *s = weir_set_at(set);
+    hsize_t start[2] = {(hsize_t)prompt, 0}, count[2] = {1, n};
+    if (n == 0)
+        return WEIR_OK;
+    return read_box(file, file->sets[set], s->rank, start, count, out, s->path);
+}
+
+static weir_status read_positions(const weir_file *file, struct prompt *prompt, int index)
+{
+    size_t n = (size_t)file->info.n_positions, rows = 0;
+    TRY(weir_alloc(&prompt->positions, n, sizeof *prompt->positions));
+    TRY(read_row(file, WEIR_S_TOKEN_POSITION, index, n, prompt->positions));
+    while (rows < n && prompt->positions[rows] >= 0)
+        rows++;
+    for (size_t i = 0; i < n; i++)
+        if (prompt->positions[i] < -1 || (i >= rows && prompt->positions[i] != -1) ||
+            prompt->positions[i] >= file->lengths[index] ||
+            (i > 0 && i < rows && prompt->positions[i] <= prompt->positions[i - 1]))
+            return weir_fail(WEIR_E_INPUT, "%s: /tokens/position: prompt %d, row %zu: %d is out of order or range",
+                             file->path, index, i, prompt->positions[i]);
+    prompt->n_rows = rows;
+    return WEIR_OK;
+}
+
+static weir_status read_text(const weir_file *file, struct prompt *prompt, int index)
+{
+    char *text = NULL;
+    TRY(read_row(file, WEIR_S_PROMPT_TEXT, index, 1, &text));
+    weir_status status = text && *text ? weir_copy_string(&prompt->text, text) : WEIR_OK;
+    H5free_memory(text);
+    return status;
+}
+
+static weir_status load_prompt(struct prompt **out, const weir_file *file, int index)
+{
+    struct prompt *prompt;
+    weir_status status;
+    *out = NULL;
+    TRY(weir_alloc_zero(&prompt, 1, sizeof *prompt));
+    prompt->n = (size_t)file->lengths[index];
+    TRY_DONE(weir_alloc(&prompt->ids, prompt->n, sizeof *prompt->ids));
+    TRY_DONE(read_row(file, WEIR_S_TOKEN_ID, index, prompt->n, prompt->ids));
+    TRY_DONE(read_positions(file, prompt, index));
+    TRY_DONE(read_text(file, prompt, index));
+    *out = prompt;
+    prompt = NULL;
+done:
+    free_prompt(prompt);
+    return status;
+}
+
+static weir_status get_prompt(struct prompt **out, const weir_file *file, int index)
+{
+    *out = NULL;
+    if (index < 0 || index >= file->info.n_prompts)
+        return weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, index,
+                         file->info.n_prompts - 1);
+    if (!file->prompts[index]) {
+        weir_h5_begin();
+        TRY(load_prompt(&file->prompts[index], file, index));
+    }
+    *out = file->prompts[index];
+    return WEIR_OK;
+}
+
+weir_status weir_file_get_prompt(const weir_file *file, int index, weir_file_prompt *out)
+{
+    struct prompt *prompt;
+    memset(out, 0, sizeof *out);
+    TRY(get_prompt(&prompt, file, index));
+    *out = (weir_file_prompt){.ids = prompt->ids,
+                              .n = prompt->n,
+                              .text = prompt->text,
+                              .positions = prompt->positions,
+                              .n_rows = prompt->n_rows,
+                              .loss = file->losses ? file->losses[index] : NAN};
+    return WEIR_OK;
+}
+
+/* [n, width + 1], each ended by NUL. */
+static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int index)
+{
+    size_t width = file->token_width, bytes;
+    char *tokens; /* first packed, then spread from the end */
+    TRY(weir_mul(&bytes, prompt->n, width + 1));
+    TRY(weir_alloc_zero(&tokens, bytes, 1));
+    weir_status status = read_row(file, WEIR_S_TOKEN_TEXT, index, prompt->n, tokens);
+    if (status != WEIR_OK) {
+        weir_free(tokens);
+        return status;
+    }
+    for (size_t i = prompt->n; i-- > 0;) {
+        memmove(tokens + i * (width + 1), tokens + i * width, width);
+        tokens[i * (width + 1) + width] = '\0';
+    }
+    prompt->tokens = tokens;
+    return WEIR_OK;
+}
+
+const char *weir_file_token(const weir_file *file, int index, int token)
+{
+    struct prompt *prompt;
+    if (get_prompt(&prompt, file, index) != WEIR_OK || token < 0 || (size_t)token >= prompt->n)
+        return "";
+    if (!prompt->tokens) {
+        weir_h5_begin();
+        if (load_tokens(file, prompt, index) != WEIR_OK)
+            return "";
+    }
+    return prompt->tokens + (size_t)token * (file->token_width + 1);
+}
+
+/* ---- values ---- */
+
+/* The box of a stored value in the dataset: start and count along all its axes. */
+struct box {
+    hsize_t start[WEIR_MAX_RANK], count[WEIR_MAX_RANK];
+    int rank, n_lead;
+};
+
+static weir_status box_of(struct box *out, const weir_file *file, const struct point *point, int layer, int prompt,
+                          const weir_block *block)
+{
+    const weir_point *p = point->info.point;
+    memset(out, 0, sizeof *out);
+    if (prompt < 0 || prompt >= file->info.n_prompts)
+        return weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, prompt,
+                         file->info.n_prompts - 1);
+    if (p->per_layer ? layer < 0 || layer >= file->info.n_layers : layer != -1)
+        return weir_fail(WEIR_E_USAGE, "%s: %s: layer %d is out of range", file->path, point->path, layer);
+    if (p->per_layer)
+        out->start[out->rank++] = (hsize_t)layer;
+    out->start[out->rank++] = (hsize_t)prompt;
+    out->n_lead = out->rank;
+    for (int i = 0; i < out->rank; i++)
+        out->count[i] = 1;
+    for (int a = 0; a < p->n_axes; a++) {
+        size_t size = point->info.shape[a], start = block ? block->start[a] : 0, count = block ? block->count[a] : size;
+        if (start > size || count > size - start)
+            return weir_fail(WEIR_E_USAGE, "%s: %s: %zu to %zu of %s: there are %zu", file->path, point->path, start,
+                             start + count, weir_axis_name(p->axes[a]), size);
+        out->start[out->rank] = start;
+        out->count[out->rank++] = count;
+    }
+    return WEIR_OK;
+}
+
+static size_t box_values(const struct box *box)
+{
+    size_t n = 1;
+    for (int a = 0; a < box->rank; a++)
+        n *= (size_t)box->count[a];
+    return n;
+}
+
+static weir_status read_converted(const weir_file *file, const struct point *point, const struct box *box, float *out)
+{
+    size_t n = box_values(box);
+    uint16_t *halves; /* [n] of the box */
+    TRY(weir_alloc(&halves, n, sizeof *halves));
+    weir_status status = read_box(file, point->dataset, box->rank, box->start, box->count, halves, point->path);
+    if (status == WEIR_OK)
+        weir_to_f32(out, halves, point->elem == WEIR_ELEM_F16 ? WEIR_T_F16 : WEIR_T_BF16, n);
+    weir_free(halves);
+    return status;
+}
+
+/* 16-bit values in slices of the outermost axis that is longer than one, so that what is in between stays small. */
+static weir_status read_halves(const weir_file *file, const struct point *point, const struct box *box, float *out)
+{
+    int axis = box->n_lead;
+    while (axis < box->rank - 1 && box->count[axis] == 1)
+        axis++;
+    size_t n = box_values(box), all = (size_t)box->count[axis], one = n / all, step = PIECE / one ? PIECE / one : 1;
+    for (size_t i = 0; i < all; i += step) {
+        struct box slice = *box;
+        slice.start[axis] += i;
+        slice.count[axis] = all - i < step ? all - i : step;
+        TRY(read_converted(file, point, &slice, out + i * one));
+    }
+    return WEIR_OK;
+}
+
+static void integers_to_floats(float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32_t number;
+        memcpy(&number, &values[i], sizeof number);
+        values[i] = number == -1 ? NAN : (float)number;
+    }
+}
+
+weir_status weir_file_read(const weir_file *file, const weir_file_point *which, int layer, int prompt,
+                           const weir_block *block, float *out)
+{
+    const struct point *point = (const struct point *)which; /* info is its first member */
+    struct box box;
+    weir_h5_begin();
+    TRY(box_of(&box, file, point, layer, prompt, block));
+    size_t n = box_values(&box);
+    if (n == 0)
+        return WEIR_OK;
+    if (weir_elem_size(point->elem) == 2)
+        return read_halves(file, point, &box, out);
+    TRY(read_box(file, point->dataset, box.rank, box.start, box.count, out, point->path));
+    if (point->elem == WEIR_ELEM_I32)
+        integers_to_floats(out, n);
+    return WEIR_OK;
+}
+
+weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float *logits, float *logprobs)
+{
+    void *const out[3] = {ids, logits, logprobs};
+    struct prompt *prompt;
+    weir_h5_begin();
+    if (file->info.n_next == 0)
+        return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);
+    TRY(get_prompt(&prompt, file, index));
+    hsize_t start[3] = {(hsize_t)index, 0, 0}, count[3] = {1, prompt->n_rows, (hsize_t)file->info.n_next};
+    for (int i = 0; i < 3 && prompt->n_rows > 0; i++)
+        if (out[i])
+            TRY(read_box(file, file->sets[WEIR_S_NEXT_ID + i], 3, start, count, out[i],
+                         weir_set_at(WEIR_S_NEXT_ID + i)->path));
+    return WEIR_OK;
+}

@@ -1,0 +1,506 @@
+#include "store/writer.h"
+
+#include "base/alloc.h"
+#include "store/make.h"
+#include "store/partial.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+/* Memory that the queue may keep alive: past it, the engine waits for the disk. */
+static const size_t QUEUE_BYTES = (size_t)256 << 20;
+
+enum kind { VALUE, NEXT };
+
+struct item {
+    struct item *next;
+    enum kind kind;
+    struct weir_store_value value; /* of NEXT: prompt only */
+    size_t bytes;                  /* that the item keeps alive */
+    int32_t *positions, *units;    /* copies */
+    weir_bits *top[3];             /* NEXT: ids, logits, logprobs, each [n_rows, next] */
+};
+
+struct weir_store {
+    const struct weir_store_spec *spec;
+    struct weir_sizes sizes;
+    struct weir_partial *partial;
+    hid_t file;
+    struct weir_dataset *datasets; /* [n_datasets]: the points, then /next */
+    size_t n_datasets;
+    struct weir_scratch scratch;
+    int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
+    float *loss;                 /* [n_prompts] */
+
+    pthread_t thread;
+    bool started, committed;
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t more, less;
+    struct item *first, **last;
+    size_t queued; /* bytes */
+    bool closing;
+    weir_status failed;
+    char message[1024];
+};
+
+/* ---- what a value covers ---- */
+
+/* Which row of the value each stored row comes from. *map is NULL when each is itself. */
+static weir_status map_rows(const int32_t **map, struct weir_store *store, const struct weir_store_value *value)
+{
+    const struct weir_store_prompt *prompt = &store->spec->prompts[value->prompt];
+    size_t rows = store->sizes.size[WEIR_AXIS_POS], kept = 0;
+    bool same = true;
+    for (size_t r = 0; r < rows; r++) {
+        int32_t at = r < prompt->n_rows ? prompt->positions[r] : -1;
+        if (value->positions && (kept >= value->n_rows || at != value->positions[kept]))
+            at = -1;
+        kept += at >= 0;
+        same = same && at == (r < prompt->n ? (int32_t)r : -1);
+        store->row_map[r] = at;
+    }
+    *map = same ? NULL : store->row_map;
+    if (value->positions && kept != value->n_rows)
+        return weir_fail(WEIR_E_USAGE, "prompt %d: position %d has no row in the file", value->prompt,
+                         value->positions[kept]);
+    return WEIR_OK;
+}
+
+static weir_status map_units(const int32_t **map, struct weir_store *store, const struct weir_store_value *value,
+                             size_t size)
+{
+    *map = NULL;
+    if (!value->units)
+        return WEIR_OK;
+    for (size_t i = 0; i < size; i++)
+        store->unit_map[i] = -1;
+    for (size_t i = 0; i < value->n_units; i++) {
+        if (value->units[i] < 0 || (size_t)value->units[i] >= size)
+            return weir_fail(WEIR_E_USAGE, "unit %d: there are %zu", value->units[i], size);
+        store->unit_map[value->units[i]] = value->units[i];
+    }
+    *map = store->unit_map;
+    return WEIR_OK;
+}
+
+static weir_status cut_of(struct weir_cut *cut, struct weir_store *store, const struct weir_store_value *value)
+{
+    const struct weir_store_point *p = &store->spec->points[value->point];
+    const struct weir_dataset *dataset = &store->datasets[value->point];
+    const weir_point *point = p->point;
+    int pad = 3 - point->n_axes, row = weir_point_row_axis(point), unit = weir_point_unit_axis(point);
+    *cut = (struct weir_cut){.data = (const weir_bits *)(const void *)value->data,
+                             .extent = {1, 1, 1},
+                             .fill = weir_fill_bits(dataset->layout.elem)};
+    memcpy(cut->shape, dataset->shape, sizeof cut->shape);
+    for (int a = 0; a < point->n_axes; a++)
+        cut->extent[pad + a] =
+            weir_axis_is_position(point->axes[a]) ? store->spec->prompts[value->prompt].n : p->shape[a];
+    if (row >= 0)
+        TRY(map_rows(&cut->map[pad + row], store, value));
+    if (unit >= 0)
+        TRY(map_units(&cut->map[pad + unit], store, value, p->shape[unit]));
+    return WEIR_OK;
+}
+
+static size_t lead_of(const struct weir_store *store, const struct weir_store_value *value)
+{
+    size_t layer = value->layer < 0 ? 0 : (size_t)value->layer;
+    return layer * store->spec->n_prompts + (size_t)value->prompt;
+}
+
+static weir_status write_value(struct weir_store *store, const struct item *item)
+{
+    struct weir_cut cut;
+    TRY(cut_of(&cut, store, &item->value));
+    return weir_dataset_write(&store->datasets[item->value.point], lead_of(store, &item->value), &cut, &store->scratch,
+                              store->partial->fd, store->partial->final);
+}
+
+static weir_status write_next(struct weir_store *store, const struct item *item)
+{
+    size_t prompt = (size_t)item->value.prompt;
+    for (int i = 0; i < 3; i++) {
+        struct weir_dataset *dataset = &store->datasets[store->spec->n_points + (size_t)i];
+        struct weir_cut cut = {.data = item->top[i],
+                               .extent = {1, store->spec->prompts[prompt].n_rows, store->spec->next},
+                               .fill = weir_fill_bits(dataset->layout.elem)};
+        memcpy(cut.shape, dataset->shape, sizeof cut.shape);
+        TRY(weir_dataset_write(dataset, prompt, &cut, &store->scratch, store->partial->fd, store->partial->final));
+    }
+    return WEIR_OK;
+}
+
+/* ---- the queue and its thread ---- */
+
+static void free_item(struct item *item)
+{
+    if (!item)
+        return;
+    weir_buffer_release(item->value.buffer);
+    weir_free(item->positions);
+    weir_free(item->units);
+    for (int i = 0; i < 3; i++)
+        weir_free(item->top[i]);
+    weir_free(item);
+}
+
+/* The next item; NULL when there is none and none will come. *failed: only let go of it. */
+static struct item *take(struct weir_store *store, bool *failed)
+{
+    pthread_mutex_lock(&store->lock);
+    while (!store->first && !store->closing)
+        pthread_cond_wait(&store->more, &store->lock);
+    struct item *item = store->first;
+    *failed = store->failed != WEIR_OK;
+    if (item) {
+        store->first = item->next;
+        if (!store->first)
+            store->last = &store->first;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return item;
+}
+
+static void finish(struct weir_store *store, struct item *item, weir_status status)
+{
+    size_t bytes = item->bytes;
+    free_item(item);
+    pthread_mutex_lock(&store->lock);
+    store->queued -= bytes;
+    if (status != WEIR_OK && store->failed == WEIR_OK) {
+        store->failed = status;
+        snprintf(store->message, sizeof store->message, "%s", weir_message());
+    }
+    pthread_cond_signal(&store->less);
+    pthread_mutex_unlock(&store->lock);
+}
+
+static void *work(void *argument)
+{
+    struct weir_store *store = argument;
+    bool failed;
+    weir_h5_begin();
+    for (struct item *item; (item = take(store, &failed)) != NULL;) {
+        weir_status status = WEIR_OK;
+        if (!failed)
+            status = item->kind == VALUE ? write_value(store, item) : write_next(store, item);
+        finish(store, item, status);
+    }
+    return NULL;
+}
+
+static weir_status failure(const struct weir_store *store)
+{
+    return store->failed == WEIR_OK ? WEIR_OK : weir_fail(store->failed, "%s", store->message);
+}
+
+/* Takes the item over, whatever happens. */
+static weir_status enqueue(struct weir_store *store, struct item *item)
+{
+    pthread_mutex_lock(&store->lock);
+    while (store->failed == WEIR_OK && store->queued > 0 && store->queued + item->bytes > QUEUE_BYTES)
+        pthread_cond_wait(&store->less, &store->lock);
+    weir_status status = failure(store);
+    if (status == WEIR_OK) {
+        store->queued += item->bytes;
+        *store->last = item;
+        store->last = &item->next;
+        item = NULL;
+        pthread_cond_signal(&store->more);
+    }
+    pthread_mutex_unlock(&store->lock);
+    free_item(item);
+    return status;
+}
+
+static weir_status copy_numbers(int32_t **out, const int32_t *numbers, size_t n)
+{
+    if (!numbers)
+        return WEIR_OK;
+    TRY(weir_alloc(out, n, sizeof **out));
+    if (n)
+        memcpy(*out, numbers, n * sizeof **out);
+    return WEIR_OK;
+}
+
+static weir_status check_value(const struct weir_store *store, const struct weir_store_value *value)
+{
+    const struct weir_store_spec *spec = store->spec;
+    if (!store->started || store->closing)
+        return weir_fail(WEIR_E_USAGE, "the store is closed");
+    if (value->point >= spec->n_points || value->prompt < 0 || (size_t)value->prompt >= spec->n_prompts)
+        return weir_fail(WEIR_E_USAGE, "point %zu, prompt %d: not in this store", value->point, value->prompt);
+    const struct weir_store_point *p = &spec->points[value->point];
+    bool layer_fits = p->point->per_layer
+                          ? value->layer >= 0 && value->layer < spec->model->n_layers && p->layers[value->layer]
+                          : value->layer == -1;
+    return layer_fits ? WEIR_OK : weir_fail(WEIR_E_USAGE, "%s: layer %d is not stored", p->point->name, value->layer);
+}
+
+weir_status weir_store_put(struct weir_store *store, const struct weir_store_value *value)
+{
+    struct item *item = NULL;
+    weir_status status;
+    TRY(check_value(store, value));
+    TRY(weir_alloc_zero(&item, 1, sizeof *item));
+    item->value = *value;
+    item->value.buffer = NULL;
+    TRY_DONE(copy_numbers(&item->positions, value->positions, value->n_rows));
+    TRY_DONE(copy_numbers(&item->units, value->units, value->n_units));
+    item->value.positions = item->positions;
+    item->value.units = item->units;
+    if (value->buffer) {
+        weir_buffer_retain(value->buffer);
+        item->value.buffer = value->buffer;
+        item->bytes = value->buffer->capacity * sizeof(float);
+    }
+    return enqueue(store, item);
+done:
+    free_item(item);
+    return status;
+}
+
+weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const int32_t *ids, const float *logits,
+                                const float *logprobs, float loss)
+{
+    const void *const from[3] = {ids, logits, logprobs};
+    struct item *item = NULL;
+    weir_status status;
+    size_t n;
+    if (!store->started || store->closing || prompt >= store->spec->n_prompts)
+        return weir_fail(WEIR_E_USAGE, "prompt %zu: not in this store", prompt);
+    store->loss[prompt] = loss;
+    if (store->spec->next == 0)
+        return WEIR_OK;
+    TRY(weir_mul(&n, store->spec->prompts[prompt].n_rows, store->spec->next));
+    TRY(weir_alloc_zero(&item, 1, sizeof *item));
+    item->kind = NEXT;
+    item->value.prompt = (int)prompt;
+    item->bytes = 3 * n * sizeof(float);
+    for (int i = 0; i < 3; i++) {
+        TRY_DONE(weir_alloc(&item->top[i], n, sizeof(float)));
+        if (n)
+            memcpy(item->top[i], from[i], n * sizeof(float));
+    }
+    return enqueue(store, item);
+done:
+    free_item(item);
+    return status;
+}
+
+/* Lets the thread work off the queue and end. HDF5 is this thread's again afterwards. */
+static void join(struct weir_store *store)
+{
+    if (!store->started)
+        return;
+    pthread_mutex_lock(&store->lock);
+    store->closing = true;
+    pthread_cond_signal(&store->more);
+    pthread_mutex_unlock(&store->lock);
+    pthread_join(store->thread, NULL);
+    store->started = false;
+}
+
+/* ---- open, commit, close ---- */
+
+static uint64_t rounded(size_t n, size_t step)
+{
+    return ((uint64_t)n + step - 1) / step * step;
+}
+
+/* Bytes of one point's chunks, or all of it; an upper bound where units are selected. */
+static uint64_t point_bytes(const struct weir_store_spec *spec, const struct weir_sizes *sizes,
+                            const struct weir_store_point *p)
+{
+    struct weir_layout l;
+    weir_layout_of_point(&l, sizes, spec, p);
+    uint64_t layers = p->point->per_layer ? 0 : 1, per_layer = 0;
+    int unit = weir_point_unit_axis(p->point);
+    for (int i = 0; p->point->per_layer && i < spec->model->n_layers; i++)
+        layers += p->layers[i];
+    for (size_t i = 0; i < spec->n_prompts; i++) {
+        uint64_t n = weir_elem_size(l.elem);
+        for (int a = l.n_lead; a < l.rank; a++) {
+            size_t size = l.dims[a] == WEIR_AXIS_KEY ? spec->prompts[i].n : l.shape[a];
+            if (l.dims[a] == WEIR_AXIS_POS || l.dims[a] == WEIR_AXIS_QUERY)
+                size = spec->prompts[i].n_rows;
+            if (a == l.n_lead + unit && p->n_units)
+                size = p->n_units * l.chunk[a] < size ? p->n_units * l.chunk[a] : size;
+            n *= l.contiguous ? size : rounded(size, l.chunk[a]);
+        }
+        per_layer += n;
+    }
+    return layers * per_layer;
+}
+
+uint64_t weir_store_size(const struct weir_store_spec *spec)
+{
+    struct weir_sizes sizes;
+    if (weir_sizes_of(&sizes, spec) != WEIR_OK)
+        return 0;
+    uint64_t bytes = 65536; /* headers, attributes, scales */
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        bytes += 4 * sizes.size[dim];
+    for (size_t i = 0; i < spec->n_points; i++)
+        bytes += point_bytes(spec, &sizes, &spec->points[i]) + 2048;
+    for (size_t i = 0; i < spec->n_prompts; i++)
+        bytes +=
+            12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text + 32;
+    return bytes;
+}
+
+static weir_status start_thread(struct weir_store *store)
+{
+    if (pthread_create(&store->thread, NULL, work, store) != 0)
+        return weir_fail(WEIR_E_MEMORY, "could not start the writer thread: use fewer threads");
+    store->started = true;
+    return WEIR_OK;
+}
+
+static weir_status alloc_work_space(struct weir_store *store)
+{
+    const struct weir_store_spec *spec = store->spec;
+    size_t widest = 1;
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        if (store->sizes.size[dim] > widest)
+            widest = store->sizes.size[dim];
+    TRY(weir_alloc(&store->row_map, store->sizes.size[WEIR_AXIS_POS], sizeof *store->row_map));
+    TRY(weir_alloc(&store->unit_map, widest, sizeof *store->unit_map));
+    TRY(weir_alloc(&store->loss, spec->n_prompts, sizeof *store->loss));
+    for (size_t i = 0; i < spec->n_prompts; i++)
+        store->loss[i] = NAN;
+    return weir_scratch_open(&store->scratch, store->datasets, store->n_datasets);
+}
+
+static weir_status new_store(struct weir_store **out, const struct weir_store_spec *spec)
+{
+    TRY(weir_alloc_zero(out, 1, sizeof **out));
+    struct weir_store *store = *out;
+    store->spec = spec;
+    store->file = H5I_INVALID_HID;
+    store->last = &store->first;
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->more, NULL);
+    pthread_cond_init(&store->less, NULL);
+    TRY(weir_sizes_of(&store->sizes, spec));
+    size_t n = spec->n_points + (spec->next ? 3 : 0);
+    TRY(weir_alloc_zero(&store->datasets, n, sizeof *store->datasets));
+    for (size_t i = 0; i < n; i++)
+        store->datasets[i].id = H5I_INVALID_HID;
+    store->n_datasets = n;
+    return WEIR_OK;
+}
+
+weir_status weir_store_create(struct weir_store **out, const char *path, const struct weir_store_spec *spec)
+{
+    struct weir_store *store = NULL;
+    weir_status status;
+    *out = NULL;
+    weir_h5_begin();
+    TRY_DONE(new_store(&store, spec));
+    TRY_DONE(weir_partial_open(&store->partial, path, spec->force));
+    TRY_DONE(weir_partial_room(store->partial, weir_store_size(spec)));
+    TRY_DONE(weir_make_file(&store->file, store->partial->path, store->partial->final));
+    flock(store->partial->fd, LOCK_EX | LOCK_NB); /* HDF5 holds one already, unless its locking is switched off */
+    TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->final));
+    TRY_DONE(alloc_work_space(store));
+    TRY_DONE(start_thread(store));
+    *out = store;
+    store = NULL;
+done:
+    weir_store_close(store);
+    return status;
+}
+
+/* A contiguous dataset has no fill value: all of it must have come. */
+static weir_status check_complete(const struct weir_store *store)
+{
+    for (size_t i = 0; i < store->n_datasets; i++) {
+        const struct weir_dataset *dataset = &store->datasets[i];
+        size_t n = weir_layout_lead(&dataset->layout);
+        for (size_t lead = 0; dataset->layout.contiguous && lead < n; lead++)
+            if (!dataset->seen[lead])
+                return weir_fail(WEIR_E_OUTPUT, "%s: %s: layer %zu, prompt %zu was never given to the store",
+                                 store->partial->final,
+                                 i < store->spec->n_points ? store->spec->points[i].point->name : "next",
+                                 lead / store->spec->n_prompts, lead % store->spec->n_prompts);
+    }
+    return WEIR_OK;
+}
+
+static weir_status finish_content(struct weir_store *store)
+{
+    const char *path = store->partial->final;
+    for (size_t i = 0; i < store->spec->n_points; i++)
+        if (weir_elem_size(store->datasets[i].layout.elem) == 2)
+            TRY(weir_h5_put_int(store->datasets[i].id, WEIR_A_SATURATED, (int64_t)store->datasets[i].saturated, path));
+    if (store->spec->loss)
+        TRY(weir_make_loss(store->file, store->loss, store->spec->n_prompts, path));
+    return WEIR_OK;
+}
+
+/* Sets no message: it may be called after a failure that has one. */
+static bool close_file(struct weir_store *store)
+{
+    for (size_t i = 0; i < store->n_datasets; i++)
+        weir_h5_close(&store->datasets[i].id);
+    hid_t file = store->file;
+    store->file = H5I_INVALID_HID;
+    return file < 0 || H5Fclose(file) >= 0;
+}
+
+weir_status weir_store_commit(struct weir_store *store)
+{
+    weir_h5_begin();
+    join(store);
+    TRY(failure(store));
+    TRY(check_complete(store));
+    TRY(finish_content(store));
+    if (H5Fflush(store->file, H5F_SCOPE_LOCAL) < 0) /* a full disk shows here, while the file can be given up cleanly */
+        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->final, "cannot be written");
+    if (!close_file(store))
+        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->final, "cannot be completed");
+    TRY(weir_partial_commit(store->partial));
+    store->committed = true;
+    return WEIR_OK;
+}
+
+uint64_t weir_store_saturated(const struct weir_store *store)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < store->spec->n_points; i++)
+        n += store->datasets[i].saturated;
+    return n;
+}
+
+void weir_store_close(struct weir_store *store)
+{
+    if (!store)
+        return;
+    weir_h5_begin();
+    pthread_mutex_lock(&store->lock);
+    if (!store->committed && store->failed == WEIR_OK) { /* what is queued need not be written any more */
+        store->failed = WEIR_E_STOPPED;
+        snprintf(store->message, sizeof store->message, "the store was closed");
+    }
+    pthread_mutex_unlock(&store->lock);
+    join(store);
+    weir_partial_discard(store->partial); /* first: its space lets HDF5 close even when the disk is full */
+    (void)close_file(store);
+    for (size_t i = 0; i < store->n_datasets; i++)
+        weir_dataset_close(&store->datasets[i]);
+    weir_partial_close(store->partial);
+    weir_scratch_close(&store->scratch);
+    weir_free(store->datasets);
+    weir_free(store->row_map);
+    weir_free(store->unit_map);
+    weir_free(store->loss);
+    pthread_mutex_destroy(&store->lock);
+    pthread_cond_destroy(&store->more);
+    pthread_cond_destroy(&store->less);
+    weir_free(store);
+}
