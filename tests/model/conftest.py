@@ -10,6 +10,12 @@ import cache  # noqa: E402
 import prompts  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def there_is_a_weir():
+    if not Path(cache.WEIR).is_file():
+        pytest.exit(f"no {cache.WEIR}: run script/build, or set WEIR", returncode=1)
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """run(family, n): one fixture's dump of one prompt, made once a session"""

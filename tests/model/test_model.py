@@ -17,6 +17,7 @@ from cache import FIXTURES, config, dump, weights
 
 BOUND = 5e-5   # to the reference
 SAME = 1e-5    # two float32 computations of one thing
+KERNELS = 4e-5 # whole passes in another order of summation: each is up to 2e-5 from the truth, as PyTorch's float32 is
 
 COMMON = """embed resid_pre ln1_scale ln1_normalized ln1_out q k v attn_scores pattern z attn_out resid_mid
             ln2_scale ln2_normalized ln2_out mlp_pre mlp_post mlp_out resid_post
@@ -220,7 +221,8 @@ def test_the_number_of_threads_changes_nothing(run, tmp_path, family, threads):
 @every_family
 def test_kernels_agree(run, tmp_path, family, isa):
     with_isa = dump(tmp_path / "t.h5", FIXTURES / family, [prompts.tokens(90)], env={"WEIR_ISA": isa})
-    same_caches(with_isa, run(family, 90))
+    matches(with_isa, FIXTURES / family / "ref_90.h5")
+    same_caches(with_isa, run(family, 90), KERNELS)
 
 
 def test_gpt2_as_the_hub_has_it(tmp_path):
