@@ -1,3 +1,6 @@
-#include <criterion/criterion.h>
 #include "store_fake.h"
-Test(store, writes) { cr_assert(1); }
+#include <criterion/criterion.h>
+Test(store, writes)
+{
+    cr_assert(1);
+}
