@@ -5,7 +5,7 @@
 #include "format/tensors.h"
 
 enum weir_gguf_type {
-    WEIR_GGUF_UINT, /* all unsigned widths, and bool */
+    WEIR_GGUF_UINT, /* all unsigned widths, and bool (0 or 1) */
     WEIR_GGUF_INT,
     WEIR_GGUF_FLOAT,
     WEIR_GGUF_STRING,
@@ -42,7 +42,11 @@ struct weir_gguf {
     struct weir_tensors *tensors; /* closed with this */
 };
 
+/* Fails with WEIR_E_UNSUPPORTED on other versions, big-endian files, files in several parts and unknown tensor types.
+ */
 WEIR_CHECKED weir_status weir_gguf_open(struct weir_gguf **out, const char *path);
+/* The same from memory, which must outlive it: for tests and fuzzing. `path` is for messages. */
+WEIR_CHECKED weir_status weir_gguf_parse(struct weir_gguf **out, const char *path, const uint8_t *data, size_t size);
 void weir_gguf_close(struct weir_gguf *gguf);
 
 /* NULL when there is none. */

@@ -8,27 +8,39 @@
 enum { WEIR_MAX_DIMS = 4 };
 
 struct weir_tensor {
-    const char *name;
+    char *name; /* UTF-8 */
     enum weir_type type;
     int n_dims;
     size_t shape[WEIR_MAX_DIMS]; /* outermost first (GGUF's order reversed), C order */
     size_t n;                    /* values */
-    const uint8_t *data;         /* in a map; checked to hold all n values */
+    size_t bytes;                /* that they take at data */
+    const uint8_t *data;         /* in a map; checked to hold all n values; of any alignment */
     const char *file;            /* where it stands, for messages */
 };
 
 struct weir_tensors {
     struct weir_tensor *list; /* [n], sorted by name, no name twice */
-    size_t n;
+    size_t n, capacity;
     struct weir_map **maps; /* [n_maps] */
-    size_t n_maps;
-    char *names; /* the memory behind the tensors' names */
+    size_t n_maps, maps_capacity;
 };
 
-/* Sorts the list and refuses a name that stands twice: what the format readers end with. */
-WEIR_CHECKED weir_status weir_tensors_finish(struct weir_tensors *tensors);
 /* NULL when there is none. */
 const struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name);
 void weir_tensors_close(struct weir_tensors *tensors);
+
+/* What format readers build the list with. */
+
+/* Appends a tensor that has nothing but a copy of its name and `file`. *out holds until the next is added. */
+WEIR_CHECKED weir_status weir_tensors_add(struct weir_tensors *tensors, struct weir_tensor **out, const char *file,
+                                          const char *name, size_t n_name);
+/* Keeps a map for as long as the tensors; it is theirs also when this fails. */
+WEIR_CHECKED weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map *map);
+/* The product of the dimensions, in *out; sizes no memory could address are WEIR_E_INPUT even beside a 0. */
+WEIR_CHECKED weir_status weir_tensor_count(size_t *out, const struct weir_tensor *tensor);
+/* Sorts those from `first` on by place and refuses two that share a byte. */
+WEIR_CHECKED weir_status weir_tensors_check_apart(struct weir_tensors *tensors, size_t first);
+/* Sorts the list by name and refuses a name that stands twice: what readers end with. */
+WEIR_CHECKED weir_status weir_tensors_finish(struct weir_tensors *tensors);
 
 #endif

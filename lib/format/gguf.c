@@ -1,0 +1,501 @@
+#include "format/gguf.h"
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the types of values -------------------------------------------------------------------------------------- */
+
+enum { TYPE_STRING = 8, TYPE_ARRAY = 9, DEFAULT_ALIGNMENT = 32 };
+
+enum { MIN_STRING = 8, MIN_VALUE = 8 + 4 + 1, MIN_TENSOR = 8 + 4 + 4 + 8 }; /* least bytes that each takes in a file */
+
+/* How a number stands in the file; width 0 where it is none. Numbered as in the file. */
+static const struct number_type {
+    unsigned width;
+    enum weir_gguf_type type;
+    bool is_bool;
+} number_types[] = {
+    {1, WEIR_GGUF_UINT, false},   {1, WEIR_GGUF_INT, false},   {2, WEIR_GGUF_UINT, false},  {2, WEIR_GGUF_INT, false},
+    {4, WEIR_GGUF_UINT, false},   {4, WEIR_GGUF_INT, false},   {4, WEIR_GGUF_FLOAT, false}, {1, WEIR_GGUF_UINT, true},
+    {0, WEIR_GGUF_STRING, false}, {0, WEIR_GGUF_ARRAY, false}, {8, WEIR_GGUF_UINT, false},  {8, WEIR_GGUF_INT, false},
+    {8, WEIR_GGUF_FLOAT, false},
+};
+
+static const char *const type_words[] = {"a whole number", "a whole number", "a number", "a string", "an array"};
+
+static uint64_t load(const uint8_t *p, unsigned width)
+{
+    uint64_t x = 0;
+    for (unsigned i = width; i-- > 0;)
+        x = x << 8 | p[i];
+    return x;
+}
+
+static int64_t load_signed(const uint8_t *p, unsigned width)
+{
+    uint64_t x = p[width - 1] & 0x80 ? UINT64_MAX : 0;
+    for (unsigned i = width; i-- > 0;)
+        x = x << 8 | p[i];
+    return (int64_t)x;
+}
+
+static double load_float(const uint8_t *p, unsigned width)
+{
+    double d;
+    float f;
+    uint64_t bits = load(p, width);
+    uint32_t half = (uint32_t)bits;
+    memcpy(&d, &bits, sizeof d);
+    memcpy(&f, &half, sizeof f);
+    return width == 4 ? (double)f : d;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------- */
+
+static weir_status read_string(struct weir_bytes *b, struct weir_gguf_string *out, const char *what)
+{
+    uint64_t n;
+    const uint8_t *p;
+    *out = (struct weir_gguf_string){0};
+    TRY(weir_bytes_u64(b, &n, what));
+    TRY(weir_bytes_take(b, &p, n, what));
+    *out = (struct weir_gguf_string){(const char *)p, (size_t)n};
+    return WEIR_OK;
+}
+
+/* The count of an array, refused before anything is allocated when the rest of the file could not hold it. */
+static weir_status read_count(struct weir_bytes *b, size_t *out, size_t min_bytes, const char *what)
+{
+    uint64_t n;
+    *out = 0;
+    TRY(weir_bytes_u64(b, &n, what));
+    if (n > (b->size - b->at) / min_bytes)
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: %s: the count %llu is more than the rest of the file can hold",
+                         b->file, b->at - 8, what, (unsigned long long)n);
+    *out = (size_t)n;
+    return WEIR_OK;
+}
+
+static weir_status read_type(struct weir_bytes *b, uint32_t *out, const char *key)
+{
+    TRY(weir_bytes_u32(b, out, key));
+    if (*out >= sizeof number_types / sizeof *number_types)
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: %s has the unknown type %u: the file is damaged", b->file,
+                         b->at - 4, key, *out);
+    return WEIR_OK;
+}
+
+static weir_status check_bools(const struct weir_bytes *b, const uint8_t *p, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] > 1)
+            return weir_fail(WEIR_E_INPUT, "%s: %s has the truth value %u, neither 0 nor 1: the file is damaged",
+                             b->file, key, p[i]);
+    return WEIR_OK;
+}
+
+static void store_number(struct weir_gguf_value *value, const uint8_t *p, unsigned width)
+{
+    if (value->type == WEIR_GGUF_UINT)
+        value->u = load(p, width);
+    else if (value->type == WEIR_GGUF_INT)
+        value->i = load_signed(p, width);
+    else
+        value->f = load_float(p, width);
+}
+
+static void store_numbers(struct weir_gguf_value *value, const uint8_t *p, unsigned width)
+{
+    for (size_t i = 0; i < value->n; i++, p += width) {
+        if (value->element == WEIR_GGUF_UINT)
+            value->us[i] = load(p, width);
+        else if (value->element == WEIR_GGUF_INT)
+            value->is[i] = load_signed(p, width);
+        else
+            value->fs[i] = load_float(p, width);
+    }
+}
+
+static weir_status read_strings(struct weir_bytes *b, struct weir_gguf_value *value)
+{
+    TRY(read_count(b, &value->n, MIN_STRING, value->key));
+    TRY(weir_alloc(&value->ss, value->n, sizeof *value->ss));
+    for (size_t i = 0; i < value->n; i++)
+        TRY(read_string(b, &value->ss[i], value->key));
+    return WEIR_OK;
+}
+
+static weir_status read_numbers(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
+{
+    const uint8_t *p;
+    TRY(read_count(b, &value->n, type->width, value->key));
+    TRY(weir_bytes_take(b, &p, (uint64_t)value->n * type->width, value->key));
+    if (type->is_bool)
+        TRY(check_bools(b, p, value->n, value->key));
+    TRY(weir_alloc(&value->us, value->n, sizeof *value->us)); /* all three kinds of element are of 8 bytes */
+    store_numbers(value, p, type->width);
+    return WEIR_OK;
+}
+
+static weir_status read_array(struct weir_bytes *b, struct weir_gguf_value *value)
+{
+    uint32_t element;
+    TRY(read_type(b, &element, value->key));
+    value->element = number_types[element].type;
+    if (element == TYPE_ARRAY)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: byte %zu: %s is an array of arrays, which weir does not read",
+                         b->file, b->at - 4, value->key);
+    if (element == TYPE_STRING)
+        return read_strings(b, value);
+    return read_numbers(b, value, &number_types[element]);
+}
+
+static weir_status read_number(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
+{
+    const uint8_t *p;
+    TRY(weir_bytes_take(b, &p, type->width, value->key));
+    if (type->is_bool)
+        TRY(check_bools(b, p, 1, value->key));
+    store_number(value, p, type->width);
+    return WEIR_OK;
+}
+
+static weir_status read_value(struct weir_bytes *b, struct weir_gguf_value *value)
+{
+    struct weir_gguf_string key;
+    uint32_t type;
+    size_t bad;
+    TRY(read_string(b, &key, "a metadata key"));
+    if (key.n == 0 || memchr(key.data, '\0', key.n) || !weir_utf8_valid(key.data, key.n, &bad))
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: a metadata key that is not UTF-8 text: the file is damaged",
+                         b->file, b->at - key.n);
+    TRY(weir_copy_bytes(&value->key, key.data, key.n));
+    TRY(read_type(b, &type, value->key));
+    value->type = number_types[type].type;
+    if (type == TYPE_STRING)
+        return read_string(b, &value->s, value->key);
+    if (type == TYPE_ARRAY)
+        return read_array(b, value);
+    return read_number(b, value, &number_types[type]);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct weir_gguf_value *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+static weir_status read_values(struct weir_gguf *gguf, struct weir_bytes *b, size_t n)
+{
+    TRY(weir_alloc_zero(&gguf->values, n, sizeof *gguf->values));
+    while (gguf->n_values < n) /* counted one by one: what a failure leaves is closed */
+        TRY(read_value(b, &gguf->values[gguf->n_values++]));
+    qsort(gguf->values, n, sizeof *gguf->values, by_key);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(gguf->values[i - 1].key, gguf->values[i].key) == 0)
+            return weir_fail(WEIR_E_INPUT, "%s: the metadata key %s stands twice: the file is damaged", gguf->path,
+                             gguf->values[i].key);
+    return WEIR_OK;
+}
+
+/* ---- tensors -------------------------------------------------------------------------------------------------- */
+
+/* The types of ggml as the file numbers them; `ours` is WEIR_N_TYPES where weir does not read one. */
+static const struct tensor_type {
+    const char *name;
+    enum weir_type ours;
+} tensor_types[] = {
+    [0] = {"F32", WEIR_T_F32},           [1] = {"F16", WEIR_T_F16},           [2] = {"Q4_0", WEIR_T_Q4_0},
+    [3] = {"Q4_1", WEIR_T_Q4_1},         [4] = {"Q4_2", WEIR_N_TYPES},        [5] = {"Q4_3", WEIR_N_TYPES},
+    [6] = {"Q5_0", WEIR_T_Q5_0},         [7] = {"Q5_1", WEIR_T_Q5_1},         [8] = {"Q8_0", WEIR_T_Q8_0},
+    [9] = {"Q8_1", WEIR_N_TYPES},        [10] = {"Q2_K", WEIR_T_Q2_K},        [11] = {"Q3_K", WEIR_T_Q3_K},
+    [12] = {"Q4_K", WEIR_T_Q4_K},        [13] = {"Q5_K", WEIR_T_Q5_K},        [14] = {"Q6_K", WEIR_T_Q6_K},
+    [15] = {"Q8_K", WEIR_N_TYPES},       [16] = {"IQ2_XXS", WEIR_N_TYPES},    [17] = {"IQ2_XS", WEIR_N_TYPES},
+    [18] = {"IQ3_XXS", WEIR_N_TYPES},    [19] = {"IQ1_S", WEIR_N_TYPES},      [20] = {"IQ4_NL", WEIR_T_IQ4_NL},
+    [21] = {"IQ3_S", WEIR_N_TYPES},      [22] = {"IQ2_S", WEIR_N_TYPES},      [23] = {"IQ4_XS", WEIR_N_TYPES},
+    [24] = {"I8", WEIR_N_TYPES},         [25] = {"I16", WEIR_N_TYPES},        [26] = {"I32", WEIR_N_TYPES},
+    [27] = {"I64", WEIR_N_TYPES},        [28] = {"F64", WEIR_T_F64},          [29] = {"IQ1_M", WEIR_N_TYPES},
+    [30] = {"BF16", WEIR_T_BF16},        [31] = {"Q4_0_4_4", WEIR_N_TYPES},   [32] = {"Q4_0_4_8", WEIR_N_TYPES},
+    [33] = {"Q4_0_8_8", WEIR_N_TYPES},   [34] = {"TQ1_0", WEIR_N_TYPES},      [35] = {"TQ2_0", WEIR_N_TYPES},
+    [36] = {"IQ4_NL_4_4", WEIR_N_TYPES}, [37] = {"IQ4_NL_4_8", WEIR_N_TYPES}, [38] = {"IQ4_NL_8_8", WEIR_N_TYPES},
+    [39] = {"MXFP4", WEIR_N_TYPES},      [40] = {"NVFP4", WEIR_N_TYPES},      [41] = {"Q1_0", WEIR_N_TYPES},
+};
+
+static weir_status read_tensor_type(struct weir_bytes *b, struct weir_tensor *tensor)
+{
+    uint32_t id;
+    TRY(weir_bytes_u32(b, &id, tensor->name));
+    if (id >= sizeof tensor_types / sizeof *tensor_types)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: tensor \"%s\" is of ggml type %u, which weir does not know", b->file,
+                         tensor->name, id);
+    tensor->type = tensor_types[id].ours;
+    if (tensor->type == WEIR_N_TYPES)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: tensor \"%s\" is of type %s, which weir does not read; quantize the model to another",
+                         b->file, tensor->name, tensor_types[id].name);
+    return WEIR_OK;
+}
+
+static weir_status read_shape(struct weir_bytes *b, struct weir_tensor *tensor)
+{
+    uint32_t n_dims;
+    TRY(weir_bytes_u32(b, &n_dims, tensor->name));
+    if (n_dims > WEIR_MAX_DIMS)
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: tensor \"%s\" has %u dimensions; GGUF allows %d", b->file,
+                         b->at - 4, tensor->name, n_dims, WEIR_MAX_DIMS);
+    tensor->n_dims = (int)n_dims;
+    for (uint32_t i = n_dims; i-- > 0;) {
+        uint64_t dim;
+        TRY(weir_bytes_u64(b, &dim, tensor->name));
+        if (dim > SIZE_MAX)
+            return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": a dimension of %llu", b->file, tensor->name,
+                             (unsigned long long)dim);
+        tensor->shape[i] = (size_t)dim;
+    }
+    return weir_tensor_count(&tensor->n, tensor);
+}
+
+/* Quantized blocks do not cross rows. */
+static weir_status find_bytes(struct weir_tensor *tensor)
+{
+    const struct weir_type_info *info = weir_type_get_info(tensor->type);
+    size_t row = tensor->n_dims ? tensor->shape[tensor->n_dims - 1] : 1;
+    if (row % info->block_values != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": rows of %zu values are not whole blocks of %s (%zu values)",
+                         tensor->file, tensor->name, row, info->name, info->block_values);
+    return weir_in(weir_type_bytes(&tensor->bytes, tensor->type, tensor->n), tensor->file);
+}
+
+static weir_status read_tensor(struct weir_gguf *gguf, struct weir_bytes *b, uint64_t *offset)
+{
+    struct weir_gguf_string name;
+    struct weir_tensor *tensor;
+    TRY(read_string(b, &name, "the name of a tensor"));
+    TRY(weir_tensors_add(gguf->tensors, &tensor, gguf->path, name.data, name.n));
+    TRY(read_shape(b, tensor));
+    TRY(read_tensor_type(b, tensor));
+    TRY(find_bytes(tensor));
+    return weir_bytes_u64(b, offset, tensor->name);
+}
+
+/* The data begins at the next multiple of the alignment, and each tensor at a multiple from there. */
+static weir_status place_tensor(struct weir_tensor *tensor, const struct weir_bytes *b, uint64_t offset,
+                                uint64_t alignment)
+{
+    uint64_t padding = (alignment - b->at % alignment) % alignment, left = b->size - b->at;
+    if (offset % alignment != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": its offset %llu is no multiple of the alignment %llu",
+                         tensor->file, tensor->name, (unsigned long long)offset, (unsigned long long)alignment);
+    if (padding > left || offset > left - padding || tensor->bytes > left - padding - offset)
+        return weir_fail(WEIR_E_INPUT,
+                         "%s: tensor \"%s\" (%zu bytes at %llu) reaches past the end of the file: it is truncated",
+                         tensor->file, tensor->name, tensor->bytes, (unsigned long long)offset);
+    tensor->data = b->data + b->at + padding + offset;
+    return WEIR_OK;
+}
+
+/* Absent keeps *out. */
+static weir_status get_alignment(const struct weir_gguf *gguf, uint64_t *out)
+{
+    int64_t alignment = (int64_t)*out;
+    TRY(weir_gguf_int(gguf, "general.alignment", &alignment));
+    if (alignment <= 0 || (alignment & (alignment - 1)) != 0 || alignment > UINT32_MAX)
+        return weir_fail(WEIR_E_INPUT, "%s: general.alignment is %lld; it must be a power of two below 2^32",
+                         gguf->path, (long long)alignment);
+    *out = (uint64_t)alignment;
+    return WEIR_OK;
+}
+
+static weir_status read_tensors(struct weir_gguf *gguf, struct weir_bytes *b, size_t n)
+{
+    uint64_t *offsets = NULL; /* [n] */
+    uint64_t alignment = DEFAULT_ALIGNMENT;
+    weir_status status;
+    TRY_DONE(get_alignment(gguf, &alignment));
+    TRY_DONE(weir_alloc(&offsets, n, sizeof *offsets));
+    for (size_t i = 0; i < n; i++)
+        TRY_DONE(read_tensor(gguf, b, &offsets[i]));
+    for (size_t i = 0; i < n; i++)
+        TRY_DONE(place_tensor(&gguf->tensors->list[i], b, offsets[i], alignment));
+    TRY_DONE(weir_tensors_check_apart(gguf->tensors, 0));
+    TRY_DONE(weir_tensors_finish(gguf->tensors));
+done:
+    weir_free(offsets);
+    return status;
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------- */
+
+static weir_status read_version(struct weir_bytes *b)
+{
+    const uint8_t *magic;
+    uint32_t version;
+    TRY(weir_bytes_take(b, &magic, 4, "the magic number"));
+    if (memcmp(magic, "GGUF", 4) != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: not a GGUF file: it does not begin with \"GGUF\"", b->file);
+    TRY(weir_bytes_u32(b, &version, "the version"));
+    if (version != 0 && (version & 0xffff) == 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: a big-endian GGUF file; weir reads little-endian ones", b->file);
+    if (version != 2 && version != 3)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: GGUF version %u; weir reads 2 and 3: convert the model anew", b->file,
+                         version);
+    return WEIR_OK;
+}
+
+static weir_status refuse_parts(const struct weir_gguf *gguf)
+{
+    int64_t count = 1;
+    TRY(weir_gguf_int(gguf, "split.count", &count));
+    if (count > 1)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: one of %lld parts of a model; join them first (llama-gguf-split --merge)", gguf->path,
+                         (long long)count);
+    return WEIR_OK;
+}
+
+static weir_status read_file(struct weir_gguf *gguf, struct weir_bytes *b)
+{
+    uint64_t n_tensors;
+    size_t n_values;
+    TRY(read_version(b));
+    TRY(weir_bytes_u64(b, &n_tensors, "the number of tensors"));
+    if (n_tensors > (b->size - b->at) / MIN_TENSOR)
+        return weir_fail(WEIR_E_INPUT, "%s: it claims %llu tensors, more than the file can hold", b->file,
+                         (unsigned long long)n_tensors);
+    TRY(read_count(b, &n_values, MIN_VALUE, "the metadata"));
+    TRY(read_values(gguf, b, n_values));
+    TRY(refuse_parts(gguf));
+    return read_tensors(gguf, b, (size_t)n_tensors);
+}
+
+weir_status weir_gguf_parse(struct weir_gguf **out, const char *path, const uint8_t *data, size_t size)
+{
+    struct weir_gguf *gguf = NULL;
+    weir_status status;
+    *out = NULL;
+    TRY_DONE(weir_alloc_zero(&gguf, 1, sizeof *gguf));
+    TRY_DONE(weir_copy_string(&gguf->path, path));
+    TRY_DONE(weir_alloc_zero(&gguf->tensors, 1, sizeof *gguf->tensors));
+    TRY_DONE(read_file(gguf, &(struct weir_bytes){.file = gguf->path, .data = data, .size = size}));
+    *out = gguf;
+    gguf = NULL;
+done:
+    weir_gguf_close(gguf);
+    return status;
+}
+
+weir_status weir_gguf_open(struct weir_gguf **out, const char *path)
+{
+    struct weir_map *map;
+    *out = NULL;
+    TRY(weir_map_open(&map, path));
+    weir_status status = weir_gguf_parse(out, path, map->data, map->size);
+    if (status != WEIR_OK) {
+        weir_map_close(map);
+        return status;
+    }
+    status = weir_tensors_keep_map((*out)->tensors, map);
+    if (status != WEIR_OK) {
+        weir_gguf_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void weir_gguf_close(struct weir_gguf *gguf)
+{
+    if (!gguf)
+        return;
+    for (size_t i = 0; i < gguf->n_values; i++) {
+        if (gguf->values[i].type == WEIR_GGUF_ARRAY)
+            weir_free(gguf->values[i].us);
+        weir_free(gguf->values[i].key);
+    }
+    weir_free(gguf->values);
+    weir_tensors_close(gguf->tensors);
+    weir_free(gguf->path);
+    weir_free(gguf);
+}
+
+/* ---- asking for values ---------------------------------------------------------------------------------------- */
+
+static int key_against(const void *key, const void *value)
+{
+    return strcmp(key, ((const struct weir_gguf_value *)value)->key);
+}
+
+const struct weir_gguf_value *weir_gguf_find(const struct weir_gguf *gguf, const char *key)
+{
+    if (gguf->n_values == 0)
+        return NULL;
+    return bsearch(key, gguf->values, gguf->n_values, sizeof *gguf->values, key_against);
+}
+
+static weir_status wrong_type(const struct weir_gguf *gguf, const struct weir_gguf_value *value, const char *wanted)
+{
+    return weir_fail(WEIR_E_INPUT, "%s: %s is %s; it must be %s", gguf->path, value->key, type_words[value->type],
+                     wanted);
+}
+
+weir_status weir_gguf_int(const struct weir_gguf *gguf, const char *key, int64_t *out)
+{
+    const struct weir_gguf_value *value = weir_gguf_find(gguf, key);
+    if (!value)
+        return WEIR_OK;
+    if (value->type == WEIR_GGUF_INT)
+        *out = value->i;
+    else if (value->type != WEIR_GGUF_UINT)
+        return wrong_type(gguf, value, "a whole number");
+    else if (value->u > INT64_MAX)
+        return weir_fail(WEIR_E_INPUT, "%s: %s is %llu, out of any range", gguf->path, key,
+                         (unsigned long long)value->u);
+    else
+        *out = (int64_t)value->u;
+    return WEIR_OK;
+}
+
+weir_status weir_gguf_number(const struct weir_gguf *gguf, const char *key, double *out)
+{
+    const struct weir_gguf_value *value = weir_gguf_find(gguf, key);
+    if (!value)
+        return WEIR_OK;
+    if (value->type == WEIR_GGUF_UINT)
+        *out = (double)value->u;
+    else if (value->type == WEIR_GGUF_INT)
+        *out = (double)value->i;
+    else if (value->type != WEIR_GGUF_FLOAT)
+        return wrong_type(gguf, value, "a number");
+    else if (!isfinite(value->f))
+        return weir_fail(WEIR_E_INPUT, "%s: %s is %g; it must be a finite number", gguf->path, key, value->f);
+    else
+        *out = value->f;
+    return WEIR_OK;
+}
+
+weir_status weir_gguf_bool(const struct weir_gguf *gguf, const char *key, bool *out)
+{
+    const struct weir_gguf_value *value = weir_gguf_find(gguf, key);
+    if (!value)
+        return WEIR_OK;
+    if (value->type != WEIR_GGUF_UINT || value->u > 1)
+        return wrong_type(gguf, value, "true or false");
+    *out = value->u == 1;
+    return WEIR_OK;
+}
+
+weir_status weir_gguf_text(const struct weir_gguf *gguf, const char *key, char **out)
+{
+    const struct weir_gguf_value *value = weir_gguf_find(gguf, key);
+    size_t bad;
+    if (!value)
+        return WEIR_OK;
+    if (value->type != WEIR_GGUF_STRING)
+        return wrong_type(gguf, value, "a string");
+    if (memchr(value->s.data, '\0', value->s.n) || !weir_utf8_valid(value->s.data, value->s.n, &bad))
+        return weir_fail(WEIR_E_INPUT, "%s: %s is not UTF-8 text without NUL", gguf->path, key);
+    return weir_copy_bytes(out, value->s.data, value->s.n);
+}
