@@ -266,8 +266,10 @@ typedef struct weir_capture_size {
 } weir_capture_size;
 
 /**
- * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets and stay until close.
- * Nothing is written before weir_run_forward; the file gets its name in weir_capture_commit.
+ * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets, once, and stay until
+ * close. The file grows under a partial name beside `path`; it gets its own in weir_capture_commit.
+ * @return WEIR_E_USAGE for a selection that cannot be, WEIR_E_OUTPUT when the file exists and `force` is not set, or the
+ * disk cannot hold it.
  */
 WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path,
                                                     const weir_tokens *prompts, size_t n,
@@ -277,7 +279,7 @@ WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capt
 WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
 /** @return how many stored values were too large for f16 and were saturated; for after commit. */
 WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
-/** Closes; what was not committed leaves nothing behind. */
+/** Closes, before its run is closed; what was not committed leaves nothing behind. */
 WEIR_API void weir_capture_close(weir_capture *capture);
 
 /* ---- reading files --------------------------------------------------------------------------------------------- */

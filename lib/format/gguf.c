@@ -37,8 +37,10 @@ static uint64_t load(const uint8_t *p, unsigned width)
 
 static int64_t load_signed(const uint8_t *p, unsigned width)
 {
-    uint64_t x = load(p, width), sign = (uint64_t)1 << (8 * width - 1);
-    return (int64_t)((x ^ sign) - sign);
+    uint64_t x = p[width - 1] & 0x80 ? UINT64_MAX : 0;
+    for (unsigned i = width; i-- > 0;)
+        x = x << 8 | p[i];
+    return (int64_t)x;
 }
 
 static double load_float(const uint8_t *p, unsigned width)
@@ -46,9 +48,9 @@ static double load_float(const uint8_t *p, unsigned width)
     double d;
     float f;
     uint64_t bits = load(p, width);
-    uint32_t half = (uint32_t)bits;
+    uint32_t low = (uint32_t)bits;
     memcpy(&d, &bits, sizeof d);
-    memcpy(&f, &half, sizeof f);
+    memcpy(&f, &low, sizeof f);
     return width == 4 ? (double)f : d;
 }
 

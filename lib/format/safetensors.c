@@ -51,20 +51,12 @@ static bool get_size(const cJSON *item, size_t *out)
     return true;
 }
 
-static weir_status read_dtype(const struct shard *shard, const cJSON *entry, const char *name, const struct dtype **out)
+static const struct dtype *find_dtype(const char *name)
 {
-    const cJSON *item = weir_json_get(entry, "dtype");
-    if (!cJSON_IsString(item))
-        return bad_entry(shard, name, "no dtype");
     const struct dtype *dtype = dtypes;
-    while (dtype->name && strcmp(dtype->name, item->valuestring) != 0)
+    while (dtype->name && strcmp(dtype->name, name) != 0)
         dtype++;
-    if (dtype->use == REFUSE)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: tensor \"%s\" is of type %s; weir reads F64, F32, F16 and BF16: convert the model",
-                         shard->file, name, item->valuestring);
-    *out = dtype;
-    return WEIR_OK;
+    return dtype;
 }
 
 static weir_status read_shape(const struct shard *shard, const cJSON *entry, struct weir_tensor *tensor)
@@ -106,11 +98,17 @@ static weir_status read_place(const struct shard *shard, const cJSON *entry, str
 static weir_status read_tensor(struct weir_tensors *tensors, const struct shard *shard, const cJSON *entry)
 {
     struct weir_tensor *tensor;
-    const struct dtype *dtype = NULL;
     const char *name = entry->string;
     if (!cJSON_IsObject(entry))
         return bad_entry(shard, name, "its entry is not an object");
-    TRY(read_dtype(shard, entry, name, &dtype));
+    const char *type = cJSON_GetStringValue(weir_json_get(entry, "dtype"));
+    if (!type)
+        return bad_entry(shard, name, "no dtype");
+    const struct dtype *dtype = find_dtype(type);
+    if (dtype->use == REFUSE)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: tensor \"%s\" is of type %s; weir reads F64, F32, F16 and BF16: convert the model",
+                         shard->file, name, type);
     TRY(weir_tensors_add(tensors, &tensor, shard->file, name, strlen(name)));
     tensor->type = dtype->type;
     TRY(read_shape(shard, entry, tensor));
@@ -207,12 +205,27 @@ static weir_status shard_path(char **out, const char *index, const char *name)
     return weir_format(out, "%.*s%s", folder, index, name);
 }
 
-static const struct weir_map *find_map(const struct weir_tensors *tensors, const char *path)
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool is_read(const struct weir_tensors *tensors, const char *name)
 {
     for (size_t i = tensors->n_maps; i-- > 0;) /* the last first: neighbours mostly stand in the same shard */
-        if (strcmp(tensors->maps[i]->path, path) == 0)
-            return tensors->maps[i];
-    return NULL;
+        if (strcmp(file_name(tensors->maps[i]->path), name) == 0)
+            return true;
+    return false;
+}
+
+static weir_status read_shard(struct weir_tensors *tensors, const char *index, const char *name)
+{
+    char *path;
+    TRY(shard_path(&path, index, name));
+    weir_status status = weir_in(read_map(tensors, path), index);
+    weir_free(path);
+    return status;
 }
 
 static weir_status read_shards(struct weir_tensors *tensors, const char *index, const cJSON *weight_map)
@@ -220,23 +233,12 @@ static weir_status read_shards(struct weir_tensors *tensors, const char *index, 
     const cJSON *entry;
     cJSON_ArrayForEach(entry, weight_map)
     {
-        char *path;
         if (!cJSON_IsString(entry))
             return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": its shard is not a string", index, entry->string);
-        TRY(shard_path(&path, index, entry->valuestring));
-        weir_status status = WEIR_OK;
-        if (!find_map(tensors, path))
-            status = weir_in(read_map(tensors, path), index);
-        weir_free(path);
-        TRY(status);
+        if (!is_read(tensors, entry->valuestring))
+            TRY(read_shard(tensors, index, entry->valuestring));
     }
     return WEIR_OK;
-}
-
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 /* Needs the list sorted. */

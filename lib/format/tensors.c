@@ -24,7 +24,8 @@ weir_status weir_tensors_add(struct weir_tensors *tensors, struct weir_tensor **
 
 weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map *map)
 {
-    weir_status status = weir_grow(&tensors->maps, &tensors->maps_capacity, tensors->n_maps + 1, sizeof *tensors->maps);
+    weir_status status =
+        weir_grow(&tensors->maps, &tensors->maps_capacity, tensors->n_maps + 1, sizeof(struct weir_map *));
     if (status == WEIR_OK)
         tensors->maps[tensors->n_maps++] = map;
     else

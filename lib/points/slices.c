@@ -126,3 +126,20 @@ weir_status weir_slices_mark(const struct weir_slices *slices, bool *marked, siz
         TRY(mark_one(&slices->list[i], marked, length, what));
     return WEIR_OK;
 }
+
+static bool names(const struct weir_slice *slice, size_t i, size_t length)
+{
+    if (slice->single)
+        return slice->start == (int64_t)i || slice->start + (int64_t)length == (int64_t)i;
+    size_t start = slice->has_start ? clip(slice->start, length) : 0;
+    size_t stop = slice->has_stop ? clip(slice->stop, length) : length;
+    return i >= start && i < stop && (i - start) % (size_t)slice->step == 0;
+}
+
+bool weir_slices_name(const struct weir_slices *slices, size_t i, size_t length)
+{
+    for (size_t j = 0; j < slices->n; j++)
+        if (names(&slices->list[j], i, length))
+            return true;
+    return slices->n == 0;
+}

@@ -35,9 +35,8 @@ static herr_t set_storage(hid_t dcpl, const struct weir_layout *layout)
     for (int a = 0; a < layout->rank; a++)
         chunk[a] = layout->chunk[a];
     if (layout->contiguous) /* all of it will be written: zeros first would double the work */
-        return H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) < 0
-                   ? -1
-                   : 0;
+        return H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) < 0 ? -1
+                                                                                                                    : 0;
     if (H5Pset_chunk(dcpl, layout->rank, chunk) < 0 || H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_INCR) < 0)
         return -1;
     return layout->gzip && (H5Pset_shuffle(dcpl) < 0 || H5Pset_deflate(dcpl, GZIP_LEVEL) < 0) ? -1 : 0;
@@ -136,7 +135,8 @@ static weir_status write_at(int fd, const void *data, size_t bytes, uint64_t off
 }
 
 /* n values in the type of the file: themselves where it is 32 bits wide. */
-static const void *convert(struct weir_dataset *dataset, const weir_bits *values, size_t n, struct weir_scratch *scratch)
+static const void *convert(struct weir_dataset *dataset, const weir_bits *values, size_t n,
+                           struct weir_scratch *scratch)
 {
     uint16_t *halves = (uint16_t *)(void *)scratch->halves;
     if (dataset->layout.elem == WEIR_ELEM_F16)
@@ -228,7 +228,8 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
     bool half = weir_elem_size(l->elem) == 2;
     if (half) /* one NaN beyond the edge in either width */
         memset(scratch->halves, 0xff, box_values(box) * 2);
-    hid_t space = H5Dget_space(dataset->id), mem = H5Screate_simple(l->rank, memory, NULL), type = weir_h5_type(l->elem, 0);
+    hid_t space = H5Dget_space(dataset->id), mem = H5Screate_simple(l->rank, memory, NULL),
+          type = weir_h5_type(l->elem, 0);
     bool fine = space >= 0 && mem >= 0 && type >= 0 &&
                 H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
                 H5Sselect_hyperslab(mem, H5S_SELECT_SET, zero, NULL, count, NULL) >= 0 &&

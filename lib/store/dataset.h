@@ -17,8 +17,8 @@ struct weir_dataset {
 /* What the writing thread works in: made once, as large as the largest piece of any dataset. */
 struct weir_scratch {
     weir_bits *values; /* [n] */
-    uint8_t *halves;  /* [4 * n] converted, or with its bytes shuffled */
-    uint8_t *packed;  /* [n_packed] deflated */
+    uint8_t *halves;   /* [4 * n] converted, or with its bytes shuffled */
+    uint8_t *packed;   /* [n_packed] deflated */
     size_t n, n_packed;
 };
 

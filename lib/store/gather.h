@@ -10,8 +10,8 @@ typedef uint32_t __attribute__((may_alias)) weir_bits;
 /* Axes are padded in front to three. Elements are 32 bits wide, floats or int32, and only moved. */
 struct weir_cut {
     const weir_bits *data; /* [extent], C order */
-    size_t extent[3];     /* of the value */
-    size_t shape[3];      /* of its slab in the file */
+    size_t extent[3];      /* of the value */
+    size_t shape[3];       /* of its slab in the file */
     const int32_t *map[3]; /* [shape] file index to value index, -1: not stored; NULL: each to itself, to extent - 1 */
     uint32_t fill;         /* bits of what is not stored */
 };

@@ -5,9 +5,9 @@
 static const size_t CHUNK_BYTES = (size_t)1 << 20;
 
 enum {
-    UNEQUAL_ROWS = 64,  /* rows of a chunk when prompts differ: a short prompt takes no more than it must */
+    UNEQUAL_ROWS = 64, /* rows of a chunk when prompts differ: a short prompt takes no more than it must */
     UNEQUAL_PATTERN = 128,
-    NEURON_ROWS = 512,  /* tiles that make reading one neuron over all rows quick */
+    NEURON_ROWS = 512, /* tiles that make reading one neuron over all rows quick */
     NEURON_WIDTH = 256,
     SINGLE_ROWS = 1024, /* and those of captures of single neurons */
     SINGLE_WIDTH = 8

@@ -7,8 +7,8 @@
 #include "store/writer.h"
 
 enum {
-    WEIR_SCHEMA = 1,   /* version of this layout */
-    WEIR_MAX_RANK = 5, /* layer, prompt and the axes of a value */
+    WEIR_SCHEMA = 1,      /* version of this layout */
+    WEIR_MAX_RANK = 5,    /* layer, prompt and the axes of a value */
     WEIR_TOKEN_TEXT = 128 /* the longest text of one token in /tokens/text, in bytes */
 };
 
@@ -103,13 +103,14 @@ WEIR_CHECKED weir_status weir_sizes_of(struct weir_sizes *out, const struct weir
 
 /* How one dataset lies in the file. */
 struct weir_layout {
-    int rank, n_lead;         /* lead: layer and prompt, or prompt; one value lies below them */
-    int dims[WEIR_MAX_RANK];  /* which dimension each axis is */
+    int rank, n_lead;        /* lead: layer and prompt, or prompt; one value lies below them */
+    int dims[WEIR_MAX_RANK]; /* which dimension each axis is */
     size_t shape[WEIR_MAX_RANK];
     enum weir_elem elem;
-    bool contiguous;             /* whole, in one piece, allocated before it is written */
-    bool gzip;                   /* shuffle and deflate */
-    size_t chunk[WEIR_MAX_RANK]; /* 1 along layer and prompt: a chunk belongs to one value. Contiguous: a piece of work */
+    bool contiguous; /* whole, in one piece, allocated before it is written */
+    bool gzip;       /* shuffle and deflate */
+    size_t
+        chunk[WEIR_MAX_RANK]; /* 1 along layer and prompt: a chunk belongs to one value. Contiguous: a piece of work */
 };
 
 void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_store_spec *spec,

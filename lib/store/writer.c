@@ -235,11 +235,10 @@ static weir_status check_value(const struct weir_store *store, const struct weir
     if (value->point >= spec->n_points || value->prompt < 0 || (size_t)value->prompt >= spec->n_prompts)
         return weir_fail(WEIR_E_USAGE, "point %zu, prompt %d: not in this store", value->point, value->prompt);
     const struct weir_store_point *p = &spec->points[value->point];
-    bool layer_fits = p->point->per_layer ? value->layer >= 0 && value->layer < spec->model->n_layers &&
-                                                p->layers[value->layer]
-                                          : value->layer == -1;
-    return layer_fits ? WEIR_OK
-                      : weir_fail(WEIR_E_USAGE, "%s: layer %d is not stored", p->point->name, value->layer);
+    bool layer_fits = p->point->per_layer
+                          ? value->layer >= 0 && value->layer < spec->model->n_layers && p->layers[value->layer]
+                          : value->layer == -1;
+    return layer_fits ? WEIR_OK : weir_fail(WEIR_E_USAGE, "%s: layer %d is not stored", p->point->name, value->layer);
 }
 
 weir_status weir_store_put(struct weir_store *store, const struct weir_store_value *value)
@@ -349,7 +348,8 @@ uint64_t weir_store_size(const struct weir_store_spec *spec)
     for (size_t i = 0; i < spec->n_points; i++)
         bytes += point_bytes(spec, &sizes, &spec->points[i]) + 2048;
     for (size_t i = 0; i < spec->n_prompts; i++)
-        bytes += 12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text + 32;
+        bytes +=
+            12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text + 32;
     return bytes;
 }
 

@@ -35,14 +35,21 @@ static void from_bf16(float *restrict to, const void *restrict from, size_t n)
         to[i] = float_of((uint32_t)load_u16(p + 2 * i) << 16);
 }
 
-/* Bits of |x| that no rounding brings below 65536 become those of 65504. */
+/* `yes ? a : b` that stays arithmetic: gcc makes branches of several ?: in a row and then no vectors of the loop. */
+static inline uint32_t pick(bool yes, uint32_t a, uint32_t b)
+{
+    uint32_t mask = 0u - (uint32_t)yes;
+    return (a & mask) | (b & ~mask);
+}
+
+/* Bits of |x| as a float16. What no rounding brings below 65520 becomes 65504. */
 static inline uint32_t half_magnitude(uint32_t x)
 {
-    uint32_t normal = (x + 0xfff + (x >> 13 & 1)) >> 13;
+    uint32_t normal = ((x + 0xfff + (x >> 13 & 1)) >> 13) - (112u << 10);
     uint32_t tiny = bits_of(float_of(x) + 0.5f) - bits_of(0.5f); /* the sum rounds to steps of 2^-24 */
     uint32_t nan = 0x7e00 | (x >> 13 & 0x3ff);
-    uint32_t finite = x < 0x38800000 ? tiny : x >= 0x477ff000 ? 0x7bff : normal - (112u << 10);
-    return x < 0x7f800000 ? finite : x == 0x7f800000 ? 0x7c00 : nan;
+    uint32_t finite = pick(x < 0x38800000, tiny, pick(x < 0x477ff000, normal, 0x7bff));
+    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7c00, nan));
 }
 
 static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, size_t n)
@@ -53,7 +60,7 @@ static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, si
         uint32_t count = 0;
         for (size_t i = first; i < last; i++) {
             uint32_t bits = bits_of(from[i]), x = bits & 0x7fffffff;
-            count += x >= 0x477ff000 && x < 0x7f800000;
+            count += (uint32_t)(x >= 0x477ff000) & (uint32_t)(x < 0x7f800000);
             to[i] = (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)half_magnitude(x);
         }
         saturated += count;
@@ -64,8 +71,8 @@ static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, si
 static inline uint32_t bf16_magnitude(uint32_t x)
 {
     uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16;
-    uint32_t finite = rounded < 0x7f80 ? rounded : 0x7f7f;
-    return x < 0x7f800000 ? finite : x == 0x7f800000 ? 0x7f80 : (x >> 16 | 0x40);
+    uint32_t finite = pick(rounded < 0x7f80, rounded, 0x7f7f);
+    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7f80, x >> 16 | 0x40));
 }
 
 static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_t n)
@@ -76,14 +83,14 @@ static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_
     }
 }
 
-/* ---- quantized blocks: a value is d * q, or d * q + m, each operation rounded --------------------------------------
- */
+/* ---- blocks of 32 values: each is d * q, or d * q + m --------------------------------------------------------- */
 
 /* The loop that the functions below are made of: `value` is an expression in i. */
 #define DECODE(to, length, value)                                                                                      \
     for (int i = 0; i < (length); i++)                                                                                 \
     (to)[i] = (value)
 
+/* The two values of a byte. */
 static inline float low(uint8_t byte, int offset)
 {
     return (float)((byte & 15) - offset);

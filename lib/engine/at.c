@@ -1,0 +1,76 @@
+#include "engine/run.h"
+#include "points/points.h"
+
+#include <string.h>
+
+/* The value of one prompt inside a batch's: its shape, and where it begins. */
+static void describe(weir_event *event, const struct weir_run *run, size_t prompt, weir_buffer *value)
+{
+    const struct weir_batch *batch = &run->batch;
+    size_t length = batch->start[prompt + 1] - batch->start[prompt], row = 1;
+    bool square = event->point->axes[event->n_axes - 1] == WEIR_AXIS_KEY;
+    for (int i = 0; i < event->n_axes; i++) {
+        bool position = weir_axis_is_position(event->axes[i]);
+        if (position)
+            event->shape[i] = length;
+        else
+            row *= event->shape[i];
+    }
+    event->prompt = batch->first_prompt + (int)prompt;
+    event->buffer = value;
+    event->data = value->data + row * (square ? batch->square_start[prompt] : batch->start[prompt]);
+}
+
+/* Floats of the whole batch's value. */
+static size_t value_size(const struct weir_run *run, const weir_point *point)
+{
+    const struct weir_batch *batch = &run->batch;
+    size_t shape[WEIR_MAX_AXES], n = 1;
+    int n_axes = weir_model_shape(run->model, point->id, shape);
+    for (int i = 0; i < n_axes; i++)
+        n *= shape[i] ? shape[i] : 1;
+    return n * (point->axes[n_axes - 1] == WEIR_AXIS_KEY ? batch->square_start[batch->n] : batch->start[batch->n]);
+}
+
+/* Editors write to the value: not while a capture of an earlier point holds the same memory. */
+static weir_status make_private(struct weir_run *run, const weir_point *point, weir_buffer **value)
+{
+    weir_buffer *old = *value;
+    size_t n = value_size(run, point);
+    if (!weir_buffer_is_shared(old))
+        return WEIR_OK;
+    *value = NULL;
+    weir_status status = weir_take(run, value, n);
+    if (status == WEIR_OK)
+        memcpy((*value)->data, old->data, n * sizeof(float));
+    weir_buffer_release(old);
+    return status;
+}
+
+static weir_status call(struct weir_run *run, const weir_event *event, weir_access access, size_t index)
+{
+    for (size_t i = 0; i < run->plan.n_hooks; i++) {
+        const struct weir_hook *hook = &run->plan.hooks[i];
+        if (hook->access == access && hook->at[index])
+            TRY(hook->fn(event, hook->payload));
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value)
+{
+    if (!weir_plan_wants(&run->plan, point, layer))
+        return WEIR_OK;
+    size_t index = weir_plan_index(&run->plan, point, layer);
+    weir_event event = {.point = weir_point_at(point), .layer = layer};
+    event.axes = event.point->axes;
+    if (weir_plan_edits(&run->plan, point, layer))
+        TRY(make_private(run, event.point, value));
+    event.n_axes = weir_model_shape(run->model, point, event.shape);
+    for (int access = WEIR_EDIT; access >= WEIR_READ; access--)
+        for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
+            describe(&event, run, prompt, *value);
+            TRY(call(run, &event, (weir_access)access, index));
+        }
+    return WEIR_OK;
+}

@@ -1,0 +1,461 @@
+/* Attention: what each head asks for (q), offers (k), carries (v), where it looks (pattern), what it moves (z). Tile by
+   tile of queries, keys after the last query of a tile never touched: scores live in a thread's scratch, unless
+   somebody wants them whole; then in the buffers that go to the writer. */
+#include "engine/run.h"
+#include "points/points.h"
+#include "tensor/gemm.h"
+#include "tensor/ops.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- q, k, v ---- */
+
+/* What a head's projection reads when edits may reach one head only: the stream once a head, normed. */
+struct head_inputs {
+    float *out;      /* [total_pos, n_heads, d_model] */
+    const float *in; /* [total_pos, in_heads, d_model]: in_heads n_heads, or 1 */
+    size_t in_heads, n_heads, d_model;
+    const struct weir_norm *weights;
+    float eps;
+    int centred;
+};
+
+static void repeat_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct head_inputs *h = context;
+    (void)worker;
+    for (size_t pos = first; pos < last; pos++)
+        for (size_t head = 0; head < h->n_heads; head++)
+            memcpy(h->out + (pos * h->n_heads + head) * h->d_model,
+                   h->in + (pos * h->in_heads + (h->in_heads > 1 ? head : 0)) * h->d_model, h->d_model * sizeof(float));
+}
+
+static void norm_head_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct head_inputs *h = context;
+    (void)worker;
+    for (size_t i = first; i < last; i++) {
+        float mean = 0, scale, *x = h->out + i * h->d_model;
+        weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
+        weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
+    }
+}
+
+/* W x + b of head `head` only, from that head's own input. */
+static void project_head(struct weir_run *run, float *out, size_t n_heads, size_t d_head, const float *inputs,
+                         size_t head, const struct weir_linear *linear, const float *weights)
+{
+    size_t d_model = linear->w.n_in, total_pos = weir_total_pos(run);
+    struct weir_matrix w = linear->w;
+    const float *first = weights + (w.input_major ? head * d_head : head * d_head * d_model);
+    w.data = (const uint8_t *)(const void *)first;
+    w.type = WEIR_T_F32;
+    w.n_out = d_head;
+    w.stride = w.input_major ? n_heads * d_head : d_model;
+    w.pair_rows = 0;
+    w.copy = NULL;
+    weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
+                    total_pos, &w, linear->bias ? linear->bias + head * d_head : NULL);
+}
+
+/* Through the point `input` ([pos, head, d_model]): each head reads its own copy of `from`, which edits may have
+ * changed. */
+static weir_status project_by_head(struct weir_run *run, weir_buffer **out, const weir_buffer *from, size_t from_heads,
+                                   const struct weir_linear *linear, int input, int layer, size_t n_heads)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    size_t d_model = linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
+    weir_buffer *inputs = NULL, *matrix = NULL;
+    weir_status status;
+    TRY_DONE(weir_take(run, &inputs, total_pos * n_heads * d_model));
+    struct head_inputs h = {inputs->data, from->data,    from_heads,        n_heads,
+                            d_model,      &weights->ln1, weights->spec.eps, weights->spec.norm == WEIR_NORM_LAYER};
+    weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
+    TRY_DONE(weir_at(run, input, layer, &inputs));
+    if (!weir_plan_edits(&run->plan, input, layer) && from_heads == 1)
+        goto done;                       /* looked at only: the common projection computes the same */
+    if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
+        weir_buffer *copy = NULL;
+        TRY_DONE(weir_take(run, &copy, total_pos * n_heads * d_model));
+        memcpy(copy->data, inputs->data, total_pos * n_heads * d_model * sizeof(float));
+        weir_drop(&inputs);
+        inputs = copy;
+    }
+    h.out = inputs->data;
+    weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
+    TRY_DONE(weir_take(run, &matrix, linear->w.n_out * d_model));
+    weir_matrix_convert(matrix->data, &linear->w, run->pool);
+    TRY_DONE(weir_take(run, out, total_pos * n_heads * d_head));
+    for (size_t head = 0; head < n_heads; head++)
+        project_head(run, (*out)->data, n_heads, d_head, inputs->data, head, linear, matrix->data);
+done:
+    weir_drop(&inputs);
+    weir_drop(&matrix);
+    return status;
+}
+
+struct projection {
+    weir_buffer **out;
+    const struct weir_linear *linear;
+    int point, input;
+    size_t n_heads;
+};
+
+/* One of q, k, v: from the common norm, or head by head where their inputs may have been edited. `per_head`: the value
+   of attn_in, or NULL. Key-value heads that several query heads share read the stream itself. */
+static weir_status project(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
+{
+    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads;
+    bool own = per_head && p->n_heads == n_heads;
+    weir_drop(p->out);
+    if (own || weir_plan_wants(&run->plan, p->input, layer))
+        TRY(project_by_head(run, p->out, own ? per_head : run->stream, own ? n_heads : 1, p->linear, p->input, layer,
+                            p->n_heads));
+    if (!*p->out)
+        TRY(weir_linear(run, p->out, run->normed, p->linear));
+    return weir_at(run, p->point, layer, p->out);
+}
+
+/* attn_in, when an editor wants it: the stream once a head. NULL else (readers have seen it all the same). */
+static weir_status read_stream(struct weir_run *run, weir_buffer **out, int layer)
+{
+    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = (size_t)run->model->config.d_model;
+    *out = NULL;
+    if (!weir_plan_wants(&run->plan, WEIR_P_ATTN_IN, layer))
+        return WEIR_OK;
+    TRY(weir_take(run, out, weir_total_pos(run) * n_heads * d_model));
+    struct head_inputs h = {
+        .out = (*out)->data, .in = run->stream->data, .in_heads = 1, .n_heads = n_heads, .d_model = d_model};
+    weir_rows(run, weir_total_pos(run), n_heads * d_model, repeat_rows, &h);
+    TRY(weir_at(run, WEIR_P_ATTN_IN, layer, out));
+    if (!weir_plan_edits(&run->plan, WEIR_P_ATTN_IN, layer))
+        weir_drop(out);
+    return WEIR_OK;
+}
+
+static weir_status project_all(struct weir_run *run, int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
+    const struct projection all[] = {
+        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads},
+        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads},
+        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads},
+    };
+    weir_buffer *per_head;
+    TRY(read_stream(run, &per_head, layer));
+    weir_status status =
+        weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.norm, l->spec.eps, WEIR_P_LN1_SCALE, layer);
+    for (size_t i = 0; status == WEIR_OK && i < sizeof all / sizeof *all; i++)
+        status = project(run, &all[i], per_head, layer);
+    weir_drop(&per_head);
+    return status;
+}
+
+/* ---- rotation ---- */
+
+struct rotation {
+    const struct weir_run *run;
+    float *out;      /* [total_pos, n_heads, d_head] */
+    const float *in; /* the same; may be out */
+    size_t n_heads, d_head, half;
+    enum weir_rotary kind;
+};
+
+static void rotate_position(const struct rotation *r, size_t row, size_t pos)
+{
+    const struct weir_ops *ops = weir_ops();
+    const float *cosines = r->run->cosines + pos * r->half, *sines = r->run->sines + pos * r->half;
+    for (size_t head = 0; head < r->n_heads; head++) {
+        size_t at = (row * r->n_heads + head) * r->d_head;
+        if (r->out != r->in && 2 * r->half < r->d_head)
+            memcpy(r->out + at + 2 * r->half, r->in + at + 2 * r->half, (r->d_head - 2 * r->half) * sizeof(float));
+        if (r->kind == WEIR_ROTARY_HALVES)
+            ops->rotate_halves(r->out + at, r->in + at, cosines, sines, r->half);
+        else
+            ops->rotate_pairs(r->out + at, r->in + at, cosines, sines, r->half);
+    }
+}
+
+static void rotate_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct rotation *r = context;
+    const struct weir_batch *batch = &r->run->batch;
+    size_t prompt = 0;
+    (void)worker;
+    for (size_t row = first; row < last; row++) {
+        while (row >= batch->start[prompt + 1])
+            prompt++;
+        rotate_position(r, row, row - batch->start[prompt]);
+    }
+}
+
+static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_heads, int point, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
+    weir_buffer *old;
+    TRY(weir_renew(run, value, &old, total_pos * n_heads * d_head));
+    struct rotation r = {run, (*value)->data, old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2, spec->rotary};
+    weir_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
+    weir_drop(&old);
+    return weir_at(run, point, layer, value);
+}
+
+/* ---- scores, pattern, z ---- */
+
+enum step { SCORE = 1, SOFTMAX = 2, MIX = 4 };
+
+struct attending {
+    struct weir_run *run;
+    const struct weir_layer_spec *spec;
+    unsigned steps;
+};
+
+/* One tile: queries first to first + rows - 1 of a head, which see keys low to high - 1. */
+struct view {
+    size_t first, rows, low, high, length;
+    float *scores, *pattern; /* element (first, low); ld_* from query to query */
+    size_t ld_scores, ld_pattern;
+    bool keeps_scores, keeps_pattern; /* in whole rows of `length` keys */
+};
+
+static void locate(struct view *v, const struct attending *a, const struct weir_tile *tile, int worker)
+{
+    const struct weir_run *run = a->run;
+    const struct weir_batch *batch = &run->batch;
+    size_t length = batch->start[tile->prompt + 1] - batch->start[tile->prompt], window = (size_t)a->spec->window;
+    size_t rows = length - tile->first < WEIR_TILE ? length - tile->first : WEIR_TILE;
+    size_t low = window && tile->first + 1 > window ? tile->first + 1 - window : 0;
+    size_t whole = batch->square_start[tile->prompt] * (size_t)a->spec->n_heads +
+                   ((size_t)tile->head * length + tile->first) * length + low;
+    float *scratch = run->tile_scores + (size_t)worker * run->tile_floats;
+    *v = (struct view){.first = tile->first, .rows = rows, .low = low, .high = tile->first + rows, .length = length};
+    v->keeps_scores = run->scores != NULL;
+    v->keeps_pattern = run->pattern != NULL;
+    v->pattern = v->keeps_pattern ? run->pattern->data + whole : scratch;
+    v->ld_pattern = v->keeps_pattern ? length : v->high - low;
+    v->scores = v->keeps_scores ? run->scores->data + whole : v->pattern;
+    v->ld_scores = v->keeps_scores ? length : v->ld_pattern;
+}
+
+static void fill(float *x, size_t n, float value)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = value;
+}
+
+/* The keys that query i of the tile sees: begin to end - 1. */
+static void visible(const struct attending *a, const struct view *v, size_t i, size_t *begin, size_t *end)
+{
+    size_t query = v->first + i, window = (size_t)a->spec->window;
+    *end = query + 1;
+    *begin = window && query + 1 > window ? query + 1 - window : 0;
+}
+
+/* Everything in a row that a query does not see; whole rows where they are kept, else what the tile spans. */
+static void mask_row(const struct view *v, float *row /* at key low */, bool whole, size_t begin, size_t end,
+                     float value)
+{
+    size_t from = whole ? 0 : v->low, to = whole ? v->length : v->high;
+    ptrdiff_t low = (ptrdiff_t)v->low;
+    fill(row + ((ptrdiff_t)from - low), begin - from, value);
+    fill(row + ((ptrdiff_t)end - low), to - end, value);
+}
+
+static void score_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+{
+    const struct weir_run *run = a->run;
+    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
+    size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
+    const float *q = run->q->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
+    const float *k = run->k->data + ((start + v->low) * n_kv + kv_head) * d_head;
+    weir_gemm(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
+              v->scores, v->ld_scores);
+    if (!v->keeps_scores)
+        return;
+    for (size_t i = 0; i < v->rows; i++) {
+        size_t begin, end;
+        visible(a, v, i, &begin, &end);
+        mask_row(v, v->scores + i * v->ld_scores, true, begin, end, -INFINITY);
+    }
+}
+
+static void softmax_tile(const struct attending *a, const struct view *v)
+{
+    for (size_t i = 0; i < v->rows; i++) {
+        float *row = v->pattern + i * v->ld_pattern;
+        size_t begin, end;
+        visible(a, v, i, &begin, &end);
+        weir_ops()->softmax(row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low), end - begin);
+        mask_row(v, row, v->keeps_pattern, begin, end, 0.0f);
+    }
+}
+
+static void mix_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+{
+    const struct weir_run *run = a->run;
+    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
+    size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
+    const float *values = run->v->data + ((start + v->low) * n_kv + kv_head) * d_head;
+    float *z = run->z->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
+    weir_gemm(false, v->rows, d_head, v->high - v->low, 1.0f, v->pattern, v->ld_pattern, values, n_kv * d_head, z,
+              n_heads * d_head);
+}
+
+static void attend_tiles(void *context, size_t first, size_t last, int worker)
+{
+    const struct attending *a = context;
+    for (size_t i = first; i < last; i++) {
+        const struct weir_tile *tile = &a->run->batch.tiles[i];
+        struct view v;
+        locate(&v, a, tile, worker);
+        if (a->steps & SCORE)
+            score_tile(a, &v, tile);
+        if (a->steps & SOFTMAX)
+            softmax_tile(a, &v);
+        if (a->steps & MIX)
+            mix_tile(a, &v, tile);
+    }
+}
+
+static void attend_by(struct attending *a, unsigned steps)
+{
+    a->steps = steps;
+    weir_parallel(a->run->pool, a->run->batch.n_tiles, 1, attend_tiles, a);
+}
+
+/* An edited pattern may look where no tile did, at keys after the query: whole rows then. */
+static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
+{
+    size_t n_heads = (size_t)spec->n_heads, n_kv = (size_t)spec->n_kv_heads, d_head = (size_t)spec->d_head;
+    for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
+        size_t start = run->batch.start[prompt], length = run->batch.start[prompt + 1] - start;
+        for (size_t head = 0; head < n_heads; head++)
+            weir_gemm(false, length, d_head, length, 1.0f,
+                      run->pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length, length,
+                      run->v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
+                      run->z->data + (start * n_heads + head) * d_head, n_heads * d_head);
+    }
+}
+
+static void softmax_whole(struct weir_run *run, const struct weir_layer_spec *spec)
+{
+    for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
+        size_t length = run->batch.start[prompt + 1] - run->batch.start[prompt];
+        size_t first = run->batch.square_start[prompt] * (size_t)spec->n_heads;
+        for (size_t row = 0; row < (size_t)spec->n_heads * length; row++)
+            weir_ops()->softmax(run->pattern->data + first + row * length, run->scores->data + first + row * length,
+                                length);
+    }
+}
+
+/* Only what someone wants is kept whole, and only an edit makes the pass stop between the steps. */
+static weir_status attend(struct weir_run *run, int layer)
+{
+    const struct weir_plan *plan = &run->plan;
+    struct attending a = {.run = run, .spec = &run->model->layers[layer].spec};
+    size_t squares = run->batch.square_start[run->batch.n] * (size_t)a.spec->n_heads;
+    bool edits_scores = weir_plan_edits(plan, WEIR_P_ATTN_SCORES, layer);
+    bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
+    weir_drop(&run->scores);
+    weir_drop(&run->pattern);
+    if (weir_plan_wants(plan, WEIR_P_ATTN_SCORES, layer))
+        TRY(weir_take(run, &run->scores, squares));
+    if (edits_scores || weir_plan_wants(plan, WEIR_P_PATTERN, layer))
+        TRY(weir_take(run, &run->pattern, squares));
+    TRY(weir_take(run, &run->z, weir_total_pos(run) * (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
+    attend_by(&a, edits_scores ? SCORE : edits_pattern ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX);
+    TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
+    if (edits_scores)
+        softmax_whole(run, a.spec);
+    TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->pattern));
+    if (edits_scores || edits_pattern)
+        mix_whole(run, a.spec);
+    weir_drop(&run->scores);
+    weir_drop(&run->pattern);
+    return weir_at(run, WEIR_P_Z, layer, &run->z);
+}
+
+/* ---- output ---- */
+
+struct summing {
+    float *out;          /* [total_pos, d_model] */
+    const float *result; /* [total_pos, n_heads, d_model] */
+    const float *bias;   /* [d_model] or NULL */
+    size_t n_heads, d_model;
+};
+
+static void sum_heads(void *context, size_t first, size_t last, int worker)
+{
+    const struct summing *s = context;
+    (void)worker;
+    for (size_t pos = first; pos < last; pos++) {
+        float *out = s->out + pos * s->d_model;
+        memcpy(out, s->result + pos * s->n_heads * s->d_model, s->d_model * sizeof *out);
+        for (size_t head = 1; head < s->n_heads; head++)
+            weir_ops()->add(out, out, s->result + (pos * s->n_heads + head) * s->d_model, s->d_model);
+        if (s->bias)
+            weir_ops()->add(out, out, s->bias, s->d_model);
+    }
+}
+
+/* result = z W_O, head by head */
+static weir_status results(struct weir_run *run, int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    size_t n_heads = (size_t)l->spec.n_heads, d_head = (size_t)l->spec.d_head, d_model = l->o.w.n_out;
+    size_t total_pos = weir_total_pos(run);
+    TRY(weir_take(run, &run->spare, l->o.w.n_out * l->o.w.n_in));
+    weir_matrix_convert(run->spare->data, &l->o.w, run->pool);
+    TRY(weir_take(run, &run->result, total_pos * n_heads * d_model));
+    for (size_t head = 0; head < n_heads; head++) {
+        const float *rows = run->spare->data + (l->o.w.input_major ? head * d_head * d_model : head * d_head);
+        const struct weir_matrix w = {.data = (const uint8_t *)(const void *)rows,
+                                      .type = WEIR_T_F32,
+                                      .n_out = d_model,
+                                      .n_in = d_head,
+                                      .stride = l->o.w.input_major ? d_model : n_heads * d_head,
+                                      .input_major = l->o.w.input_major};
+        weir_matmul_run(run->matmul, run->result->data + head * d_model, n_heads * d_model,
+                        run->z->data + head * d_head, n_heads * d_head, total_pos, &w, NULL);
+    }
+    weir_drop(&run->spare);
+    return weir_at(run, WEIR_P_RESULT, layer, &run->result);
+}
+
+static weir_status output(struct weir_run *run, int layer)
+{
+    const struct weir_linear *o = &run->model->layers[layer].o;
+    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = o->w.n_out;
+    if (weir_plan_wants(&run->plan, WEIR_P_RESULT, layer))
+        TRY(results(run, layer));
+    if (!weir_plan_edits(&run->plan, WEIR_P_RESULT, layer)) {
+        weir_drop(&run->result);
+        return weir_linear(run, &run->attn_out, run->z, o);
+    }
+    TRY(weir_take(run, &run->attn_out, weir_total_pos(run) * d_model));
+    struct summing s = {run->attn_out->data, run->result->data, o->bias, n_heads, d_model};
+    weir_rows(run, weir_total_pos(run), n_heads * d_model, sum_heads, &s);
+    weir_drop(&run->result);
+    return WEIR_OK;
+}
+
+weir_status weir_attention(struct weir_run *run, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+
+    TRY(project_all(run, layer)); /* stream -> q, k, v */
+    if (spec->rotary) {
+        TRY(rotate(run, &run->q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
+        TRY(rotate(run, &run->k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
+    }
+    if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_SCORES, layer))
+        return WEIR_OK;
+    TRY(attend(run, layer)); /* q, k, v -> pattern, z */
+    if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
+        return WEIR_OK;
+    TRY(output(run, layer)); /* z -> attn_out */
+    return weir_at(run, WEIR_P_ATTN_OUT, layer, &run->attn_out);
+}

@@ -1,0 +1,308 @@
+#include "engine/run.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    BATCH_POSITIONS = 2048
+}; /* packed prompts a pass: enough to keep the products busy, few enough to stay in memory */
+
+/* ---- buffers in flight ---- */
+
+weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n)
+{
+    weir_drop(slot);
+    return weir_buffer_take(slot, run->buffers, n);
+}
+
+void weir_drop(weir_buffer **slot)
+{
+    weir_buffer_release(*slot);
+    *slot = NULL;
+}
+
+weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t n)
+{
+    *old = *slot;
+    if (!weir_buffer_is_shared(*slot)) {
+        weir_buffer_retain(*old);
+        return WEIR_OK;
+    }
+    *slot = NULL;
+    weir_status status = weir_take(run, slot, n);
+    if (status != WEIR_OK)
+        weir_drop(old);
+    return status;
+}
+
+static void drop_all(struct weir_run *run)
+{
+    weir_buffer **slots[] = {&run->stream,   &run->normed,  &run->norm_mean, &run->norm_scale, &run->norm_middle,
+                             &run->q,        &run->k,       &run->v,         &run->scores,     &run->pattern,
+                             &run->z,        &run->result,  &run->attn_out,  &run->mlp_pre,    &run->mlp_linear,
+                             &run->mlp_post, &run->mlp_out, &run->logits,    &run->spare};
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
+        weir_drop(slots[i]);
+}
+
+/* ---- opening ---- */
+
+static weir_status reserve(struct weir_matrix *matrix, void *payload)
+{
+    return weir_matmul_reserve(payload, matrix);
+}
+
+weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_options *options)
+{
+    struct weir_run *run = NULL;
+    weir_status status;
+    *out = NULL;
+    TRY_DONE(weir_alloc_zero(&run, 1, sizeof *run));
+    run->model = model;
+    run->batch_positions = options && options->batch_positions ? options->batch_positions : BATCH_POSITIONS;
+    TRY_DONE(weir_plan_open(&run->plan, model->config.n_layers));
+    TRY_DONE(weir_buffers_open(&run->buffers));
+    TRY_DONE(weir_pool_open(&run->pool, model->n_threads));
+    TRY_DONE(weir_matmul_open(&run->matmul, run->pool));
+    *out = run;
+    run = NULL;
+done:
+    weir_run_close(run);
+    return status;
+}
+
+static void close_batch(struct weir_batch *batch)
+{
+    weir_free(batch->start);
+    weir_free(batch->square_start);
+    weir_free(batch->tiles);
+    *batch = (struct weir_batch){0};
+}
+
+void weir_run_close(weir_run *run)
+{
+    if (!run)
+        return;
+    drop_all(run);
+    close_batch(&run->batch);
+    weir_plan_close(&run->plan);
+    weir_matmul_close(run->matmul);
+    weir_pool_close(run->pool);
+    weir_buffers_close(run->buffers);
+    weir_free(run->cosines);
+    weir_free(run->sines);
+    weir_free(run->tile_scores);
+    weir_free(run);
+}
+
+/* ---- hooks ---- */
+
+weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn, void *payload)
+{
+    return weir_plan_add(&run->plan, at, access, fn, payload);
+}
+
+void weir_run_remove(struct weir_run *run, const void *payload)
+{
+    weir_plan_remove(&run->plan, payload);
+}
+
+weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access, weir_hook_fn *hook, void *payload)
+{
+    struct weir_selection *parsed = NULL;
+    bool *at = NULL;
+    weir_status status;
+    TRY_DONE(weir_selection_parse(&parsed, selection));
+    TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * ((size_t)run->plan.n_layers + 1), sizeof *at));
+    for (size_t i = 0; i < parsed->n; i++) {
+        const struct weir_term *term = &parsed->terms[i];
+        if (term->units.n || term->positions.n)
+            TRY_DONE(
+                weir_fail(WEIR_E_USAGE, "'%s': hooks see whole values; leave out units and positions", term->text));
+        TRY_DONE(weir_plan_mark(at, run->model, term));
+    }
+    TRY_DONE(weir_run_add(run, at, access, hook, payload));
+done:
+    weir_selection_close(parsed);
+    weir_free(at);
+    return status;
+}
+
+/* ---- batches ---- */
+
+/* How many prompts from the first on make a batch: as many as fit, at least one. */
+static size_t batch_size(const struct weir_run *run, const weir_tokens *prompts, size_t n)
+{
+    size_t positions = 0, i = 0;
+    while (i < n && (i == 0 || positions + prompts[i].n <= run->batch_positions))
+        positions += prompts[i++].n;
+    return i;
+}
+
+static weir_status measure(struct weir_batch *batch)
+{
+    TRY(weir_alloc(&batch->start, batch->n + 1, sizeof *batch->start));
+    TRY(weir_alloc(&batch->square_start, batch->n + 1, sizeof *batch->square_start));
+    batch->start[0] = batch->square_start[0] = 0;
+    for (size_t i = 0; i < batch->n; i++) {
+        size_t length = batch->prompts[i].n;
+        batch->start[i + 1] = batch->start[i] + length;
+        batch->square_start[i + 1] = batch->square_start[i] + length * length;
+        if (length > batch->longest)
+            batch->longest = length;
+    }
+    return WEIR_OK;
+}
+
+static int by_falling_work(const void *a, const void *b)
+{
+    const struct weir_tile *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first < y->first ? 1 : -1;
+    if (x->prompt != y->prompt)
+        return x->prompt < y->prompt ? -1 : 1;
+    return x->head - y->head;
+}
+
+static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        n += (batch->prompts[i].n + WEIR_TILE - 1) / WEIR_TILE * (size_t)n_heads;
+    TRY(weir_alloc(&batch->tiles, n, sizeof *batch->tiles));
+    for (size_t i = 0; i < batch->n; i++)
+        for (int head = 0; head < n_heads; head++)
+            for (size_t first = 0; first < batch->prompts[i].n; first += WEIR_TILE)
+                batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, first};
+    qsort(batch->tiles, batch->n_tiles, sizeof *batch->tiles, by_falling_work);
+    return WEIR_OK;
+}
+
+/* Cosines and sines of every position's angles, in double before they are rounded: an angle may be large. */
+static weir_status make_angles(struct weir_run *run, size_t positions)
+{
+    const struct weir_rope *rope = &run->model->rope;
+    size_t half = (size_t)rope->n, n;
+    if (half == 0 || positions <= run->angle_positions)
+        return WEIR_OK;
+    weir_free(run->cosines);
+    weir_free(run->sines);
+    run->cosines = run->sines = NULL;
+    run->angle_positions = 0;
+    TRY(weir_mul(&n, positions, half));
+    TRY(weir_alloc_aligned(&run->cosines, n, sizeof *run->cosines));
+    TRY(weir_alloc_aligned(&run->sines, n, sizeof *run->sines));
+    for (size_t i = 0; i < n; i++) {
+        double angle = (double)(i / half) * (double)rope->inv_freq[i % half];
+        run->cosines[i] = (float)(cos(angle) * (double)rope->attention_factor);
+        run->sines[i] = (float)(sin(angle) * (double)rope->attention_factor);
+    }
+    run->angle_positions = positions;
+    return WEIR_OK;
+}
+
+static weir_status make_scratch(struct weir_run *run, size_t longest)
+{
+    size_t floats = WEIR_TILE * longest, all;
+    if (floats <= run->tile_floats)
+        return WEIR_OK;
+    TRY(weir_mul(&all, floats, (size_t)weir_pool_size(run->pool)));
+    weir_free(run->tile_scores);
+    run->tile_floats = 0;
+    TRY(weir_alloc_aligned(&run->tile_scores, all, sizeof *run->tile_scores));
+    run->tile_floats = floats;
+    return WEIR_OK;
+}
+
+static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt)
+{
+    struct weir_batch *batch = &run->batch;
+    close_batch(batch);
+    batch->prompts = prompts;
+    batch->n = n;
+    batch->first_prompt = first_prompt;
+    TRY(measure(batch));
+    TRY(cut_into_tiles(batch, run->model->config.n_heads));
+    TRY(make_angles(run, batch->longest));
+    TRY(make_scratch(run, batch->longest));
+    weir_status status = weir_forward(run);
+    drop_all(run);
+    return status;
+}
+
+/* ---- working copies of weights ---- */
+
+static weir_status count_copy(struct weir_matrix *matrix, void *payload)
+{
+    if (!weir_matrix_is_direct(matrix))
+        *(size_t *)payload += matrix->n_out * matrix->n_in * sizeof(float);
+    return WEIR_OK;
+}
+
+static weir_status make_copy(struct weir_matrix *matrix, void *payload)
+{
+    struct weir_run *run = payload;
+    struct weir_model *model = run->model;
+    float *copy;
+    if (weir_matrix_is_direct(matrix))
+        return WEIR_OK;
+    TRY(weir_grow(&model->copies, &model->cap_copies, model->n_copies + 1, sizeof *model->copies));
+    TRY(weir_alloc_aligned(&copy, matrix->n_out * matrix->n_in, sizeof *copy));
+    model->copies[model->n_copies++] = copy;
+    weir_matrix_convert(copy, matrix, run->pool);
+    matrix->copy = copy;
+    return WEIR_OK;
+}
+
+/* One pass converts weights piece by piece, which is faster than making a copy. From the second on a copy pays, if a
+   quarter of the memory holds it (docs/performance.md). */
+static weir_status keep_copies(struct weir_run *run)
+{
+    size_t bytes = 0, memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    weir_status status = WEIR_OK;
+    TRY(weir_model_each_matrix(run->model, count_copy, &bytes));
+    if (bytes == 0 || bytes > memory / 4)
+        return WEIR_OK;
+    pthread_mutex_lock(&run->model->lock);
+    status = weir_model_each_matrix(run->model, make_copy, run);
+    pthread_mutex_unlock(&run->model->lock);
+    return status;
+}
+
+/* ---- running ---- */
+
+weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n)
+{
+    size_t context = (size_t)run->model->config.n_context;
+    if (n == 0)
+        return weir_fail(WEIR_E_USAGE, "there is no prompt to run");
+    for (size_t i = 0; i < n; i++) {
+        if (prompts[i].n == 0)
+            return weir_fail(WEIR_E_USAGE, "prompt %zu has no tokens", i);
+        if (prompts[i].n > context)
+            return weir_fail(WEIR_E_USAGE, "prompt %zu has %zu tokens, the model's context is %zu: shorten it", i,
+                             prompts[i].n, context);
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n)
+{
+    TRY(weir_run_check(run, prompts, n));
+    if (run->plan.last_layer < 0 && run->plan.last_point < 0)
+        return WEIR_OK; /* nobody wants anything */
+    if (run->n_passes > 0)
+        TRY(keep_copies(run));
+    TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
+    for (size_t done = 0; done < n;) {
+        size_t size = batch_size(run, prompts + done, n - done);
+        TRY(run_batch(run, prompts + done, size, (int)done));
+        done += size;
+    }
+    run->n_passes++;
+    return WEIR_OK;
+}

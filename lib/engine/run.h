@@ -1,0 +1,107 @@
+/* A run: the plan, the prompts of the batch at hand, and the buffers in flight. Private to the engine and hooks/. */
+#ifndef WEIR_ENGINE_RUN_H
+#define WEIR_ENGINE_RUN_H
+
+#include "base/buffer.h"
+#include "base/parallel.h"
+#include "engine/plan.h"
+
+enum { WEIR_TILE = 64 }; /* queries that attention handles at once */
+
+/* Some queries of one head of one prompt. */
+struct weir_tile {
+    int prompt; /* index in the batch */
+    int head;
+    size_t first; /* query */
+};
+
+/* Prompts packed one behind the other, never padded. */
+struct weir_batch {
+    const weir_tokens *prompts; /* [n] */
+    size_t n;
+    int first_prompt;     /* its number in the run */
+    size_t *start;        /* [n + 1] first position of each prompt; start[n] is total_pos */
+    size_t *square_start; /* [n + 1] the same, summing squares of lengths: where patterns begin */
+    size_t longest;
+    struct weir_tile *tiles; /* [n_tiles] all of attention, the longest pieces first */
+    size_t n_tiles;
+};
+
+struct weir_run {
+    struct weir_model *model;
+    struct weir_plan plan;
+    struct weir_pool *pool;
+    struct weir_matmul *matmul;
+    struct weir_buffers *buffers;
+    size_t batch_positions;
+    size_t n_passes; /* calls of weir_run_forward that came to an end */
+
+    struct weir_batch batch;
+    float *cosines, *sines; /* [longest, rope.n] of the positions' angles */
+    size_t angle_positions; /* how many positions the two hold */
+    float *tile_scores;     /* [pool size, WEIR_TILE, longest] scores that nobody keeps */
+    size_t tile_floats;
+
+    /* Values in flight; NULL where there is none. Their shapes are those of the points; d_attn = head * d_head. */
+    weir_buffer *stream;                               /* [total_pos, d_model] */
+    weir_buffer *normed;                               /* [total_pos, d_model] what attention, then the MLP reads */
+    weir_buffer *norm_mean, *norm_scale, *norm_middle; /* [total_pos], [total_pos], [total_pos, d_model] */
+    weir_buffer *q, *k, *v;                            /* [total_pos, d_attn], [total_pos, kv_head * d_head] */
+    weir_buffer *scores, *pattern;                     /* [head, query, key] for each prompt */
+    weir_buffer *z;                                    /* [total_pos, d_attn] */
+    weir_buffer *result;                               /* [total_pos, head, d_model] */
+    weir_buffer *attn_out;                             /* [total_pos, d_model] */
+    weir_buffer *mlp_pre, *mlp_linear, *mlp_post;      /* [total_pos, d_mlp] */
+    weir_buffer *mlp_out;                              /* [total_pos, d_model] */
+    weir_buffer *logits;                               /* [total_pos, vocab] */
+    weir_buffer *spare;                                /* converted weights, copies for heads */
+};
+
+static inline size_t weir_total_pos(const struct weir_run *run)
+{
+    return run->batch.start[run->batch.n];
+}
+
+/* Puts a buffer of n floats into *slot, giving up what was there. */
+WEIR_CHECKED weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n);
+/* Gives up what is in *slot. */
+void weir_drop(weir_buffer **slot);
+/* The buffer to write a new value of n floats to, when it may take the place of the one in *slot: that one if nobody
+   else holds it, else a new one. The old is kept alive in *old (drop it) so that it can be read. */
+WEIR_CHECKED weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t n);
+
+/* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once a prompt. *value
+   may be replaced by a private copy when it is about to be edited. */
+WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value);
+
+/* forward.c */
+WEIR_CHECKED weir_status weir_forward(struct weir_run *run);
+/* attention.c: stream -> attn_out */
+WEIR_CHECKED weir_status weir_attention(struct weir_run *run, int layer);
+/* mlp.c: stream -> mlp_out */
+WEIR_CHECKED weir_status weir_mlp(struct weir_run *run, int layer);
+/* parts.c */
+WEIR_CHECKED weir_status weir_embed(struct weir_run *run);   /* ids -> stream */
+WEIR_CHECKED weir_status weir_unembed(struct weir_run *run); /* stream -> logits */
+/* stream += what */
+WEIR_CHECKED weir_status weir_add_to_stream(struct weir_run *run, const weir_buffer *what);
+/* `in` -> *out [total_pos, d_model], through the points scale, normalized, out that begin at `first_point`. */
+WEIR_CHECKED weir_status weir_norm(struct weir_run *run, weir_buffer **out, const weir_buffer *in,
+                                   const struct weir_norm *weights, enum weir_norm_kind kind, float eps,
+                                   int first_point, int layer);
+/* *out [total_pos, n_out] = in [total_pos, n_in] W^T + b */
+WEIR_CHECKED weir_status weir_linear(struct weir_run *run, weir_buffer **out, const weir_buffer *in,
+                                     const struct weir_linear *linear);
+/* Calls fn on pieces of n rows of about `row` floats each, on all threads. */
+void weir_rows(const struct weir_run *run, size_t n, size_t row, weir_job *fn, void *context);
+
+/* run.c: registers a hook at the points and layers marked (engine/plan.h). */
+WEIR_CHECKED weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn,
+                                      void *payload);
+
+/* Takes back all hooks with that payload. */
+void weir_run_remove(struct weir_run *run, const void *payload);
+/* Whether prompts can be run: there are some, none empty, none past the context. */
+WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
+
+#endif

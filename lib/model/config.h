@@ -1,0 +1,24 @@
+/* From config.json or GGUF metadata to the layers' specs. */
+#ifndef WEIR_MODEL_CONFIG_H
+#define WEIR_MODEL_CONFIG_H
+
+#include "base/json.h"
+#include "format/gguf.h"
+#include "model/family.h"
+
+/* Reads either source into *out, beginning with the family's defaults; *family is the row. Checks ranges and that sizes
+   agree with each other. Options that weir does not implement are WEIR_E_UNSUPPORTED, by name. n_vocab may still be 0
+   (GGUF): the embedding says. */
+WEIR_CHECKED weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family,
+                                               const cJSON *json, const char *file);
+WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_family **family,
+                                               const struct weir_gguf *gguf);
+
+/* The spec of one layer. */
+void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
+
+/* The rotation's frequencies; `factors` [n] divide them (a GGUF file's rope_freqs), or NULL. inv_freq is new memory. */
+WEIR_CHECKED weir_status weir_config_rope(struct weir_rope *out, const struct weir_config *config, const float *factors,
+                                          size_t n_factors);
+
+#endif

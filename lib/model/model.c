@@ -1,0 +1,293 @@
+#include "model/model.h"
+
+#include "base/alloc.h"
+#include "format/safetensors.h"
+
+#include <nettle/sha2.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- identity ---- */
+
+static void hash_text(struct sha256_ctx *hash, const char *text)
+{
+    sha256_update(hash, strlen(text) + 1, (const uint8_t *)text);
+}
+
+/* Over the config and every tensor's name, type and shape: tells models apart without reading the weights. */
+static void make_digest(struct weir_model *model)
+{
+    struct sha256_ctx hash;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&hash);
+    hash_text(&hash, model->config_text);
+    for (size_t i = 0; i < model->tensors->n; i++) {
+        const struct weir_tensor *tensor = &model->tensors->list[i];
+        char line[128];
+        hash_text(&hash, tensor->name);
+        snprintf(line, sizeof line, "%s %d %zu %zu", weir_type_get_info(tensor->type)->name, tensor->n_dims,
+                 tensor->n_dims ? tensor->shape[0] : 0, tensor->n);
+        hash_text(&hash, line);
+    }
+    sha256_digest(&hash, sizeof digest, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(model->digest + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* The last part of the path; for a snapshot of the Hugging Face cache the repository's name. */
+static weir_status make_name(struct weir_model *model, const char *where)
+{
+    size_t n = strlen(where);
+    while (n > 1 && where[n - 1] == '/')
+        n--;
+    size_t start = n;
+    while (start > 0 && where[start - 1] != '/')
+        start--;
+    if (access(where, F_OK) != 0) /* org/name */
+        start = 0;
+    return weir_copy_bytes(&model->name, where + start, n - start);
+}
+
+static uint64_t count_parameters(const struct weir_tensors *tensors)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < tensors->n; i++)
+        n += tensors->list[i].n;
+    return n;
+}
+
+static void fill_info(struct weir_model *model)
+{
+    const struct weir_config *c = &model->config;
+    make_digest(model);
+    model->info = (weir_model_info){
+        .name = model->name,
+        .path = model->path,
+        .family = model->family->model_type,
+        .format = model->gguf ? "gguf" : "safetensors",
+        .config = model->config_text,
+        .n_layers = c->n_layers,
+        .n_heads = c->n_heads,
+        .n_kv_heads = c->n_kv_heads,
+        .d_head = c->d_head,
+        .d_model = c->d_model,
+        .d_mlp = c->d_mlp,
+        .n_vocab = c->n_vocab,
+        .n_context = c->n_context,
+        .n_params = count_parameters(model->tensors),
+        .digest = model->digest,
+        .has_tokenizer = model->info.has_tokenizer,
+    };
+}
+
+/* ---- opening ---- */
+
+static bool folder_has(const char *folder, const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, R_OK) == 0;
+}
+
+static weir_status open_folder(struct weir_model *model)
+{
+    char *config_path = NULL, *weights = NULL;
+    struct weir_map *map = NULL;
+    cJSON *json = NULL;
+    weir_status status;
+    TRY_DONE(weir_format(&config_path, "%s/config.json", model->path));
+    TRY_DONE(weir_map_open(&map, config_path));
+    TRY_DONE(weir_copy_bytes(&model->config_text, (const char *)map->data, map->size));
+    TRY_DONE(weir_json_parse(&json, config_path, model->config_text, map->size));
+    TRY_DONE(weir_config_from_json(&model->config, &model->family, json, config_path));
+    TRY_DONE(weir_model_find_weights(&weights, model->path));
+    TRY_DONE(weir_safetensors_open(&model->tensors, weights));
+    model->info.has_tokenizer = folder_has(model->path, "tokenizer.json") || folder_has(model->path, "vocab.json") ||
+                                folder_has(model->path, "tokenizer.model");
+done:
+    cJSON_Delete(json);
+    weir_map_close(map);
+    weir_free(config_path);
+    weir_free(weights);
+    return status;
+}
+
+/* The metadata of a GGUF file as JSON, long arrays (the vocabulary) left out: what stands in a cache file as the
+ * config. */
+static weir_status gguf_config_text(char **out, const struct weir_gguf *gguf)
+{
+    cJSON *json = cJSON_CreateObject();
+    for (size_t i = 0; json && i < gguf->n_values; i++) {
+        const struct weir_gguf_value *value = &gguf->values[i];
+        char *text = NULL;
+        if (value->type == WEIR_GGUF_UINT)
+            cJSON_AddNumberToObject(json, value->key, (double)value->u);
+        else if (value->type == WEIR_GGUF_INT)
+            cJSON_AddNumberToObject(json, value->key, (double)value->i);
+        else if (value->type == WEIR_GGUF_FLOAT)
+            cJSON_AddNumberToObject(json, value->key, value->f);
+        else if (value->type == WEIR_GGUF_STRING && strncmp(value->key, "tokenizer.", 10) != 0 &&
+                 weir_gguf_text(gguf, value->key, &text) == WEIR_OK)
+            cJSON_AddStringToObject(json, value->key, text);
+        weir_free(text);
+    }
+    char *printed = json ? cJSON_PrintUnformatted(json) : NULL;
+    cJSON_Delete(json);
+    weir_status status = printed ? weir_copy_string(out, printed) : weir_fail(WEIR_E_MEMORY, "out of memory");
+    cJSON_free(printed);
+    return status;
+}
+
+static weir_status open_gguf(struct weir_model *model)
+{
+    TRY(weir_gguf_open(&model->gguf, model->path));
+    model->tensors = model->gguf->tensors;
+    TRY(weir_config_from_gguf(&model->config, &model->family, model->gguf));
+    TRY(gguf_config_text(&model->config_text, model->gguf));
+    model->info.has_tokenizer = weir_gguf_find(model->gguf, "tokenizer.ggml.model") != NULL;
+    return WEIR_OK;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+weir_status weir_model_open(weir_model **out, const char *where, const weir_model_options *options)
+{
+    struct weir_model *model = NULL;
+    weir_status status;
+    *out = NULL;
+    TRY_DONE(weir_alloc_zero(&model, 1, sizeof *model));
+    pthread_mutex_init(&model->lock, NULL);
+    model->n_threads = options ? options->n_threads : 0;
+    TRY_DONE(weir_model_locate(&model->path, where));
+    TRY_DONE(make_name(model, where));
+    TRY_DONE(is_folder(model->path) ? open_folder(model) : open_gguf(model));
+    TRY_DONE(weir_model_bind(model));
+    fill_info(model);
+    *out = model;
+    model = NULL;
+done:
+    weir_model_close(model);
+    return status;
+}
+
+void weir_model_close(weir_model *model)
+{
+    if (!model)
+        return;
+    for (size_t i = 0; i < model->n_copies; i++)
+        weir_free(model->copies[i]);
+    weir_free(model->copies);
+    for (size_t i = 0; i < model->n_vectors; i++)
+        weir_free(model->vectors[i]);
+    weir_free(model->vectors);
+    weir_free(model->layers);
+    weir_free(model->rope.inv_freq);
+    weir_tokenizer_close(model->tokenizer);
+    if (!model->gguf)
+        weir_tensors_close(model->tensors);
+    weir_gguf_close(model->gguf);
+    pthread_mutex_destroy(&model->lock);
+    weir_free(model->config_text);
+    weir_free(model->name);
+    weir_free(model->path);
+    weir_free(model);
+}
+
+const weir_model_info *weir_model_get_info(const weir_model *model)
+{
+    return &model->info;
+}
+
+const char *weir_version(void)
+{
+    return WEIR_VERSION;
+}
+
+/* ---- tokens ---- */
+
+static weir_status read_tokenizer(struct weir_model *model)
+{
+    weir_status status = model->gguf ? weir_tokenizer_from_gguf(&model->tokenizer, model->gguf)
+                                     : weir_tokenizer_from_folder(&model->tokenizer, model->path);
+    if (status == WEIR_OK && !model->tokenizer)
+        status = weir_fail(WEIR_E_INPUT, "%s: has no tokenizer: give the prompt as token ids", model->path);
+    model->tokenizer_read = status == WEIR_OK;
+    return status;
+}
+
+weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const struct weir_model *model)
+{
+    struct weir_model *mutable_model = (struct weir_model *)(uintptr_t)model; /* behind its lock */
+    weir_status status = WEIR_OK;
+    pthread_mutex_lock(&mutable_model->lock);
+    if (!model->tokenizer_read)
+        status = read_tokenizer(mutable_model);
+    *out = model->tokenizer;
+    pthread_mutex_unlock(&mutable_model->lock);
+    return status;
+}
+
+static weir_status check_ids(const struct weir_model *model, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= model->config.n_vocab)
+            return weir_fail(WEIR_E_USAGE, "token %zu is %d; the model has ids 0 to %d", i, ids[i],
+                             model->config.n_vocab - 1);
+    return WEIR_OK;
+}
+
+weir_status weir_tokenize(weir_tokens *out, const weir_model *model, const char *text, size_t n, weir_bos bos)
+{
+    const struct weir_tokenizer *tokenizer;
+    weir_tokens tokens = {0};
+    weir_status status;
+    *out = tokens;
+    TRY_DONE(weir_model_get_tokenizer(&tokenizer, model));
+    TRY_DONE(weir_tokenizer_encode(tokenizer, text, n, bos, &tokens.ids, &tokens.n));
+    TRY_DONE(check_ids(model, tokens.ids, tokens.n));
+    TRY_DONE(weir_copy_bytes(&tokens.text, text, n));
+    tokens.n_text = n;
+    *out = tokens;
+    return WEIR_OK;
+done:
+    weir_tokens_close(&tokens);
+    return status;
+}
+
+weir_status weir_tokens_from_ids(weir_tokens *out, const weir_model *model, const int32_t *ids, size_t n)
+{
+    weir_tokens tokens = {.n = n};
+    *out = (weir_tokens){0};
+    TRY(check_ids(model, ids, n));
+    TRY(weir_alloc(&tokens.ids, n, sizeof *ids));
+    if (n)
+        memcpy(tokens.ids, ids, n * sizeof *ids);
+    *out = tokens;
+    return WEIR_OK;
+}
+
+void weir_tokens_close(weir_tokens *tokens)
+{
+    if (!tokens)
+        return;
+    weir_free(tokens->ids);
+    weir_free(tokens->text);
+    *tokens = (weir_tokens){0};
+}
+
+size_t weir_token_text(const weir_model *model, int32_t id, char *text, size_t size)
+{
+    const struct weir_tokenizer *tokenizer;
+    size_t n = 0;
+    if (!model->info.has_tokenizer || weir_model_get_tokenizer(&tokenizer, model) != WEIR_OK)
+        return (size_t)snprintf(text, size, "%d", id);
+    const char *bytes = weir_tokenizer_bytes(tokenizer, id, &n);
+    return weir_show_bytes(text, size, bytes ? bytes : "", n);
+}

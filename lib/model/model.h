@@ -1,0 +1,69 @@
+/* An open model: geometry, weights bound to their parts, tokenizer. Read-only after opening, but for the tokenizer
+   (read when first needed) and the working copies of weights (made when a run will pass more than once). */
+#ifndef WEIR_MODEL_MODEL_H
+#define WEIR_MODEL_MODEL_H
+
+#include "format/gguf.h"
+#include "model/config.h"
+#include "tensor/matmul.h"
+#include "token/tokenizer.h"
+
+#include <pthread.h>
+
+struct weir_norm {
+    float *weight, *bias; /* [d]; NULL: none */
+};
+
+struct weir_linear {
+    struct weir_matrix w; /* n_out 0: the layer has no such part */
+    float *bias;          /* [n_out]; NULL: none */
+};
+
+struct weir_layer {
+    struct weir_layer_spec spec;
+    struct weir_norm ln1, ln2;
+    struct weir_linear q, k, v, o, mlp_gate, mlp_in, mlp_out;
+};
+
+struct weir_model {
+    weir_model_info info;
+    char *name, *path, *config_text;
+    char digest[65];
+    const struct weir_family *family;
+    struct weir_config config;
+    struct weir_rope rope;
+
+    struct weir_tensors *tensors; /* owned here for safetensors, by gguf else */
+    struct weir_gguf *gguf;       /* NULL for a folder */
+    float **vectors;              /* [n_vectors] biases and norm weights in float32 */
+    size_t n_vectors, cap_vectors;
+
+    struct weir_matrix embed, pos_embed; /* [vocab, d_model], [context, d_model]; n_out 0: none */
+    struct weir_layer *layers;           /* [n_layers] */
+    struct weir_norm ln_final;
+    struct weir_linear unembed;
+    int n_threads;
+
+    pthread_mutex_t lock; /* of what follows */
+    float **copies;       /* [n_copies] the matrices' working copies */
+    size_t n_copies, cap_copies;
+    bool tokenizer_read;
+    struct weir_tokenizer *tokenizer;
+};
+
+/* weights.c: finds every part's tensors, checks shapes. */
+WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);
+
+/* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */
+WEIR_CHECKED weir_status weir_model_locate(char **path, const char *where);
+/* The weights of a Hugging Face folder: model.safetensors or its index. New memory. */
+WEIR_CHECKED weir_status weir_model_find_weights(char **path, const char *folder);
+
+/* The tokenizer, read on first use. WEIR_E_INPUT when the model came without one. */
+WEIR_CHECKED weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const struct weir_model *model);
+
+/* Every matrix of the model in turn: for reserving scratch, making copies. */
+typedef weir_status weir_matrix_fn(struct weir_matrix *matrix, void *payload);
+WEIR_CHECKED weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload);
+
+#endif

@@ -1,0 +1,267 @@
+/* The loops behind tensor/ops.h in plain C, written so that compilers vectorize them. Compiled once an instruction set
+   (meson.build defines WEIR_ISA). Sums over a row run in several lanes at once, in double where a row is reduced to one
+   number: float32 alone would cost the norms a digit. */
+#include "tensor/ops.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
+
+static void add(float *out, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = a[i] + b[i];
+}
+
+static void scale(float *out, const float *x, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = factor * x[i];
+}
+
+static void multiply(float *out, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = a[i] * b[i];
+}
+
+/* ---- norms ---- */
+
+static void moments(const float *x, size_t d, float eps, int centred, float *mean, float *scale_out)
+{
+    double sum = 0, squares = 0;
+    if (centred) {
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = 0; i < d; i++)
+            sum += (double)x[i];
+    }
+    double middle = sum / (double)d;
+#pragma omp simd reduction(+ : squares)
+    for (size_t i = 0; i < d; i++) {
+        double from_middle = (double)x[i] - middle;
+        squares += from_middle * from_middle;
+    }
+    *mean = (float)middle;
+    *scale_out = (float)sqrt(squares / (double)d + (double)eps);
+}
+
+static void normalize(float *out, const float *x, float mean, float by, size_t d)
+{
+    float inverse = 1.0f / by;
+    for (size_t i = 0; i < d; i++)
+        out[i] = (x[i] - mean) * inverse;
+}
+
+static void affine(float *out, const float *x, const float *weight, const float *bias, size_t d)
+{
+    if (weight && bias)
+        for (size_t i = 0; i < d; i++)
+            out[i] = x[i] * weight[i] + bias[i];
+    else if (weight)
+        multiply(out, x, weight, d);
+    else if (bias)
+        add(out, x, bias, d);
+    else if (out != x)
+        memcpy(out, x, d * sizeof *out);
+}
+
+static void norm(float *out, const float *x, float mean, float by, const float *weight, const float *bias, size_t d)
+{
+    float inverse = 1.0f / by;
+    if (weight && bias)
+        for (size_t i = 0; i < d; i++)
+            out[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
+    else if (weight)
+        for (size_t i = 0; i < d; i++)
+            out[i] = (x[i] - mean) * inverse * weight[i];
+    else {
+        normalize(out, x, mean, by, d);
+        affine(out, out, NULL, bias, d);
+    }
+}
+
+/* ---- exponentials ---- */
+
+/* exp(x) to about one unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of degree 7 for exp(r)
+   (remainder 6e-9), 2^n by exponent bits. 0 below the normal range, largest finite above it. */
+static inline float exponential(float x)
+{
+    const float low = -87.33654f, high = 88.72283f;
+    float clamped = x < low ? low : x > high ? high : x;
+    float n = nearbyintf(clamped * 1.44269504f);
+    float r = clamped - n * 0.693359375f; /* ln 2 in two parts, so that n * the first is exact */
+    r -= n * -2.12194440e-4f;
+    float p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1.0f;
+    /* n may be 128, one more than an exponent holds: half of it at a time */
+    int32_t half = (int32_t)n >> 1, rest = (int32_t)n - half;
+    int32_t first_bits = (half + 127) << 23, second_bits = (rest + 127) << 23;
+    float first, second;
+    memcpy(&first, &first_bits, sizeof first);
+    memcpy(&second, &second_bits, sizeof second);
+    float y = p * first * second;
+    return x < low ? 0.0f : y;
+}
+
+static float largest(const float *x, size_t n)
+{
+    float most = -INFINITY;
+#pragma omp simd reduction(max : most)
+    for (size_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+static void softmax(float *out, const float *scores, size_t n)
+{
+    float most = largest(scores, n);
+    float sum = 0;
+    if (most == -INFINITY) /* all masked: nothing to look at */
+        most = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        float e = exponential(scores[i] - most);
+        out[i] = e;
+        sum += e;
+    }
+    float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+    for (size_t i = 0; i < n; i++)
+        out[i] *= inverse;
+}
+
+static float logsumexp(const float *x, size_t n)
+{
+    float most = largest(x, n);
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += (double)exponential(x[i] - most);
+    return most + (float)log(sum);
+}
+
+/* ---- activations ---- */
+
+/* 1 / (1 + exp(-x)), without overflow: the exponential of the clamp is finite */
+static inline float sigmoid(float x)
+{
+    return 1.0f / (1.0f + exponential(-x));
+}
+
+static void act_gelu(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+}
+
+/* 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+static void act_gelu_tanh(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i];
+        out[i] = v * sigmoid(1.59576912f * (v + 0.044715f * v * v * v));
+    }
+}
+
+static void act_gelu_quick(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] * sigmoid(1.702f * x[i]);
+}
+
+static void act_silu(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] * sigmoid(x[i]);
+}
+
+static void act_relu(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void act_relu2(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] > 0 ? x[i] * x[i] : 0;
+}
+
+/* ---- rotation ---- */
+
+static void rotate_halves(float *out, const float *x, const float *cosines, const float *sines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float a = x[i], b = x[i + n];
+        out[i] = a * cosines[i] - b * sines[i];
+        out[i + n] = b * cosines[i] + a * sines[i];
+    }
+}
+
+static void rotate_pairs(float *out, const float *x, const float *cosines, const float *sines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        out[2 * i] = a * cosines[i] - b * sines[i];
+        out[2 * i + 1] = b * cosines[i] + a * sines[i];
+    }
+}
+
+/* ---- products ---- */
+
+static float dot(const float *a, const float *b, size_t k)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < k; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static void product(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,
+                    size_t m, size_t n, size_t k)
+{
+    for (size_t i = 0; i < m; i++) {
+        float *row = out + i * ldo;
+        if (!input_major) {
+            for (size_t j = 0; j < n; j++)
+                row[j] = dot(a + i * lda, b + j * ldb, k);
+            continue;
+        }
+        memset(row, 0, n * sizeof *row);
+        for (size_t l = 0; l < k; l++) {
+            float factor = a[i * lda + l];
+            for (size_t j = 0; j < n; j++)
+                row[j] += factor * b[l * ldb + j];
+        }
+    }
+}
+
+const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
+    .add = add,
+    .scale = scale,
+    .moments = moments,
+    .normalize = normalize,
+    .affine = affine,
+    .norm = norm,
+    .softmax = softmax,
+    .logsumexp = logsumexp,
+    .act = {[WEIR_ACT_GELU] = act_gelu,
+            [WEIR_ACT_GELU_TANH] = act_gelu_tanh,
+            [WEIR_ACT_GELU_QUICK] = act_gelu_quick,
+            [WEIR_ACT_SILU] = act_silu,
+            [WEIR_ACT_RELU] = act_relu,
+            [WEIR_ACT_RELU2] = act_relu2},
+    .multiply = multiply,
+    .rotate_halves = rotate_halves,
+    .rotate_pairs = rotate_pairs,
+    .product = product,
+};

@@ -1,0 +1,192 @@
+#include "tensor/matmul.h"
+
+#include "base/alloc.h"
+#include "tensor/gemm.h"
+#include "tensor/ops.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    MAX_WORKERS = 256,
+    SCRATCH_FLOATS = 1 << 18, /* 1 MiB a worker: what a piece of converted weights may take, to stay in the L2 cache */
+    COLUMN_ROUND = 16         /* pieces are whole vectors wide */
+};
+
+struct weir_matmul {
+    struct weir_pool *pool;
+    float *scratch[MAX_WORKERS]; /* [scratch_floats[i]] or NULL until needed */
+    size_t scratch_floats[MAX_WORKERS];
+    int workers;
+};
+
+weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool)
+{
+    struct weir_matmul *matmul;
+    *out = NULL;
+    TRY(weir_gemm_start());
+    TRY(weir_alloc_zero(&matmul, 1, sizeof *matmul));
+    matmul->pool = pool;
+    matmul->workers = weir_pool_size(pool);
+    *out = matmul;
+    return WEIR_OK;
+}
+
+void weir_matmul_close(struct weir_matmul *matmul)
+{
+    if (!matmul)
+        return;
+    for (int i = 0; i < matmul->workers; i++)
+        weir_free(matmul->scratch[i]);
+    weir_free(matmul);
+}
+
+static size_t at_least_one(size_t n)
+{
+    return n ? n : 1;
+}
+
+bool weir_matrix_is_direct(const struct weir_matrix *w)
+{
+    return w->copy || (w->type == WEIR_T_F32 && w->pair_rows == 0 && (uintptr_t)w->data % sizeof(float) == 0);
+}
+
+/* How the outputs are cut: pieces of `width` columns. */
+static size_t piece_width(const struct weir_matmul *matmul, const struct weir_matrix *w)
+{
+    size_t width = (w->n_out + (size_t)matmul->workers - 1) / (size_t)matmul->workers;
+    if (!weir_matrix_is_direct(w)) {
+        size_t fits = at_least_one(SCRATCH_FLOATS / at_least_one(w->n_in));
+        width = width < fits ? width : fits;
+    }
+    return (width + COLUMN_ROUND - 1) / COLUMN_ROUND * COLUMN_ROUND;
+}
+
+weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_matrix *w)
+{
+    if (weir_matrix_is_direct(w))
+        return WEIR_OK;
+    size_t needed;
+    TRY(weir_mul(&needed, piece_width(matmul, w), w->n_in));
+    for (int i = 0; i < matmul->workers; i++) {
+        if (matmul->scratch_floats[i] >= needed)
+            continue;
+        weir_free(matmul->scratch[i]);
+        matmul->scratch_floats[i] = 0;
+        TRY(weir_alloc_aligned(&matmul->scratch[i], needed, sizeof(float)));
+        matmul->scratch_floats[i] = needed;
+    }
+    return WEIR_OK;
+}
+
+/* ---- conversion ---- */
+
+/* Where output i of an output-major matrix stands. */
+static size_t stored_row(const struct weir_matrix *w, size_t i)
+{
+    if (w->pair_rows == 0)
+        return i;
+    size_t head = i / w->pair_rows, in_head = i % w->pair_rows, half = w->pair_rows / 2;
+    return head * w->pair_rows + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+}
+
+/* n values from `first` on of stored row i; first is a whole number of blocks (0 for quantized types). */
+static void convert(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
+{
+    const struct weir_type_info *type = weir_type_get_info(w->type);
+    size_t blocks = (row * w->stride + first) / type->block_values;
+    weir_to_f32(out, w->data + blocks * type->block_bytes, w->type, n);
+}
+
+void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
+{
+    if (w->copy)
+        memcpy(out, w->copy + i * w->n_in, w->n_in * sizeof *out);
+    else
+        convert(out, w, stored_row(w, i), 0, w->n_in);
+}
+
+/* Outputs first to first + n - 1 in the layout of the matrix: [n, n_in], or [n_in, n] when input_major. */
+static void convert_outputs(float *out, const struct weir_matrix *w, size_t first, size_t n)
+{
+    if (w->input_major)
+        for (size_t i = 0; i < w->n_in; i++)
+            convert(out + i * n, w, i, first, n);
+    else if (w->pair_rows == 0 && w->stride == w->n_in)
+        convert(out, w, first, 0, n * w->n_in);
+    else
+        for (size_t i = 0; i < n; i++)
+            convert(out + i * w->n_in, w, stored_row(w, first + i), 0, w->n_in);
+}
+
+struct conversion {
+    float *out;
+    const struct weir_matrix *w;
+};
+
+static void convert_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct conversion *c = context;
+    (void)worker;
+    for (size_t i = first; i < last; i++)
+        if (c->w->input_major)
+            convert(c->out + i * c->w->n_out, c->w, i, 0, c->w->n_out);
+        else
+            convert(c->out + i * c->w->n_in, c->w, stored_row(c->w, i), 0, c->w->n_in);
+}
+
+void weir_matrix_convert(float *out, const struct weir_matrix *w, struct weir_pool *pool)
+{
+    struct conversion c = {out, w};
+    weir_parallel(pool, w->input_major ? w->n_in : w->n_out, 64, convert_rows, &c);
+}
+
+/* ---- products ---- */
+
+struct product {
+    struct weir_matmul *matmul;
+    float *out; /* [m, ldo] */
+    size_t ldo;
+    const float *x; /* [m, ldx] */
+    size_t ldx, m;
+    const struct weir_matrix *w;
+    const float *bias; /* [n_out] or NULL */
+    size_t width;      /* outputs of a piece */
+};
+
+/* The float32 weights of outputs first to first + n - 1; *ld is their row stride. */
+static const float *piece_weights(const struct product *p, size_t first, size_t n, int worker, size_t *ld)
+{
+    const struct weir_matrix *w = p->w;
+    if (!weir_matrix_is_direct(w)) {
+        float *scratch = p->matmul->scratch[worker];
+        convert_outputs(scratch, w, first, n);
+        *ld = w->input_major ? n : w->n_in;
+        return scratch;
+    }
+    const float *data = w->copy ? w->copy : (const float *)(const void *)w->data;
+    *ld = w->copy ? (w->input_major ? w->n_out : w->n_in) : w->stride;
+    return data + (w->input_major ? first : first * *ld);
+}
+
+static void product_piece(void *context, size_t first_piece, size_t last_piece, int worker)
+{
+    const struct product *p = context;
+    for (size_t piece = first_piece; piece < last_piece; piece++) {
+        size_t first = piece * p->width, n = p->w->n_out - first;
+        n = n < p->width ? n : p->width;
+        size_t ld;
+        const float *weights = piece_weights(p, first, n, worker, &ld);
+        weir_gemm(!p->w->input_major, p->m, n, p->w->n_in, 1.0f, p->x, p->ldx, weights, ld, p->out + first, p->ldo);
+        if (p->bias)
+            for (size_t i = 0; i < p->m; i++)
+                weir_ops()->add(p->out + i * p->ldo + first, p->out + i * p->ldo + first, p->bias + first, n);
+    }
+}
+
+void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const float *x, size_t ldx, size_t m,
+                     const struct weir_matrix *w, const float *bias)
+{
+    struct product p = {matmul, out, ldo, x, ldx, m, w, bias, piece_width(matmul, w)};
+    weir_parallel(matmul->pool, (w->n_out + p.width - 1) / p.width, 1, product_piece, &p);
+}

@@ -1,0 +1,54 @@
+/* The elementwise and row operations of a pass, picked for this processor. Each works on the rows it is given: the
+   engine splits rows over threads. Sizes are in floats; `out` may be an input unless said otherwise. */
+#ifndef WEIR_TENSOR_OPS_H
+#define WEIR_TENSOR_OPS_H
+
+#include <stddef.h>
+
+enum weir_act {
+    WEIR_ACT_GELU,       /* x Phi(x), by erf */
+    WEIR_ACT_GELU_TANH,  /* its tanh approximation: gelu_new, gelu_pytorch_tanh */
+    WEIR_ACT_GELU_QUICK, /* x sigmoid(1.702 x) */
+    WEIR_ACT_SILU,
+    WEIR_ACT_RELU,
+    WEIR_ACT_RELU2, /* relu squared */
+    WEIR_N_ACTS
+};
+
+struct weir_ops {
+    /* out = a + b, [n] */
+    void (*add)(float *out, const float *a, const float *b, size_t n);
+    /* out = factor x, [n] */
+    void (*scale)(float *out, const float *x, float factor, size_t n);
+    /* *mean (0 unless centred) and *scale = sqrt(mean of (x - mean)^2 + eps) of x [d] */
+    void (*moments)(const float *x, size_t d, float eps, int centred, float *mean, float *scale);
+    /* out = (x - mean) / scale, [d] */
+    void (*normalize)(float *out, const float *x, float mean, float scale, size_t d);
+    /* out = x * weight + bias, [d]; either may be NULL */
+    void (*affine)(float *out, const float *x, const float *weight, const float *bias, size_t d);
+    /* out = (x - mean) / scale * weight + bias, [d]: the two above in one */
+    void (*norm)(float *out, const float *x, float mean, float scale, const float *weight, const float *bias, size_t d);
+    /* out = softmax(scores), [n], n > 0; entries of -inf become 0 */
+    void (*softmax)(float *out, const float *scores, size_t n);
+    /* log(sum(exp(x))) of x [n] */
+    float (*logsumexp)(const float *x, size_t n);
+    /* out = f(x), [n] */
+    void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
+    /* out = a * b, [n] */
+    void (*multiply)(float *out, const float *a, const float *b, size_t n);
+    /* Rotates the first 2 n dimensions of a head x [>= 2 n] by angles with the given cosines and sines [n]; copies
+       nothing else. halves: dimension i with i + n; pairs: 2i with 2i + 1. */
+    void (*rotate_halves)(float *out, const float *x, const float *cosines, const float *sines, size_t n);
+    void (*rotate_pairs)(float *out, const float *x, const float *cosines, const float *sines, size_t n);
+    /* out[i, j] = sum over k of a[i, k] b[j, k]: the plain matrix product behind the library and its check.
+       a [m, lda], b [n, ldb], out [m, ldo]; input_major: b is [k, ldb] instead. */
+    void (*product)(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,
+                    size_t m, size_t n, size_t k);
+};
+
+const struct weir_ops *weir_ops(void);
+
+/* The builds of each; only the plain one exists on every architecture. */
+extern const struct weir_ops weir_ops_plain, weir_ops_avx2, weir_ops_avx512;
+
+#endif

@@ -1,0 +1,91 @@
+/* How long weir's passes take once a model is open: bench_warm MODEL N REPEATS read SELECTION
+                                                  or: bench_warm MODEL N REPEATS capture FILE
+   Runs a prompt of N arbitrary tokens REPEATS times and prints the seconds of each as a JSON list. `read` only looks at
+   the points that SELECTION names; `capture` stores the default ones in FILE each time. */
+#include "weir.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static weir_status look(const weir_event *event, void *sum)
+{
+    *(double *)sum += (double)event->data[0];
+    return WEIR_OK;
+}
+
+static weir_status pass(weir_run *run, const weir_tokens *prompt, const char *file)
+{
+    if (!file)
+        return weir_run_forward(run, prompt, 1);
+
+    weir_capture *capture = NULL;
+    const weir_capture_options options = {.force = true};
+    weir_status status = weir_capture_open(&capture, run, file, prompt, 1, &options);
+    if (status == WEIR_OK)
+        status = weir_run_forward(run, prompt, 1);
+    if (status == WEIR_OK)
+        status = weir_capture_commit(capture);
+    weir_capture_close(capture);
+    return status;
+}
+
+static weir_status arbitrary_tokens(weir_tokens *out, const weir_model *model, size_t n)
+{
+    int32_t *ids = calloc(n ? n : 1, sizeof *ids); /* [n] */
+    if (!ids)
+        return weir_fail(WEIR_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)((i * 7919 + 13) % (size_t)weir_model_get_info(model)->n_vocab);
+    weir_status status = weir_tokens_from_ids(out, model, ids, n);
+    free(ids);
+    return status;
+}
+
+static weir_status measure(char **arg)
+{
+    const char *file = strcmp(arg[4], "capture") == 0 ? arg[5] : NULL;
+    const long repeats = strtol(arg[3], NULL, 10);
+    weir_model *model = NULL;
+    weir_run *run = NULL;
+    weir_tokens prompt = {0};
+    double sum = 0;
+
+    weir_status status = weir_model_open(&model, arg[1], NULL);
+    if (status == WEIR_OK)
+        status = arbitrary_tokens(&prompt, model, strtoul(arg[2], NULL, 10));
+    if (status == WEIR_OK)
+        status = weir_run_open(&run, model, NULL);
+    if (status == WEIR_OK && !file)
+        status = weir_run_hook(run, arg[5], WEIR_READ, look, &sum);
+    for (long i = 0; status == WEIR_OK && i < repeats; i++) {
+        double start = seconds();
+        status = pass(run, &prompt, file);
+        printf("%s%.6f", i ? ", " : "[", seconds() - start);
+    }
+    if (status == WEIR_OK)
+        puts("]");
+    weir_run_close(run);
+    weir_tokens_close(&prompt);
+    weir_model_close(model);
+    return status;
+}
+
+int main(int n, char **arg)
+{
+    if (n != 6) {
+        fprintf(stderr, "usage: bench_warm MODEL N REPEATS read SELECTION | capture FILE\n");
+        return 2;
+    }
+    if (measure(arg) == WEIR_OK)
+        return 0;
+    fprintf(stderr, "bench_warm: %s\n", weir_message());
+    return 1;
+}

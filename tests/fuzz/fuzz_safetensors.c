@@ -1,0 +1,27 @@
+/* Any bytes as a safetensors file: opened, every tensor decoded to its last value. */
+#include "base/alloc.h"
+#include "format/safetensors.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode(const struct weir_tensor *tensor)
+{
+    float *values; /* [n] */
+    if (weir_alloc(&values, tensor->n, sizeof *values) == WEIR_OK)
+        weir_to_f32(values, tensor->data, tensor->type, tensor->n);
+    weir_free(values);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct weir_tensors *tensors;
+    if (weir_safetensors_parse(&tensors, "fuzz.safetensors", data, size) != WEIR_OK)
+        return 0;
+    for (size_t i = 0; i < tensors->n; i++) {
+        decode(&tensors->list[i]);
+        if (weir_tensors_find(tensors, tensors->list[i].name) != &tensors->list[i])
+            __builtin_trap();
+    }
+    weir_tensors_close(tensors);
+    return 0;
+}

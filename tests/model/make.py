@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Regenerates the fixtures: a tiny random model of each family and what PyTorch computes with it in float64.
+
+    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES and smollm2, or those named
+
+fixtures/FAMILY/config.json, model*.safetensors     the model, as a Hugging Face folder
+fixtures/FAMILY/ref_N.h5                            hook points for prompts.tokens(N), see ../oracle/README.md
+fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
+                                                    and how far PyTorch float32 is from them (attribute float32_error)
+
+To add a family that ../oracle/families.py knows: add a row here, run this, commit what it wrote. The references are
+computed in float64 and stored rounded to float32 (6e-8, against a bound of 5e-5).
+"""
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "oracle"))
+
+import h5py  # noqa: E402
+
+import prompts  # noqa: E402
+import reference  # noqa: E402
+
+# family of families.py -> how its weights are stored; between them every float type, and one split into shards
+FIXTURES = {
+    "gpt2": dict(seed=11, dtype="float16"),
+    "llama": dict(seed=12, dtype="float32"),
+    "llama3_rope": dict(seed=13, dtype="bfloat16", max_shard_size="60KB"),
+    "mistral": dict(seed=14, dtype="bfloat16"),
+}
+
+
+def make(family, row):
+    folder = HERE / "fixtures" / family
+    with tempfile.TemporaryDirectory() as scratch:
+        reference.build(family, scratch, **row)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in Path(scratch).glob("*"):
+            if file.name == "config.json" or file.name.startswith("model"):
+                shutil.copyfile(file, folder / file.name)
+    for n in prompts.LENGTHS:
+        ids = prompts.tokens(n)
+        reference.save(folder / f"ref_{n}.h5", reference.run(str(folder), ids, family), ids, prompts.rows(n),
+                       dtype="float32", family=family)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
+
+
+# "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
+# PyTorch's worst point in them (the MLP of layer 9 at position 15)
+SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 9, 29), rows=(0, 1, 2, 15, 22),
+               tokens=[49, 392, 337, 314, 253, 1642, 2156, 1699, 253, 5390, 28, 837, 260, 1874, 282, 260, 913, 314, 6090, 1194, 284,
+                       3163, 30])
+
+
+def make_smollm2():
+    """The bound is PyTorch float32's own worst error on what is stored, so that the comparison is like with like."""
+    model, ids, out = str(HERE.parents[1] / SMOLLM2["file"]), SMOLLM2["tokens"], HERE / "fixtures/smollm2_ref.h5"
+    stored = dict(tokens=ids, rows=SMOLLM2["rows"], layers=SMOLLM2["layers"])
+    with tempfile.TemporaryDirectory() as scratch:
+        reference.save(scratch + "/f32.h5", reference.run(model, ids, "llama", "float32"), ids)
+        truth = reference.run(model, ids, "llama")
+        reference.save(out, truth, dtype="float32", **stored)
+        with h5py.File(scratch + "/f32.h5") as mine, h5py.File(out, "r+") as ref:
+            errors = {name: e for name, e in reference.errors(mine, ref).items() if e is not None}
+            ref.attrs["float32_error"] = max(errors.values())
+    print(f"smollm2: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
+          f"{out.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("family", nargs="*")
+    for name in parser.parse_args().family or [*FIXTURES, "smollm2"]:
+        make_smollm2() if name == "smollm2" else make(name, FIXTURES[name])

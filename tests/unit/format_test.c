@@ -1,0 +1,731 @@
+/* GGUF and safetensors: real files, and what damaged and hostile ones must not do. */
+#include "base/alloc.h"
+#include "format/gguf.h"
+#include "format/safetensors.h"
+#include "unit/data_path.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- bytes made by hand ---------------------------------------------------------------------------------------- */
+
+struct bytes {
+    uint8_t data[4096];
+    size_t n;
+};
+
+static void put(struct bytes *b, const void *data, size_t n)
+{
+    cr_assert(b->n + n <= sizeof b->data);
+    memcpy(b->data + b->n, data, n);
+    b->n += n;
+}
+
+static void put_number(struct bytes *b, uint64_t x, size_t width)
+{
+    for (size_t i = 0; i < width; i++)
+        put(b, &(uint8_t){(uint8_t)(x >> 8 * i)}, 1);
+}
+
+static void put_text(struct bytes *b, const char *text)
+{
+    put_number(b, strlen(text), 8);
+    put(b, text, strlen(text));
+}
+
+static void put_zeros(struct bytes *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put(b, "", 1);
+}
+
+static struct bytes gguf_header(uint64_t n_tensors, uint64_t n_values)
+{
+    struct bytes b = {.n = 0};
+    put(&b, "GGUF", 4);
+    put_number(&b, 3, 4);
+    put_number(&b, n_tensors, 8);
+    put_number(&b, n_values, 8);
+    return b;
+}
+
+static void put_u32_value(struct bytes *b, const char *key, uint32_t x)
+{
+    put_text(b, key);
+    put_number(b, 4, 4);
+    put_number(b, x, 4);
+}
+
+/* A row of `n` values of ggml type `type`. */
+static void put_tensor(struct bytes *b, const char *name, uint64_t n, uint32_t type, uint64_t offset)
+{
+    put_text(b, name);
+    put_number(b, 1, 4);
+    put_number(b, n, 8);
+    put_number(b, type, 4);
+    put_number(b, offset, 8);
+}
+
+static void put_data(struct bytes *b, size_t alignment, size_t n)
+{
+    put_zeros(b, (alignment - b->n % alignment) % alignment + n);
+}
+
+/* From memory of its own, so that the sanitizer sees a byte too many. */
+static weir_status parse_gguf(const uint8_t *data, size_t n, struct weir_gguf **out)
+{
+    static uint8_t *copy;
+    weir_free(copy);
+    cr_assert(weir_alloc(&copy, n, 1) == WEIR_OK);
+    memcpy(copy, data, n);
+    return weir_gguf_parse(out, "x.gguf", copy, n);
+}
+
+static void refuses_gguf(const struct bytes *b, weir_status status, const char *says)
+{
+    struct weir_gguf *gguf;
+    weir_status got = parse_gguf(b->data, b->n, &gguf);
+    cr_assert(got == status && gguf == NULL, "status %d: %s", got, weir_message());
+    cr_assert(strstr(weir_message(), says), "\"%s\" does not say \"%s\"", weir_message(), says);
+    cr_assert(strstr(weir_message(), "x.gguf"), "\"%s\" does not name the file", weir_message());
+}
+
+static void takes_gguf(const struct bytes *b)
+{
+    struct weir_gguf *gguf;
+    cr_assert(parse_gguf(b->data, b->n, &gguf) == WEIR_OK, "%s", weir_message());
+    weir_gguf_close(gguf);
+}
+
+static weir_status parse_safetensors(const uint8_t *data, size_t n, struct weir_tensors **out)
+{
+    static uint8_t *copy;
+    weir_free(copy);
+    cr_assert(weir_alloc(&copy, n, 1) == WEIR_OK);
+    memcpy(copy, data, n);
+    return weir_safetensors_parse(out, "x.safetensors", copy, n);
+}
+
+static struct bytes safetensors_bytes(const char *header, size_t n_data)
+{
+    struct bytes b = {.n = 0};
+    put_text(&b, header);
+    put_zeros(&b, n_data);
+    return b;
+}
+
+static void refuses_safetensors(const char *header, size_t n_data, weir_status status, const char *says)
+{
+    struct weir_tensors *tensors;
+    struct bytes b = safetensors_bytes(header, n_data);
+    weir_status got = parse_safetensors(b.data, b.n, &tensors);
+    cr_assert(got == status && tensors == NULL, "status %d: %s", got, weir_message());
+    cr_assert(strstr(weir_message(), says), "\"%s\" does not say \"%s\"", weir_message(), says);
+    cr_assert(strstr(weir_message(), "x.safetensors"), "\"%s\" does not name the file", weir_message());
+}
+
+static uint8_t *read_whole(const char *path, size_t *n)
+{
+    uint8_t *data;
+    FILE *file = fopen(path, "rb");
+    cr_assert(file && fseek(file, 0, SEEK_END) == 0);
+    *n = (size_t)ftell(file);
+    rewind(file);
+    cr_assert(weir_alloc(&data, *n, 1) == WEIR_OK);
+    cr_assert(fread(data, 1, *n, file) == *n);
+    (void)fclose(file);
+    return data;
+}
+
+/* ---- GGUF ------------------------------------------------------------------------------------------------------- */
+
+static struct weir_gguf *open_types(void)
+{
+    struct weir_gguf *gguf;
+    cr_assert(weir_gguf_open(&gguf, DATA "types.gguf") == WEIR_OK, "%s", weir_message());
+    return gguf;
+}
+
+Test(gguf, reads_numbers_of_every_width)
+{
+    static const struct {
+        const char *key;
+        int64_t value;
+    } whole[] = {
+        {"kind.u8", 200},         {"kind.i8", -100},         {"kind.u16", 60000},     {"kind.i16", -30000},
+        {"kind.u32", 4000000000}, {"kind.i32", -2000000000}, {"kind.i64", INT64_MIN},
+    };
+    struct weir_gguf *gguf = open_types();
+    int64_t x = 7;
+    double f;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        cr_assert(weir_gguf_int(gguf, whole[i].key, &x) == WEIR_OK && x == whole[i].value, "%s", whole[i].key);
+        cr_assert(weir_gguf_number(gguf, whole[i].key, &f) == WEIR_OK && f == (double)whole[i].value);
+    }
+    cr_assert(weir_gguf_int(gguf, "kind.u64", &x) == WEIR_E_INPUT);
+    cr_assert(weir_gguf_find(gguf, "kind.u64")->u == UINT64_MAX);
+    cr_assert(weir_gguf_number(gguf, "kind.f32", &f) == WEIR_OK && f == (double)0.1f);
+    cr_assert(weir_gguf_number(gguf, "kind.f64", &f) == WEIR_OK && f == 0.1);
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, reads_text_and_truth_values)
+{
+    struct weir_gguf *gguf = open_types();
+    char *text = NULL;
+    bool yes = false, no = true;
+    cr_assert(weir_gguf_text(gguf, "kind.text", &text) == WEIR_OK);
+    cr_assert_str_eq(text, "gr\xc3\xbc\xc3\x9f \xf0\x9f\x8c\x8a");
+    cr_assert(weir_gguf_bool(gguf, "kind.yes", &yes) == WEIR_OK && yes);
+    cr_assert(weir_gguf_bool(gguf, "kind.no", &no) == WEIR_OK && !no);
+    weir_free(text);
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, reads_arrays_of_every_kind)
+{
+    struct weir_gguf *gguf = open_types();
+    const struct weir_gguf_value *v = weir_gguf_find(gguf, "array.text");
+    cr_assert(v && v->type == WEIR_GGUF_ARRAY && v->element == WEIR_GGUF_STRING && v->n == 3);
+    cr_assert(v->ss[0].n == 0 && v->ss[1].n == 1 && v->ss[1].data[0] == 'a' && v->ss[2].n == 3);
+    v = weir_gguf_find(gguf, "array.i32");
+    cr_assert(v && v->element == WEIR_GGUF_INT && v->n == 3 && v->is[0] == 1 && v->is[1] == -2 && v->is[2] == 3);
+    v = weir_gguf_find(gguf, "array.i64");
+    cr_assert(v && v->element == WEIR_GGUF_INT && v->n == 2 && v->is[0] == INT64_MIN && v->is[1] == 5);
+    v = weir_gguf_find(gguf, "array.u8");
+    cr_assert(v && v->element == WEIR_GGUF_UINT && v->n == 2 && v->us[0] == 1 && v->us[1] == 255);
+    v = weir_gguf_find(gguf, "array.bool");
+    cr_assert(v && v->element == WEIR_GGUF_UINT && v->n == 3 && v->us[0] == 1 && v->us[1] == 0 && v->us[2] == 1);
+    v = weir_gguf_find(gguf, "array.f32");
+    cr_assert(v && v->element == WEIR_GGUF_FLOAT && v->n == 2 && v->fs[0] == 0.5 && v->fs[1] == -0.25);
+    v = weir_gguf_find(gguf, "array.f64");
+    cr_assert(v && v->element == WEIR_GGUF_FLOAT && v->n == 1 && v->fs[0] == 0.1);
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, keeps_what_is_absent_and_refuses_the_wrong_type)
+{
+    struct weir_gguf *gguf = open_types();
+    int64_t x = 7;
+    double f = 8;
+    bool b = true;
+    char *text = NULL;
+    cr_assert(weir_gguf_int(gguf, "no.such", &x) == WEIR_OK && x == 7);
+    cr_assert(weir_gguf_number(gguf, "no.such", &f) == WEIR_OK && f == 8);
+    cr_assert(weir_gguf_bool(gguf, "no.such", &b) == WEIR_OK && b);
+    cr_assert(weir_gguf_text(gguf, "no.such", &text) == WEIR_OK && !text);
+    cr_assert(weir_gguf_int(gguf, "kind.text", &x) == WEIR_E_INPUT);
+    cr_assert(weir_gguf_int(gguf, "kind.f32", &x) == WEIR_E_INPUT);
+    cr_assert(weir_gguf_number(gguf, "array.f32", &f) == WEIR_E_INPUT);
+    cr_assert(weir_gguf_bool(gguf, "kind.u8", &b) == WEIR_E_INPUT);
+    cr_assert(weir_gguf_text(gguf, "kind.u8", &text) == WEIR_E_INPUT && !text);
+    cr_assert(strstr(weir_message(), "kind.u8") && strstr(weir_message(), "types.gguf"));
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, reverses_shapes_to_outermost_first)
+{
+    struct weir_gguf *gguf = open_types();
+    const struct weir_tensor *t = weir_tensors_find(gguf->tensors, "f32");
+    cr_assert(t && t->type == WEIR_T_F32 && t->n_dims == 3 && t->n == 24 && t->bytes == 96);
+    cr_assert(t->shape[0] == 2 && t->shape[1] == 3 && t->shape[2] == 4);
+    t = weir_tensors_find(gguf->tensors, "q6_k");
+    cr_assert(t && t->type == WEIR_T_Q6_K && t->n_dims == 2 && t->shape[0] == 2 && t->shape[1] == 512);
+    cr_assert(!weir_tensors_find(gguf->tensors, "F32"));
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, refuses_a_file_cut_anywhere)
+{
+    size_t n;
+    uint8_t *data = read_whole(DATA "types.gguf", &n);
+    struct weir_gguf *gguf;
+    cr_assert(parse_gguf(data, n, &gguf) == WEIR_OK, "%s", weir_message());
+    weir_gguf_close(gguf);
+    for (size_t cut = 0; cut < n; cut++) {
+        weir_status status = parse_gguf(data, cut, &gguf);
+        cr_assert(status == WEIR_E_INPUT && !gguf, "%zu bytes: %d", cut, status);
+        cr_assert(strstr(weir_message(), "x.gguf"));
+    }
+    weir_free(data);
+}
+
+/* Whatever a byte becomes, the file is read or refused, and what is read lies within it. */
+Test(gguf, survives_any_byte_changed)
+{
+    size_t n;
+    uint8_t *data = read_whole(DATA "types.gguf", &n);
+    struct weir_gguf *gguf;
+    for (size_t at = 0; at < 2000; at++) {
+        static const uint8_t others[] = {0x00, 0x7f, 0x80, 0xff, 0x09, 0x08};
+        uint8_t old = data[at];
+        for (size_t k = 0; k < sizeof others; k++) {
+            data[at] = others[k];
+            weir_status status = parse_gguf(data, n, &gguf);
+            cr_assert(status == WEIR_OK || status == WEIR_E_INPUT || status == WEIR_E_UNSUPPORTED, "byte %zu", at);
+            weir_gguf_close(gguf);
+        }
+        data[at] = old;
+    }
+    weir_free(data);
+}
+
+Test(gguf, reads_version_2_and_refuses_others)
+{
+    struct bytes b = gguf_header(0, 0);
+    b.data[4] = 2;
+    takes_gguf(&b);
+    b.data[4] = 1;
+    refuses_gguf(&b, WEIR_E_UNSUPPORTED, "version 1");
+    b.data[4] = 4;
+    refuses_gguf(&b, WEIR_E_UNSUPPORTED, "version 4");
+    b.data[4] = 0;
+    b.data[7] = 3;
+    refuses_gguf(&b, WEIR_E_UNSUPPORTED, "big-endian");
+    b.data[0] = 'X';
+    refuses_gguf(&b, WEIR_E_INPUT, "not a GGUF file");
+}
+
+Test(gguf, refuses_counts_that_the_file_cannot_hold)
+{
+    static const uint64_t counts[] = {UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32, 2};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct bytes b = gguf_header(counts[i], 0);
+        refuses_gguf(&b, WEIR_E_INPUT, "tensors");
+        b = gguf_header(0, counts[i]);
+        refuses_gguf(&b, WEIR_E_INPUT, "count");
+    }
+}
+
+Test(gguf, refuses_lengths_of_strings_and_arrays_past_the_end)
+{
+    static const uint64_t lengths[] = {UINT64_MAX, (uint64_t)1 << 63, UINT64_MAX / 8 + 2, 100};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct bytes b = gguf_header(0, 1);
+        put_number(&b, lengths[i], 8);
+        put_zeros(&b, 32);
+        refuses_gguf(&b, WEIR_E_INPUT, "key");
+        for (uint32_t element = 0; element < 13; element++) {
+            if (element == 9)
+                continue;
+            b = gguf_header(0, 1);
+            put_text(&b, "list");
+            put_number(&b, 9, 4);
+            put_number(&b, element, 4);
+            put_number(&b, lengths[i], 8);
+            put_zeros(&b, 32);
+            refuses_gguf(&b, WEIR_E_INPUT, "list");
+        }
+    }
+}
+
+static struct bytes one_value(uint32_t type)
+{
+    struct bytes b = gguf_header(0, 1);
+    put_text(&b, "some.key");
+    put_number(&b, type, 4);
+    return b;
+}
+
+Test(gguf, refuses_types_of_values_that_do_not_exist)
+{
+    struct bytes b = one_value(13);
+    put_zeros(&b, 16);
+    refuses_gguf(&b, WEIR_E_INPUT, "some.key has the unknown type 13");
+    b = one_value(UINT32_MAX);
+    put_zeros(&b, 16);
+    refuses_gguf(&b, WEIR_E_INPUT, "unknown type");
+    b = one_value(9);
+    put_number(&b, 99, 4);
+    put_zeros(&b, 16);
+    refuses_gguf(&b, WEIR_E_INPUT, "unknown type 99");
+    b = one_value(9);
+    put_number(&b, 9, 4);
+    put_zeros(&b, 16);
+    refuses_gguf(&b, WEIR_E_UNSUPPORTED, "array of arrays");
+    b = one_value(7);
+    put_number(&b, 2, 1);
+    refuses_gguf(&b, WEIR_E_INPUT, "truth value 2");
+}
+
+Test(gguf, refuses_keys_that_are_not_text_or_stand_twice)
+{
+    struct bytes b = gguf_header(0, 1);
+    put_u32_value(&b, "bad\xff", 1);
+    refuses_gguf(&b, WEIR_E_INPUT, "UTF-8");
+    b = gguf_header(0, 1);
+    put_u32_value(&b, "", 1);
+    refuses_gguf(&b, WEIR_E_INPUT, "key");
+    b = gguf_header(0, 1);
+    put_number(&b, 3, 8);
+    put(&b, "a\0b", 3);
+    put_zeros(&b, 8);
+    refuses_gguf(&b, WEIR_E_INPUT, "key");
+    b = gguf_header(0, 2);
+    put_u32_value(&b, "same", 1);
+    put_u32_value(&b, "same", 2);
+    refuses_gguf(&b, WEIR_E_INPUT, "same stands twice");
+}
+
+Test(gguf, refuses_text_with_nul_or_broken_utf8_when_asked_for_it)
+{
+    static const char *const bad[] = {"a\0b", "a\xc3z"};
+    for (size_t i = 0; i < 2; i++) {
+        struct bytes b = one_value(8);
+        struct weir_gguf *gguf;
+        char *text = NULL;
+        put_number(&b, 3, 8);
+        put(&b, bad[i], 3);
+        cr_assert(parse_gguf(b.data, b.n, &gguf) == WEIR_OK);
+        cr_assert(weir_gguf_text(gguf, "some.key", &text) == WEIR_E_INPUT && !text);
+        weir_gguf_close(gguf);
+    }
+}
+
+Test(gguf, honours_the_alignment_and_refuses_impossible_ones)
+{
+    static const uint32_t bad[] = {0, 3, 48, UINT32_MAX};
+    struct bytes b = gguf_header(2, 1);
+    struct weir_gguf *gguf;
+    put_u32_value(&b, "general.alignment", 64);
+    put_tensor(&b, "a", 2, 0, 0);
+    put_tensor(&b, "b", 2, 0, 64);
+    put_data(&b, 64, 64 + 8);
+    b.data[b.n - 8] = 1;
+    cr_assert(parse_gguf(b.data, b.n, &gguf) == WEIR_OK, "%s", weir_message());
+    cr_assert(gguf->tensors->list[1].data - gguf->tensors->list[0].data == 64);
+    cr_assert(gguf->tensors->list[1].data[0] == 1);
+    weir_gguf_close(gguf);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        b = gguf_header(0, 1);
+        put_u32_value(&b, "general.alignment", bad[i]);
+        refuses_gguf(&b, WEIR_E_INPUT, "general.alignment");
+    }
+    b = gguf_header(1, 1);
+    put_u32_value(&b, "general.alignment", 0x80000000);
+    put_tensor(&b, "a", 2, 0, 0);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "past the end");
+    b = gguf_header(0, 1);
+    put_text(&b, "general.alignment");
+    put_number(&b, 8, 4);
+    put_text(&b, "32");
+    refuses_gguf(&b, WEIR_E_INPUT, "general.alignment");
+}
+
+Test(gguf, refuses_tensors_out_of_place)
+{
+    struct bytes b = gguf_header(1, 0);
+    put_tensor(&b, "a", 2, 0, 8);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "alignment");
+    b = gguf_header(1, 0);
+    put_tensor(&b, "a", 2, 0, UINT64_MAX - 31);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "past the end");
+    b = gguf_header(1, 0);
+    put_tensor(&b, "a", 17, 0, 0);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "past the end");
+    b = gguf_header(2, 0);
+    put_tensor(&b, "a", 9, 0, 0);
+    put_tensor(&b, "b", 2, 0, 32);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "overlap");
+}
+
+Test(gguf, refuses_tensors_of_the_same_name)
+{
+    struct bytes b = gguf_header(2, 0);
+    put_tensor(&b, "twice", 2, 0, 0);
+    put_tensor(&b, "twice", 2, 0, 32);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "\"twice\" stands twice");
+}
+
+Test(gguf, refuses_shapes_that_cannot_be)
+{
+    struct bytes b = gguf_header(1, 0);
+    put_text(&b, "a");
+    put_number(&b, 0x80000000, 4);
+    put_zeros(&b, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "dimensions");
+    b = gguf_header(1, 0);
+    put_text(&b, "a");
+    put_number(&b, 3, 4);
+    put_number(&b, 0, 8); /* a 0 does not hide what the others overflow */
+    put_number(&b, (uint64_t)1 << 40, 8);
+    put_number(&b, (uint64_t)1 << 40, 8);
+    put_zeros(&b, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "shape");
+    b = gguf_header(1, 0);
+    put_tensor(&b, "a", UINT64_MAX / 2, 0, 0);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "");
+    b = gguf_header(1, 0);
+    put_tensor(&b, "a", 48, 3, 0);
+    put_data(&b, 32, 64);
+    refuses_gguf(&b, WEIR_E_INPUT, "whole blocks of Q4_1");
+}
+
+Test(gguf, names_the_tensor_and_the_type_that_it_does_not_read)
+{
+    static const struct {
+        uint32_t id;
+        const char *says;
+    } types[] = {{23, "IQ4_XS"}, {26, "I32"},          {39, "MXFP4"},
+                 {4, "Q4_2"},    {42, "ggml type 42"}, {UINT32_MAX, "type 4294967295"}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct bytes b = gguf_header(1, 0);
+        put_tensor(&b, "blk.0.attn_q.weight", 256, types[i].id, 0);
+        put_data(&b, 32, 1024);
+        refuses_gguf(&b, WEIR_E_UNSUPPORTED, types[i].says);
+        cr_assert(strstr(weir_message(), "blk.0.attn_q.weight"));
+    }
+}
+
+Test(gguf, refuses_one_part_of_several)
+{
+    struct bytes b = gguf_header(0, 1);
+    put_u32_value(&b, "split.count", 2);
+    refuses_gguf(&b, WEIR_E_UNSUPPORTED, "one of 2 parts");
+}
+
+Test(gguf, gives_memory_back_wherever_it_runs_out)
+{
+    struct weir_gguf *gguf;
+    weir_status status = WEIR_E_MEMORY;
+    for (long n = 0; status != WEIR_OK; n++) {
+        weir_alloc_fail_after(n);
+        status = weir_gguf_open(&gguf, DATA "types.gguf");
+        weir_alloc_fail_after(-1);
+        cr_assert(status == WEIR_OK || (status == WEIR_E_MEMORY && !gguf), "%s", weir_message());
+        cr_assert(n < 1000);
+    }
+    weir_gguf_close(gguf);
+}
+
+Test(gguf, names_a_file_that_is_not_there)
+{
+    struct weir_gguf *gguf;
+    cr_assert(weir_gguf_open(&gguf, DATA "none.gguf") == WEIR_E_INPUT && !gguf);
+    cr_assert(strstr(weir_message(), "none.gguf"));
+}
+
+/* ---- safetensors ------------------------------------------------------------------------------------------------ */
+
+Test(safetensors, reads_shards_and_leaves_integers_out)
+{
+    static const struct {
+        const char *name;
+        enum weir_type type;
+    } tensors[] = {{"a.f16", WEIR_T_F16}, {"a.f32", WEIR_T_F32}, {"b.bf16", WEIR_T_BF16}, {"b.f64", WEIR_T_F64}};
+    static const float want[] = {1, -2.5f, 0, 65504};
+    struct weir_tensors *got;
+    cr_assert(weir_safetensors_open(&got, DATA "sharded/model.safetensors.index.json") == WEIR_OK, "%s",
+              weir_message());
+    cr_assert(got->n == 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct weir_tensor *t = &got->list[i];
+        float values[4];
+        cr_assert_str_eq(t->name, tensors[i].name);
+        cr_assert(t->type == tensors[i].type && t->n_dims == 2 && t->shape[0] == 2 && t->shape[1] == 2 && t->n == 4);
+        cr_assert(strstr(t->file, i < 2 ? "sharded/model-00001" : "sharded/model-00002"));
+        weir_to_f32(values, t->data, t->type, 4);
+        cr_assert(values[0] == want[0] && values[1] == want[1] && values[2] == want[2]);
+        cr_assert(values[3] == (t->type == WEIR_T_BF16 ? 65536 : want[3]));
+    }
+    weir_tensors_close(got);
+}
+
+Test(safetensors, refuses_a_file_cut_anywhere)
+{
+    size_t n;
+    uint8_t *data = read_whole(DATA "sharded/model-00001-of-00002.safetensors", &n);
+    struct weir_tensors *tensors;
+    cr_assert(parse_safetensors(data, n, &tensors) == WEIR_OK, "%s", weir_message());
+    weir_tensors_close(tensors);
+    for (size_t cut = 0; cut < n; cut++) {
+        weir_status status = parse_safetensors(data, cut, &tensors);
+        cr_assert(status == WEIR_E_INPUT && !tensors, "%zu bytes: %d", cut, status);
+        cr_assert(strstr(weir_message(), "x.safetensors"));
+    }
+    weir_free(data);
+}
+
+Test(safetensors, survives_any_byte_changed)
+{
+    size_t n;
+    uint8_t *data = read_whole(DATA "sharded/model-00001-of-00002.safetensors", &n);
+    struct weir_tensors *tensors;
+    for (size_t at = 0; at < n; at++) {
+        uint8_t old = data[at];
+        for (int other = 0; other < 256; other += 3) {
+            data[at] = (uint8_t)other;
+            weir_status status = parse_safetensors(data, n, &tensors);
+            cr_assert(status == WEIR_OK || status == WEIR_E_INPUT || status == WEIR_E_UNSUPPORTED, "byte %zu", at);
+            weir_tensors_close(tensors);
+        }
+        data[at] = old;
+    }
+    weir_free(data);
+}
+
+#define F32(name, shape, offsets) "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+
+Test(safetensors, takes_empty_tensors_scalars_and_padding_of_the_header)
+{
+    struct weir_tensors *tensors;
+    struct bytes b = safetensors_bytes("{" F32("none", "[0,3]", "[0,0]") "," F32("one", "[]", "[0,4]") "}   ", 4);
+    cr_assert(parse_safetensors(b.data, b.n, &tensors) == WEIR_OK, "%s", weir_message());
+    cr_assert(tensors->n == 2 && tensors->list[0].n == 0 && tensors->list[1].n == 1 && tensors->list[1].n_dims == 0);
+    weir_tensors_close(tensors);
+}
+
+Test(safetensors, refuses_lengths_of_the_header_past_the_end)
+{
+    static const uint64_t lengths[] = {UINT64_MAX, (uint64_t)1 << 63, 100000001, 50, 3};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct bytes b = {.n = 0};
+        struct weir_tensors *tensors;
+        put_number(&b, lengths[i], 8);
+        put(&b, "{}", 2);
+        cr_assert(parse_safetensors(b.data, b.n, &tensors) == WEIR_E_INPUT && !tensors);
+        cr_assert(strstr(weir_message(), "header"), "%s", weir_message());
+    }
+}
+
+Test(safetensors, refuses_headers_that_are_not_what_they_should_be)
+{
+    refuses_safetensors("", 0, WEIR_E_INPUT, "JSON");
+    refuses_safetensors("[]", 0, WEIR_E_INPUT, "JSON object");
+    refuses_safetensors("{", 0, WEIR_E_INPUT, "JSON");
+    refuses_safetensors("{\"a\":1}", 0, WEIR_E_INPUT, "\"a\"");
+    refuses_safetensors("{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, WEIR_E_INPUT, "dtype");
+    refuses_safetensors("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, WEIR_E_INPUT, "shape");
+    refuses_safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, WEIR_E_INPUT, "data_offsets");
+    refuses_safetensors("{" F32("a", "[1.5]", "[0,4]") "}", 4, WEIR_E_INPUT, "shape");
+    refuses_safetensors("{" F32("a", "[-1]", "[0,4]") "}", 4, WEIR_E_INPUT, "shape");
+    refuses_safetensors("{" F32("a", "[\"1\"]", "[0,4]") "}", 4, WEIR_E_INPUT, "shape");
+    refuses_safetensors("{" F32("a", "[1]", "[0]") "}", 4, WEIR_E_INPUT, "data_offsets");
+    refuses_safetensors("{" F32("a", "[1]", "[0,4,8]") "}", 4, WEIR_E_INPUT, "data_offsets");
+    refuses_safetensors("{" F32("a", "[1]", "[4,0]") "}", 4, WEIR_E_INPUT, "ends before");
+}
+
+Test(safetensors, refuses_data_that_disagrees_with_shape_or_file)
+{
+    refuses_safetensors("{" F32("a", "[2]", "[0,4]") "}", 4, WEIR_E_INPUT, "need 8");
+    refuses_safetensors("{" F32("a", "[1]", "[0,8]") "}", 8, WEIR_E_INPUT, "need 4");
+    refuses_safetensors("{" F32("a", "[2]", "[0,8]") "}", 7, WEIR_E_INPUT, "truncated");
+    refuses_safetensors("{" F32("a", "[1]", "[9007199254740988,9007199254740992]") "}", 8, WEIR_E_INPUT, "truncated");
+    refuses_safetensors("{" F32("a", "[1]", "[0,1e300]") "}", 8, WEIR_E_INPUT, "whole numbers");
+    refuses_safetensors("{" F32("a", "[4294967296,4294967296,4]", "[0,8]") "}", 8, WEIR_E_INPUT, "shape");
+    refuses_safetensors("{" F32("a", "[4294967296,1073741824]", "[0,8]") "}", 8, WEIR_E_INPUT, "x.safetensors");
+}
+
+Test(safetensors, refuses_overlap_gap_and_rest)
+{
+    refuses_safetensors("{" F32("a", "[2]", "[0,8]") "," F32("b", "[2]", "[4,12]") "}", 12, WEIR_E_INPUT, "overlap");
+    refuses_safetensors("{" F32("a", "[2]", "[0,8]") "," F32("b", "[2]", "[0,8]") "}", 8, WEIR_E_INPUT, "overlap");
+    refuses_safetensors("{" F32("a", "[1]", "[0,4]") "," F32("b", "[1]", "[8,12]") "}", 12, WEIR_E_INPUT, "4 bytes");
+    refuses_safetensors("{" F32("a", "[1]", "[0,4]") "}", 5, WEIR_E_INPUT, "1 bytes");
+    refuses_safetensors("{\"a\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}," F32("b", "[1]", "[4,8]") "}",
+                        8, WEIR_E_INPUT, "overlap");
+}
+
+Test(safetensors, refuses_a_name_that_stands_twice)
+{
+    refuses_safetensors("{" F32("a", "[1]", "[0,4]") "," F32("a", "[1]", "[4,8]") "}", 8, WEIR_E_INPUT, "twice");
+}
+
+Test(safetensors, names_the_tensor_and_the_type_that_it_does_not_read)
+{
+    static const char *const types[] = {"F8_E4M3", "F8_E5M2", "F4", "C64", "nonsense"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char header[200];
+        (void)snprintf(header, sizeof header, "{\"w\":{\"dtype\":\"%s\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+                       types[i]);
+        refuses_safetensors(header, 4, WEIR_E_UNSUPPORTED, types[i]);
+        cr_assert(strstr(weir_message(), "\"w\""));
+    }
+    refuses_safetensors("{" F32("a", "[1,1,1,1,1]", "[0,4]") "}", 4, WEIR_E_UNSUPPORTED, "dimensions");
+}
+
+Test(safetensors, gives_memory_back_wherever_it_runs_out)
+{
+    struct weir_tensors *tensors;
+    weir_status status = WEIR_E_MEMORY;
+    for (long n = 0; status != WEIR_OK; n++) {
+        weir_alloc_fail_after(n);
+        status = weir_safetensors_open(&tensors, DATA "sharded/model.safetensors.index.json");
+        weir_alloc_fail_after(-1);
+        cr_assert(status == WEIR_OK || (status == WEIR_E_MEMORY && !tensors), "%s", weir_message());
+        cr_assert(n < 1000);
+    }
+    weir_tensors_close(tensors);
+}
+
+/* ---- indexes ---------------------------------------------------------------------------------------------------- */
+
+static void write_file(const char *folder, const char *name, const void *data, size_t n)
+{
+    char path[200];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    cr_assert(file && fwrite(data, 1, n, file) == n && fclose(file) == 0);
+}
+
+/* The index beside shard.safetensors (with the tensor "a") and other.safetensors ("b"). */
+static void refuses_index(const char *text, const char *says)
+{
+    static const char *const names[] = {"shard.safetensors", "other.safetensors", "model.safetensors.index.json"};
+    char folder[] = "/tmp/weir-index-XXXXXX", path[200];
+    struct bytes a = safetensors_bytes("{" F32("a", "[1]", "[0,4]") "}", 4);
+    struct bytes b = safetensors_bytes("{" F32("b", "[1]", "[0,4]") "}", 4);
+    struct weir_tensors *tensors;
+    cr_assert(mkdtemp(folder) != NULL);
+    write_file(folder, names[0], a.data, a.n);
+    write_file(folder, names[1], b.data, b.n);
+    write_file(folder, names[2], text, strlen(text));
+    (void)snprintf(path, sizeof path, "%s/%s", folder, names[2]);
+    weir_status status = weir_safetensors_open(&tensors, path);
+    for (int i = 0; i < 3; i++) {
+        char name[200];
+        (void)snprintf(name, sizeof name, "%s/%s", folder, names[i]);
+        (void)unlink(name);
+    }
+    (void)rmdir(folder);
+    cr_assert(status == WEIR_E_INPUT && !tensors, "%s: %d", text, status);
+    cr_assert(strstr(weir_message(), says), "\"%s\" does not say \"%s\"", weir_message(), says);
+    cr_assert(strstr(weir_message(), "index.json"), "\"%s\" does not name the index", weir_message());
+}
+
+Test(safetensors_index, refuses_shards_that_stand_elsewhere)
+{
+    refuses_index("{\"weight_map\":{\"a\":\"/tmp/shard.safetensors\"}}", "beside");
+    refuses_index("{\"weight_map\":{\"a\":\"../shard.safetensors\"}}", "beside");
+    refuses_index("{\"weight_map\":{\"a\":\"..\"}}", "beside");
+    refuses_index("{\"weight_map\":{\"a\":\"\"}}", "beside");
+    refuses_index("{\"weight_map\":{\"a\":\".safetensors\"}}", "beside");
+    refuses_index("{\"weight_map\":{\"a\":\"model.safetensors.index.json\"}}", "beside");
+}
+
+Test(safetensors_index, refuses_shards_that_are_missing_or_lack_a_tensor)
+{
+    refuses_index("{\"weight_map\":{\"a\":\"gone.safetensors\"}}", "gone.safetensors");
+    refuses_index("{\"weight_map\":{\"a\":\"shard.safetensors\",\"c\":\"shard.safetensors\"}}", "\"c\"");
+    refuses_index("{\"weight_map\":{\"a\":\"other.safetensors\",\"b\":\"shard.safetensors\"}}", "not in");
+}
+
+Test(safetensors_index, refuses_what_is_no_index)
+{
+    refuses_index("", "JSON");
+    refuses_index("{}", "weight_map");
+    refuses_index("{\"weight_map\":{}}", "weight_map");
+    refuses_index("{\"weight_map\":[\"a\"]}", "weight_map");
+    refuses_index("{\"weight_map\":{\"a\":7}}", "not a string");
+}
