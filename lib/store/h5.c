@@ -262,6 +262,15 @@ done:
     return status;
 }
 
+/* A file may name any other as the place of its data: not one to follow. */
+static bool is_elsewhere(hid_t dataset)
+{
+    hid_t dcpl = H5Dget_create_plist(dataset);
+    bool elsewhere = dcpl < 0 || H5Pget_external_count(dcpl) != 0 || H5Pget_layout(dcpl) == H5D_VIRTUAL;
+    weir_h5_close(&dcpl);
+    return elsewhere;
+}
+
 weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RANK], hid_t file, const char *path,
                                  const char *where)
 {
@@ -278,5 +287,9 @@ weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RA
     }
     for (int a = 0; a < *rank; a++)
         shape[a] = (size_t)dims[a];
+    if (is_elsewhere(*out)) {
+        weir_h5_close(out);
+        return weir_fail(WEIR_E_INPUT, "%s: %s: its data lies outside the file", where, path);
+    }
     return WEIR_OK;
 }

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <cjson/cJSON.h>
+
 /* Called once a finding: what is wrong and where ("/activations/pattern: ..."). */
 typedef void weir_finding_fn(const char *finding, void *payload);
 
@@ -11,5 +13,9 @@ typedef void weir_finding_fn(const char *finding, void *payload);
  * opened. */
 WEIR_CHECKED weir_status weir_store_validate(const char *path, size_t *n_findings, weir_finding_fn *report,
                                              void *payload);
+
+/* What any HDF5 file holds, without its data, as schemas/store.schema.json speaks of it: attributes, groups, and
+   datasets with their shape, type, dimension names, attached scales, storage and attributes. Close with cJSON_Delete. */
+WEIR_CHECKED weir_status weir_store_describe(cJSON **out, const char *path);
 
 #endif

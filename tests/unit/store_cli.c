@@ -1,5 +1,6 @@
 /* store_cli CASE OUT: writes a file of known values for tests/python/test_store.py; store_cli validate|describe FILE. */
 #include "base/status.h"
+#include "store/validate.h"
 #include "store_fake.h"
 
 #include <stdio.h>
@@ -63,6 +64,32 @@ static int report(weir_status status)
     return (int)status;
 }
 
+static void print_finding(const char *finding, void *payload)
+{
+    (void)payload;
+    printf("%s\n", finding);
+}
+
+/* 1 when there are findings. */
+static int validate(const char *path)
+{
+    size_t n;
+    weir_status status = weir_store_validate(path, &n, print_finding, NULL);
+    return status != WEIR_OK ? report(status) : n > 0;
+}
+
+static int describe(const char *path)
+{
+    cJSON *root;
+    weir_status status = weir_store_describe(&root, path);
+    char *text = status == WEIR_OK ? cJSON_Print(root) : NULL;
+    if (text)
+        puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return report(status);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -70,5 +97,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(argv[1], cases[i].name) == 0)
             return report(write_case(i, argv[2]));
-    return 2;
+    if (strcmp(argv[1], "validate") == 0)
+        return validate(argv[2]);
+    return strcmp(argv[1], "describe") == 0 ? describe(argv[2]) : 2;
 }

@@ -1,0 +1,251 @@
+#include "cli/commands.h"
+#include "cli/render.h"
+
+#include "base/alloc.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    MODEL,
+    TEXT,
+    FROM,
+    TOKENS,
+    OUT,
+    HOOKS,
+    POSITIONS,
+    NEXT,
+    DTYPE,
+    COMPRESS,
+    BOS,
+    THREADS,
+    FORCE,
+};
+
+static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
+    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
+    [FROM] = {'f', "file", OPT_TEXT, "FILE", "prompts from a file, one a line; - is standard input", .repeats = true},
+    [TOKENS] = {0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true},
+    [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
+    [HOOKS] =
+        {0, "hooks", OPT_TEXT, "LIST",
+         "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
+         "mlp_post and resid_post, whole"},
+    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
+    [NEXT] =
+        {0, "next", OPT_WHOLE, "K",
+         "store the K most likely next tokens of each position with their log-probabilities, and the prompts' loss",
+         .least = 1, .most = 1000000},
+    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
+    [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
+    [BOS] = {0, "bos", OPT_CHOICE, "yes|no|auto",
+             "a beginning-of-sequence token in front; auto, the default, is what the tokenizer says"},
+    [THREADS] = OPT_THREADS,
+    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
+};
+
+static volatile sig_atomic_t interrupted; /* the signal that asked for an end */
+
+static void on_signal(int signal)
+{
+    interrupted = signal;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* What is open during a dump. */
+struct dump {
+    const struct args *args;
+    weir_model *model;
+    struct prompts prompts;
+    weir_run *run;
+    weir_capture *capture;
+    char *command;
+    struct progress progress;
+    uint64_t steps; /* layers that have begun, over all prompts */
+};
+
+/* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
+
+static weir_status watch(const weir_event *event, void *payload)
+{
+    struct dump *dump = payload;
+    (void)event;
+    if (interrupted)
+        return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
+    progress_step(&dump->progress, ++dump->steps);
+    return WEIR_OK;
+}
+
+/* The deepest layer that one term needs; those behind the last block need all. */
+static weir_status deepest(int *out, const struct weir_term *term, int n_layers)
+{
+    bool *marked;
+    bool in_blocks = false;
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        in_blocks |= term->points[i] && weir_point_at(i)->per_layer;
+        if (term->points[i] && i > WEIR_P_RESID_POST)
+            *out = n_layers - 1;
+    }
+    if (!in_blocks)
+        return WEIR_OK;
+    TRY(weir_alloc_zero(&marked, (size_t)n_layers, sizeof *marked));
+    weir_status status = weir_slices_mark(&term->layers, marked, (size_t)n_layers, "layer");
+    for (int i = 0; i < n_layers && status == WEIR_OK; i++)
+        *out = marked[i] && i > *out ? i : *out;
+    weir_free(marked);
+    return status;
+}
+
+/* Layers 0 to the last that is wanted: watching must not make the run longer. */
+static weir_status watched_layers(int *out, const struct dump *dump, int n_layers)
+{
+    struct weir_selection *selection;
+    int last = dump->args->has[NEXT] ? n_layers - 1 : 0;
+    TRY(weir_selection_parse(&selection, dump->args->text[HOOKS]));
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < selection->n && status == WEIR_OK; i++)
+        status = deepest(&last, &selection->terms[i], n_layers);
+    weir_selection_close(selection);
+    *out = last + 1;
+    return status;
+}
+
+static weir_status start_watching(struct dump *dump)
+{
+    char selection[48];
+    int n;
+    TRY(watched_layers(&n, dump, weir_model_get_info(dump->model)->n_layers));
+    snprintf(selection, sizeof selection, "resid_pre:0:%d", n);
+    TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch, dump));
+    catch_signals();
+    progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
+    return WEIR_OK;
+}
+
+/* ---- what is kept in the file as the command ---- */
+
+static weir_status join_command(char **out, const struct args *args)
+{
+    weir_status status = weir_copy_string(out, "weir dump");
+    for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++) {
+        const struct opt *opt = &opts[args->given[i].opt];
+        char *longer;
+        if (opt->value)
+            status = weir_format(&longer, "%s --%s '%s'", *out, opt->name, args->given[i].text);
+        else
+            status = weir_format(&longer, "%s --%s", *out, opt->name);
+        weir_free(*out);
+        *out = status == WEIR_OK ? longer : NULL;
+    }
+    return status;
+}
+
+/* ---- the steps ---- */
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void print_plan(const struct dump *dump)
+{
+    char size[16];
+    const weir_capture_size *plan = weir_capture_get_size(dump->capture);
+    fprintf(stderr, "%s: %d hook point%s, %zu prompt%s, %zu position%s: about %s to %s\n",
+            weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), dump->prompts.n,
+            plural(dump->prompts.n), plan->n_positions, plural(plan->n_positions), human_bytes(size, plan->bytes),
+            dump->args->text[OUT]);
+}
+
+static void print_done(const struct dump *dump, double seconds)
+{
+    struct stat file;
+    char size[16];
+    const char *path = dump->args->text[OUT];
+    uint64_t saturated = weir_capture_saturated(dump->capture);
+    fprintf(stderr, "%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0),
+            seconds);
+    if (saturated)
+        fprintf(stderr, "%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
+                (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
+}
+
+static weir_status open_all(struct dump *dump)
+{
+    const struct args *args = dump->args;
+    const struct prompt_opts which = {TEXT, FROM, TOKENS, BOS};
+    weir_model_options options = {.n_threads = args_int(args, THREADS, 0)};
+    weir_capture_options capture = {
+        .hooks = args->text[HOOKS],
+        .positions = args->text[POSITIONS],
+        .next = args_int(args, NEXT, 0),
+        .dtype = (weir_dtype)args_int(args, DTYPE, WEIR_F32),
+        .gzip = args_int(args, COMPRESS, 0) == 1,
+        .force = args->has[FORCE],
+    };
+    TRY(join_command(&dump->command, args));
+    capture.command = dump->command;
+    TRY(weir_model_open(&dump->model, args->text[MODEL], &options));
+    TRY(prompts_read(&dump->prompts, dump->model, args, &which));
+    TRY(weir_run_open(&dump->run, dump->model, NULL));
+    return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
+}
+
+static weir_status run_all(struct dump *dump)
+{
+    print_plan(dump);
+    TRY(start_watching(dump));
+    weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
+    if (status == WEIR_OK)
+        status = weir_capture_commit(dump->capture);
+    double seconds = progress_end(&dump->progress);
+    if (status == WEIR_OK)
+        print_done(dump, seconds);
+    return status;
+}
+
+static bool has_prompts(const struct args *args)
+{
+    return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
+}
+
+static int run(const struct args *args)
+{
+    struct dump dump = {.args = args};
+    weir_status status;
+    if (!has_prompts(args)) /* before the model is opened, which may take long */
+        return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
+    status = open_all(&dump);
+    if (status == WEIR_OK)
+        status = run_all(&dump);
+    weir_capture_close(dump.capture);
+    weir_run_close(dump.run);
+    prompts_close(&dump.prompts);
+    weir_model_close(dump.model);
+    weir_free(dump.command);
+    return status == WEIR_E_STOPPED && interrupted ? 128 + interrupted : (int)status;
+}
+
+const struct command cmd_dump = {
+    .name = "dump",
+    .summary = "run a model on prompts and store what passes its hook points",
+    .usage = "-m MODEL (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
+    .notes =
+        "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
+        "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
+        "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
+        "all but the large ones that follow from others.",
+    .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .run = run,
+};

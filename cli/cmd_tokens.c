@@ -1,0 +1,91 @@
+#include "cli/commands.h"
+#include "cli/render.h"
+
+enum { MODEL, TEXT, FROM, BOS, JSON, MOST_TEXT = 512 };
+
+static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
+    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
+    [FROM] = {'f', "file", OPT_TEXT, "FILE", "texts from a file, one a line; - is standard input", .repeats = true},
+    [BOS] = {0, "bos", OPT_CHOICE, "yes|no|auto",
+             "a beginning-of-sequence token in front; auto, the default, is what the tokenizer says"},
+    [JSON] = OPT_JSON,
+};
+
+static cJSON *json_prompt(const weir_model *model, const weir_tokens *tokens)
+{
+    char text[MOST_TEXT];
+    cJSON *prompt = cJSON_CreateObject();
+    cJSON *ids = cJSON_AddArrayToObject(prompt, "ids"), *texts = cJSON_AddArrayToObject(prompt, "text");
+    for (size_t i = 0; i < tokens->n; i++) {
+        weir_token_text(model, tokens->ids[i], text, sizeof text);
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(tokens->ids[i]));
+        cJSON_AddItemToArray(texts, cJSON_CreateString(text));
+    }
+    return prompt;
+}
+
+static weir_status print_json(const weir_model *model, const struct prompts *prompts)
+{
+    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "prompts");
+    for (size_t i = 0; i < prompts->n; i++)
+        cJSON_AddItemToArray(list, json_prompt(model, &prompts->list[i]));
+    return json_print(root);
+}
+
+/* Token texts in bars, so that spaces at their ends are seen. */
+static weir_status print_prompt(const weir_model *model, const weir_tokens *tokens)
+{
+    static const char *const names[] = {"index", "id", "text"};
+    static const enum align aligns[] = {RIGHT, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = 3, .names = names, .aligns = aligns};
+    char text[MOST_TEXT];
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < tokens->n; i++) {
+        weir_token_text(model, tokens->ids[i], text, sizeof text);
+        TRY_DONE(table_add(&table, "%zu", i));
+        TRY_DONE(table_add(&table, "%d", tokens->ids[i]));
+        TRY_DONE(table_add(&table, "|%s|", text));
+    }
+    TRY_DONE(table_print(&table));
+done:
+    table_close(&table);
+    return status;
+}
+
+static weir_status print_tables(const weir_model *model, const struct prompts *prompts)
+{
+    for (size_t i = 0; i < prompts->n; i++) {
+        if (prompts->n > 1)
+            printf("%sprompt %zu\n", i ? "\n" : "", i);
+        TRY(print_prompt(model, &prompts->list[i]));
+    }
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    const struct prompt_opts which = {TEXT, FROM, -1, BOS};
+    weir_model *model = NULL;
+    struct prompts prompts = {0};
+    weir_status status;
+    if (!args->has[TEXT] && !args->has[FROM])
+        return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT or -f FILE");
+    TRY_DONE(weir_model_open(&model, args->text[MODEL], NULL));
+    TRY_DONE(prompts_read(&prompts, model, args, &which));
+    status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
+done:
+    prompts_close(&prompts);
+    weir_model_close(model);
+    return (int)status;
+}
+
+const struct command cmd_tokens = {
+    .name = "tokens",
+    .summary = "show how a model's tokenizer cuts a text",
+    .usage = "-m MODEL (-p TEXT | -f FILE)... [OPTIONS]",
+    .example = "weir tokens -m model.gguf -p \"The cat sat\"",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .run = run,
+};

@@ -1,0 +1,40 @@
+/* The commands, and what several of them do alike. */
+#ifndef WEIR_CLI_COMMANDS_H
+#define WEIR_CLI_COMMANDS_H
+
+#include "cli/opt.h"
+#include "points/select.h"
+
+enum { ANSWER_NO = 1 };
+
+extern const struct command cmd_dump, cmd_hooks, cmd_tokens, cmd_info, cmd_ls, cmd_show, cmd_stats, cmd_attn, cmd_heads,
+    cmd_diff, cmd_validate;
+
+#define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
+
+/* ---- prompts.c ---- */
+
+struct prompts {
+    weir_tokens *list; /* [n] */
+    size_t n, capacity;
+};
+
+/* Which options of a command give prompts; -1: it has no such option. */
+struct prompt_opts {
+    int text, file, tokens, bos;
+};
+
+/* Every prompt on the command line in the order given, tokenized. WEIR_E_USAGE when there is none. */
+WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
+                                      const struct prompt_opts *opts);
+void prompts_close(struct prompts *prompts);
+
+/* ---- files.c ---- */
+
+/* Index of the prompt that --prompt names, from the end when negative. */
+WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
+/* "0-29", "0-3, 7" or "none" of the marked layers; "" for points outside blocks. */
+const char *layers_text(char to[64], const bool *layers, int n);
+const char *dtype_text(weir_dtype dtype);
+
+#endif

@@ -1,0 +1,94 @@
+#include "cli/commands.h"
+#include "cli/render.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &cmd_dump,  &cmd_hooks, &cmd_tokens, &cmd_info, &cmd_ls,       &cmd_show,
+    &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_diff, &cmd_validate,
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof *commands, HELP_WIDTH = 100 };
+
+static size_t help_width(void)
+{
+    size_t width = terminal_width();
+    return width && width < HELP_WIDTH ? width : HELP_WIDTH;
+}
+
+/* weir help [COMMAND | --markdown] */
+static int help(int argc, char **argv)
+{
+    const struct command *command;
+    if (argc == 0 || strcmp(argv[0], "help") == 0) {
+        help_all(stdout, commands, N_COMMANDS, help_width());
+        return WEIR_OK;
+    }
+    if (strcmp(argv[0], "--markdown") == 0) {
+        help_markdown(stdout, commands, N_COMMANDS);
+        return WEIR_OK;
+    }
+    TRY(command_find(&command, commands, N_COMMANDS, argv[0]));
+    help_command(stdout, command, help_width());
+    return WEIR_OK;
+}
+
+static int run_command(const char *name, int argc, char **argv)
+{
+    const struct command *command;
+    struct args args;
+    TRY(command_find(&command, commands, N_COMMANDS, name));
+    TRY(args_parse(&args, command, argc, argv));
+    int code = WEIR_OK;
+    if (args.help)
+        help_command(stdout, command, help_width());
+    else
+        code = command->run(&args);
+    args_close(&args);
+    return code;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2)
+        return weir_fail(WEIR_E_USAGE, "no command; weir --help lists them");
+    const char *first = argv[1];
+    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
+        return help(0, NULL);
+    if (strcmp(first, "help") == 0)
+        return help(argc - 2, argv + 2);
+    if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
+        printf("weir %s\n", weir_version());
+        return WEIR_OK;
+    }
+    if (*first == '-')
+        return weir_fail(WEIR_E_USAGE, "weir has no option %s in front of a command; weir --help lists the commands",
+                         first);
+    return run_command(first, argc - 2, argv + 2);
+}
+
+/* A full disk or a reader that went away is noticed here, if not before. */
+static weir_status finish_output(void)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    if (fclose(stdout) != 0 || failed)
+        return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s",
+                         errno ? strerror(errno) : "the reader went away or the disk is full");
+    return WEIR_OK;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe fails instead, with its own exit code */
+    int code = dispatch(argc, argv);
+    if (code >= WEIR_E_USAGE)
+        fprintf(stderr, "weir: %s\n", weir_message());
+    if (finish_output() != WEIR_OK && code < WEIR_E_USAGE) {
+        fprintf(stderr, "weir: %s\n", weir_message());
+        code = WEIR_E_OUTPUT;
+    }
+    return code;
+}

@@ -1,0 +1,366 @@
+#include "cli/opt.h"
+
+#include "base/alloc.h"
+#include "points/nearest.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP_FLAG = -1, NOT_FOUND = -2 };
+
+/* ---- finding ---- */
+
+static int find_long(const struct command *command, const char *name, size_t n)
+{
+    if (n == 4 && memcmp(name, "help", 4) == 0)
+        return HELP_FLAG;
+    for (int i = 0; i < command->n_opts; i++)
+        if (strlen(command->opts[i].name) == n && memcmp(command->opts[i].name, name, n) == 0)
+            return i;
+    return NOT_FOUND;
+}
+
+static int find_letter(const struct command *command, char letter)
+{
+    if (letter == 'h')
+        return HELP_FLAG;
+    for (int i = 0; i < command->n_opts; i++)
+        if (command->opts[i].letter == letter)
+            return i;
+    return NOT_FOUND;
+}
+
+static weir_status unknown_option(const struct command *command, const char *name, size_t n)
+{
+    char given[64];
+    const char *nearest = "help";
+    snprintf(given, sizeof given, "%.*s", (int)n, name);
+    size_t best = weir_edit_distance(given, nearest);
+    for (int i = 0; i < command->n_opts; i++) {
+        size_t distance = weir_edit_distance(given, command->opts[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = command->opts[i].name;
+        }
+    }
+    return weir_fail(WEIR_E_USAGE, "weir %s has no option --%s; the nearest is --%s (weir help %s lists all)",
+                     command->name, given, nearest, command->name);
+}
+
+weir_status command_find(const struct command **out, const struct command *const *commands, size_t n, const char *name)
+{
+    const char *nearest = "help";
+    size_t best = weir_edit_distance(name, nearest);
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            *out = commands[i];
+            return WEIR_OK;
+        }
+        size_t distance = weir_edit_distance(name, commands[i]->name);
+        if (distance < best) {
+            best = distance;
+            nearest = commands[i]->name;
+        }
+    }
+    return weir_fail(WEIR_E_USAGE, "there is no command '%s'; the nearest is %s (weir --help lists all)", name,
+                     nearest);
+}
+
+/* ---- values ---- */
+
+static weir_status parse_whole(int64_t *out, const struct opt *opt, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end || isspace((unsigned char)*text))
+        return weir_fail(WEIR_E_USAGE, "--%s: '%s' is not a whole number", opt->name, text);
+    if (errno || value < opt->least || value > opt->most)
+        return weir_fail(WEIR_E_USAGE, "--%s: %s is out of range; it goes from %lld to %lld", opt->name, text,
+                         (long long)opt->least, (long long)opt->most);
+    *out = value;
+    return WEIR_OK;
+}
+
+static weir_status parse_real(double *out, const struct opt *opt, const char *text)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(*out) || *out < 0)
+        return weir_fail(WEIR_E_USAGE, "--%s: '%s' is not a number of 0 or more", opt->name, text);
+    return WEIR_OK;
+}
+
+/* Which of "a|b|c". */
+static weir_status parse_choice(int64_t *out, const struct opt *opt, const char *text)
+{
+    const char *p = opt->value;
+    for (*out = 0;; (*out)++) {
+        size_t n = strcspn(p, "|");
+        if (n == strlen(text) && memcmp(p, text, n) == 0)
+            return WEIR_OK;
+        if (p[n] == '\0')
+            return weir_fail(WEIR_E_USAGE, "--%s: '%s' is not one of %s", opt->name, text, opt->value);
+        p += n + 1;
+    }
+}
+
+static weir_status parse_value(struct args *args, int i, const char *text)
+{
+    const struct opt *opt = &args->command->opts[i];
+    switch (opt->kind) {
+    case OPT_WHOLE:
+        return parse_whole(&args->whole[i], opt, text);
+    case OPT_REAL:
+        return parse_real(&args->real[i], opt, text);
+    case OPT_CHOICE:
+        return parse_choice(&args->whole[i], opt, text);
+    case OPT_FLAG:
+    case OPT_TEXT:
+        break;
+    }
+    return WEIR_OK;
+}
+
+/* ---- the command line ---- */
+
+/* What is left of it. */
+struct line {
+    char **argv;
+    int argc, at;
+};
+
+/* Takes option i with the value that is attached to it, or else the next word. */
+static weir_status take(struct args *args, struct line *line, int i, const char *attached)
+{
+    const struct opt *opt = &args->command->opts[i];
+    if (opt->kind == OPT_FLAG && attached)
+        return weir_fail(WEIR_E_USAGE, "--%s takes no value", opt->name);
+    if (args->has[i] && !opt->repeats && opt->kind != OPT_FLAG)
+        return weir_fail(WEIR_E_USAGE, "--%s is given twice", opt->name);
+    if (opt->kind != OPT_FLAG && !attached) {
+        if (line->at == line->argc)
+            return weir_fail(WEIR_E_USAGE, "--%s lacks its value (%s)", opt->name, opt->value);
+        attached = line->argv[line->at++];
+    }
+    args->has[i] = true;
+    args->text[i] = attached;
+    args->given[args->n_given++] = (struct given){i, attached};
+    return attached ? parse_value(args, i, attached) : WEIR_OK;
+}
+
+static weir_status take_long(struct args *args, struct line *line, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    size_t n = equals ? (size_t)(equals - word) : strlen(word);
+    int i = find_long(args->command, word, n);
+    if (i == NOT_FOUND)
+        return unknown_option(args->command, word, n);
+    if (i == HELP_FLAG) {
+        args->help = true;
+        return WEIR_OK;
+    }
+    return take(args, line, i, equals ? equals + 1 : NULL);
+}
+
+/* "-m", "-mVALUE" or several flags in one. */
+static weir_status take_letters(struct args *args, struct line *line, const char *word)
+{
+    for (const char *p = word; *p; p++) {
+        int i = find_letter(args->command, *p);
+        if (i == NOT_FOUND)
+            return weir_fail(WEIR_E_USAGE, "weir %s has no option -%c (weir help %s lists all)", args->command->name,
+                             *p, args->command->name);
+        if (i == HELP_FLAG) {
+            args->help = true;
+            continue;
+        }
+        if (args->command->opts[i].kind != OPT_FLAG)
+            return take(args, line, i, p[1] ? p + 1 : NULL);
+        TRY(take(args, line, i, NULL));
+    }
+    return WEIR_OK;
+}
+
+static weir_status take_all(struct args *args, struct line *line)
+{
+    bool only_words = false;
+    while (line->at < line->argc) {
+        const char *word = line->argv[line->at++];
+        if (only_words || word[0] != '-' || word[1] == '\0')
+            args->words[args->n_words++] = word;
+        else if (strcmp(word, "--") == 0)
+            only_words = true;
+        else if (word[1] == '-')
+            TRY(take_long(args, line, word + 2));
+        else
+            TRY(take_letters(args, line, word + 1));
+    }
+    return WEIR_OK;
+}
+
+static weir_status check_complete(const struct args *args)
+{
+    const struct command *command = args->command;
+    for (int i = 0; i < command->n_opts; i++)
+        if (command->opts[i].required && !args->has[i])
+            return weir_fail(WEIR_E_USAGE, "--%s is missing; usage: weir %s %s", command->opts[i].name, command->name,
+                             command->usage);
+    if (args->n_words < command->least_words)
+        return weir_fail(WEIR_E_USAGE, "too few arguments; usage: weir %s %s", command->name, command->usage);
+    if (args->n_words > command->most_words)
+        return weir_fail(WEIR_E_USAGE, "'%s' is one argument too many; usage: weir %s %s",
+                         args->words[command->most_words], command->name, command->usage);
+    return WEIR_OK;
+}
+
+weir_status args_parse(struct args *out, const struct command *command, int argc, char **argv)
+{
+    struct line line = {argv, argc, 0};
+    weir_status status;
+    size_t most = 0; /* options: a word can hold several letters */
+    *out = (struct args){.command = command};
+    for (int i = 0; i < argc; i++)
+        most += strlen(argv[i]);
+    TRY_DONE(weir_alloc(&out->given, most, sizeof *out->given));
+    TRY_DONE(weir_alloc(&out->words, (size_t)argc, sizeof *out->words));
+    TRY_DONE(take_all(out, &line));
+    if (!out->help)
+        TRY_DONE(check_complete(out));
+done:
+    if (status != WEIR_OK)
+        args_close(out);
+    return status;
+}
+
+void args_close(struct args *args)
+{
+    weir_free(args->given);
+    weir_free(args->words);
+    args->given = NULL;
+    args->words = NULL;
+}
+
+int args_int(const struct args *args, int opt, int otherwise)
+{
+    return args->has[opt] ? (int)args->whole[opt] : otherwise;
+}
+
+/* ---- help ---- */
+
+/* Prints text in lines of `width`, those after the first begun with `indent` spaces; newlines in it are kept. */
+static void print_wrapped(FILE *to, const char *text, size_t indent, size_t width)
+{
+    size_t column = indent;
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+        if (column > indent && column + 1 + n > width) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', to);
+            column++;
+        }
+        fwrite(text, 1, n, to);
+        column += n;
+        text += n;
+        if (*text == '\n') {
+            fprintf(to, "\n%*s", text[1] ? (int)indent : 0, "");
+            column = indent;
+        }
+        text += *text != '\0';
+    }
+    fputc('\n', to);
+}
+
+/* "  -m, --model MODEL". @return its length. */
+static size_t option_head(char *text, size_t size, const struct opt *opt)
+{
+    char letter[8] = "    ";
+    if (opt->letter)
+        snprintf(letter, sizeof letter, "-%c, ", opt->letter);
+    return (size_t)snprintf(text, size, "  %s--%s%s%s", letter, opt->name, opt->value ? " " : "",
+                            opt->value ? opt->value : "");
+}
+
+static void print_option(FILE *to, const struct opt *opt, size_t column, size_t width)
+{
+    char head[96];
+    size_t n = option_head(head, sizeof head, opt);
+    fprintf(to, "%s%*s", head, (int)(column - n), "");
+    print_wrapped(to, opt->help, column, width);
+}
+
+void help_command(FILE *to, const struct command *command, size_t width)
+{
+    static const struct opt help = {'h', "help", OPT_FLAG, .help = "print this"};
+    char head[96];
+    size_t column = option_head(head, sizeof head, &help);
+    fprintf(to, "weir %s: ", command->name);
+    print_wrapped(to, command->summary, 0, width);
+    fprintf(to, "\nUsage: weir %s ", command->name);
+    print_wrapped(to, command->usage, 12 + strlen(command->name), width);
+    if (command->notes) {
+        fputc('\n', to);
+        print_wrapped(to, command->notes, 0, width);
+    }
+    for (int i = 0; i < command->n_opts; i++) {
+        size_t n = option_head(head, sizeof head, &command->opts[i]);
+        column = n > column ? n : column;
+    }
+    fprintf(to, "\nOptions:\n");
+    for (int i = 0; i < command->n_opts; i++)
+        print_option(to, &command->opts[i], column + 2, width);
+    print_option(to, &help, column + 2, width);
+    fprintf(to, "\nExample:\n  %s\n", command->example);
+}
+
+void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width)
+{
+    fprintf(to, "weir: run a transformer with named hook points, keep what flows past them, and ask about it\n\n"
+                "Usage: weir COMMAND [OPTIONS]\n\nCommands:\n");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "  %-10s", commands[i]->name);
+        print_wrapped(to, commands[i]->summary, 12, width);
+    }
+    fprintf(to, "\nweir help COMMAND shows a command's options and an example; weir --version the version.\n"
+                "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is\n"
+                "no, 2 usage, 3 bad input, 4 not supported, 5 could not write, 6 out of memory.\n");
+}
+
+static void markdown_option(FILE *to, const struct opt *opt)
+{
+    fprintf(to, "| ");
+    if (opt->letter)
+        fprintf(to, "`-%c`, ", opt->letter);
+    fprintf(to, "`--%s", opt->name);
+    if (opt->value)
+        fputc(' ', to);
+    for (const char *p = opt->value ? opt->value : ""; *p; p++) /* | would end the cell */
+        fprintf(to, *p == '|' ? "\\|" : "%c", *p);
+    fprintf(to, "` | %s%s |\n", opt->help, opt->required ? " (required)" : "");
+}
+
+void help_markdown(FILE *to, const struct command *const *commands, size_t n)
+{
+    fprintf(to,
+            "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
+            "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage,\n"
+            "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted.\n"
+            "The shapes of `--json` are in json.md. `NO_COLOR` turns colours off, `COLUMNS` sets the width.\n");
+    for (size_t i = 0; i < n; i++) {
+        const struct command *command = commands[i];
+        fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name,
+                toupper((unsigned char)*command->summary), command->summary + 1, command->name, command->usage);
+        if (command->notes)
+            fprintf(to, "\n%s\n", command->notes);
+        fprintf(to, "\n| option | |\n|---|---|\n");
+        for (int j = 0; j < command->n_opts; j++)
+            markdown_option(to, &command->opts[j]);
+        fprintf(to, "| `-h`, `--help` | print the help |\n\nExample:\n\n    %s\n", command->example);
+    }
+}

@@ -1,0 +1,102 @@
+/* Questions that are answered from a stored file, on the weir_file calls alone: one file a question. Memory does not
+   grow with the file; sums are in double. Values that were not stored are left out, never counted as NaN. */
+#ifndef WEIR_ANALYSIS_ANALYSIS_H
+#define WEIR_ANALYSIS_ANALYSIS_H
+
+#include "base/status.h"
+
+/* ---- rows.c: every row of a stored point, in turn ---- */
+
+/* The values along the last axis at one place of the axes before it; a single one for points that have only pos. */
+struct weir_row {
+    int layer, prompt;
+    size_t at[2];                /* index along the first one or two axes */
+    int32_t position;            /* absolute position of its pos or query */
+    const float *values, *other; /* [n]; other: the same row of the second file, else NULL */
+    size_t n;
+};
+
+typedef weir_status weir_row_fn(const struct weir_row *row, void *payload);
+
+struct weir_source {
+    const weir_file *file;
+    const weir_file_point *point;
+};
+
+/* Calls `each` for every stored row of layer `layer` (-1 outside blocks), prompts in order. `other` may be NULL; else
+   it must have the same prompts and shape. Keys past the end of a prompt are not part of its rows. */
+WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
+                                       weir_row_fn *each, void *payload);
+
+/* Whether nothing was stored in the row. A file marks what it does not have with one certain NaN. */
+bool weir_row_is_absent(const float *values, size_t n);
+bool weir_value_is_absent(float value);
+/* How many layers of a point to walk through (those outside blocks: 1), and whether the i-th is stored. */
+int weir_source_layers(const struct weir_source *source);
+bool weir_source_has_layer(const struct weir_source *source, int i);
+
+/* ---- stats.c ---- */
+
+struct weir_stats {
+    uint64_t count;        /* finite values: what the next five are over */
+    double mean, std, rms; /* std of the whole population; NaN when there are no values */
+    double min, max;
+    double squares;        /* sum of squared differences from the mean */
+    uint64_t n_nan, n_inf; /* -inf is what masked attention scores hold */
+    uint64_t absent;       /* places in which nothing is stored */
+};
+
+/* One layer of a point. */
+WEIR_CHECKED weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point,
+                                          int layer);
+/* Adds what `more` counted to `total`, which begins as {0}. */
+void weir_stats_add(struct weir_stats *total, const struct weir_stats *more);
+
+/* ---- heads.c ---- */
+
+/* How one head attends, means over all stored queries of all prompts; NaN when there are none. */
+struct weir_head {
+    uint64_t n, n_previous;       /* queries; those that have a previous token */
+    double entropy;               /* nats */
+    double self, previous, first; /* weight on the query's own, the previous (queries from 1 on) and the first token */
+    double distance;              /* mean of query minus key, weighted */
+};
+
+/* The heads of one layer: heads is [n_heads of the pattern]. */
+WEIR_CHECKED weir_status weir_heads_layer(struct weir_head *heads, const weir_file *file,
+                                          const weir_file_point *pattern, int layer);
+
+/* ---- diff.c ---- */
+
+struct weir_difference {
+    uint64_t count;            /* values compared */
+    uint64_t unlike;           /* finite or stored in one file and not in the other */
+    double absolute, relative; /* the largest; relative to the largest value of its row */
+    int layer, prompt;         /* where the largest absolute one is */
+    int32_t position;
+};
+
+/* All layers that both have. WEIR_E_INPUT when the shapes differ. */
+WEIR_CHECKED weir_status weir_diff_point(struct weir_difference *out, const struct weir_source *a,
+                                         const struct weir_source *b);
+/* WEIR_E_INPUT, saying where, unless both files hold the same positions of the same prompts. */
+WEIR_CHECKED weir_status weir_diff_prompts(const weir_file *a, const weir_file *b);
+
+/* ---- attention.c ---- */
+
+struct weir_attention {
+    size_t n_queries, n_keys;
+    int32_t *positions; /* [n_queries] of the queries; keys are 0 to n_keys - 1 */
+    float *weights;     /* [n_queries, n_keys] */
+};
+
+/* One head's pattern on one prompt; queries that were not stored are left out. Negative layers and heads count from the
+   end and are replaced by what they mean. WEIR_E_USAGE when one is out of range or not stored. */
+WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head,
+                                             int prompt);
+void weir_attention_close(struct weir_attention *attention);
+/* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
+   those over 0. */
+size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);
+
+#endif

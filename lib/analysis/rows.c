@@ -1,0 +1,144 @@
+#include "analysis/analysis.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BLOCK = 1 << 18 }; /* floats read at once: 1 MiB */
+
+static const uint32_t FILL = 0x7fc00000; /* the NaN of what was never written */
+
+bool weir_value_is_absent(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits == FILL;
+}
+
+bool weir_row_is_absent(const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!weir_value_is_absent(values[i]))
+            return false;
+    return true;
+}
+
+int weir_source_layers(const struct weir_source *source)
+{
+    return source->point->layers ? weir_file_get_info(source->file)->n_layers : 1;
+}
+
+bool weir_source_has_layer(const struct weir_source *source, int i)
+{
+    return !source->point->layers || source->point->layers[i];
+}
+
+/* One prompt of one layer on its way through memory. */
+struct walk {
+    const struct weir_source *source, *other;
+    weir_file_prompt prompt;
+    size_t size[WEIR_MAX_AXES]; /* of this prompt's value; 1 past the last axis */
+    int row_axis;
+    bool row_is_last; /* points with a pos axis only */
+    struct weir_row row;
+    float *values, *others; /* [BLOCK or one row] */
+    weir_row_fn *each;
+    void *payload;
+};
+
+/* Sizes of the value for this prompt: its rows and its keys, not those of the longest. */
+static void measure(struct walk *walk)
+{
+    const weir_point *point = walk->source->point->point;
+    for (int i = 0; i < WEIR_MAX_AXES; i++)
+        walk->size[i] = i < point->n_axes ? walk->source->point->shape[i] : 1;
+    for (int i = 0; i < point->n_axes; i++) {
+        if (point->axes[i] == WEIR_AXIS_POS || point->axes[i] == WEIR_AXIS_QUERY) {
+            walk->row_axis = i;
+            walk->size[i] = walk->prompt.n_rows;
+        } else if (point->axes[i] == WEIR_AXIS_KEY) {
+            walk->size[i] = walk->prompt.n;
+        }
+    }
+    walk->row_is_last = walk->row_axis == point->n_axes - 1;
+}
+
+/* Hands on the rows of one block that has been read. */
+static weir_status hand_on(struct walk *walk, const weir_block *block)
+{
+    struct weir_row *row = &walk->row;
+    int last = walk->source->point->point->n_axes - 1;
+    bool single = walk->row_is_last;
+    size_t count[WEIR_MAX_AXES] = {1, 1, 1}, start[WEIR_MAX_AXES] = {0};
+    memcpy(count, block->count, (size_t)(last + 1) * sizeof *count);
+    memcpy(start, block->start, (size_t)(last + 1) * sizeof *start);
+    row->n = single ? 1 : count[last];
+    size_t inner = last == 2 ? count[1] : 1, n_rows = count[0] * inner;
+    for (size_t i = 0; i < n_rows; i++) {
+        row->at[0] = start[0] + i / inner;
+        row->at[1] = start[1] + i % inner;
+        row->position = walk->prompt.positions[row->at[walk->row_axis]];
+        row->values = walk->values + i * row->n;
+        row->other = walk->other ? walk->others + i * row->n : NULL;
+        TRY(walk->each(row, walk->payload));
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_block(struct walk *walk, const weir_block *block)
+{
+    const struct weir_row *row = &walk->row;
+    TRY(weir_file_read(walk->source->file, walk->source->point, row->layer, row->prompt, block, walk->values));
+    if (walk->other)
+        TRY(weir_file_read(walk->other->file, walk->other->point, row->layer, row->prompt, block, walk->others));
+    return hand_on(walk, block);
+}
+
+static size_t at_least_one(size_t n)
+{
+    return n ? n : 1;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Cuts a prompt's value into blocks along its first axis, and along the second where one step of the first is much. */
+static weir_status walk_prompt(struct walk *walk)
+{
+    const size_t *size = walk->size;
+    size_t step1 = walk->source->point->point->n_axes < 3
+                       ? size[1]
+                       : smaller(size[1], at_least_one(BLOCK / at_least_one(size[2])));
+    size_t step0 = step1 < size[1] ? 1 : at_least_one(BLOCK / at_least_one(size[1] * size[2]));
+    size_t room;
+    TRY(weir_mul(&room, smaller(step0, size[0]) * step1, size[2]));
+    weir_status status = weir_alloc(&walk->values, room, sizeof(float));
+    if (status == WEIR_OK && walk->other)
+        status = weir_alloc(&walk->others, room, sizeof(float));
+    for (size_t i = 0; i < size[0] && status == WEIR_OK; i += step0)
+        for (size_t j = 0; j < size[1] && status == WEIR_OK; j += step1) {
+            weir_block block = {{i, j, 0}, {smaller(step0, size[0] - i), smaller(step1, size[1] - j), size[2]}};
+            status = read_block(walk, &block);
+        }
+    weir_free(walk->values);
+    weir_free(walk->others);
+    walk->values = walk->others = NULL;
+    return status;
+}
+
+weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
+                          weir_row_fn *each, void *payload)
+{
+    struct walk walk = {.source = source, .other = other, .each = each, .payload = payload};
+    walk.row.layer = layer;
+    for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++) {
+        walk.row.prompt = prompt;
+        TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
+        measure(&walk);
+        TRY(walk_prompt(&walk));
+    }
+    return WEIR_OK;
+}

@@ -1,0 +1,80 @@
+#include "analysis/analysis.h"
+
+#include <math.h>
+
+/* Whether a NaN stands for "not stored": the whole row does, or the point was captured for some units only. */
+struct count {
+    struct weir_stats *total;
+    bool some_units;
+};
+
+/* The moments of one row by two passes, so that they can be joined without cancellation. */
+static weir_status count_row(const struct weir_row *row, void *payload)
+{
+    const struct count *count = payload;
+    struct weir_stats one = {0};
+    bool absent = weir_row_is_absent(row->values, row->n);
+    double sum = 0;
+    for (size_t i = 0; i < row->n; i++) {
+        float value = row->values[i];
+        if (isnan(value) && (absent || (count->some_units && weir_value_is_absent(value)))) {
+            one.absent++;
+        } else if (isnan(value)) {
+            one.n_nan++;
+        } else if (isinf(value)) {
+            one.n_inf++;
+        } else {
+            sum += value;
+            one.min = one.count == 0 || value < one.min ? value : one.min;
+            one.max = one.count == 0 || value > one.max ? value : one.max;
+            one.count++;
+        }
+    }
+    one.mean = one.count ? sum / (double)one.count : 0;
+    for (size_t i = 0; i < row->n; i++)
+        if (isfinite(row->values[i]))
+            one.squares += (row->values[i] - one.mean) * (row->values[i] - one.mean);
+    weir_stats_add(count->total, &one);
+    return WEIR_OK;
+}
+
+/* What follows from count, mean and squares. */
+static void finish(struct weir_stats *stats)
+{
+    double n = (double)stats->count;
+    stats->std = stats->count ? sqrt(stats->squares / n) : NAN;
+    stats->rms = stats->count ? sqrt(stats->squares / n + stats->mean * stats->mean) : NAN;
+    if (stats->count == 0)
+        stats->mean = stats->min = stats->max = NAN;
+}
+
+void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
+{
+    total->n_nan += more->n_nan;
+    total->n_inf += more->n_inf;
+    total->absent += more->absent;
+    if (more->count > 0 && total->count == 0) {
+        total->mean = more->mean;
+        total->squares = more->squares;
+        total->min = more->min;
+        total->max = more->max;
+        total->count = more->count;
+    } else if (more->count > 0) {
+        double n = (double)total->count, m = (double)more->count, apart = more->mean - total->mean;
+        total->mean += apart * m / (n + m);
+        total->squares += more->squares + apart * apart * n * m / (n + m);
+        total->min = fmin(total->min, more->min);
+        total->max = fmax(total->max, more->max);
+        total->count += more->count;
+    }
+    finish(total);
+}
+
+weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point, int layer)
+{
+    *out = (struct weir_stats){0};
+    struct count count = {out, point->units != NULL};
+    weir_status status = weir_each_row(&(struct weir_source){file, point}, NULL, layer, count_row, &count);
+    finish(out);
+    return status;
+}

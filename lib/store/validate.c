@@ -1,0 +1,538 @@
+/* The rules of the layout: those of structure on the description of the file, those of values through the reader. */
+#include "store/validate.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "store/layout.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLE = 4, PIECE = 1 << 20 }; /* prompts looked into; values read at once */
+
+struct check {
+    weir_finding_fn *report;
+    void *payload;
+    size_t n;
+    const cJSON *root; /* of the description */
+    struct weir_sizes sizes;
+};
+
+__attribute__((format(printf, 3, 4))) static void find(struct check *c, const char *object, const char *format, ...)
+{
+    char text[1024];
+    int n = snprintf(text, sizeof text, "%s: ", object);
+    va_list args;
+    va_start(args, format);
+    if (n > 0 && (size_t)n < sizeof text)
+        vsnprintf(text + n, sizeof text - (size_t)n, format, args);
+    va_end(args);
+    c->n++;
+    if (c->report)
+        c->report(text, c->payload);
+}
+
+/* ---- attributes ---- */
+
+static const cJSON *attribute(const cJSON *object, int attr)
+{
+    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, "attributes"),
+                                            weir_attr_at(attr)->name);
+}
+
+static bool is_whole(const cJSON *item)
+{
+    return cJSON_IsNumber(item) && item->valuedouble == floor(item->valuedouble);
+}
+
+static bool is_whole_list(const cJSON *item)
+{
+    const cJSON *number;
+    if (!cJSON_IsArray(item))
+        return false;
+    cJSON_ArrayForEach(number, item) if (!is_whole(number)) return false;
+    return true;
+}
+
+static void check_attribute(struct check *c, const cJSON *object, const char *path, int attr, bool required)
+{
+    static const char *const wanted[] = {
+        [WEIR_ATTR_INT] = "one whole number", [WEIR_ATTR_INTS] = "a list of whole numbers", [WEIR_ATTR_TEXT] = "one string"};
+    const struct weir_attr *info = weir_attr_at(attr);
+    const cJSON *value = attribute(object, attr);
+    if (!value) {
+        if (required)
+            find(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
+        return;
+    }
+    bool fits = info->kind == WEIR_ATTR_INT ? is_whole(value)
+                : info->kind == WEIR_ATTR_INTS ? is_whole_list(value)
+                                               : cJSON_IsString(value);
+    if (!fits)
+        find(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
+}
+
+static const char *text_of(const cJSON *object, int attr)
+{
+    const cJSON *value = attribute(object, attr);
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+static void check_root(struct check *c)
+{
+    for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
+        check_attribute(c, c->root, "/", a, weir_attr_at(a)->required);
+    const cJSON *schema = attribute(c->root, WEIR_A_SCHEMA);
+    if (is_whole(schema) && schema->valuedouble != WEIR_SCHEMA)
+        find(c, "/", "weir_schema is %.0f, this weir checks version %d", schema->valuedouble, WEIR_SCHEMA);
+    const char *digest = text_of(c->root, WEIR_A_DIGEST), *dtype = text_of(c->root, WEIR_A_DTYPE);
+    const char *created = text_of(c->root, WEIR_A_CREATED);
+    if (digest && (strlen(digest) != 64 || strspn(digest, "0123456789abcdef") != 64))
+        find(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
+    if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "f16") != 0 && strcmp(dtype, "bf16") != 0)
+        find(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
+    int y, mo, d, h, mi, s, end = 0;
+    if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
+                    created[end] != '\0'))
+        find(c, "/", "the attribute created must be a time like 2026-01-31T12:00:00Z, is '%.40s'", created);
+}
+
+/* ---- datasets ---- */
+
+static const cJSON *dataset(const struct check *c, const char *path)
+{
+    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(c->root, "datasets"), path);
+}
+
+static const char *string_of(const cJSON *object, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static void check_scale(struct check *c, int dim)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/%s", weir_dim_name(dim));
+    const cJSON *scale = dataset(c, path);
+    bool needed = dim == WEIR_AXIS_LAYER || dim == WEIR_AXIS_PROMPT || dim == WEIR_AXIS_POS || dim == WEIR_DIM_TOKEN;
+    if (!scale) {
+        if (needed)
+            find(c, path, "the dimension is missing");
+        return;
+    }
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(scale, "shape");
+    if (cJSON_GetArraySize(shape) != 1) {
+        find(c, path, "a dimension must have one axis, has %d", cJSON_GetArraySize(shape));
+        return;
+    }
+    double size = cJSON_GetArrayItem(shape, 0)->valuedouble;
+    if (size < 1 || size > (double)weir_dim_limit(dim))
+        find(c, path, "has %.0f, must have 1 to %zu", size, weir_dim_limit(dim));
+    else
+        c->sizes.size[dim] = (size_t)size;
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(scale, "scale")))
+        find(c, path, "must be a dimension scale (H5DSset_scale)");
+    if (strcmp(string_of(scale, "dtype"), "int32") != 0)
+        find(c, path, "must hold int32, holds %s", string_of(scale, "dtype"));
+}
+
+static void check_equal(struct check *c, int a, int b)
+{
+    size_t x = c->sizes.size[a], y = c->sizes.size[b];
+    if (x && y && x != y)
+        find(c, weir_dim_name(a), "has %zu, must be as long as %s, which has %zu", x, weir_dim_name(b), y);
+}
+
+static void check_axis(struct check *c, const cJSON *set, const char *path, int a, int dim)
+{
+    const char *name = weir_dim_name(dim);
+    const cJSON *label = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "dims"), a);
+    const cJSON *scales = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "scales"), a);
+    const cJSON *size = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "shape"), a);
+    const cJSON *scale = cJSON_GetArrayItem(scales, 0);
+    if (!cJSON_IsString(label) || strcmp(label->valuestring, name) != 0)
+        find(c, path, "axis %d must be labelled %s, is %.60s", a, name,
+             cJSON_IsString(label) ? label->valuestring : "not labelled");
+    if (cJSON_GetArraySize(scales) != 1)
+        find(c, path, "axis %d must have the scale /%s attached and no other, has %d", a, name,
+             cJSON_GetArraySize(scales));
+    else if (!cJSON_IsString(scale) || scale->valuestring[0] != '/' || strcmp(scale->valuestring + 1, name) != 0)
+        find(c, path, "axis %d must have the scale /%s attached, has %.60s", a, name,
+             cJSON_IsString(scale) ? scale->valuestring : "none");
+    if (c->sizes.size[dim] == 0)
+        find(c, path, "axis %d: the dimension /%s is missing", a, name);
+    else if (cJSON_IsNumber(size) && size->valuedouble != (double)c->sizes.size[dim])
+        find(c, path, "axis %d has %.0f, the dimension %s has %zu", a, size->valuedouble, name, c->sizes.size[dim]);
+}
+
+static void check_axes(struct check *c, const cJSON *set, const char *path, int rank, const int *dims)
+{
+    int has = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(set, "shape"));
+    if (has != rank) {
+        find(c, path, "has %d axes, must have %d", has, rank);
+        return;
+    }
+    for (int a = 0; a < rank; a++)
+        check_axis(c, set, path, a, dims[a]);
+}
+
+static void check_storage(struct check *c, const cJSON *set, const char *path)
+{
+    const char *storage = string_of(set, "storage");
+    const cJSON *filter;
+    if (strcmp(storage, "contiguous") != 0 && strcmp(storage, "chunked") != 0)
+        find(c, path, "must be contiguous or chunked, is %s", storage);
+    cJSON_ArrayForEach(filter, cJSON_GetObjectItemCaseSensitive(set, "filters"))
+    {
+        if (cJSON_IsString(filter) && strcmp(filter->valuestring, "other") == 0)
+            find(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
+    }
+}
+
+static void check_elem(struct check *c, const cJSON *set, const char *path, enum weir_elem elem)
+{
+    if (strcmp(string_of(set, "dtype"), weir_elem_name(elem)) != 0)
+        find(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
+}
+
+static void check_set(struct check *c, int id)
+{
+    const struct weir_set *s = weir_set_at(id);
+    const cJSON *set = dataset(c, s->path);
+    bool next = id >= WEIR_S_NEXT_ID && dataset(c, "/top");
+    if (!set) {
+        if (s->required || next)
+            find(c, s->path, "is missing");
+        return;
+    }
+    check_elem(c, set, s->path, s->elem);
+    check_axes(c, set, s->path, s->rank, s->dims);
+    check_storage(c, set, s->path);
+}
+
+/* ---- activations ---- */
+
+static void check_layers(struct check *c, const cJSON *set, const char *path)
+{
+    const cJSON *layers = attribute(set, WEIR_A_LAYERS), *layer;
+    double before = -1, n = (double)c->sizes.size[WEIR_AXIS_LAYER];
+    check_attribute(c, set, path, WEIR_A_LAYERS, true);
+    if (!is_whole_list(layers))
+        return;
+    if (cJSON_GetArraySize(layers) == 0)
+        find(c, path, "the attribute layers is empty: at least one layer must be stored");
+    cJSON_ArrayForEach(layer, layers)
+    {
+        if (layer->valuedouble <= before || layer->valuedouble >= n) {
+            find(c, path, "the attribute layers must ascend from 0 to %.0f, has %.0f after %.0f", n - 1,
+                 layer->valuedouble, before);
+            return;
+        }
+        before = layer->valuedouble;
+    }
+}
+
+static void check_fill(struct check *c, const cJSON *set, const char *path, enum weir_elem elem)
+{
+    const cJSON *fill = cJSON_GetObjectItemCaseSensitive(set, "fill");
+    bool fits = elem == WEIR_ELEM_I32 ? cJSON_IsNumber(fill) && fill->valuedouble == -1
+                                      : cJSON_IsString(fill) && strcmp(fill->valuestring, "NaN") == 0;
+    if (!fits)
+        find(c, path, "what is not stored must read as %s (its fill value)", elem == WEIR_ELEM_I32 ? "-1" : "NaN");
+}
+
+static void check_point(struct check *c, const cJSON *set, const char *path, const weir_point *point)
+{
+    const char *hook = text_of(set, WEIR_A_HOOK), *dtype = text_of(c->root, WEIR_A_DTYPE);
+    int dims[WEIR_MAX_RANK], rank = 0;
+    if (point->per_layer)
+        dims[rank++] = WEIR_AXIS_LAYER;
+    dims[rank++] = WEIR_AXIS_PROMPT;
+    for (int a = 0; a < point->n_axes; a++)
+        dims[rank++] = (int)point->axes[a];
+    check_axes(c, set, path, rank, dims);
+    check_storage(c, set, path);
+    enum weir_elem elem = WEIR_ELEM_F32;
+    for (int t = WEIR_F32; dtype && t <= WEIR_BF16; t++)
+        if (strcmp(dtype, weir_dtype_name((weir_dtype)t)) == 0)
+            elem = weir_point_elem(point, (weir_dtype)t);
+    check_elem(c, set, path, elem);
+    check_fill(c, set, path, elem);
+    check_attribute(c, set, path, WEIR_A_HOOK, true);
+    if (hook && strcmp(hook, point->hook) != 0)
+        find(c, path, "the attribute hook_name must be %s, is '%.80s'", point->hook, hook);
+    if (point->per_layer)
+        check_layers(c, set, path);
+    check_attribute(c, set, path, WEIR_A_UNITS, false);
+    check_attribute(c, set, path, WEIR_A_SATURATED, weir_elem_size(elem) == 2);
+}
+
+static const weir_point *point_of_path(const char *path)
+{
+    size_t n = strlen(WEIR_GROUP_ACTIVATIONS);
+    for (int i = 0; i < WEIR_N_POINTS; i++)
+        if (strncmp(path, WEIR_GROUP_ACTIVATIONS "/", n + 1) == 0 && strcmp(path + n + 1, weir_point_at(i)->name) == 0)
+            return weir_point_at(i);
+    return NULL;
+}
+
+static bool is_known(const char *path)
+{
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        if (path[0] == '/' && strcmp(path + 1, weir_dim_name(dim)) == 0)
+            return true;
+    for (int set = 0; set < WEIR_N_SETS; set++)
+        if (strcmp(path, weir_set_at(set)->path) == 0)
+            return true;
+    return strncmp(path, WEIR_GROUP_RESULTS "/", strlen(WEIR_GROUP_RESULTS) + 1) == 0;
+}
+
+static void check_datasets(struct check *c)
+{
+    const cJSON *set;
+    cJSON_ArrayForEach(set, cJSON_GetObjectItemCaseSensitive(c->root, "datasets"))
+    {
+        const weir_point *point = point_of_path(set->string);
+        if (point)
+            check_point(c, set, set->string, point);
+        else if (!is_known(set->string))
+            find(c, set->string, "is not in the layout: hook points go into /activations, other results into /results");
+    }
+}
+
+static void check_groups(struct check *c)
+{
+    static const char *const known[] = {WEIR_GROUP_PROMPTS, WEIR_GROUP_TOKENS, WEIR_GROUP_ACTIVATIONS, WEIR_GROUP_NEXT,
+                                        WEIR_GROUP_RESULTS};
+    const cJSON *group, *groups = cJSON_GetObjectItemCaseSensitive(c->root, "groups");
+    bool seen[sizeof known / sizeof *known] = {false};
+    cJSON_ArrayForEach(group, groups)
+    {
+        bool fits = strncmp(group->valuestring, WEIR_GROUP_RESULTS "/", strlen(WEIR_GROUP_RESULTS) + 1) == 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (strcmp(group->valuestring, known[i]) == 0)
+                fits = seen[i] = true;
+        if (!fits)
+            find(c, group->valuestring, "a group that is not in the layout");
+    }
+    for (size_t i = 0; i < 3; i++)
+        if (!seen[i])
+            find(c, known[i], "the group is missing");
+}
+
+static void check_structure(struct check *c)
+{
+    check_root(c);
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        check_scale(c, dim);
+    check_equal(c, WEIR_AXIS_QUERY, WEIR_AXIS_POS);
+    check_equal(c, WEIR_AXIS_KEY, WEIR_DIM_TOKEN);
+    check_groups(c);
+    for (int set = 0; set < WEIR_N_SETS; set++)
+        check_set(c, set);
+    check_datasets(c);
+}
+
+/* ---- values ---- */
+
+/* Ids must be below this; 0 when the file does not say. */
+static int64_t vocabulary(const struct check *c, const weir_file *file)
+{
+    int64_t n = 0;
+    cJSON *config;
+    const char *text = weir_file_get_info(file)->config;
+    if (c->sizes.size[WEIR_AXIS_VOCAB])
+        return (int64_t)c->sizes.size[WEIR_AXIS_VOCAB];
+    if (weir_json_parse(&config, "config", text, strlen(text)) != WEIR_OK)
+        return 0;
+    if (weir_json_int(config, "config", "vocab_size", 1, INT32_MAX, &n) != WEIR_OK)
+        n = 0;
+    cJSON_Delete(config);
+    return n;
+}
+
+static void check_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
+{
+    weir_file_prompt prompt;
+    if (weir_file_get_prompt(file, index, &prompt) != WEIR_OK) {
+        find(c, "/tokens", "%s", weir_message());
+        return;
+    }
+    for (size_t t = 0; t < prompt.n; t++)
+        if (prompt.ids[t] < 0 || (vocab && prompt.ids[t] >= vocab)) {
+            find(c, "/tokens/id", "prompt %d, token %zu: id %d is not from 0 to %lld", index, t, prompt.ids[t],
+                 vocab ? (long long)vocab - 1 : (long long)INT32_MAX);
+            return;
+        }
+}
+
+static void check_prompts(struct check *c, const weir_file *file)
+{
+    const weir_file_info *info = weir_file_get_info(file);
+    int64_t vocab = vocabulary(c, file);
+    for (int i = 0; i < info->n_prompts; i++)
+        check_prompt(c, file, i, vocab);
+}
+
+/* One value being looked at. */
+struct look {
+    const weir_file *file;
+    const weir_file_point *point;
+    const char *path;
+    int layer, prompt;
+    size_t n_rows, n_tokens;
+    float *buffer; /* [PIECE or one row] */
+    bool sums;     /* rows must sum to 1 */
+    double tolerance;
+    bool any;   /* a value was there */
+    bool found; /* enough said about this layer */
+};
+
+/* Row `row` of [outer, rows, inner]: all stored or none, and of patterns with sums of 1. */
+static void check_row(struct check *c, struct look *look, const float *values, size_t outer, size_t rows, size_t inner,
+                      size_t row, size_t absolute)
+{
+    size_t nans = 0;
+    for (size_t o = 0; o < outer && !look->found; o++) {
+        double sum = 0;
+        size_t here = 0;
+        const float *run = values + (o * rows + row) * inner;
+        for (size_t i = 0; i < inner; i++) {
+            here += isnan(run[i]) != 0;
+            sum += (double)run[i];
+        }
+        nans += here;
+        if (look->sums && here == 0 && fabs(sum - 1) > look->tolerance) {
+            find(c, look->path, "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to 1",
+                 look->layer, look->prompt, o, absolute, sum);
+            look->found = true;
+        }
+    }
+    look->any = look->any || nans < outer * inner;
+    if (nans > 0 && nans < outer * inner && !look->point->units && !look->found) {
+        find(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are NaN", look->layer, look->prompt,
+             absolute, nans, outer * inner);
+        look->found = true;
+    }
+}
+
+/* Reads the value in pieces of whole rows. */
+static weir_status check_value(struct check *c, struct look *look)
+{
+    const weir_point *p = look->point->point;
+    int axis = weir_point_row_axis(p);
+    size_t outer = 1, inner = 1;
+    weir_block block = {{0}, {0}};
+    for (int a = 0; a < p->n_axes; a++) {
+        block.count[a] = p->axes[a] == WEIR_AXIS_KEY ? look->n_tokens : look->point->shape[a];
+        outer *= a < axis ? block.count[a] : 1;
+        inner *= a > axis ? block.count[a] : 1;
+    }
+    size_t step = PIECE / (outer * inner) ? PIECE / (outer * inner) : 1;
+    for (size_t i = 0; i < look->n_rows && !look->found; i += step) {
+        block.start[axis] = i;
+        block.count[axis] = look->n_rows - i < step ? look->n_rows - i : step;
+        TRY(weir_file_read(look->file, look->point, look->layer, look->prompt, &block, look->buffer));
+        for (size_t r = 0; r < block.count[axis] && !look->found; r++)
+            check_row(c, look, look->buffer, outer, block.count[axis], inner, r, i + r);
+    }
+    return WEIR_OK;
+}
+
+static void check_layer(struct check *c, struct look *look)
+{
+    const weir_file_info *info = weir_file_get_info(look->file);
+    int n = info->n_prompts < SAMPLE ? info->n_prompts : SAMPLE;
+    bool rows = false;
+    look->any = look->found = false;
+    for (int i = 0; i < n && !look->found; i++) {
+        weir_file_prompt prompt;
+        look->prompt = n == 1 ? 0 : (int)((int64_t)i * (info->n_prompts - 1) / (n - 1));
+        if (weir_file_get_prompt(look->file, look->prompt, &prompt) != WEIR_OK)
+            return; /* found before */
+        look->n_rows = prompt.n_rows;
+        look->n_tokens = prompt.n;
+        rows = rows || prompt.n_rows > 0;
+        if (check_value(c, look) != WEIR_OK) {
+            find(c, look->path, "%s", weir_message());
+            return;
+        }
+    }
+    if (rows && !look->any && info->n_prompts <= SAMPLE)
+        find(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
+}
+
+/* Rows of a pattern sum to 1 unless the model has sinks or a hook changed them. */
+static bool sums_to_one(const struct check *c, const weir_file *file, const weir_point *point)
+{
+    const char *edits = text_of(c->root, WEIR_A_EDITS);
+    return point->id == WEIR_P_PATTERN && !(edits && *edits) && !strstr(weir_file_get_info(file)->config, "sink");
+}
+
+static weir_status check_values(struct check *c, const weir_file *file, const weir_file_point *point)
+{
+    static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};
+    const weir_file_info *info = weir_file_get_info(file);
+    struct look look = {.file = file, .point = point, .tolerance = tolerance[info->dtype],
+                        .sums = sums_to_one(c, file, point->point)};
+    size_t one = 1;
+    char *path = NULL;
+    weir_status status;
+    if (point->point->id == WEIR_P_EXPERT_INDICES)
+        return WEIR_OK; /* -1, which stands for no expert, is also what is not stored */
+    for (int a = 0; a < point->point->n_axes; a++)
+        if (a != weir_point_row_axis(point->point))
+            TRY(weir_mul(&one, one, point->shape[a]));
+    TRY_DONE(weir_format(&path, "%s/%s", WEIR_GROUP_ACTIVATIONS, point->point->name));
+    TRY_DONE(weir_alloc(&look.buffer, one > PIECE ? one : PIECE, sizeof *look.buffer));
+    look.path = path;
+    look.layer = -1;
+    if (!point->layers)
+        check_layer(c, &look);
+    for (int layer = 0; point->layers && layer < info->n_layers; layer++) {
+        look.layer = layer;
+        if (point->layers[layer])
+            check_layer(c, &look);
+    }
+done:
+    weir_free(path);
+    weir_free(look.buffer);
+    return status;
+}
+
+/* Through the reader, which refuses what the structure's findings have said already. */
+static weir_status check_content(struct check *c, const char *path)
+{
+    weir_file *file;
+    weir_status status = weir_file_open(&file, path);
+    if (status != WEIR_OK) {
+        if (status == WEIR_E_MEMORY)
+            return status;
+        if (c->n == 0)
+            find(c, "/", "%s", weir_message());
+        return WEIR_OK;
+    }
+    check_prompts(c, file);
+    for (int i = 0; status == WEIR_OK && i < weir_file_get_info(file)->n_points; i++)
+        status = check_values(c, file, weir_file_point_at(file, i));
+    weir_file_close(file);
+    return status;
+}
+
+weir_status weir_store_validate(const char *path, size_t *n_findings, weir_finding_fn *report, void *payload)
+{
+    struct check c = {.report = report, .payload = payload};
+    cJSON *root;
+    *n_findings = 0;
+    TRY(weir_store_describe(&root, path));
+    c.root = root;
+    check_structure(&c);
+    weir_status status = check_content(&c, path);
+    cJSON_Delete(root);
+    *n_findings = c.n;
+    return status;
+}

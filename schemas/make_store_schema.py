@@ -1,0 +1,160 @@
+"""Writes store.schema.json: the layout of a cache file, as `weir validate --describe` prints it.
+
+The hook points come from lib/points/points.def. A test checks that the committed schema is what this writes:
+
+    python3 schemas/make_store_schema.py > schemas/store.schema.json
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), \w+, \(([A-Z_, ]+)\),', re.M)
+SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top").split()
+SETS = {
+    "/prompts/text": ("string", ["prompt"]),
+    "/prompts/length": ("int32", ["prompt"]),
+    "/prompts/loss": ("float32", ["prompt"]),
+    "/tokens/id": ("int32", ["prompt", "token"]),
+    "/tokens/text": ("chars", ["prompt", "token"]),
+    "/tokens/position": ("int32", ["prompt", "pos"]),
+    "/next/id": ("int32", ["prompt", "pos", "top"]),
+    "/next/logit": ("float32", ["prompt", "pos", "top"]),
+    "/next/logprob": ("float32", ["prompt", "pos", "top"]),
+}
+
+
+def points():
+    text = (HERE.parent / "lib/points/points.def").read_text()
+    for short, hook, scope, axes in POINT.findall(text):
+        block = scope == "BLOCK"
+        dims = (["layer"] if block else []) + ["prompt"] + axes.lower().replace(" ", "").split(",")
+        yield short, ("blocks.{layer}." if block else "") + hook, dims
+
+
+def exactly(values):
+    return {"type": "array", "prefixItems": [{"const": v} for v in values], "items": False, "minItems": len(values)}
+
+
+def dataset(dims, dtype):
+    """Shape, type, labels and scales of a dataset with these dimensions."""
+    return {
+        "allOf": [{"$ref": "#/$defs/dataset"}],
+        "properties": {
+            "shape": {"minItems": len(dims), "maxItems": len(dims)},
+            "dtype": dtype,
+            "dims": exactly(dims),
+            "scales": exactly([["/" + d] for d in dims]),
+            "scale": {"const": False},
+        },
+    }
+
+
+def activation(short, hook, dims):
+    indices = short == "expert_indices"
+    schema = dataset(dims, {"const": "int32"} if indices else {"enum": ["float32", "float16", "bfloat16"]})
+    attributes = {
+        "hook_name": {"const": hook},
+        "layers": {"type": "array", "items": {"$ref": "#/$defs/index"}, "minItems": 1, "uniqueItems": True},
+        "units": {"type": "string"},
+        "saturated": {"$ref": "#/$defs/index"},
+    }
+    if dims[0] != "layer":
+        del attributes["layers"]
+    required = ["hook_name"] + (["layers"] if dims[0] == "layer" else [])
+    schema["properties"]["fill"] = {"const": -1 if indices else "NaN"}
+    schema["properties"]["attributes"] = {"type": "object", "properties": attributes, "required": required,
+                                          "additionalProperties": False}
+    if not indices:
+        schema["if"] = {"properties": {"dtype": {"enum": ["float16", "bfloat16"]}}}
+        schema["then"] = {"properties": {"attributes": {"required": ["saturated"]}}}
+    return schema
+
+
+def floats_of(name, dtype, shorts):
+    """Where the attribute dtype is `name`, activations are of the type `dtype`."""
+    pattern = "^/activations/(%s)$" % "|".join(s for s in shorts if s != "expert_indices")
+    datasets = {"patternProperties": {pattern: {"properties": {"dtype": {"const": dtype}}}}}
+    return {
+        "if": {"properties": {"attributes": {"properties": {"dtype": {"const": name}}}}},
+        "then": {"properties": {"datasets": datasets}},
+    }
+
+
+def schema():
+    known = list(points())
+    shorts = [short for short, _, _ in known]
+    datasets = {"/activations/" + short: activation(short, hook, dims) for short, hook, dims in known}
+    datasets |= {path: dataset(dims, {"const": dtype}) for path, (dtype, dims) in SETS.items()}
+    datasets |= {"/" + name: {"$ref": "#/$defs/scale"} for name in SCALES}
+    needed = ["/layer", "/prompt", "/pos", "/token"] + [p for p in SETS if p[:5] != "/next" and p != "/prompts/loss"]
+    text = {"type": "string"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A cache file of weir, described by weir validate --describe",
+        "type": "object",
+        "required": ["attributes", "groups", "datasets"],
+        "additionalProperties": False,
+        "properties": {
+            "attributes": {
+                "type": "object",
+                "required": ["weir_schema", "weir_version", "created", "model", "family", "config", "digest", "captures",
+                             "dtype"],
+                "additionalProperties": False,
+                "properties": {
+                    "weir_schema": {"const": 1},
+                    "weir_version": text,
+                    "created": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
+                    "command": text,
+                    "model": text,
+                    "family": text,
+                    "config": {"type": "string", "contentMediaType": "application/json"},
+                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                    "captures": text,
+                    "dtype": {"enum": ["f32", "f16", "bf16"]},
+                    "edits": text,
+                },
+            },
+            "groups": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^/(prompts|tokens|activations|next|results(/.*)?)$"},
+                "allOf": [{"contains": {"const": g}} for g in ("/prompts", "/tokens", "/activations")],
+            },
+            "datasets": {
+                "type": "object",
+                "properties": datasets,
+                "patternProperties": {"^/results/": True},
+                "required": needed,
+                "additionalProperties": False,
+                "dependentRequired": {p: ["/top"] + [q for q in SETS if q[:5] == "/next"] for p in
+                                      ["/top"] + [q for q in SETS if q[:5] == "/next"]},
+            },
+        },
+        "allOf": [floats_of(*pair, shorts) for pair in
+                  (("f32", "float32"), ("f16", "float16"), ("bf16", "bfloat16"))],
+        "$defs": {
+            "index": {"type": "integer", "minimum": 0},
+            "dataset": {
+                "type": "object",
+                "required": ["shape", "dtype", "scale", "dims", "scales", "storage", "fill", "attributes"],
+                "properties": {
+                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    "storage": {"enum": ["contiguous", "chunked"]},
+                    "chunk": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    "filters": {"type": "array", "items": {"enum": ["gzip", "shuffle", "fletcher32"]}},
+                },
+            },
+            "scale": {
+                "allOf": [{"$ref": "#/$defs/dataset"}],
+                "properties": {"shape": {"minItems": 1, "maxItems": 1}, "dtype": {"const": "int32"},
+                               "scale": {"const": True}},
+            },
+        },
+    }
+
+
+if __name__ == "__main__":
+    json.dump(schema(), sys.stdout, indent=1)
+    print()

@@ -1,0 +1,254 @@
+/* The kernels of every instruction set against plain double arithmetic, at lengths off every vector size. */
+#include "base/cpu.h"
+#include "tensor/gemm.h"
+#include "tensor/matmul.h"
+#include "tensor/ops.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST = 131 };
+
+static float x[LONGEST], y[LONGEST], out[LONGEST];
+
+static void fill(void)
+{
+    srand(7);
+    for (int i = 0; i < LONGEST; i++) {
+        x[i] = (float)(rand() % 2001 - 1000) / 120.0f;
+        y[i] = (float)(rand() % 2001 - 1000) / 333.0f;
+    }
+}
+
+/* Calls fn once for each instruction set that this processor has. */
+static void on_each_isa(void (*fn)(const char *isa))
+{
+    static const struct {
+        enum weir_isa isa;
+        const char *name;
+    } all[] = {{WEIR_ISA_PLAIN, "plain"}, {WEIR_ISA_AVX2, "avx2"}, {WEIR_ISA_AVX512, "avx512"}};
+    fill();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (weir_isa_use(all[i].isa))
+            fn(all[i].name);
+}
+
+static void close_to(double got, double wanted, double tolerance, const char *what, const char *isa, int i)
+{
+    cr_assert(fabs(got - wanted) <= tolerance * (1 + fabs(wanted)), "%s (%s) at %d: %.9g, expected %.9g", what, isa, i, got,
+              wanted);
+}
+
+static void check_softmax(const char *isa)
+{
+    for (int n = 1; n <= LONGEST; n += 13) {
+        double most = -INFINITY, sum = 0;
+        for (int i = 0; i < n; i++)
+            most = fmax(most, (double)x[i]);
+        for (int i = 0; i < n; i++)
+            sum += exp((double)x[i] - most);
+        weir_ops()->softmax(out, x, (size_t)n);
+        for (int i = 0; i < n; i++)
+            close_to((double)out[i], exp((double)x[i] - most) / sum, 3e-7, "softmax", isa, i);
+        close_to((double)weir_ops()->logsumexp(x, (size_t)n), most + log(sum), 1e-6, "logsumexp", isa, n);
+    }
+}
+
+Test(ops, softmax_and_logsumexp_are_right_on_every_instruction_set)
+{
+    on_each_isa(check_softmax);
+}
+
+static void check_masked(const char *isa)
+{
+    float scores[5] = {-INFINITY, 1, -INFINITY, 1, -1e30f};
+    weir_ops()->softmax(out, scores, 5);
+    cr_assert(out[0] == 0 && out[2] == 0 && out[4] == 0, "%s", isa);
+    close_to((double)out[1], 0.5, 1e-7, "softmax", isa, 1);
+}
+
+Test(ops, softmax_gives_exact_zeros_where_masked)
+{
+    on_each_isa(check_masked);
+}
+
+static double gelu(double v)
+{
+    return 0.5 * v * (1 + erf(v / sqrt(2)));
+}
+
+static double gelu_tanh(double v)
+{
+    return 0.5 * v * (1 + tanh(sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+}
+
+static double quick_gelu(double v)
+{
+    return v / (1 + exp(-1.702 * v));
+}
+
+static double silu(double v)
+{
+    return v / (1 + exp(-v));
+}
+
+static double relu(double v)
+{
+    return v > 0 ? v : 0;
+}
+
+static double relu2(double v)
+{
+    return v > 0 ? v * v : 0;
+}
+
+static void check_activations(const char *isa)
+{
+    static double (*const exact[])(double) = {[WEIR_ACT_GELU] = gelu,           [WEIR_ACT_GELU_TANH] = gelu_tanh,
+                                              [WEIR_ACT_GELU_QUICK] = quick_gelu, [WEIR_ACT_SILU] = silu,
+                                              [WEIR_ACT_RELU] = relu,           [WEIR_ACT_RELU2] = relu2};
+    for (int act = 0; act < WEIR_N_ACTS; act++) {
+        weir_ops()->act[act](out, x, LONGEST);
+        for (int i = 0; i < LONGEST; i++)
+            close_to((double)out[i], exact[act]((double)x[i]), 1e-6, "activation", isa, 1000 * act + i);
+    }
+}
+
+Test(ops, activations_are_right_on_every_instruction_set)
+{
+    on_each_isa(check_activations);
+}
+
+static void check_extremes(const char *isa)
+{
+    float extremes[6] = {-1e30f, -200, -90, 90, 200, 1e30f};
+    for (int act = 0; act < WEIR_N_ACTS; act++) {
+        weir_ops()->act[act](out, extremes, 6);
+        for (int i = 0; i < 3; i++)
+            cr_assert(fabsf(out[i]) <= 1e-30f, "%s: activation %d of %g is %g", isa, act, (double)extremes[i],
+                      (double)out[i]);
+        cr_assert(act == WEIR_ACT_RELU2 || out[4] == 200, "%s: activation %d of 200 is %g", isa, act, (double)out[4]);
+    }
+}
+
+Test(ops, activations_neither_overflow_nor_leave_residue_far_from_zero)
+{
+    on_each_isa(check_extremes);
+}
+
+static void check_norm(const char *isa)
+{
+    for (int centred = 0; centred < 2; centred++) {
+        double mean = 0, squares = 0;
+        float got_mean = 0, scale, weight[LONGEST];
+        for (int i = 0; i < LONGEST; i++) {
+            mean += centred ? (double)x[i] / LONGEST : 0;
+            weight[i] = 1 + y[i];
+        }
+        for (int i = 0; i < LONGEST; i++)
+            squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        double expected = sqrt(squares / LONGEST + 1e-5);
+        weir_ops()->moments(x, LONGEST, 1e-5f, centred, &got_mean, &scale);
+        close_to((double)scale, expected, 1e-7, "scale", isa, centred);
+        weir_ops()->norm(out, x, got_mean, scale, weight, y, LONGEST);
+        for (int i = 0; i < LONGEST; i++)
+            close_to((double)out[i], ((double)x[i] - mean) / expected * (double)weight[i] + (double)y[i], 1e-6, "norm",
+                     isa, i);
+    }
+}
+
+Test(ops, norms_are_right_on_every_instruction_set)
+{
+    on_each_isa(check_norm);
+}
+
+static void check_rotation(const char *isa)
+{
+    float cosines[16], sines[16];
+    for (int i = 0; i < 16; i++) {
+        cosines[i] = cosf((float)i);
+        sines[i] = sinf((float)i);
+    }
+    weir_ops()->rotate_halves(out, x, cosines, sines, 16);
+    for (int i = 0; i < 16; i++) {
+        close_to((double)out[i], (double)(x[i] * cosines[i] - x[i + 16] * sines[i]), 1e-6, "halves", isa, i);
+        close_to((double)out[i + 16], (double)(x[i + 16] * cosines[i] + x[i] * sines[i]), 1e-6, "halves", isa, i);
+    }
+    memcpy(out, x, sizeof out);
+    weir_ops()->rotate_pairs(out, out, cosines, sines, 16); /* in place */
+    for (int i = 0; i < 16; i++)
+        close_to((double)out[2 * i + 1], (double)(x[2 * i + 1] * cosines[i] + x[2 * i] * sines[i]), 1e-6, "pairs", isa, i);
+}
+
+Test(ops, rotations_are_right_on_every_instruction_set_and_in_place)
+{
+    on_each_isa(check_rotation);
+}
+
+/* ---- products ---- */
+
+enum { M = 9, K = 33, N = 50 };
+
+static void expect_product(const float *got, size_t ldo, const float *a, const float *b, bool input_major,
+                           const float *bias)
+{
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) {
+            double sum = bias ? (double)bias[j] : 0;
+            for (int k = 0; k < K; k++)
+                sum += (double)a[i * K + k] * (double)(input_major ? b[k * N + j] : b[j * K + k]);
+            close_to((double)got[(size_t)i * ldo + (size_t)j], sum, 1e-4, "product", input_major ? "input major" : "", j);
+        }
+}
+
+Test(matmul, agrees_with_plain_arithmetic_in_both_layouts_on_one_and_three_threads)
+{
+    static float a[M * K], b[N * K], bias[N], product[M * (N + 3)];
+    fill();
+    for (int i = 0; i < M * K; i++)
+        a[i] = x[i % LONGEST];
+    for (int i = 0; i < N * K; i++)
+        b[i] = y[(i * 7) % LONGEST];
+    memcpy(bias, x, sizeof bias);
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (int input_major = 0; input_major < 2; input_major++) {
+            struct weir_pool *pool;
+            struct weir_matmul *matmul;
+            struct weir_matrix w = {(const uint8_t *)b, WEIR_T_F32, N, K, input_major ? N : K, input_major, 0, NULL};
+            cr_assert(weir_pool_open(&pool, threads) == WEIR_OK);
+            cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK, "%s", weir_message());
+            cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);
+            weir_matmul_run(matmul, product, N + 3, a, K, M, &w, bias);
+            expect_product(product, N + 3, a, b, input_major, bias);
+            weir_matmul_close(matmul);
+            weir_pool_close(pool);
+        }
+}
+
+Test(matmul, reads_rows_that_stand_in_rotary_pairs_back_in_order)
+{
+    enum { HEAD = 10 };
+    static float ordered[N * K], paired[N * K], a[M * K], product[M * N];
+    struct weir_pool *pool;
+    struct weir_matmul *matmul;
+    fill();
+    for (int i = 0; i < M * K; i++)
+        a[i] = x[i % LONGEST];
+    for (int i = 0; i < N * K; i++)
+        ordered[i] = y[(i * 3) % LONGEST];
+    for (int row = 0; row < N; row++) { /* llama.cpp: first half and second half of a head interleaved */
+        int head = row / HEAD * HEAD, in_head = row % HEAD;
+        int to = head + (in_head < HEAD / 2 ? 2 * in_head : 2 * (in_head - HEAD / 2) + 1);
+        memcpy(paired + to * K, ordered + row * K, K * sizeof(float));
+    }
+    struct weir_matrix w = {(const uint8_t *)paired, WEIR_T_F32, N, K, K, false, HEAD, NULL};
+    cr_assert(weir_pool_open(&pool, 2) == WEIR_OK);
+    cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK);
+    cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);
+    weir_matmul_run(matmul, product, N, a, K, M, &w, NULL);
+    expect_product(product, N, a, ordered, false, NULL);
+    weir_matmul_close(matmul);
+    weir_pool_close(pool);
+}
