@@ -49,7 +49,7 @@ static weir_status add_strongest(struct table *table, const struct view *view, s
     size_t keys[STRONGEST], n = weir_strongest(keys, STRONGEST, row(view, query), view->attention->n_keys);
     for (size_t i = 0; i < STRONGEST; i++) {
         if (i < n)
-            TRY(table_add(table, "%.3f %zu |%s|", (double)row(view, query)[keys[i]], keys[i], token(view, keys[i])));
+            TRY(table_add(table, "%.3f @%zu |%s|", (double)row(view, query)[keys[i]], keys[i], token(view, keys[i])));
         else
             TRY(table_add(table, "%s", ""));
     }

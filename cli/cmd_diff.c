@@ -121,7 +121,7 @@ static weir_status print_json(const weir_file *a, const weir_file *b, double tol
 
 static weir_status print_table(const weir_file *a, const weir_file *b, double tolerance, bool *over)
 {
-    static const char *const names[] = {"hook point", "", "absolute", "relative", "where"};
+    static const char *const names[] = {"hook point", "result", "absolute", "relative", "where"};
     static const enum align aligns[] = {LEFT, LEFT, RIGHT, RIGHT, FLEXIBLE};
     struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
     weir_status status = each_result(a, b, tolerance, over, add_row, &table);

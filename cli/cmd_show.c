@@ -72,7 +72,7 @@ static void print_row(const struct view *view, size_t row, size_t edge)
     const struct picked *columns = columns_of(view);
     int32_t position = view->tokens.positions[row];
     char label[4 * LABEL + 8], number[32];
-    text_cut(label, sizeof label, weir_file_token(view->file, view->prompt, position), LABEL);
+    token_label(label, sizeof label, weir_file_token(view->file, view->prompt, position), LABEL);
     printf("%5d ", position);
     print_left(label, LABEL);
     for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {

@@ -33,7 +33,7 @@ void prompts_close(struct prompts *prompts);
 
 /* Index of the prompt that --prompt names, from the end when negative. */
 WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
-/* "0-29", "0-3, 7" or "none" of the marked layers; "" for points outside blocks. */
+/* "0-29", "0-3, 7" or "none" of the marked layers; "-" for points outside blocks. */
 const char *layers_text(char to[64], const bool *layers, int n);
 const char *dtype_text(weir_dtype dtype);
 

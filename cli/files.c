@@ -14,7 +14,7 @@ weir_status prompt_index(int *out, const weir_file *file, const struct args *arg
 const char *layers_text(char to[64], const bool *layers, int n)
 {
     size_t at = 0;
-    snprintf(to, 64, "%s", layers ? "none" : "");
+    snprintf(to, 64, "%s", layers ? "none" : "-");
     for (int i = 0; layers && i < n && at < 48; i++) {
         int first = i;
         if (!layers[i])

@@ -75,6 +75,13 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
     memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
 }
 
+void token_label(char *to, size_t size, const char *token, size_t columns)
+{
+    to[0] = '|';
+    text_cut(to + 1, size - 2, token, columns - 2);
+    strcat(to, "|");
+}
+
 static void print_spaces(size_t n)
 {
     printf("%*s", (int)n, "");
@@ -225,7 +232,7 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
     plan->label = 0;
     plan->margin = 0;
     for (size_t i = 0; i < map->n_rows; i++) {
-        size_t label = text_columns(map->labels[i]),
+        size_t label = text_columns(map->labels[i]) + 2,
                digits = (size_t)snprintf(number, sizeof number, "%d", map->rows[i]);
         plan->label = label > plan->label ? label : plan->label;
         plan->margin = digits > plan->margin ? digits : plan->margin;
@@ -303,17 +310,17 @@ static void print_row(const struct plan *plan, const struct heatmap *map, size_t
 {
     char label[4 * LABEL + 8];
     const float *values = map->values + row * map->n_columns;
-    text_cut(label, sizeof label, map->labels[row], plan->label);
+    token_label(label, sizeof label, map->labels[row], plan->label);
     printf("%*d ", (int)plan->margin, map->rows[row]);
     print_left(label, plan->label);
-    fputs(plan->colours ? "  " : " |", stdout);
+    fputs(plan->colours ? "  " : " [", stdout);
     for (size_t i = 0; i < plan->n_cells; i++) {
         float most = 0;
         for (size_t j = i * plan->bin; j < (i + 1) * plan->bin && j < map->n_columns; j++)
             most = values[j] > most ? values[j] : most;
         print_shade(plan, shade(most), plan->cell);
     }
-    fputs(plan->colours ? "\033[0m\n" : "|\n", stdout);
+    fputs(plan->colours ? "\033[0m\n" : "]\n", stdout);
 }
 
 weir_status heatmap_print(const struct heatmap *map)
