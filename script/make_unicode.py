@@ -55,7 +55,7 @@ def beside_added(**options):
 
 
 def added_word():
-    return {c for c, e in beside_added(single_word=True) if not e.ids}
+    return {c for c, e in beside_added(single_word=True) if 1 not in e.ids}
 
 
 def added_space():

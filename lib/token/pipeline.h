@@ -31,7 +31,8 @@ struct weir_tokenizer {
     struct weir_ids front, back; /* what the post-processor puts around the text */
     int32_t bos;                 /* -1: it has none */
     enum weir_spelling spelling;
-    struct weir_vocab shown; /* bytes of every token, by id (not to be searched) */
+    struct weir_vocab shown; /* bytes of every token, by id */
+    int32_t last_merged;     /* while reading: what the merge before made */
     size_t size;
 };
 

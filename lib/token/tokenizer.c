@@ -58,6 +58,18 @@ static weir_status no_token(const char *file, size_t number, const char *string,
                      (int)(n < 64 ? n : 64), string);
 }
 
+/* What merges make mostly stands in their order in the vocabulary: a look behind the last one spares a search. */
+static int32_t find_merged(struct weir_tokenizer *t, const char *string, size_t n)
+{
+    size_t n_next;
+    const char *next = weir_vocab_string(&t->vocab, t->last_merged + 1, &n_next);
+    if (next && n_next == n && memcmp(next, string, n) == 0)
+        t->last_merged++;
+    else
+        t->last_merged = weir_vocab_find(&t->vocab, string, n);
+    return t->last_merged;
+}
+
 weir_status weir_add_merge(struct weir_tokenizer *t, const char *file, size_t number, const char *left, size_t n_left,
                            const char *right, size_t n_right)
 {
@@ -75,7 +87,7 @@ weir_status weir_add_merge(struct weir_tokenizer *t, const char *file, size_t nu
         TRY(weir_alloc(&both, n, 1));
     memcpy(both, left, n_left);
     memcpy(both + n_left, right + n_prefix, n_right - n_prefix);
-    int32_t id = weir_vocab_find(&t->vocab, both, n);
+    int32_t id = find_merged(t, both, n);
     weir_status status = id < 0 ? no_token(file, number, both, n) : WEIR_OK;
     if (both != joined)
         weir_free(both);
@@ -141,7 +153,7 @@ static weir_status show_added(struct weir_tokenizer *t)
 {
     for (size_t i = 0; i < t->added.n; i++) {
         const struct weir_added_token *token = &t->added.tokens[i];
-        TRY(weir_vocab_add(&t->shown, token->id, token->content, token->n_content, true));
+        TRY(weir_vocab_store(&t->shown, token->id, token->content, token->n_content));
     }
     return WEIR_OK;
 }
@@ -162,7 +174,7 @@ static weir_status show_tokens(struct weir_tokenizer *t)
             text.n = 0;
             TRY_DONE(weir_text_add(&text, string, n));
         }
-        TRY_DONE(weir_vocab_add(&t->shown, (int32_t)i, text.n ? text.data : "", text.n, true));
+        TRY_DONE(weir_vocab_store(&t->shown, (int32_t)i, text.data, text.n));
     }
 done:
     weir_text_close(&text);
@@ -173,7 +185,6 @@ weir_status weir_tokenizer_finish(struct weir_tokenizer *t)
 {
     weir_bpe_index(&t->bpe, &t->vocab);
     TRY(weir_added_index(&t->added, &t->normalizers));
-    TRY(weir_vocab_open(&t->shown, t->vocab.n_tokens + t->added.n));
     TRY(show_added(t));
     TRY(show_tokens(t));
     t->size = t->shown.n_entries;

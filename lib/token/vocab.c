@@ -10,31 +10,21 @@ static weir_status make_table(struct weir_vocab *vocab, size_t n)
     size_t size = 64;
     while (size < 2 * n)
         size *= 2;
-    int32_t *slots = NULL;
-    uint32_t *hashes = NULL;
-    weir_status status;
-    TRY_DONE(weir_alloc(&slots, size, sizeof *slots));
-    TRY_DONE(weir_alloc(&hashes, size, sizeof *hashes));
+    struct weir_vocab_slot *slots = NULL;
+    TRY(weir_alloc(&slots, size, sizeof *slots));
     memset(slots, 0xff, size * sizeof *slots);
     for (size_t i = 0; vocab->slots && i <= vocab->mask; i++) {
-        if (vocab->slots[i] < 0)
+        if (vocab->slots[i].id < 0)
             continue;
-        size_t at = vocab->hashes[i] & (size - 1);
-        while (slots[at] >= 0)
+        size_t at = vocab->slots[i].hash & (size - 1);
+        while (slots[at].id >= 0)
             at = (at + 1) & (size - 1);
         slots[at] = vocab->slots[i];
-        hashes[at] = vocab->hashes[i];
     }
     weir_free(vocab->slots);
-    weir_free(vocab->hashes);
     vocab->slots = slots;
-    vocab->hashes = hashes;
     vocab->mask = size - 1;
     return WEIR_OK;
-done:
-    weir_free(slots);
-    weir_free(hashes);
-    return status;
 }
 
 weir_status weir_vocab_open(struct weir_vocab *vocab, size_t n)
@@ -49,7 +39,6 @@ void weir_vocab_close(struct weir_vocab *vocab)
     weir_free(vocab->arena);
     weir_free(vocab->entries);
     weir_free(vocab->slots);
-    weir_free(vocab->hashes);
     *vocab = (struct weir_vocab){0};
 }
 
@@ -80,15 +69,15 @@ static bool is_string(const struct weir_vocab *vocab, int32_t id, const char *st
 static size_t find_slot(const struct weir_vocab *vocab, uint32_t hash, const char *string, size_t n)
 {
     size_t at = hash & vocab->mask;
-    while (vocab->slots[at] >= 0 &&
-           (vocab->hashes[at] != hash || !is_string(vocab, vocab->slots[at], string, n)))
+    while (vocab->slots[at].id >= 0 &&
+           (vocab->slots[at].hash != hash || !is_string(vocab, vocab->slots[at].id, string, n)))
         at = (at + 1) & vocab->mask;
     return at;
 }
 
 int32_t weir_vocab_find(const struct weir_vocab *vocab, const char *string, size_t n)
 {
-    return vocab->slots[find_slot(vocab, (uint32_t)weir_hash_bytes(string, n), string, n)];
+    return vocab->slots[find_slot(vocab, (uint32_t)weir_hash_bytes(string, n), string, n)].id;
 }
 
 const char *weir_vocab_string(const struct weir_vocab *vocab, int32_t id, size_t *n)
@@ -100,8 +89,10 @@ const char *weir_vocab_string(const struct weir_vocab *vocab, int32_t id, size_t
     return vocab->arena + vocab->entries[id].at;
 }
 
-static weir_status place_string(struct weir_vocab *vocab, int32_t id, const char *string, size_t n)
+weir_status weir_vocab_store(struct weir_vocab *vocab, int32_t id, const char *string, size_t n)
 {
+    if ((size_t)id < vocab->n_entries && vocab->entries[id].present)
+        return weir_fail(WEIR_E_INPUT, "the id %d belongs to two tokens", id);
     if (n > UINT32_MAX - 1 - vocab->n_arena)
         return weir_fail(WEIR_E_UNSUPPORTED, "the token strings of the vocabulary take more than 4 GiB");
     if (vocab->n_arena + n + 1 > vocab->capacity_arena)
@@ -116,20 +107,17 @@ static weir_status place_string(struct weir_vocab *vocab, int32_t id, const char
         memcpy(vocab->arena + vocab->n_arena, string, n);
     vocab->entries[id] = (struct weir_vocab_entry){(uint32_t)vocab->n_arena, (uint32_t)n, true};
     vocab->n_arena += n;
+    vocab->n_tokens++;
     return WEIR_OK;
 }
 
 weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *string, size_t n, bool replace)
 {
     uint32_t hash = (uint32_t)weir_hash_bytes(string, n);
-    if ((size_t)id < vocab->n_entries && vocab->entries[id].present)
-        return weir_fail(WEIR_E_INPUT, "the id %d belongs to two tokens", id);
     size_t at = find_slot(vocab, hash, string, n);
-    if (vocab->slots[at] >= 0 && !replace)
+    if (vocab->slots[at].id >= 0 && !replace)
         return weir_fail(WEIR_E_INPUT, "the token \"%.*s\" is there twice", (int)(n < 64 ? n : 64), string);
-    TRY(place_string(vocab, id, string, n));
-    vocab->slots[at] = id;
-    vocab->hashes[at] = hash;
-    vocab->n_tokens++;
+    TRY(weir_vocab_store(vocab, id, string, n));
+    vocab->slots[at] = (struct weir_vocab_slot){hash, id};
     return 2 * vocab->n_tokens > vocab->mask + 1 ? make_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;
 }

@@ -13,8 +13,10 @@ struct weir_vocab {
     } *entries; /* [n_entries] by id */
     size_t n_entries, capacity_entries;
     size_t n_tokens;  /* present ones */
-    int32_t *slots;   /* [mask + 1] id, or -1 */
-    uint32_t *hashes; /* [mask + 1] of the strings */
+    struct weir_vocab_slot {
+        uint32_t hash;
+        int32_t id; /* -1: free */
+    } *slots;       /* [mask + 1]; NULL when nothing is to be searched */
     size_t mask;
 };
 
@@ -25,6 +27,8 @@ void weir_vocab_close(struct weir_vocab *vocab);
    whether this one is found by it from now on; otherwise that is WEIR_E_INPUT. */
 WEIR_CHECKED weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *string, size_t n,
                                         bool replace);
+/* The same without being found by the string: for a vocabulary that was not opened, and is all zero at first. */
+WEIR_CHECKED weir_status weir_vocab_store(struct weir_vocab *vocab, int32_t id, const char *string, size_t n);
 /* @return the id, -1 when there is none. */
 int32_t weir_vocab_find(const struct weir_vocab *vocab, const char *string, size_t n);
 /* The string of `id`, NULL and 0 when it has none. */
