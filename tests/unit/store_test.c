@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,16 @@ static int entries(void)
     return n;
 }
 
+/* libhdf5 1.10.8 loses 2 kB of its own when a write fails; what we leave open is counted below. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libhdf5";
+}
+
 static void remove_folder(void)
 {
+    cr_expect(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL) == 0, "HDF5 objects are left open");
     DIR *dir = opendir(folder);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.' || e->d_name[1] == 'o')
