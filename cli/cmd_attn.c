@@ -103,11 +103,12 @@ static weir_status print_json(const struct view *view, int layer, int head)
     return json_print(root);
 }
 
-static weir_status print_text(const struct view *view, int layer, int head)
+static weir_status print_view(const struct view *view, int layer, int head)
 {
     const weir_file_info *info = weir_file_get_info(view->file);
-    printf("%s: layer %d, head %d, prompt %d of %d; rows are queries, columns keys\n\n", info->model, layer, head,
-           view->prompt, info->n_prompts);
+    print_text(info->model);
+    printf(": layer %d, head %d, prompt %d of %d\nRows are queries, columns keys.\n\n", layer, head, view->prompt,
+           info->n_prompts);
     TRY(print_heatmap(view));
     putchar('\n');
     return print_strongest(view);
@@ -125,7 +126,7 @@ static int run(const struct args *args)
     TRY_DONE(prompt_index(&view.prompt, file, args, PROMPT));
     TRY_DONE(weir_attention_read(&attention, file, &layer, &head, view.prompt));
     view.attention = attention;
-    status = args->has[JSON] ? print_json(&view, layer, head) : print_text(&view, layer, head);
+    status = args->has[JSON] ? print_json(&view, layer, head) : print_view(&view, layer, head);
 done:
     weir_attention_close(attention);
     weir_file_close(file);

@@ -23,6 +23,8 @@ enum {
     FORCE,
 };
 
+enum { MOST_COMMAND = 4096 };
+
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
@@ -68,7 +70,7 @@ struct dump {
     struct prompts prompts;
     weir_run *run;
     weir_capture *capture;
-    char *command;
+    char command[MOST_COMMAND];
     struct progress progress;
     uint64_t steps; /* layers that have begun, over all prompts */
 };
@@ -126,27 +128,44 @@ static weir_status start_watching(struct dump *dump)
     TRY(watched_layers(&n, dump, weir_model_get_info(dump->model)->n_layers));
     snprintf(selection, sizeof selection, "resid_pre:0:%d", n);
     TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch, dump));
-    catch_signals();
     progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
     return WEIR_OK;
 }
 
 /* ---- what is kept in the file as the command ---- */
 
-static weir_status join_command(char **out, const struct args *args)
+/* Appends text, as the shell would need it when `quoted`; what does not fit is dropped. */
+static void append(char *to, size_t size, const char *text, bool quoted)
 {
-    weir_status status = weir_copy_string(out, "weir dump");
-    for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++) {
-        const struct opt *opt = &opts[args->given[i].opt];
-        char *longer;
-        if (opt->value)
-            status = weir_format(&longer, "%s --%s '%s'", *out, opt->name, args->given[i].text);
-        else
-            status = weir_format(&longer, "%s --%s", *out, opt->name);
-        weir_free(*out);
-        *out = status == WEIR_OK ? longer : NULL;
+    size_t at = strlen(to);
+    bool plain = !quoted || (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                         "0123456789_-+=:,./@%")]);
+    const char *mark = plain ? "" : "'";
+    at += (size_t)snprintf(to + at, size - at, "%s", mark);
+    for (; *text && at + 8 < size; text++)
+        at += (size_t)snprintf(to + at, size - at, *text == '\'' ? "'\\''" : "%c", *text);
+    if (at + 1 < size)
+        snprintf(to + at, size - at, "%s", mark);
+}
+
+/* The options as they were given; those after the first MOST_COMMAND bytes are left out. */
+static void join_command(char to[MOST_COMMAND], const struct args *args)
+{
+    snprintf(to, MOST_COMMAND, "weir dump");
+    for (size_t i = 0; i < args->n_given; i++) {
+        const struct given *given = &args->given[i];
+        size_t n = strlen(opts[given->opt].name) + 4 + (given->text ? strlen(given->text) : 0);
+        if (strlen(to) + 2 * n + 8 > MOST_COMMAND) {
+            append(to, MOST_COMMAND, " ...", false);
+            return;
+        }
+        append(to, MOST_COMMAND, " --", false);
+        append(to, MOST_COMMAND, opts[given->opt].name, false);
+        if (given->text) {
+            append(to, MOST_COMMAND, " ", false);
+            append(to, MOST_COMMAND, given->text, true);
+        }
     }
-    return status;
 }
 
 /* ---- the steps ---- */
@@ -160,10 +179,10 @@ static void print_plan(const struct dump *dump)
 {
     char size[16];
     const weir_capture_size *plan = weir_capture_get_size(dump->capture);
-    fprintf(stderr, "%s: %d hook point%s, %zu prompt%s, %zu position%s: about %s to %s\n",
+    fprintf(stderr, "%s: %d hook point%s, %zu prompt%s of %s%zu position%s: about %s to %s\n",
             weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), dump->prompts.n,
-            plural(dump->prompts.n), plan->n_positions, plural(plan->n_positions), human_bytes(size, plan->bytes),
-            dump->args->text[OUT]);
+            plural(dump->prompts.n), dump->prompts.n > 1 ? "up to " : "", plan->n_positions, plural(plan->n_positions),
+            human_bytes(size, plan->bytes), dump->args->text[OUT]);
 }
 
 static void print_done(const struct dump *dump, double seconds)
@@ -192,7 +211,7 @@ static weir_status open_all(struct dump *dump)
         .gzip = args_int(args, COMPRESS, 0) == 1,
         .force = args->has[FORCE],
     };
-    TRY(join_command(&dump->command, args));
+    join_command(dump->command, args);
     capture.command = dump->command;
     TRY(weir_model_open(&dump->model, args->text[MODEL], &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
@@ -202,6 +221,7 @@ static weir_status open_all(struct dump *dump)
 
 static weir_status run_all(struct dump *dump)
 {
+    catch_signals();
     print_plan(dump);
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
@@ -231,7 +251,6 @@ static int run(const struct args *args)
     weir_run_close(dump.run);
     prompts_close(&dump.prompts);
     weir_model_close(dump.model);
-    weir_free(dump.command);
     return status == WEIR_E_STOPPED && interrupted ? 128 + interrupted : (int)status;
 }
 

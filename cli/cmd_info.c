@@ -24,6 +24,13 @@ struct fact {
     uint64_t number;
 };
 
+static void print_fact(const struct fact *fact)
+{
+    printf("%-11s  ", fact->name);
+    print_text(fact->text);
+    putchar('\n');
+}
+
 static weir_status print_facts(const struct fact *facts, size_t n, bool json)
 {
     cJSON *root = json ? cJSON_CreateObject() : NULL;
@@ -34,7 +41,7 @@ static weir_status print_facts(const struct fact *facts, size_t n, bool json)
         else if (json)
             cJSON_AddNumberToObject(root, fact->name, (double)fact->number);
         else if (fact->text && *fact->text)
-            printf("%-11s  %s\n", fact->name, fact->text);
+            print_fact(fact);
         else if (fact->number)
             printf("%-11s  %llu\n", fact->name, (unsigned long long)fact->number);
     }

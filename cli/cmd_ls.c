@@ -162,7 +162,12 @@ done:
 static weir_status print_tables(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
-    printf("%s (%s), %d layers, written %s\n\n", info->model, info->family, info->n_layers, info->created);
+    print_text(info->model);
+    fputs(" (", stdout);
+    print_text(info->family);
+    printf("), %d layer%s, written ", info->n_layers, info->n_layers == 1 ? "" : "s");
+    print_text(info->created);
+    fputs("\n\n", stdout);
     TRY(print_points(file));
     putchar('\n');
     return print_prompts(file);

@@ -31,7 +31,7 @@ static weir_status print_json(const char *path, size_t *n)
     return status;
 }
 
-static weir_status print_text(const char *path, size_t *n)
+static weir_status print_findings(const char *path, size_t *n)
 {
     TRY(weir_store_validate(path, n, print_finding, NULL));
     if (*n == 0)
@@ -42,7 +42,7 @@ static weir_status print_text(const char *path, size_t *n)
 static int run(const struct args *args)
 {
     size_t n = 0;
-    weir_status status = args->has[JSON] ? print_json(args->words[0], &n) : print_text(args->words[0], &n);
+    weir_status status = args->has[JSON] ? print_json(args->words[0], &n) : print_findings(args->words[0], &n);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
 }
 

@@ -7,7 +7,7 @@ weir_status prompt_index(int *out, const weir_file *file, const struct args *arg
     int n = weir_file_get_info(file)->n_prompts, given = args_int(args, opt, 0);
     *out = given < 0 ? given + n : given;
     if (*out < 0 || *out >= n)
-        return weir_fail(WEIR_E_USAGE, "--prompt: %d is out of range: there are %d, 0 to %d", given, n, n - 1);
+        return weir_fail(WEIR_E_USAGE, "--prompt: %d is out of range; it goes from 0 to %d", given, n - 1);
     return WEIR_OK;
 }
 

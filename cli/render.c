@@ -75,11 +75,36 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
     memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
 }
 
+/* Bytes of the control character at p: C0, DEL, or C1 as UTF-8; 0 when it is none. */
+static size_t control_bytes(const unsigned char *p)
+{
+    if (*p < 0x20 || *p == 0x7f)
+        return 1;
+    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0 ? 2 : 0;
+}
+
+char *text_tame(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++)
+        for (size_t n = control_bytes(p); n > 0; n--)
+            p[n - 1] = '?';
+    return text;
+}
+
+void print_text(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        size_t n = control_bytes(p);
+        putchar(n ? '?' : *p);
+        p += n == 2;
+    }
+}
+
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
     to[0] = '|';
     text_cut(to + 1, size - 2, token, columns - 2);
-    strcat(to, "|");
+    strcat(text_tame(to), "|");
 }
 
 static void print_spaces(size_t n)
@@ -138,9 +163,11 @@ weir_status table_add(struct table *table, const char *format, ...)
     va_end(args);
     weir_status status = weir_alloc(&table->cells[table->n_cells], n, 1);
     if (status == WEIR_OK)
-        vsnprintf(table->cells[table->n_cells++], n, format, again);
+        vsnprintf(table->cells[table->n_cells], n, format, again);
     va_end(again);
-    return status;
+    TRY(status);
+    text_tame(table->cells[table->n_cells++]);
+    return WEIR_OK;
 }
 
 static void measure(const struct table *table, size_t *widths)
@@ -300,10 +327,9 @@ static void print_legend(const struct plan *plan)
     printf("0 ");
     for (int i = 0; i < 10; i++)
         print_shade(plan, i / 9.0, 1);
-    printf("%s 1, square-root scale", plan->colours ? "\033[0m" : "");
+    printf("%s 1, square-root scale\n", plan->colours ? "\033[0m" : "");
     if (plan->bin > 1)
-        printf("; each cell is the largest of %zu keys", plan->bin);
-    putchar('\n');
+        printf("%*seach cell: the largest of %zu keys\n", (int)(plan->margin + plan->label + 3), "", plan->bin);
 }
 
 static void print_row(const struct plan *plan, const struct heatmap *map, size_t row)

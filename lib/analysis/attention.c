@@ -11,7 +11,7 @@ static weir_status resolve(int *index, int n, const char *what)
     if (*index < 0)
         *index += n;
     if (*index < 0 || *index >= n)
-        return weir_fail(WEIR_E_USAGE, "%s %d is out of range: there are %d, 0 to %d", what, given, n, n - 1);
+        return weir_fail(WEIR_E_USAGE, "%s %d is out of range; it goes from 0 to %d", what, given, n - 1);
     return WEIR_OK;
 }
 

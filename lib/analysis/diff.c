@@ -82,9 +82,8 @@ weir_status weir_diff_prompts(const weir_file *a, const weir_file *b)
     int n = weir_file_get_info(a)->n_prompts, m = weir_file_get_info(b)->n_prompts;
     if (n != m)
         return weir_fail(WEIR_E_INPUT,
-                         "the first file has %d prompts and the second %d; only runs on the same prompts "
-                         "can be compared",
-                         n, m);
+                         "%d prompts in one file and %d in the other; only runs on the same prompts can be compared", n,
+                         m);
     for (int i = 0; i < n; i++)
         TRY(same_prompt(a, b, i));
     return WEIR_OK;

@@ -104,10 +104,10 @@ static weir_status mark_one(const struct weir_slice *slice, bool *marked, size_t
     if (slice->single) {
         int64_t index = slice->start < 0 ? slice->start + (int64_t)length : slice->start;
         if (length == 0)
-            return weir_fail(WEIR_E_USAGE, "%s %lld is out of range: there are none", what, (long long)slice->start);
+            return weir_fail(WEIR_E_USAGE, "%s %lld is out of range; there are none", what, (long long)slice->start);
         if (index < 0 || (uint64_t)index >= length)
-            return weir_fail(WEIR_E_USAGE, "%s %lld is out of range: there are %zu, 0 to %zu", what,
-                             (long long)slice->start, length, length - 1);
+            return weir_fail(WEIR_E_USAGE, "%s %lld is out of range; it goes from 0 to %zu", what,
+                             (long long)slice->start, length - 1);
         marked[index] = true;
         return WEIR_OK;
     }

@@ -192,9 +192,9 @@ Test(select, hostile_text_is_refused)
 
 Test(select, a_single_index_out_of_range_is_an_error_and_a_slice_clips)
 {
-    cr_expect(eq(str, (char *)marks(&first("z:12")->layers, 12), "layer 12 is out of range: there are 12, 0 to 11"));
-    cr_expect(eq(str, (char *)marks(&first("z:-13")->layers, 12), "layer -13 is out of range: there are 12, 0 to 11"));
-    cr_expect(eq(str, (char *)marks(&first("z:0")->layers, 0), "layer 0 is out of range: there are none"));
+    cr_expect(eq(str, (char *)marks(&first("z:12")->layers, 12), "layer 12 is out of range; it goes from 0 to 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:-13")->layers, 12), "layer -13 is out of range; it goes from 0 to 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:0")->layers, 0), "layer 0 is out of range; there are none"));
     cr_expect(eq(str, (char *)marks(&first("z:10:99")->layers, 12), "10 11"));
     cr_expect(eq(str, (char *)marks(&first("z:50:99")->layers, 12), ""));
     cr_expect(eq(str, (char *)marks(&first("z:-99:2")->layers, 12), "0 1"));

@@ -1,0 +1,248 @@
+"""The command line as a person sees it: sessions of commands with their exact output.
+
+A session file is a transcript: `$ weir ...` (with VARIABLE=value in front if need be), what it prints on standard
+output, what it says on standard error, and `=> N` when the exit code is not 0. WEIR_UPDATE=1 writes the transcripts
+anew: read the difference before you commit it. WEIR names the executable, WEIR_BUILD the build folder.
+"""
+import json
+import math
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
+WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
+SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
+FILES = "whole equal unequal f16 units rows one_layer".split()
+CLEAN = {name: value for name, value in os.environ.items()
+         if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
+VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"in \d+\.\d s"), "in N s"),
+           (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Where the sessions run: small files of known values, and the models of tests/model by their names."""
+    folder = tmp_path_factory.mktemp("cli")
+    for name in FILES:
+        subprocess.run([BUILD / "tests/unit/store_cli", name, folder / f"{name}.h5"], check=True)
+    for model in (ROOT / "tests/model/fixtures").iterdir():
+        if model.is_dir():
+            (folder / model.name).symlink_to(model)
+    (folder / "text.txt").write_bytes(b"one\r\n\r\ntwo\n")
+    return folder
+
+
+def weir(folder, *args, env=None, **options):
+    return subprocess.run([WEIR, *map(str, args)], cwd=folder, env={**CLEAN, **(env or {})}, capture_output=True,
+                          **options)
+
+
+def run_line(folder, line):
+    """`$ COLUMNS=60 weir ls x.h5` -> what a terminal would show, and the exit code"""
+    words = shlex.split(line[2:])
+    n = words.index("weir")
+    done = weir(folder, *words[n + 1:], env=dict(word.split("=", 1) for word in words[:n]), stdin=subprocess.DEVNULL)
+    text = (done.stdout + done.stderr).decode()
+    for pattern, word in VARYING:
+        text = pattern.sub(word, text)
+    return text + (f"=> {done.returncode}\n" if done.returncode else "")
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda path: path.stem)
+def test_session(folder, session):
+    expected = session.read_text()
+    got = "".join(f"{line}\n{run_line(folder, line)}\n" for line in expected.splitlines() if line.startswith("$ "))
+    if os.environ.get("WEIR_UPDATE"):
+        session.write_text(got)
+    assert got == expected
+
+
+def test_failures_say_one_line_each():
+    for session in SESSIONS:
+        for command in session.read_text().split("$ ")[1:]:
+            code = re.search(r"^=> (\d+)$", command, re.M)
+            said = re.findall(r"^weir: .*", command, re.M)
+            if code and int(code[1]) > 1:
+                assert len(said) == 1, f"{session.name}: {command}"
+
+
+def test_docs_are_made_from_the_tables(folder):
+    done = weir(folder, "help", "--markdown")
+    assert done.stdout.decode() == (ROOT / "docs/cli.md").read_text(), "run: weir help --markdown > docs/cli.md"
+
+
+# ---- JSON ----
+
+def ask(folder, *args, code=0):
+    done = weir(folder, *args, "--json")
+    assert done.returncode == code, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_hooks_json(folder):
+    hooks = {hook["short"]: hook for hook in ask(folder, "hooks", "-m", "gpt2")["hooks"]}
+    assert hooks["pattern"] == {"name": "blocks.{layer}.attn.hook_pattern", "short": "pattern",
+                                "axes": ["head", "query", "key"], "layers": [0, 1, 2]}
+    assert hooks["logits"]["layers"] == []
+    assert "rot_q" not in hooks, "GPT-2 has no rotary positions"
+
+
+def test_show_json_has_whole_values_and_null_for_nothing(folder):
+    value, = ask(folder, "show", "units.h5", "mlp_post:0@3:")["values"]
+    assert value["axes"] == ["pos", "d_mlp"] and value["indices"][0] == [3, 4]
+    assert len(value["data"]) == 2 and len(value["data"][0]) == 48
+    assert value["data"][0][0] is None and value["data"][0][1] == 9.859375
+
+
+def test_heads_json_agrees_with_python(folder):
+    """the test files attend evenly to all keys up to the query"""
+    summary = ask(folder, "heads", "whole.h5")["heads"][0]
+    entropy = sum(math.log(n) for n in range(1, 24)) / 23
+    assert summary["queries"] == 23
+    assert summary["entropy"] == pytest.approx(entropy, rel=1e-6)
+    assert summary["first"] == summary["self"] == pytest.approx(sum(1 / n for n in range(1, 24)) / 23, rel=1e-6)
+    assert summary["previous"] == pytest.approx(sum(1 / n for n in range(2, 24)) / 22, rel=1e-6)
+    assert summary["distance"] == pytest.approx(5.5, rel=1e-6)
+
+
+def read(path, name):
+    import h5py
+    with h5py.File(path) as file:
+        return file["activations"][name][()].astype("f8")
+
+
+@pytest.mark.parametrize("name", ["whole", "unequal", "f16"])
+def test_stats_agree_with_numpy(folder, name):
+    import numpy as np
+    for hook in ask(folder, "stats", f"{name}.h5")["hooks"]:
+        if hook["short"] in ("pattern", "expert_indices"):  # keys past a prompt's end; -1 for none
+            continue
+        values = read(folder / f"{name}.h5", hook["short"])
+        values = values[np.isfinite(values)]
+        assert hook["count"] == values.size and hook["nan"] == 0
+        assert hook["mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert hook["std"] == pytest.approx(values.std(), rel=1e-12)
+        assert hook["rms"] == pytest.approx(np.sqrt((values ** 2).mean()), rel=1e-12)
+        assert (hook["min"], hook["max"]) == (values.min(), values.max())
+
+
+def damage(folder, name, place, value):
+    """a copy of whole.h5 with one value changed"""
+    import h5py
+    import shutil
+    path = folder / name
+    shutil.copy(folder / "whole.h5", path)
+    with h5py.File(path, "r+") as file:
+        file["activations/resid_post"][place] = value
+    return path
+
+
+def test_a_nan_among_numbers_is_counted(folder):
+    damage(folder, "nan.h5", (1, 0, 3, 5), math.nan)
+    hooks = {hook["short"]: hook for hook in ask(folder, "stats", "nan.h5")["hooks"]}
+    assert hooks["resid_post"]["nan"] == 1 and hooks["resid_post"]["not_stored"] == 0
+    assert [layer["nan"] for layer in hooks["resid_post"]["layers"]] == [0, 1, 0]
+    different = ask(folder, "diff", "whole.h5", "nan.h5", code=1)
+    assert [hook["short"] for hook in different["hooks"] if not hook["same"]] == ["resid_post"]
+
+
+def test_rows_that_are_not_stored_are_no_nan(folder):
+    damage(folder, "row.h5", (1, 0, 3), math.nan)
+    hook = next(hook for hook in ask(folder, "stats", "row.h5")["hooks"] if hook["short"] == "resid_post")
+    assert (hook["nan"], hook["not_stored"]) == (0, 32)
+
+
+def test_diff_finds_the_place_and_knows_its_tolerance(folder):
+    before = read(folder / "whole.h5", "resid_post")[2, 0, 7]
+    damage(folder, "other.h5", (2, 0, 7, 11), before[11] + 0.25)
+    hook = next(hook for hook in ask(folder, "diff", "whole.h5", "other.h5", code=1)["hooks"] if not hook["same"])
+    assert (hook["short"], hook["layer"], hook["prompt"], hook["position"]) == ("resid_post", 2, 0, 7)
+    assert hook["absolute"] == 0.25 and hook["relative"] == pytest.approx(0.25 / before.max())
+    assert ask(folder, "diff", "whole.h5", "other.h5", "-t", "0.25")["same"] is True
+    assert ask(folder, "diff", "whole.h5", "other.h5", "-t", "0.2499", code=1)["same"] is False
+
+
+# ---- the terminal ----
+
+def on_terminal(folder, *args, **env):
+    """Runs weir with a terminal as its standard output -> what the terminal got"""
+    parent, child = pty.openpty()
+    with subprocess.Popen([WEIR, *args], cwd=folder, env={**CLEAN, **env}, stdout=child) as process:
+        os.close(child)
+        got = b""
+        try:
+            while more := os.read(parent, 65536):
+                got += more
+        except OSError:  # the other end is closed
+            pass
+    os.close(parent)
+    assert process.returncode == 0
+    return got.decode().replace("\r\n", "\n")
+
+
+def attn(folder, **env):
+    return on_terminal(folder, "attn", "unequal.h5", "-l", "0", "-H", "0", COLUMNS="60", **env)
+
+
+def test_heatmap_uses_the_colours_that_there_are(folder):
+    full, some = attn(folder, TERM="xterm", COLORTERM="truecolor"), attn(folder, TERM="xterm-256color")
+    assert "\033[48;2;255;245;180m" in full and "\033[48;5;" not in full
+    assert "\033[48;5;255m" in some and "\033[48;2;" not in some
+    for text in full, some:
+        lines = text.split("\n\n")[1].splitlines()
+        assert all(line.endswith("\033[0m") for line in lines[1:-1]), "colours end with the line"
+
+
+@pytest.mark.parametrize("env", [{"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}, {"TERM": "dumb"}, {}])
+def test_heatmap_without_colour(folder, env):
+    assert "\033" not in attn(folder, **env)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 132])
+def test_heatmaps_and_tables_fit_the_terminal(folder, width):
+    for args in (["attn", "unequal.h5", "-l", "0", "-H", "0", "--prompt", "1"], ["heads", "whole.h5"]):
+        text = on_terminal(folder, *args, COLUMNS=str(width), TERM="dumb")
+        assert max(map(len, text.splitlines())) <= max(width, 54), args
+
+
+# ---- output that cannot be written, and runs that are ended ----
+
+@pytest.mark.parametrize("args", [["ls", "whole.h5"], ["show", "unequal.h5", "*", "--json", "--prompt", "1"],
+                                  ["--help"], ["stats", "whole.h5", "--json"]])
+def test_a_full_disk_is_noticed(folder, args):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([WEIR, *args], cwd=folder, env=CLEAN, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5
+    assert done.stderr.startswith(b"weir: could not write to standard output") and done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_goes_away_is_noticed(folder):
+    command = [WEIR, "show", "unequal.h5", "*", "--json", "--prompt", "1"]
+    with subprocess.Popen(command, cwd=folder, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 5 and said.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_dump_ends_cleanly(folder, tmp_path, number, code):
+    prompt = ",".join(str(i % 50) for i in range(90))
+    args = ["dump", "-m", str(folder / "gpt2"), "-o", "out.h5", "--hooks", "resid_post@-1"]
+    command = [WEIR, *args, *["--tokens", prompt] * 4000]
+    with subprocess.Popen(command, cwd=tmp_path, env=CLEAN, stderr=subprocess.PIPE) as process:
+        plan = process.stderr.readline()
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert b"4000 prompts" in plan
+    assert (process.returncode, said) == (code, b"weir: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
