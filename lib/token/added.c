@@ -179,12 +179,11 @@ static weir_status push_text(struct weir_words *words, const struct weir_piece *
 {
     if (start >= end)
         return WEIR_OK;
-    return weir_words_push(words, (struct weir_piece){piece->start + start, end - start, -1,
-                                                      piece->first && start == 0});
+    return weir_words_push(words,
+                           (struct weir_piece){piece->start + start, end - start, -1, piece->first && start == 0});
 }
 
-static weir_status cut_piece(const struct weir_finder *finder, struct weir_words *words,
-                             const struct weir_piece *piece)
+static weir_status cut_piece(const struct weir_finder *finder, struct weir_words *words, const struct weir_piece *piece)
 {
     const char *text = words->text.data + piece->start;
     size_t n = piece->n, last = 0;

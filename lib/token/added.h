@@ -24,7 +24,7 @@ struct weir_finder {
 struct weir_added {
     struct weir_added_token *tokens; /* [n] */
     size_t n, capacity;
-    struct weir_vocab by_content;   /* place in tokens */
+    struct weir_vocab by_content;       /* place in tokens */
     struct weir_finder raw, normalized; /* in the text as it came; in normalized text */
 };
 

@@ -84,7 +84,8 @@ static weir_status add_bytes(const struct weir_bpe *bpe, struct weir_bpe_work *w
     return WEIR_OK;
 }
 
-/* A character as the vocabulary spells it: with the prefix when others stand before it, the suffix when none follows. */
+/* A character as the vocabulary spells it: with the prefix when others stand before it, the suffix when none follows.
+ */
 static weir_status spell(const struct weir_bpe *bpe, struct weir_bpe_work *work, bool first, bool last,
                          const char **text, size_t *n)
 {

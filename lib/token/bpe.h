@@ -1,4 +1,5 @@
-/* Byte-pair encoding: a piece becomes characters, then the pair whose merge comes first is joined, until none is left. */
+/* Byte-pair encoding: a piece becomes characters, then the pair whose merge comes first is joined, until none is left.
+ */
 #ifndef WEIR_TOKEN_BPE_H
 #define WEIR_TOKEN_BPE_H
 
@@ -12,7 +13,7 @@ struct weir_bpe {
         uint64_t pair; /* left << 32 | right; UINT64_MAX: free */
         uint32_t rank;
         int32_t id;
-    } *merges; /* [mask + 1] open-addressed by pair */
+    } * merges; /* [mask + 1] open-addressed by pair */
     size_t mask, n_merges;
     int32_t direct[WEIR_BPE_DIRECT]; /* ids of the first code points; -1: look it up */
     int32_t bytes[256];              /* ids of <0xNN>, -1 where there is none */
@@ -26,12 +27,12 @@ struct weir_bpe_work {
     struct weir_symbol {
         int32_t id; /* -1: joined to the one before it */
         int32_t previous, next;
-    } *symbols; /* [n_symbols] */
+    } * symbols; /* [n_symbols] */
     size_t n_symbols, capacity_symbols;
     struct weir_candidate {
         uint64_t order; /* rank << 32 | position */
         int32_t id;
-    } *heap; /* [n_heap] */
+    } * heap; /* [n_heap] */
     size_t n_heap, capacity_heap;
     struct weir_text spelled; /* one character with prefix and suffix */
 };

@@ -44,11 +44,26 @@ static weir_status add_class(struct weir_charset *set, const struct weir_unicode
 static const struct {
     const char *name, *class;
 } aliases[] = {
-    {"letter", "L"},          {"mark", "M"},           {"number", "N"},           {"punctuation", "P"},
-    {"symbol", "S"},          {"separator", "Z"},      {"other", "C"},            {"uppercaseletter", "Lu"},
-    {"lowercaseletter", "Ll"}, {"decimalnumber", "Nd"}, {"whitespace", "posix space"}, {"space", "posix space"},
-    {"alpha", "posix alpha"}, {"alphabetic", "posix alpha"}, {"digit", "Nd"},     {"punct", "P"},
-    {"alnum", "posix alnum"}, {"upper", "posix upper"}, {"lower", "posix lower"}, {"word", "posix word"},
+    {"letter", "L"},
+    {"mark", "M"},
+    {"number", "N"},
+    {"punctuation", "P"},
+    {"symbol", "S"},
+    {"separator", "Z"},
+    {"other", "C"},
+    {"uppercaseletter", "Lu"},
+    {"lowercaseletter", "Ll"},
+    {"decimalnumber", "Nd"},
+    {"whitespace", "posix space"},
+    {"space", "posix space"},
+    {"alpha", "posix alpha"},
+    {"alphabetic", "posix alpha"},
+    {"digit", "Nd"},
+    {"punct", "P"},
+    {"alnum", "posix alnum"},
+    {"upper", "posix upper"},
+    {"lower", "posix lower"},
+    {"word", "posix word"},
 };
 
 /* Names are compared without case, spaces, hyphens and underscores. */

@@ -89,8 +89,8 @@ static weir_status prepend(const struct weir_stage *stage, struct weir_match *ma
 }
 
 static const struct weir_stage_type types[] = {
-    {"NFC", read_nfc, normal_form, NULL},   {"NFD", read_nfd, normal_form, NULL},
-    {"NFKC", read_nfkc, normal_form, NULL}, {"NFKD", read_nfkd, normal_form, NULL},
+    {"NFC", read_nfc, normal_form, NULL},     {"NFD", read_nfd, normal_form, NULL},
+    {"NFKC", read_nfkc, normal_form, NULL},   {"NFKD", read_nfkd, normal_form, NULL},
     {"Replace", read_replace, replace, NULL}, {"Prepend", read_prepend, prepend, NULL},
 };
 

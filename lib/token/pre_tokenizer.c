@@ -113,8 +113,8 @@ static weir_status read_split(struct weir_stage *stage, const cJSON *json, const
 
 static weir_status cut_split(const struct weir_stage *stage, struct weir_words *words)
 {
-    return weir_words_split(words, &(struct weir_cutter){
-                                       .regex = stage->regex, .behavior = stage->behavior, .invert = stage->invert});
+    return weir_words_split(
+        words, &(struct weir_cutter){.regex = stage->regex, .behavior = stage->behavior, .invert = stage->invert});
 }
 
 static weir_status read_digits(struct weir_stage *stage, const cJSON *json, const char *file)
@@ -154,7 +154,8 @@ static weir_status read_prepend_scheme(struct weir_stage *stage, const cJSON *js
     if (!known)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: Metaspace: prepend_scheme \"%s\" is not supported", file, scheme);
     if (!prefix && weir_json_get(json, "prepend_scheme") && stage->prepend != WEIR_PREPEND_NEVER)
-        return weir_fail(WEIR_E_INPUT, "%s: Metaspace: add_prefix_space and prepend_scheme contradict each other", file);
+        return weir_fail(WEIR_E_INPUT, "%s: Metaspace: add_prefix_space and prepend_scheme contradict each other",
+                         file);
     if (!prefix)
         stage->prepend = WEIR_PREPEND_NEVER;
     return WEIR_OK;

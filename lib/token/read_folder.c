@@ -65,8 +65,9 @@ static weir_status special_id(const struct folder *f, const struct weir_tokenize
         text = special_text(f->special, token);
     if (text) {
         *id = weir_token_id(t, text, strlen(text));
-        return *id >= 0 ? WEIR_OK
-                        : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", f->config_path, token, text);
+        return *id >= 0
+                   ? WEIR_OK
+                   : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", f->config_path, token, text);
     }
     const cJSON *value = weir_json_get(f->model, number);
     if (cJSON_IsNumber(value)) {

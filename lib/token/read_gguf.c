@@ -11,8 +11,8 @@
 
 enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED, TYPE_BYTE };
 
-#define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
-#define BYTES_ONLY "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}"
+#define BYTE_LEVEL       "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
+#define BYTES_ONLY       "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}"
 #define SEQUENCE(stages) "{\"type\":\"Sequence\",\"pretokenizers\":[" stages "]}"
 #define SPLIT(regex)                                                                                                   \
     "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":\"Isolated\",\"invert\":false}"
@@ -29,8 +29,9 @@ enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED, TYPE
 #define UPPER                    "[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]"
 #define LOWER                    "[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]"
 #define GPT4O                                                                                                          \
-    SEQUENCE(SPLIT("[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?" UPPER "*" LOWER "+" CONTRACTIONS "?|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?" \
-                   UPPER "+" LOWER "*" CONTRACTIONS "?|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n/]*|"       \
+    SEQUENCE(SPLIT("[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?" UPPER "*" LOWER "+" CONTRACTIONS                                   \
+                   "?|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?" UPPER "+" LOWER "*" CONTRACTIONS                                 \
+                   "?|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n/]*|"                                        \
                    "\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+") "," BYTES_ONLY)
 #define NFC "{\"type\":\"NFC\"}"
 
@@ -181,7 +182,8 @@ static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_g
     while (i < sizeof families / sizeof families[0] && strcmp(families[i].name, wanted) != 0)
         i++;
     if (i == sizeof families / sizeof families[0])
-        TRY_DONE(weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, wanted));
+        TRY_DONE(
+            weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, wanted));
     TRY_DONE(read_merges(t, gguf));
     TRY_DONE(read_stages(t, gguf->path, families[i].normalizer, families[i].pre_tokenizer));
     TRY_DONE(read_ends(t, gguf, families[i].add_bos));
@@ -242,8 +244,8 @@ static weir_status add_cuts(struct scored_merges *all, const struct weir_vocab *
             continue;
         if (all->n == all->capacity)
             TRY(weir_grow(&all->merges, &all->capacity, all->n + 1, sizeof *all->merges));
-        all->merges[all->n++] = (struct scored_merge){
-            score, count_chars(text, at), count_chars(text + at, n - at), left, right, id};
+        all->merges[all->n++] =
+            (struct scored_merge){score, count_chars(text, at), count_chars(text + at, n - at), left, right, id};
     }
     return WEIR_OK;
 }
@@ -289,8 +291,8 @@ static weir_status read_sentencepiece(struct weir_tokenizer *t, const struct wei
                          gguf->path);
     TRY(make_merges(t, gguf, types));
     TRY(read_id(gguf, "tokenizer.ggml.unknown_token_id", t->vocab.n_entries, &unknown));
-    TRY(read_stages(t, gguf->path,
-                    prefix ? "{\"type\":\"Sequence\",\"normalizers\":[" PREFIX "," SPACES "]}" : SPACES, "null"));
+    TRY(read_stages(t, gguf->path, prefix ? "{\"type\":\"Sequence\",\"normalizers\":[" PREFIX "," SPACES "]}" : SPACES,
+                    "null"));
     t->bpe.unknown = unknown;
     t->bpe.byte_fallback = t->bpe.fuse_unknown = true;
     t->spelling = WEIR_SPELLING_SPACES;

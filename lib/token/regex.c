@@ -22,7 +22,7 @@ struct weir_match {
     pcre2_jit_stack *stack;
 };
 
-enum { STACK_FIRST = 32 << 10, STACK_MOST = 8 << 20, STEPS_MOST = 50000000 };
+enum { STACK_FIRST = 32 << 10, STACK_MOST = 8 << 20, STEPS_MOST = 50000000, KIB_MOST = 256 << 10 };
 
 static void *allocate(size_t size, void *unused)
 {
@@ -60,8 +60,8 @@ static weir_status compile(struct weir_regex *regex, const struct weir_text *pat
         return no_memory();
     if (!regex->code) {
         pcre2_get_error_message(error, why, sizeof why);
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: regular expression \"%.*s\": %s", regex->file,
-                         (int)(n < 80 ? n : 80), shown, (const char *)why);
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: regular expression \"%.*s\": %s", regex->file, (int)(n < 80 ? n : 80),
+                         shown, (const char *)why);
     }
     regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
     return WEIR_OK;
@@ -127,6 +127,7 @@ weir_status weir_match_open(struct weir_match **out)
         return no_memory();
     }
     pcre2_set_match_limit(match->context, STEPS_MOST);
+    pcre2_set_heap_limit(match->context, KIB_MOST);
     *out = match;
     return WEIR_OK;
 }
@@ -170,8 +171,8 @@ static int run(const struct weir_regex *regex, struct weir_match *match, const c
 static void find_literal(const struct weir_regex *regex, const char *text, size_t n, size_t from, bool *found,
                          size_t *start, size_t *end)
 {
-    const char *p = regex->n_literal == 0 ? text + from
-                                          : memmem(text + from, n - from, regex->literal, regex->n_literal);
+    const char *p =
+        regex->n_literal == 0 ? text + from : memmem(text + from, n - from, regex->literal, regex->n_literal);
     *found = p != NULL;
     if (!p)
         return;
@@ -190,6 +191,8 @@ weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *m
     int result = run(regex, match, text, n, from);
     if (result == PCRE2_ERROR_NOMATCH)
         return WEIR_OK;
+    if (result == PCRE2_ERROR_NOMEMORY)
+        return no_memory();
     if (result < 0)
         return weir_fail(WEIR_E_UNSUPPORTED,
                          "%s: a regular expression gave up at byte %zu of a piece of the text (PCRE2 error %d)",

@@ -18,7 +18,7 @@ WEIR_CHECKED weir_status weir_match_open(struct weir_match **out);
 void weir_match_close(struct weir_match *match);
 
 /* The first match in `text` [n] that begins at `from` or after it; what stands before `from` is seen by look-behind.
-   *found is false when there is none. */
+ *found is false when there is none. */
 WEIR_CHECKED weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *match, const char *text,
                                          size_t n, size_t from, bool *found, size_t *start, size_t *end);
 

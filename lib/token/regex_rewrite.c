@@ -12,8 +12,8 @@ struct rewriter {
     const char *file, *pattern;
     size_t n, at;
     struct weir_text *out;
-    size_t atom;  /* where in `out` the last atom begins: what a quantifier applies to */
-    int depth;    /* of groups, then of brackets */
+    size_t atom; /* where in `out` the last atom begins: what a quantifier applies to */
+    int depth;   /* of groups, then of brackets */
     bool caseless;
     struct {
         size_t atom;
@@ -353,7 +353,8 @@ done:
 static const struct {
     const char *opening;
     int caseless; /* -1: as around it */
-} openings[] = {{"(?:", -1}, {"(?=", -1}, {"(?!", -1}, {"(?<=", -1}, {"(?<!", -1}, {"(?>", -1}, {"(?i:", 1}, {"(?-i:", 0}};
+} openings[] = {{"(?:", -1},  {"(?=", -1}, {"(?!", -1}, {"(?<=", -1},
+                {"(?<!", -1}, {"(?>", -1}, {"(?i:", 1}, {"(?-i:", 0}};
 
 static weir_status rewrite_group(struct rewriter *r)
 {

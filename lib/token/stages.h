@@ -11,8 +11,8 @@ enum weir_prepend { WEIR_PREPEND_ALWAYS, WEIR_PREPEND_FIRST, WEIR_PREPEND_NEVER 
 
 struct weir_stage {
     const struct weir_stage_type *type;
-    struct weir_regex *regex;  /* Split, Replace, ByteLevel */
-    struct weir_text string;   /* Replace: the new text; Prepend; Metaspace: the replacement */
+    struct weir_regex *regex; /* Split, Replace, ByteLevel */
+    struct weir_text string;  /* Replace: the new text; Prepend; Metaspace: the replacement */
     enum weir_normal_form form;
     enum weir_behavior behavior; /* Split, Digits */
     bool invert, prefix_space;

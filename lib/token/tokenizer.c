@@ -208,7 +208,7 @@ struct memory {
     struct remembered {
         const char *word;
         size_t n, at, n_ids;
-    } *words; /* [mask + 1]; NULL for short texts */
+    } * words; /* [mask + 1]; NULL for short texts */
     size_t mask;
 };
 

@@ -96,7 +96,7 @@ static uint32_t compose(uint32_t a, uint32_t b)
 struct cluster {
     struct code {
         uint32_t code, order;
-    } *codes; /* [n] */
+    } * codes; /* [n] */
     size_t n, capacity;
     struct code *sorted; /* [capacity_sorted] scratch */
     size_t capacity_sorted;

@@ -34,7 +34,7 @@ struct weir_composition {
 extern const struct weir_range weir_unicode_ranges[];
 extern const struct weir_unicode_class weir_unicode_classes[];
 extern const size_t weir_n_unicode_classes;
-extern const struct weir_decomposition weir_canonical[];  /* by code */
+extern const struct weir_decomposition weir_canonical[]; /* by code */
 extern const size_t weir_n_canonical;
 extern const struct weir_decomposition weir_compatible[]; /* by code; only where it is not the canonical one */
 extern const size_t weir_n_compatible;

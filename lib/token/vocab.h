@@ -10,13 +10,13 @@ struct weir_vocab {
     struct weir_vocab_entry {
         uint32_t at, n;
         bool present;
-    } *entries; /* [n_entries] by id */
+    } * entries; /* [n_entries] by id */
     size_t n_entries, capacity_entries;
-    size_t n_tokens;  /* present ones */
+    size_t n_tokens; /* present ones */
     struct weir_vocab_slot {
         uint32_t hash;
         int32_t id; /* -1: free */
-    } *slots;       /* [mask + 1]; NULL when nothing is to be searched */
+    } * slots;      /* [mask + 1]; NULL when nothing is to be searched */
     size_t mask;
 };
 

@@ -92,7 +92,8 @@ static weir_status cut_at_codes(struct weir_words *words, const struct weir_cutt
     return last != n ? add_cut(words, last, n, false) : WEIR_OK;
 }
 
-/* Each behaviour: the first of a run is joined to what stands before (going backwards: behind) it, when this says so. */
+/* Each behaviour: the first of a run is joined to what stands before (going backwards: behind) it, when this says so.
+ */
 static bool joins(enum weir_behavior behavior, bool is_match, bool previous)
 {
     if (behavior == WEIR_CONTIGUOUS)

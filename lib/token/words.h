@@ -21,7 +21,7 @@ struct weir_words {
     struct weir_cut {
         size_t start, end;
         bool is_match;
-    } *cuts; /* [n_cuts] scratch of split */
+    } * cuts; /* [n_cuts] scratch of split */
     size_t n_cuts, capacity_cuts;
 };
 
@@ -32,13 +32,7 @@ WEIR_CHECKED weir_status weir_words_push(struct weir_words *words, struct weir_p
 void weir_words_turn(struct weir_words *words, bool text);
 
 /* What becomes of matches: the behaviours of Hugging Face's Split. */
-enum weir_behavior {
-    WEIR_REMOVED,
-    WEIR_ISOLATED,
-    WEIR_MERGED_WITH_PREVIOUS,
-    WEIR_MERGED_WITH_NEXT,
-    WEIR_CONTIGUOUS
-};
+enum weir_behavior { WEIR_REMOVED, WEIR_ISOLATED, WEIR_MERGED_WITH_PREVIOUS, WEIR_MERGED_WITH_NEXT, WEIR_CONTIGUOUS };
 
 /* Where to cut: at matches of a regular expression, or (regex NULL) at the code points that `is_match` says. */
 struct weir_cutter {

@@ -216,7 +216,7 @@ def test_normal_forms(tmp_path, form):
 
 PATTERNS = [Regex(r"\s+"), Regex(r"\p{N}{1,3}"), " ", "a", Regex(r"\w+"), Regex(r"[^\w\s]+"), Regex(GPT4O), Regex(r"\b"),
             Regex(r"x*"), Regex(r"[\p{P}\$\+<=>\^~\|]+"), Regex(r"[a-z&&[^aeiou]]+|\p{^L}"), Regex(r"(?<=\d)(?=(\d{3})+\b)"),
-            Regex(r"\p{Han}+|[\p{Hiragana}ー]+"), Regex(r"[[:punct:]]+|[[:^ascii:]&&[:alpha:]]*z" if False else r"[[:punct:]]+"),
+            Regex(r"\p{Han}+|[\p{Hiragana}ー]+"), Regex(r"[[:punct:]]+"),
             Regex(r"(?i:[a-ks]+)|^.|.$"), Regex(r"\d{2}+"), Regex(r"[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{2}"), Regex("[一-龥぀-ゟ゠-ヿ]+")]
 
 
