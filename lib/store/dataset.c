@@ -4,7 +4,6 @@
 #include "tensor/dtype.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -119,21 +118,9 @@ void weir_scratch_close(struct weir_scratch *scratch)
 
 /* ---- writing ---- */
 
-/* The disk begins with what is there while the engine computes on: commit's fsync then finds little left to do. Only a
-   hint: what it could fail at, fsync reports. */
-static void start_writeback(int fd, uint64_t offset, uint64_t bytes)
-{
-#if defined(__linux__)
-    sync_file_range(fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
-#else
-    (void)fd, (void)offset, (void)bytes;
-#endif
-}
-
 static weir_status write_at(int fd, const void *data, size_t bytes, uint64_t offset, const char *path)
 {
     const uint8_t *p = data;
-    uint64_t first = offset;
     while (bytes > 0) {
         ssize_t n = pwrite(fd, p, bytes, (off_t)offset);
         if (n < 0 && errno == EINTR)
@@ -144,7 +131,6 @@ static weir_status write_at(int fd, const void *data, size_t bytes, uint64_t off
         bytes -= (size_t)n;
         offset += (uint64_t)n;
     }
-    start_writeback(fd, first, offset - first);
     return WEIR_OK;
 }
 
