@@ -1,11 +1,13 @@
 #include "model/config.h"
 
+#include "base/alloc.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What can be read: the field, its names in config.json (in order of preference, `|` between) and in GGUF metadata
-   (behind the architecture's name). */
+/* What can be read: the field, its names in config.json (in order of preference, `|` between; "a.b" is b inside a) and in
+   GGUF metadata (behind the architecture's name). */
 enum kind { INT, DOUBLE, BOOL };
 
 #define FIELD(member) offsetof(struct weir_config, member)
@@ -16,31 +18,44 @@ static const struct key {
     const char *json, *gguf;
     int64_t max; /* of integers; they are at least 1 */
 } keys[] = {
-    {FIELD(n_layers), INT, "num_hidden_layers|n_layer|n_layers|num_layers", "block_count", 4096},
+    {FIELD(n_layers), INT, "num_hidden_layers|n_layer|n_layers|num_layers", "block_count", WEIR_MAX_LAYERS - 1},
     {FIELD(n_heads), INT, "num_attention_heads|n_head|n_heads|num_heads", "attention.head_count", 65536},
-    {FIELD(n_kv_heads), INT, "num_key_value_heads", "attention.head_count_kv", 65536},
+    {FIELD(n_kv_heads), INT, "num_key_value_heads|num_kv_heads", "attention.head_count_kv", 65536},
     {FIELD(d_head), INT, "head_dim", "attention.key_length", 65536},
     {FIELD(d_model), INT, "hidden_size|n_embd|d_model", "embedding_length", 1 << 20},
-    {FIELD(d_mlp), INT, "intermediate_size|n_inner|ffn_dim", "feed_forward_length", 1 << 22},
+    {FIELD(d_mlp), INT, "intermediate_size|n_inner|ffn_dim|ffn_hidden_size", "feed_forward_length", 1 << 22},
     {FIELD(n_vocab), INT, "vocab_size", "vocab_size", 1 << 26},
-    {FIELD(n_context), INT, "max_position_embeddings|n_positions|n_ctx|max_seq_len", "context_length", 1 << 30},
-    {FIELD(eps), DOUBLE, "rms_norm_eps|layer_norm_epsilon|layer_norm_eps", "attention.layer_norm_rms_epsilon", 0},
+    {FIELD(n_context), INT, "max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_length", "context_length", 1 << 30},
+    {FIELD(d_embed), INT, "word_embed_proj_dim", NULL, 1 << 20},
+    {FIELD(eps), DOUBLE, "rms_norm_eps|layer_norm_epsilon|layer_norm_eps|norm_epsilon|norm_eps",
+     "attention.layer_norm_rms_epsilon", 0},
     {FIELD(eps), DOUBLE, NULL, "attention.layer_norm_epsilon", 0},
     {FIELD(tied), BOOL, "tie_word_embeddings", NULL, 0},
-    {FIELD(window), INT, "sliding_window", "attention.sliding_window", 1 << 30},
-    {FIELD(rope_theta), DOUBLE, "rope_theta", "rope.freq_base", 0},
-    {FIELD(rotary_dims), INT, NULL, "rope.dimension_count", 65536},
+    {FIELD(parallel), BOOL, "use_parallel_residual|parallel_attn", "use_parallel_residual", 0},
+    {FIELD(window), INT, "sliding_window|window_size", "attention.sliding_window", 1 << 30},
+    {FIELD(qkv_clip), DOUBLE, "clip_qkv|attn_config.clip_qkv", "attention.clamp_kqv", 0},
+    {FIELD(score_scale), DOUBLE, "attention_multiplier|attn_config.softmax_scale", "attention.scale", 0},
+    {FIELD(score_scalar), DOUBLE, "query_pre_attn_scalar", NULL, 0},
     {FIELD(scores_by_layer), BOOL, "scale_attn_by_inverse_layer_idx", NULL, 0},
-    {FIELD(rope.factor), DOUBLE, NULL, "rope.scaling.factor", 0},
-};
-
-/* Options that must have the value with which they change nothing. */
-static const struct refused {
-    const char *key;
-    bool value;
-} refused[] = {
-    {"add_cross_attention", false},
-    {"is_encoder_decoder", false},
+    {FIELD(score_cap), DOUBLE, "attn_logit_softcapping", "attn_logit_softcapping", 0},
+    {FIELD(logit_cap), DOUBLE, "final_logit_softcapping", "final_logit_softcapping", 0},
+    {FIELD(logit_scale), DOUBLE, "logit_scale", NULL, 0},
+    {FIELD(logit_divisor), DOUBLE, "logits_scaling", "logit_scale", 0},
+    {FIELD(embed_scale), DOUBLE, "embedding_multiplier", "embedding_scale", 0},
+    {FIELD(branch_scale), DOUBLE, "residual_multiplier", "residual_scale", 0},
+    {FIELD(alibi_max), DOUBLE, "attn_config.alibi_bias_max", "attention.max_alibi_bias", 0},
+    {FIELD(rope[0].theta), DOUBLE, "rope_theta|rotary_emb_base", "rope.freq_base", 0},
+    {FIELD(rope[1].theta), DOUBLE, "rope_local_base_freq", NULL, 0},
+    {FIELD(rotary_dims), INT, "rotary_dim", "rope.dimension_count", 65536},
+    {FIELD(rotary_factor), DOUBLE, "partial_rotary_factor|rotary_pct", NULL, 0},
+    {FIELD(rope[0].factor), DOUBLE, NULL, "rope.scaling.factor", 0},
+    {FIELD(rope[0].original_context), DOUBLE, "original_max_position_embeddings", "rope.scaling.original_context_length", 0},
+    {FIELD(rope[0].attention_factor), DOUBLE, NULL, "rope.scaling.attn_factor", 0},
+    {FIELD(n_experts), INT, "num_local_experts|num_experts|n_routed_experts", "expert_count", 65536},
+    {FIELD(n_active), INT, "num_experts_per_tok", "expert_used_count", 65536},
+    {FIELD(d_expert), INT, "moe_intermediate_size", "expert_feed_forward_length", 1 << 22},
+    {FIELD(active_sum_to_one), BOOL, "norm_topk_prob", "expert_weights_norm", 0},
+    {FIELD(sparse_step), INT, "decoder_sparse_step", NULL, WEIR_MAX_LAYERS},
 };
 
 static const struct {
@@ -48,14 +63,32 @@ static const struct {
     enum weir_act act;
 } activations[] = {
     {"gelu", WEIR_ACT_GELU},
+    {"gelu_python", WEIR_ACT_GELU},
     {"gelu_new", WEIR_ACT_GELU_TANH},
     {"gelu_pytorch_tanh", WEIR_ACT_GELU_TANH},
     {"gelu_fast", WEIR_ACT_GELU_TANH},
+    {"gelu_accurate", WEIR_ACT_GELU_TANH},
     {"quick_gelu", WEIR_ACT_GELU_QUICK},
     {"silu", WEIR_ACT_SILU},
     {"swish", WEIR_ACT_SILU},
     {"relu", WEIR_ACT_RELU},
     {"relu2", WEIR_ACT_RELU2},
+};
+
+/* Options that weir knows with the value in which they change nothing, in any family that has them. */
+static const struct refused {
+    const char *key;
+    double value; /* of a number, or a bool as 0 or 1 */
+} refused[] = {
+    {"add_cross_attention", 0},
+    {"is_encoder_decoder", 0},
+    {"do_layer_norm_before", 1},
+    {"apply_residual_connection_post_layernorm", 0},
+    {"attn_config.qk_ln", 0},
+    {"attn_config.prefix_lm", 0},
+    {"attn_config.attn_uses_sequence_id", 0},
+    {"use_bidirectional_attention", 0},
+    {"embedding_fraction", 1},
 };
 
 static void *field(struct weir_config *config, size_t offset)
@@ -65,13 +98,29 @@ static void *field(struct weir_config *config, size_t offset)
 
 /* ---- config.json ---- */
 
-/* The first of "a|b|c" that the object has, its name in `name`; NULL when it has none. null counts as there. */
-static const cJSON *first_present(const cJSON *object, const char *names, char name[64])
+/* The member called name[0..n), "a.b" being b inside a; *parent is the object that has it. NULL when there is none. */
+static const cJSON *member_of(const cJSON *object, const char *name, size_t n, const cJSON **parent, char last[64])
+{
+    size_t dot = 0;
+    *parent = object;
+    while (dot < n && name[dot] != '.')
+        dot++;
+    if (dot < n) {
+        snprintf(last, 64, "%.*s", (int)dot, name);
+        *parent = cJSON_GetObjectItemCaseSensitive(object, last);
+        name += dot + 1;
+        n -= dot + 1;
+    }
+    snprintf(last, 64, "%.*s", (int)n, name);
+    return cJSON_GetObjectItemCaseSensitive(*parent, last);
+}
+
+/* The first of "a|b|c" that the object has; NULL when it has none. null counts as there. */
+static const cJSON *first_present(const cJSON *object, const char *names, const cJSON **parent, char name[64])
 {
     while (names && *names) {
         size_t n = strcspn(names, "|");
-        snprintf(name, 64, "%.*s", (int)n, names);
-        const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+        const cJSON *member = member_of(object, names, n, parent, name);
         if (member)
             return member;
         names += n + (names[n] == '|');
@@ -82,20 +131,23 @@ static const cJSON *first_present(const cJSON *object, const char *names, char n
 static weir_status read_json_key(struct weir_config *config, const struct key *key, const cJSON *json, const char *file)
 {
     char name[64];
-    const cJSON *member = first_present(json, key->json, name);
+    const cJSON *parent;
+    const cJSON *member = first_present(json, key->json, &parent, name);
     int64_t number = 0;
     if (!member)
         return WEIR_OK;
     if (cJSON_IsNull(member)) { /* "none", for a window; "derived", for a size */
         if (key->kind == INT)
             *(int *)field(config, key->field) = 0;
+        else if (key->kind == DOUBLE)
+            *(double *)field(config, key->field) = 0;
         return WEIR_OK;
     }
     if (key->kind == DOUBLE)
-        return weir_json_number(json, file, name, field(config, key->field));
+        return weir_json_number(parent, file, name, field(config, key->field));
     if (key->kind == BOOL)
-        return weir_json_bool(json, file, name, field(config, key->field));
-    TRY(weir_json_int(json, file, name, 1, key->max, &number));
+        return weir_json_bool(parent, file, name, field(config, key->field));
+    TRY(weir_json_int(parent, file, name, 1, key->max, &number));
     *(int *)field(config, key->field) = (int)number;
     return WEIR_OK;
 }
@@ -103,10 +155,11 @@ static weir_status read_json_key(struct weir_config *config, const struct key *k
 static weir_status read_activation(struct weir_config *config, const cJSON *json, const char *file)
 {
     char key[64];
+    const cJSON *parent;
     const char *name = NULL;
-    if (!first_present(json, "hidden_activation|hidden_act|activation_function|activation", key))
+    if (!first_present(json, "hidden_activation|hidden_act|activation_function|activation", &parent, key))
         return WEIR_OK;
-    TRY(weir_json_string(json, file, key, &name));
+    TRY(weir_json_string(parent, file, key, &name));
     if (!name)
         return WEIR_OK;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
@@ -114,48 +167,227 @@ static weir_status read_activation(struct weir_config *config, const cJSON *json
             config->activation = activations[i].act;
             return WEIR_OK;
         }
-    return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\" is \"%s\", an activation that weir does not know", file, key,
-                     name);
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\" is \"%s\", an activation that weir does not know", file, key, name);
 }
 
-/* transformers 5 has rope_parameters with everything in it; before that rope_theta and rope_scaling stood side by side.
- */
+static weir_status check_refused(const cJSON *json, const char *file)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char name[64];
+        const cJSON *parent;
+        const cJSON *member = member_of(json, refused[i].key, strlen(refused[i].key), &parent, name);
+        double value = cJSON_IsNumber(member) ? member->valuedouble : cJSON_IsTrue(member) ? 1 : 0;
+        if (member && !cJSON_IsNull(member) && value != refused[i].value)
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, refused[i].key, value);
+    }
+    return WEIR_OK;
+}
+
+/* ---- layers that differ ---- */
+
+/* "layer_types": full or sliding attention, one a layer. */
+static weir_status read_layer_types(struct weir_config *config, const cJSON *json, const char *file)
+{
+    const cJSON *types = weir_json_get(json, "layer_types"), *type;
+    int i = 0;
+    if (!types)
+        return WEIR_OK;
+    if (!cJSON_IsArray(types) || cJSON_GetArraySize(types) != config->n_layers)
+        return weir_fail(WEIR_E_INPUT, "%s: \"layer_types\" must list %d layers", file, config->n_layers);
+    config->some_sliding = true;
+    cJSON_ArrayForEach(type, types)
+    {
+        const char *name = cJSON_IsString(type) ? type->valuestring : "?";
+        bool sliding = strcmp(name, "sliding_attention") == 0;
+        if (!sliding && strcmp(name, "full_attention") != 0)
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: layer type \"%s\" is not implemented", file, name);
+        config->sliding[i++] = sliding;
+    }
+    return WEIR_OK;
+}
+
+/* Qwen: a window only when asked for, and from some layer on. */
+static weir_status read_window_layers(struct weir_config *config, const cJSON *json, const char *file)
+{
+    bool used = true;
+    int64_t first = 0;
+    TRY(weir_json_bool(json, file, "use_sliding_window", &used));
+    TRY(weir_json_int(json, file, "max_window_layers", 0, 1 << 30, &first));
+    if (!used)
+        config->window = 0;
+    if (config->some_sliding || !used || first == 0)
+        return WEIR_OK;
+    config->some_sliding = true;
+    for (int i = 0; i < config->n_layers; i++)
+        config->sliding[i] = i >= first;
+    return WEIR_OK;
+}
+
+/* A list of layers' flags, [n_layers] of 0 and 1, into flags[i] = (value == wanted). */
+static weir_status read_flags(uint8_t *flags, const struct weir_config *config, const cJSON *json, const char *file,
+                              const char *key, int wanted)
+{
+    const cJSON *list = weir_json_get(json, key), *value;
+    int i = 0;
+    if (!list)
+        return WEIR_OK;
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != config->n_layers)
+        return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must list %d layers", file, key, config->n_layers);
+    cJSON_ArrayForEach(value, list)
+    {
+        if (!cJSON_IsNumber(value) && !cJSON_IsBool(value))
+            return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must hold numbers", file, key);
+        flags[i++] = (cJSON_IsBool(value) ? cJSON_IsTrue(value) : value->valueint) == wanted;
+    }
+    return WEIR_OK;
+}
+
+/* "mlp_only_layers": numbers of the layers that are dense in a sparse model. */
+static weir_status read_dense_layers(struct weir_config *config, const cJSON *json, const char *file)
+{
+    const cJSON *list = weir_json_get(json, "mlp_only_layers"), *value;
+    cJSON_ArrayForEach(value, list)
+    {
+        if (!cJSON_IsNumber(value) || value->valueint < 0 || value->valueint >= config->n_layers)
+            return weir_fail(WEIR_E_INPUT, "%s: \"mlp_only_layers\" must hold numbers of layers", file);
+        config->dense[value->valueint] = 1;
+    }
+    for (int i = 0; config->sparse_step > 1 && i < config->n_layers; i++)
+        if ((i + 1) % config->sparse_step != 0)
+            config->dense[i] = 1;
+    return WEIR_OK;
+}
+
+static weir_status read_layers(struct weir_config *config, const cJSON *json, const char *file)
+{
+    TRY(read_layer_types(config, json, file));
+    TRY(read_window_layers(config, json, file));
+    TRY(read_flags(config->unrotated, config, json, file, "no_rope_layers", 0));
+    return read_dense_layers(config, json, file);
+}
+
+/* ---- rotation ---- */
+
+static weir_status read_factors(double **out, int *n, const cJSON *rope, const char *file, const char *key)
+{
+    const cJSON *list = weir_json_get(rope, key), *value;
+    int i = 0;
+    if (!list)
+        return WEIR_OK;
+    *n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (*n == 0 || *n > 4096)
+        return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must be a list of numbers", file, key);
+    weir_free(*out);
+    TRY(weir_alloc(out, (size_t)*n, sizeof **out));
+    cJSON_ArrayForEach(value, list)
+    {
+        if (!cJSON_IsNumber(value) || !(value->valuedouble > 0))
+            return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must hold numbers above 0", file, key);
+        (*out)[i++] = value->valuedouble;
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_one_rope(struct weir_config *config, struct weir_rope_config *out, const cJSON *rope,
+                                 const char *file)
+{
+    static const struct {
+        const char *key;
+        size_t field;
+    } numbers[] = {
+        {"rope_theta", offsetof(struct weir_rope_config, theta)},
+        {"factor", offsetof(struct weir_rope_config, factor)},
+        {"low_freq_factor", offsetof(struct weir_rope_config, low_freq_factor)},
+        {"high_freq_factor", offsetof(struct weir_rope_config, high_freq_factor)},
+        {"original_max_position_embeddings", offsetof(struct weir_rope_config, original_context)},
+        {"beta_fast", offsetof(struct weir_rope_config, beta_fast)},
+        {"beta_slow", offsetof(struct weir_rope_config, beta_slow)},
+        {"attention_factor", offsetof(struct weir_rope_config, attention_factor)},
+        {"mscale", offsetof(struct weir_rope_config, mscale)},
+        {"mscale_all_dim", offsetof(struct weir_rope_config, mscale_all_dim)},
+    };
+    const char *type = NULL;
+    bool truncate = true;
+    int n_short = 0;
+    TRY(weir_json_string(rope, file, "type", &type));
+    TRY(weir_json_string(rope, file, "rope_type", &type));
+    if (type && strlen(type) >= sizeof out->type)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented", file, type);
+    if (type)
+        snprintf(out->type, sizeof out->type, "%s", type);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        TRY(weir_json_number(rope, file, numbers[i].key, (double *)(void *)((char *)out + numbers[i].field)));
+    TRY(weir_json_bool(rope, file, "truncate", &truncate));
+    out->untruncated = !truncate;
+    TRY(weir_json_number(rope, file, "partial_rotary_factor", &config->rotary_factor));
+    TRY(read_factors(&out->short_factors, &n_short, rope, file, "short_factor"));
+    TRY(read_factors(&out->long_factors, &out->n_factors, rope, file, "long_factor"));
+    if (n_short != out->n_factors)
+        return weir_fail(WEIR_E_INPUT, "%s: \"short_factor\" and \"long_factor\" differ in length", file);
+    return WEIR_OK;
+}
+
+/* transformers 5 has rope_parameters with everything in it, perhaps by type of layer; before that rope_theta and rope_scaling
+   stood side by side. */
 static weir_status read_rope(struct weir_config *config, const cJSON *json, const char *file)
 {
     const cJSON *rope = weir_json_get(json, "rope_parameters");
-    const char *type = NULL;
     if (!rope)
         rope = weir_json_get(json, "rope_scaling");
     if (!rope)
         return WEIR_OK;
     if (!cJSON_IsObject(rope))
         return weir_fail(WEIR_E_INPUT, "%s: \"rope_parameters\" must be an object", file);
-    TRY(weir_json_string(rope, file, "type", &type));
-    TRY(weir_json_string(rope, file, "rope_type", &type));
-    if (type && strlen(type) >= sizeof config->rope.type)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented", file, type);
-    if (type)
-        snprintf(config->rope.type, sizeof config->rope.type, "%s", type);
-    TRY(weir_json_number(rope, file, "rope_theta", &config->rope_theta));
-    TRY(weir_json_number(rope, file, "factor", &config->rope.factor));
-    TRY(weir_json_number(rope, file, "low_freq_factor", &config->rope.low_freq_factor));
-    TRY(weir_json_number(rope, file, "high_freq_factor", &config->rope.high_freq_factor));
-    return weir_json_number(rope, file, "original_max_position_embeddings", &config->rope.original_context);
-}
-
-static weir_status check_refused(const cJSON *json, const char *file)
-{
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        bool value = refused[i].value;
-        TRY(weir_json_bool(json, file, refused[i].key, &value));
-        if (value != refused[i].value)
-            return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %s is not implemented", file, refused[i].key,
-                             value ? "true" : "false");
+    const cJSON *full = weir_json_get(rope, "full_attention"), *sliding = weir_json_get(rope, "sliding_attention");
+    if (full && sliding) {
+        config->two_ropes = true;
+        TRY(read_one_rope(config, &config->rope[1], sliding, file));
     }
-    return WEIR_OK;
+    return read_one_rope(config, &config->rope[0], full ? full : rope, file);
 }
 
 /* ---- what follows from the rest, and whether it makes sense ---- */
+
+static weir_status derive_heads(struct weir_config *c, const char *file)
+{
+    if (c->n_kv_heads == 0)
+        c->n_kv_heads = c->n_heads;
+    if (c->n_heads % c->n_kv_heads != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: %d heads cannot share %d key-value heads evenly", file, c->n_heads,
+                         c->n_kv_heads);
+    if (c->d_head > 0)
+        return WEIR_OK;
+    if (c->d_model % c->n_heads != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: %d dimensions cannot be cut into %d heads", file, c->d_model, c->n_heads);
+    c->d_head = c->d_model / c->n_heads;
+    return WEIR_OK;
+}
+
+static weir_status derive_rotation(struct weir_config *c, const char *file)
+{
+    if (c->rotary == WEIR_ROTARY_NONE)
+        return WEIR_OK;
+    if (c->rotary_dims == 0)
+        c->rotary_dims = (int)(c->d_head * (c->rotary_factor > 0 ? c->rotary_factor : 1));
+    if (c->rotary_dims < 2 || c->rotary_dims > c->d_head || c->rotary_dims % 2 != 0)
+        return weir_fail(WEIR_E_INPUT, "%s: %d of %d head dimensions cannot be rotated in pairs", file, c->rotary_dims,
+                         c->d_head);
+    for (int i = 0; i < (c->two_ropes ? WEIR_MAX_ROPES : 1); i++)
+        if (!(c->rope[i].theta > 0))
+            return weir_fail(WEIR_E_INPUT, "%s: \"rope_theta\" must be above 0", file);
+    return WEIR_OK;
+}
+
+static weir_status derive_experts(struct weir_config *c, const char *file)
+{
+    if (c->n_experts == 0)
+        return WEIR_OK;
+    if (c->n_active == 0 || c->n_active > c->n_experts)
+        return weir_fail(WEIR_E_INPUT, "%s: %d of %d experts cannot be chosen", file, c->n_active, c->n_experts);
+    if (c->d_expert == 0)
+        c->d_expert = c->d_mlp;
+    return WEIR_OK;
+}
 
 static weir_status derive(struct weir_config *c, const char *file)
 {
@@ -164,36 +396,22 @@ static weir_status derive(struct weir_config *c, const char *file)
                          c->n_layers == 0  ? "layers"
                          : c->n_heads == 0 ? "heads"
                                            : "dimensions");
-    if (c->n_kv_heads == 0)
-        c->n_kv_heads = c->n_heads;
-    if (c->n_heads % c->n_kv_heads != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: %d heads cannot share %d key-value heads evenly", file, c->n_heads,
-                         c->n_kv_heads);
-    if (c->d_head == 0) {
-        if (c->d_model % c->n_heads != 0)
-            return weir_fail(WEIR_E_INPUT, "%s: %d dimensions cannot be cut into %d heads", file, c->d_model,
-                             c->n_heads);
-        c->d_head = c->d_model / c->n_heads;
-    }
+    TRY(derive_heads(c, file));
     if (c->d_mlp == 0)
         c->d_mlp = 4 * c->d_model;
-    if (c->rotary_dims == 0)
-        c->rotary_dims = c->d_head;
-    if (c->rotary != WEIR_ROTARY_NONE && (c->rotary_dims > c->d_head || c->rotary_dims % 2 != 0))
-        return weir_fail(WEIR_E_INPUT, "%s: %d of %d head dimensions cannot be rotated in pairs", file, c->rotary_dims,
-                         c->d_head);
+    if (c->d_embed == 0)
+        c->d_embed = c->d_model;
+    if (c->embed_scale_by_width)
+        c->embed_scale = sqrt((double)c->d_model);
     if (!(c->eps >= 0 && c->eps < 1))
         return weir_fail(WEIR_E_INPUT, "%s: a norm's epsilon of %g makes no sense", file, c->eps);
-    if (c->rotary != WEIR_ROTARY_NONE && !(c->rope_theta > 0))
-        return weir_fail(WEIR_E_INPUT, "%s: \"rope_theta\" must be above 0", file);
-    return WEIR_OK;
+    TRY(derive_rotation(c, file));
+    return derive_experts(c, file);
 }
 
-weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family, const cJSON *json,
-                                  const char *file)
+static weir_status find_family(const struct weir_family **family, const cJSON *json, const char *file)
 {
     const char *model_type = NULL;
-    bool scaled = true;
     if (!cJSON_IsObject(json))
         return weir_fail(WEIR_E_INPUT, "%s: is not a JSON object", file);
     TRY(weir_json_string(json, file, "model_type", &model_type));
@@ -202,16 +420,27 @@ weir_status weir_config_from_json(struct weir_config *out, const struct weir_fam
     *family = weir_family_of_model_type(model_type);
     if (!*family)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: model_type \"%s\" is not a family that weir knows", file, model_type);
+    return WEIR_OK;
+}
+
+weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family, const cJSON *json,
+                                  const char *file)
+{
+    bool scaled = true;
+    TRY(find_family(family, json, file));
     *out = (*family)->defaults;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_json_key(out, &keys[i], json, file));
     TRY(read_activation(out, json, file));
+    TRY(read_layers(out, json, file));
     TRY(read_rope(out, json, file));
     TRY(check_refused(json, file));
     TRY(weir_json_bool(json, file, "scale_attn_weights", &scaled));
-    out->scores_unscaled = !scaled;
+    out->scores_unscaled = out->scores_unscaled || !scaled;
     if (out->n_vocab == 0)
         return weir_fail(WEIR_E_INPUT, "%s: has no \"vocab_size\"", file);
+    if ((*family)->refine)
+        TRY((*family)->refine(out, json, file));
     return derive(out, file);
 }
 
@@ -229,6 +458,8 @@ static weir_status read_gguf_key(struct weir_config *config, const struct key *k
         return WEIR_OK;
     if (key->kind == DOUBLE)
         return weir_gguf_number(gguf, name, field(config, key->field));
+    if (key->kind == BOOL)
+        return weir_gguf_bool(gguf, name, field(config, key->field));
     TRY(weir_gguf_int(gguf, name, &number));
     if (number < 1 || number > key->max)
         return weir_fail(WEIR_E_INPUT, "%s: %s is %lld; it must be from 1 to %lld", gguf->path, name, (long long)number,
@@ -239,16 +470,17 @@ static weir_status read_gguf_key(struct weir_config *config, const struct key *k
 
 static weir_status read_gguf_rope(struct weir_config *config, const struct weir_gguf *gguf, const char *architecture)
 {
+    struct weir_rope_config *rope = &config->rope[0];
     char name[128];
     snprintf(name, sizeof name, "%s.rope.scaling.type", architecture);
     const struct weir_gguf_value *type = weir_gguf_find(gguf, name);
     if (!type)
         return WEIR_OK;
-    if (type->type != WEIR_GGUF_STRING || type->s.n >= sizeof config->rope.type)
+    if (type->type != WEIR_GGUF_STRING || type->s.n >= sizeof rope->type)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: %s is not one that weir knows", gguf->path, name);
     if (type->s.n == 4 && memcmp(type->s.data, "none", 4) == 0)
         return WEIR_OK;
-    snprintf(config->rope.type, sizeof config->rope.type, "%.*s", (int)type->s.n, type->s.data);
+    snprintf(rope->type, sizeof rope->type, "%.*s", (int)type->s.n, type->s.data);
     return WEIR_OK;
 }
 
@@ -265,32 +497,62 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: architecture \"%s\" is not a family that weir knows", gguf->path,
                          architecture);
     *out = (*family)->defaults;
-    out->tied = true; /* GGUF has no such key: an output matrix that is there wins */
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_gguf_key(out, &keys[i], gguf, architecture));
     TRY(read_gguf_rope(out, gguf, architecture));
+    if ((*family)->refine)
+        TRY((*family)->refine(out, NULL, gguf->path));
     return derive(out, gguf->path);
+}
+
+void weir_config_close(struct weir_config *config)
+{
+    for (int i = 0; i < WEIR_MAX_ROPES; i++) {
+        weir_free(config->rope[i].short_factors);
+        weir_free(config->rope[i].long_factors);
+    }
+    *config = (struct weir_config){0};
 }
 
 /* ---- specs ---- */
 
+static double score_scale(const struct weir_config *c, int layer)
+{
+    double scale = c->scores_unscaled   ? 1
+                   : c->score_scale > 0 ? c->score_scale
+                                        : 1 / sqrt(c->score_scalar > 0 ? c->score_scalar : (double)c->d_head);
+    return c->scores_by_layer ? scale / (layer + 1) : scale;
+}
+
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c, int layer)
 {
-    double scale = c->scores_unscaled ? 1.0 : 1.0 / sqrt((double)c->d_head);
-    if (c->scores_by_layer)
-        scale /= layer + 1;
+    bool sliding = c->window > 0 && (!c->some_sliding || c->sliding[layer]);
+    bool sparse = c->n_experts > 0 && !c->dense[layer];
     *out = (struct weir_layer_spec){
         .n_heads = c->n_heads,
         .n_kv_heads = c->n_kv_heads,
         .d_head = c->d_head,
-        .score_scale = (float)scale,
-        .window = c->window,
-        .rotary = c->rotary,
+        .score_scale = (float)score_scale(c, layer),
+        .score_cap = (float)c->score_cap,
+        .qkv_clip = (float)c->qkv_clip,
+        .window = sliding ? c->window : 0,
+        .alibi = c->alibi,
+        .rotary = c->unrotated[layer] ? WEIR_ROTARY_NONE : c->rotary,
         .rotary_dims = c->rotary_dims,
+        .rope = c->two_ropes && c->sliding[layer],
+        .qk_norm = c->qk_norm,
+        .qk_norm_kind = c->qk_norm_kind,
         .norm = c->norm,
+        .post_norm = c->post_norm,
         .eps = (float)c->eps,
         .gated = c->gated,
         .activation = c->activation,
-        .d_mlp = c->d_mlp,
+        .d_mlp = sparse ? c->d_expert : c->d_mlp,
+        .n_experts = sparse ? c->n_experts : 0,
+        .n_active = c->n_active,
+        .active_sum_to_one = c->active_sum_to_one,
+        .parallel = c->parallel,
+        .shared_norm = c->parallel && c->shared_norm,
+        .branch_scale = c->branch_scale > 0 ? (float)c->branch_scale : 1,
     };
 }

@@ -1,12 +1,16 @@
-/* What a model is made of, after its configuration was read: one layer_spec a layer, because anything may vary by
-   layer. The engine reads these fields and nothing else; it never asks for a family. */
+/* What a model is made of, after its configuration was read: one layer_spec a layer, because anything may vary by layer.
+   The engine reads these fields and nothing else; it never asks for a family. */
 #ifndef WEIR_MODEL_SPEC_H
 #define WEIR_MODEL_SPEC_H
 
 #include "base/status.h"
 #include "tensor/ops.h"
 
-enum weir_norm_kind { WEIR_NORM_NONE, WEIR_NORM_LAYER, WEIR_NORM_RMS };
+enum weir_norm_kind {
+    WEIR_NORM_NONE, /* there is no such norm: what goes in comes out */
+    WEIR_NORM_LAYER,
+    WEIR_NORM_RMS
+};
 
 enum weir_rotary {
     WEIR_ROTARY_NONE,
@@ -14,32 +18,66 @@ enum weir_rotary {
     WEIR_ROTARY_PAIRS   /* dimension 2i turns with 2i + 1 (GPT-J) */
 };
 
+/* What is normed of queries and keys before they are rotated. */
+enum weir_qk_norm {
+    WEIR_QK_NORM_NONE,
+    WEIR_QK_NORM_HEAD, /* each head by itself */
+    WEIR_QK_NORM_WIDTH /* all heads of a position together */
+};
+
+/* What is added to the scores of a head with slope m. Press et al. 2021 (ALiBi). */
+enum weir_alibi {
+    WEIR_ALIBI_NONE,
+    WEIR_ALIBI_FROM_START, /* m key */
+    WEIR_ALIBI_FROM_END    /* m (key - (length - 1)): the same pattern, other scores */
+};
+
+enum { WEIR_MAX_ROPES = 2 }; /* kinds of layers that rotate by different angles */
+
 struct weir_layer_spec {
     /* attention */
     int n_heads, n_kv_heads, d_head;
-    float score_scale; /* scores = score_scale q k */
-    int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
+    float score_scale;         /* scores = score_scale q k */
+    float score_cap;           /* scores = cap tanh(scores / cap); 0: none */
+    float qkv_clip;            /* q, k and v are cut to +- this; 0: none */
+    int window;                /* a query sees the last `window` keys, itself included; 0: all before it */
+    enum weir_alibi alibi;
     enum weir_rotary rotary;
-    int rotary_dims; /* the first so many of d_head turn */
+    int rotary_dims;           /* the first so many of d_head turn */
+    int rope;                  /* which of the model's ropes */
+    enum weir_qk_norm qk_norm;
+    enum weir_norm_kind qk_norm_kind;
 
     /* norms */
-    enum weir_norm_kind norm; /* ln1 and ln2 */
+    enum weir_norm_kind norm;      /* ln1 and ln2, before the branches */
+    enum weir_norm_kind post_norm; /* ln1_post and ln2_post, on what the branches give */
     float eps;
 
     /* MLP */
-    bool gated; /* f(x W_gate) * (x W_up), else f(x W_in) */
+    bool gated;                /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
     int d_mlp;
+    int n_experts;             /* 0: dense */
+    int n_active;              /* experts a position */
+    bool active_sum_to_one;    /* the chosen experts' weights are divided by their sum */
 
-    bool parallel; /* attention and MLP read the same stream and are added together */
+    bool parallel;             /* attention and MLP read the same stream and are added together */
+    bool shared_norm;          /* ... and the same norm of it */
+    float branch_scale;        /* what a branch gives is multiplied by this before it is added */
 };
 
-/* How fast each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by
-   `attention_factor` too. */
+/* How fast each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by `factor` too.
+   Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from `long_inv_freq`, or grows
+   with the length (dynamic). */
 struct weir_rope {
-    float *inv_freq; /* [rotary_dims / 2] */
-    int n;
-    float attention_factor; /* YaRN and LongRoPE; else 1 */
+    int n;                  /* rotary_dims / 2 */
+    float *inv_freq;        /* [n] */
+    float *long_inv_freq;   /* [n]; NULL: the same at every length */
+    double factor;          /* YaRN and LongRoPE scale q and k; else 1 */
+    double dynamic_factor;  /* NTK scaling by length; 0: none */
+    double theta;           /* for dynamic */
+    int rotary_dims;
+    double long_from;
 };
 
 #endif
