@@ -102,9 +102,9 @@ void print_text(const char *text)
 
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
-    to[0] = '|';
-    text_cut(to + 1, size - 2, token, columns - 2);
-    strcat(text_tame(to), "|");
+    char text[128];
+    text_cut(text, sizeof text, token, columns - 2);
+    snprintf(to, size, "|%s|", text_tame(text));
 }
 
 static void print_spaces(size_t n)
@@ -155,19 +155,26 @@ const char *short_number(char to[32], double value)
 
 weir_status table_add(struct table *table, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
+    char **cell;
     TRY(weir_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells));
+    cell = &table->cells[table->n_cells];
     va_start(args, format);
-    va_copy(again, args);
     size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
     va_end(args);
-    weir_status status = weir_alloc(&table->cells[table->n_cells], n, 1);
-    if (status == WEIR_OK)
-        vsnprintf(table->cells[table->n_cells], n, format, again);
-    va_end(again);
-    TRY(status);
-    text_tame(table->cells[table->n_cells++]);
+    TRY(weir_alloc(cell, n, 1));
+    table->n_cells++;
+    va_start(args, format);
+    vsnprintf(*cell, n, format, args);
+    va_end(args);
+    text_tame(*cell);
     return WEIR_OK;
+}
+
+/* Which column cell i stands in. */
+static size_t column_of(const struct table *table, size_t i)
+{
+    return table->n_columns > 0 ? i % table->n_columns : 0;
 }
 
 static void measure(const struct table *table, size_t *widths)
@@ -176,8 +183,8 @@ static void measure(const struct table *table, size_t *widths)
         widths[i] = text_columns(table->names[i]);
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t n = text_columns(table->cells[i]);
-        if (n > widths[i % table->n_columns])
-            widths[i % table->n_columns] = n;
+        if (n > widths[column_of(table, i)])
+            widths[column_of(table, i)] = n;
     }
 }
 
@@ -224,7 +231,7 @@ weir_status table_print(struct table *table)
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         status = print_cell(table, i, table->names[i], widths[i]);
     for (size_t i = 0; i < table->n_cells && status == WEIR_OK; i++)
-        status = print_cell(table, i % n, table->cells[i], widths[i % n]);
+        status = print_cell(table, column_of(table, i), table->cells[i], widths[column_of(table, i)]);
     weir_free(widths);
     return status;
 }

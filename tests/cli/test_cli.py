@@ -24,7 +24,8 @@ SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
 FILES = "whole equal unequal f16 units rows one_layer".split()
 CLEAN = {name: value for name, value in os.environ.items()
          if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
-VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"in \d+\.\d s"), "in N s"),
+VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),
+           (re.compile(r"about \d\S* \w+"), "about SIZE"),
            (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
 
 
