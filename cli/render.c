@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-enum { LEAST_FLEXIBLE = 8, GAP = 2, MOST_COLUMNS = 100000 };
+enum { LEAST_FLEXIBLE = 8, GAP = 2, MOST_COLUMNS = 100000, MOST_CELL = 2048 };
 
 /* ---- the terminal ---- */
 
@@ -103,8 +103,8 @@ void print_text(const char *text)
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
     char text[128];
-    text_cut(text, sizeof text, token, columns - 2);
-    snprintf(to, size, "|%s|", text_tame(text));
+    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, token, columns - 2);
+    snprintf(to, size, "|%.*s|", (int)size - 3, text_tame(text));
 }
 
 static void print_spaces(size_t n)
@@ -153,22 +153,22 @@ const char *short_number(char to[32], double value)
 
 /* ---- tables ---- */
 
+static weir_status add_cell(struct table *table, const char *text)
+{
+    TRY(weir_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells));
+    TRY(weir_copy_string(&table->cells[table->n_cells], text));
+    text_tame(table->cells[table->n_cells++]);
+    return WEIR_OK;
+}
+
 weir_status table_add(struct table *table, const char *format, ...)
 {
+    char text[MOST_CELL];
     va_list args;
-    char **cell;
-    TRY(weir_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells));
-    cell = &table->cells[table->n_cells];
     va_start(args, format);
-    size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    TRY(weir_alloc(cell, n, 1));
-    table->n_cells++;
-    va_start(args, format);
-    vsnprintf(*cell, n, format, args);
-    va_end(args);
-    text_tame(*cell);
-    return WEIR_OK;
+    return add_cell(table, text);
 }
 
 /* Which column cell i stands in. */

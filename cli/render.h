@@ -43,6 +43,7 @@ struct table {
     char **cells; /* [n_cells] row by row */
 };
 
+/* Adds the next cell, cut to 2047 bytes. */
 WEIR_CHECKED __attribute__((format(printf, 2, 3))) weir_status table_add(struct table *table, const char *format, ...);
 WEIR_CHECKED weir_status table_print(struct table *table);
 void table_close(struct table *table);
