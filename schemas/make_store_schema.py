@@ -155,6 +155,18 @@ def schema():
     }
 
 
+def pretty(value, indent=""):
+    """JSON with what fits on a line on one line."""
+    line = json.dumps(value)
+    if len(line) + len(indent) <= 120 or not isinstance(value, (dict, list)):
+        return line
+    deeper = indent + " "
+    if isinstance(value, dict):
+        inside, (first, last) = [f"{json.dumps(k)}: {pretty(v, deeper)}" for k, v in value.items()], "{}"
+    else:
+        inside, (first, last) = [pretty(v, deeper) for v in value], "[]"
+    return f"{first}\n{deeper}" + f",\n{deeper}".join(inside) + f"\n{indent}{last}"
+
+
 if __name__ == "__main__":
-    json.dump(schema(), sys.stdout, indent=1)
-    print()
+    sys.stdout.write(pretty(schema()) + "\n")

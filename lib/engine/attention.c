@@ -196,7 +196,7 @@ static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_he
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
     weir_buffer *old;
-    TRY(weir_renew(run, value, &old, total_pos * n_heads * d_head));
+    TRY(weir_renew(run, value, &old, n_heads * d_head));
     struct rotation r = {run, (*value)->data, old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2, spec->rotary};
     weir_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
     weir_drop(&old);
@@ -365,7 +365,7 @@ static weir_status attend(struct weir_run *run, int layer)
         TRY(weir_take(run, &run->scores, squares));
     if (edits_scores || weir_plan_wants(plan, WEIR_P_PATTERN, layer))
         TRY(weir_take(run, &run->pattern, squares));
-    TRY(weir_take(run, &run->z, weir_total_pos(run) * (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
+    TRY(weir_take_rows(run, &run->z, (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
     attend_by(&a, edits_scores ? SCORE : edits_pattern ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX);
     TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
     if (edits_scores)

@@ -28,7 +28,7 @@ static weir_status activate(struct weir_run *run, const struct weir_layer_spec *
 {
     size_t d_mlp = (size_t)spec->d_mlp, total_pos = weir_total_pos(run);
     weir_buffer *pre;
-    TRY(weir_renew(run, &run->mlp_pre, &pre, total_pos * d_mlp));
+    TRY(weir_renew(run, &run->mlp_pre, &pre, d_mlp));
     weir_drop(&run->mlp_post);
     run->mlp_post = run->mlp_pre;
     run->mlp_pre = NULL;
@@ -50,7 +50,7 @@ static weir_status read_stream(struct weir_run *run, int layer)
         weir_buffer_retain(run->spare);
         return WEIR_OK;
     }
-    TRY(weir_take(run, &run->spare, n));
+    TRY(weir_take_rows(run, &run->spare, (size_t)run->model->config.d_model));
     memcpy(run->spare->data, run->stream->data, n * sizeof(float));
     return weir_at(run, WEIR_P_MLP_IN, layer, &run->spare);
 }

@@ -1,6 +1,7 @@
 /* What attention and MLP are made of, and both ends of the pass: embedding, norms, linear maps, unembedding. */
 #include "engine/run.h"
 #include "points/points.h"
+#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ weir_status weir_add_to_stream(struct weir_run *run, const weir_buffer *what)
 {
     size_t d_model = (size_t)run->model->config.d_model, total_pos = weir_total_pos(run);
     weir_buffer *old;
-    TRY(weir_renew(run, &run->stream, &old, total_pos * d_model));
+    TRY(weir_renew(run, &run->stream, &old, d_model));
     struct addition sum = {run->stream->data, old->data, what->data, d_model};
     weir_rows(run, total_pos, d_model, add_rows, &sum);
     weir_drop(&old);
@@ -62,13 +63,13 @@ static void embed_positions(const struct weir_run *run, float *out /* [total_pos
 
 weir_status weir_embed(struct weir_run *run)
 {
-    size_t n = weir_total_pos(run) * (size_t)run->model->config.d_model;
-    TRY(weir_take(run, &run->stream, n));
+    size_t d_model = (size_t)run->model->config.d_model;
+    TRY(weir_take_rows(run, &run->stream, d_model));
     embed_tokens(run, run->stream->data);
     TRY(weir_at(run, WEIR_P_EMBED, -1, &run->stream));
     if (!run->model->config.learned_positions)
         return WEIR_OK;
-    TRY(weir_take(run, &run->spare, n));
+    TRY(weir_take_rows(run, &run->spare, d_model));
     embed_positions(run, run->spare->data);
     TRY(weir_at(run, WEIR_P_POS_EMBED, -1, &run->spare));
     TRY(weir_add_to_stream(run, run->spare));
@@ -153,7 +154,7 @@ weir_status weir_norm(struct weir_run *run, weir_buffer **out, const weir_buffer
 {
     size_t d = (size_t)run->model->config.d_model, total_pos = weir_total_pos(run);
     struct norming n = {.in = in->data, .weights = weights, .d = d, .eps = eps, .centred = kind == WEIR_NORM_LAYER};
-    TRY(weir_take(run, out, total_pos * d));
+    TRY(weir_take_rows(run, out, d));
     n.out = (*out)->data;
     if (weir_plan_wants(&run->plan, first_point, layer) || weir_plan_wants(&run->plan, first_point + 1, layer))
         TRY(norm_in_steps(run, out, &n, first_point, layer));
@@ -167,10 +168,9 @@ weir_status weir_norm(struct weir_run *run, weir_buffer **out, const weir_buffer
 weir_status weir_linear(struct weir_run *run, weir_buffer **out, const weir_buffer *in,
                         const struct weir_linear *linear)
 {
-    size_t total_pos = weir_total_pos(run);
-    TRY(weir_take(run, out, total_pos * linear->w.n_out));
-    weir_matmul_run(run->matmul, (*out)->data, linear->w.n_out, in->data, linear->w.n_in, total_pos, &linear->w,
-                    linear->bias);
+    TRY(weir_take_rows(run, out, linear->w.n_out));
+    weir_matmul_run(run->matmul, (*out)->data, linear->w.n_out, in->data, linear->w.n_in,
+                    weir_gemm_rows(weir_total_pos(run)), &linear->w, linear->bias);
     return WEIR_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include "base/alloc.h"
+#include "tensor/gemm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,13 +20,18 @@ weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n)
     return weir_buffer_take(slot, run->buffers, n);
 }
 
+weir_status weir_take_rows(struct weir_run *run, weir_buffer **slot, size_t width)
+{
+    return weir_take(run, slot, (weir_total_pos(run) + WEIR_GEMM_SLACK) * width);
+}
+
 void weir_drop(weir_buffer **slot)
 {
     weir_buffer_release(*slot);
     *slot = NULL;
 }
 
-weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t n)
+weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t width)
 {
     *old = *slot;
     if (!weir_buffer_is_shared(*slot)) {
@@ -33,7 +39,7 @@ weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **o
         return WEIR_OK;
     }
     *slot = NULL;
-    weir_status status = weir_take(run, slot, n);
+    weir_status status = weir_take_rows(run, slot, width);
     if (status != WEIR_OK)
         weir_drop(old);
     return status;

@@ -64,11 +64,14 @@ static inline size_t weir_total_pos(const struct weir_run *run)
 
 /* Puts a buffer of n floats into *slot, giving up what was there. */
 WEIR_CHECKED weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n);
+/* The same for total_pos rows of `width` floats, with room behind them for rows that products compute for nobody
+   (tensor/gemm.h). What products read or write is taken this way. */
+WEIR_CHECKED weir_status weir_take_rows(struct weir_run *run, weir_buffer **slot, size_t width);
 /* Gives up what is in *slot. */
 void weir_drop(weir_buffer **slot);
-/* The buffer to write a new value of n floats to, when it may take the place of the one in *slot: that one if nobody
+/* The buffer to write a new value of total_pos rows to, when it may take the place of the one in *slot: that one if nobody
    else holds it, else a new one. The old is kept alive in *old (drop it) so that it can be read. */
-WEIR_CHECKED weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t n);
+WEIR_CHECKED weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t width);
 
 /* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once a prompt. *value
    may be replaced by a private copy when it is about to be edited. */

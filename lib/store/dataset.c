@@ -217,7 +217,7 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
                              struct weir_scratch *scratch, const char *path)
 {
     const struct weir_layout *l = &dataset->layout;
-    hsize_t start[WEIR_MAX_RANK], count[WEIR_MAX_RANK], memory[WEIR_MAX_RANK], zero[WEIR_MAX_RANK] = {0};
+    hsize_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK], memory[WEIR_MAX_RANK], zero[WEIR_MAX_RANK] = {0};
     chunk_offset(start, dataset, lead, box);
     for (int a = 0; a < l->rank; a++) {
         memory[a] = l->chunk[a];

@@ -135,29 +135,83 @@ static bool add_shape(cJSON *to, hid_t dataset, int *rank)
     return fine;
 }
 
-static herr_t visit_scale(hid_t dataset, unsigned axis, hid_t scale, void *payload)
+/* The library's own H5DSget_label and H5DSiterate_scales free what they never read when an attribute is damaged
+   (1.10.8): the two attributes behind them are read here. Opens one that has `rank` values; H5I_INVALID_HID when it has
+   not. */
+static hid_t open_list(hid_t dataset, const char *name, int rank, H5T_class_t class, hid_t *type)
 {
-    char name[NAME_SIZE] = "";
-    (void)dataset, (void)axis;
-    if (H5Iget_name(scale, name, sizeof name) < 0)
-        return -1;
-    return append(payload, cJSON_CreateString(name)) ? 0 : -1;
+    *type = H5I_INVALID_HID;
+    if (H5Aexists(dataset, name) <= 0)
+        return H5I_INVALID_HID;
+    hid_t attr = H5Aopen(dataset, name, H5P_DEFAULT), space = attr >= 0 ? H5Aget_space(attr) : H5I_INVALID_HID;
+    *type = attr >= 0 ? H5Aget_type(attr) : H5I_INVALID_HID;
+    bool fits = space >= 0 && H5Sget_simple_extent_npoints(space) == rank && H5Tget_class(*type) == class;
+    weir_h5_close(&space);
+    if (!fits) {
+        weir_h5_close(type);
+        weir_h5_close(&attr);
+    }
+    return attr;
 }
 
-/* "dims": the label of each axis, null where there is none; "scales": what is attached to each. */
+/* "dims": the label of each axis, null where there is none. */
+static bool add_labels(cJSON *to, hid_t dataset, int rank)
+{
+    char *labels[H5S_MAX_RANK] = {NULL};
+    cJSON *dims = cJSON_AddArrayToObject(to, "dims");
+    hid_t type, attr = open_list(dataset, "DIMENSION_LABELS", rank, H5T_STRING, &type);
+    bool read = attr >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attr, type, labels) >= 0, fine = dims != NULL;
+    for (int a = 0; a < rank; a++) {
+        bool named = read && labels[a] && labels[a][0];
+        fine = fine && append(dims, named ? cJSON_CreateString(labels[a]) : cJSON_CreateNull());
+        if (read)
+            H5free_memory(labels[a]);
+    }
+    weir_h5_close(&type);
+    weir_h5_close(&attr);
+    return fine;
+}
+
+static bool is_reference_list(hid_t type)
+{
+    hid_t base = H5Tget_super(type);
+    bool fits = base >= 0 && H5Tequal(base, H5T_STD_REF_OBJ) > 0;
+    weir_h5_close(&base);
+    return fits;
+}
+
+static cJSON *scale_name(hid_t dataset, const hobj_ref_t *reference)
+{
+    char name[NAME_SIZE] = "";
+    hid_t scale = H5Rdereference2(dataset, H5P_DEFAULT, H5R_OBJECT, reference);
+    bool named = scale >= 0 && H5Iget_name(scale, name, sizeof name) > 0;
+    weir_h5_close(&scale);
+    return named ? cJSON_CreateString(name) : cJSON_CreateNull();
+}
+
+/* "scales": the names of what is attached to each axis. */
+static bool add_scales(cJSON *to, hid_t dataset, int rank)
+{
+    hvl_t lists[H5S_MAX_RANK] = {{0, NULL}};
+    cJSON *scales = cJSON_AddArrayToObject(to, "scales");
+    hid_t type, attr = open_list(dataset, "DIMENSION_LIST", rank, H5T_VLEN, &type);
+    bool read = attr >= 0 && is_reference_list(type) && H5Aread(attr, type, lists) >= 0, fine = scales != NULL;
+    for (int a = 0; a < rank; a++) {
+        cJSON *list = cJSON_CreateArray();
+        fine = fine && append(scales, list);
+        for (size_t i = 0; read && fine && i < lists[a].len; i++)
+            fine = append(list, scale_name(dataset, (const hobj_ref_t *)lists[a].p + i));
+        if (read)
+            H5free_memory(lists[a].p);
+    }
+    weir_h5_close(&type);
+    weir_h5_close(&attr);
+    return fine;
+}
+
 static bool add_dims(cJSON *to, hid_t dataset, int rank)
 {
-    cJSON *dims = cJSON_AddArrayToObject(to, "dims"), *scales = cJSON_AddArrayToObject(to, "scales");
-    bool fine = dims && scales;
-    for (int a = 0; a < rank && fine; a++) {
-        char label[NAME_SIZE] = "";
-        cJSON *list = cJSON_CreateArray();
-        bool labelled = H5DSget_label(dataset, (unsigned)a, label, sizeof label) > 0 && label[0];
-        fine = append(dims, labelled ? cJSON_CreateString(label) : cJSON_CreateNull()) && append(scales, list);
-        if (fine && H5DSget_num_scales(dataset, (unsigned)a) > 0)
-            H5DSiterate_scales(dataset, (unsigned)a, NULL, visit_scale, list);
-    }
-    return fine;
+    return add_labels(to, dataset, rank) && add_scales(to, dataset, rank);
 }
 
 static const char *filter_name(H5Z_filter_t id)

@@ -285,8 +285,8 @@ weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RA
         weir_h5_close(out);
         return weir_fail(WEIR_E_INPUT, "%s: %s: has %d axes, at most %d are known", where, path, *rank, WEIR_MAX_RANK);
     }
-    for (int a = 0; a < *rank; a++)
-        shape[a] = (size_t)dims[a];
+    for (int a = 0; a < WEIR_MAX_RANK; a++)
+        shape[a] = a < *rank ? (size_t)dims[a] : 0;
     if (is_elsewhere(*out)) {
         weir_h5_close(out);
         return weir_fail(WEIR_E_INPUT, "%s: %s: its data lies outside the file", where, path);

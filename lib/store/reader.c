@@ -116,7 +116,7 @@ static weir_status read_root(weir_file *file)
 static weir_status read_dim(weir_file *file, int dim)
 {
     const char *name = weir_dim_name(dim);
-    size_t shape[WEIR_MAX_RANK];
+    size_t shape[WEIR_MAX_RANK] = {0};
     hid_t id;
     int rank;
     if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
@@ -169,8 +169,8 @@ static weir_status type_of(const weir_file *file, enum weir_elem *elem, size_t *
 static weir_status open_set(weir_file *file, int set)
 {
     const struct weir_set *s = weir_set_at(set);
-    size_t shape[WEIR_MAX_RANK], width;
-    enum weir_elem elem;
+    size_t shape[WEIR_MAX_RANK] = {0}, width;
+    enum weir_elem elem = WEIR_ELEM_F32;
     int rank;
     if (!s->required && set < WEIR_S_NEXT_ID && H5Lexists(file->id, s->path, H5P_DEFAULT) <= 0)
         return WEIR_OK;
@@ -216,7 +216,7 @@ static weir_status read_lengths(weir_file *file)
                              file->lengths[i], file->info.n_key);
     if (file->sets[WEIR_S_PROMPT_LOSS] >= 0)
         TRY(read_list(file, &file->losses, WEIR_S_PROMPT_LOSS));
-    return weir_alloc_zero(&file->prompts, file->sizes.size[WEIR_AXIS_PROMPT], sizeof *file->prompts);
+    return weir_alloc_zero(&file->prompts, file->sizes.size[WEIR_AXIS_PROMPT], sizeof(void *));
 }
 
 /* ---- points ---- */
@@ -242,7 +242,7 @@ done:
 static weir_status read_shape(const weir_file *file, struct point *point)
 {
     const weir_point *p = point->info.point;
-    size_t shape[WEIR_MAX_RANK], width;
+    size_t shape[WEIR_MAX_RANK] = {0}, width;
     int dims[WEIR_MAX_RANK], rank, n = 0;
     TRY(weir_h5_open_dataset(&point->dataset, &rank, shape, file->id, point->path, file->path));
     if (p->per_layer)
@@ -452,25 +452,29 @@ done:
     return status;
 }
 
-static weir_status get_prompt(struct prompt **out, const weir_file *file, int index)
+/* NULL, and why in *status, when it cannot be had. */
+static struct prompt *get_prompt(weir_status *status, const weir_file *file, int index)
 {
-    *out = NULL;
-    if (index < 0 || index >= file->info.n_prompts)
-        return weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, index,
-                         file->info.n_prompts - 1);
+    *status = WEIR_OK;
+    if (index < 0 || index >= file->info.n_prompts) {
+        *status =
+            weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, index, file->info.n_prompts - 1);
+        return NULL;
+    }
     if (!file->prompts[index]) {
         weir_h5_begin();
-        TRY(load_prompt(&file->prompts[index], file, index));
+        *status = load_prompt(&file->prompts[index], file, index);
     }
-    *out = file->prompts[index];
-    return WEIR_OK;
+    return file->prompts[index];
 }
 
 weir_status weir_file_get_prompt(const weir_file *file, int index, weir_file_prompt *out)
 {
-    struct prompt *prompt;
+    weir_status status;
     memset(out, 0, sizeof *out);
-    TRY(get_prompt(&prompt, file, index));
+    const struct prompt *prompt = get_prompt(&status, file, index);
+    if (!prompt)
+        return status;
     *out = (weir_file_prompt){.ids = prompt->ids,
                               .n = prompt->n,
                               .text = prompt->text,
@@ -502,8 +506,9 @@ static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int
 
 const char *weir_file_token(const weir_file *file, int index, int token)
 {
-    struct prompt *prompt;
-    if (get_prompt(&prompt, file, index) != WEIR_OK || token < 0 || (size_t)token >= prompt->n)
+    weir_status status;
+    struct prompt *prompt = get_prompt(&status, file, index);
+    if (!prompt || token < 0 || (size_t)token >= prompt->n)
         return "";
     if (!prompt->tokens) {
         weir_h5_begin();
@@ -574,7 +579,10 @@ static weir_status read_halves(const weir_file *file, const struct point *point,
     int axis = box->n_lead;
     while (axis < box->rank - 1 && box->count[axis] == 1)
         axis++;
-    size_t n = box_values(box), all = (size_t)box->count[axis], one = n / all, step = PIECE / one ? PIECE / one : 1;
+    size_t all = (size_t)box->count[axis], one = 1;
+    for (int a = axis + 1; a < box->rank; a++)
+        one *= (size_t)box->count[a];
+    size_t step = one && PIECE / one ? PIECE / one : 1;
     for (size_t i = 0; i < all; i += step) {
         struct box slice = *box;
         slice.start[axis] += i;
@@ -614,11 +622,13 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
 weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float *logits, float *logprobs)
 {
     void *const out[3] = {ids, logits, logprobs};
-    struct prompt *prompt;
+    weir_status status;
     weir_h5_begin();
     if (file->info.n_next == 0)
         return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);
-    TRY(get_prompt(&prompt, file, index));
+    const struct prompt *prompt = get_prompt(&status, file, index);
+    if (!prompt)
+        return status;
     hsize_t start[3] = {(hsize_t)index, 0, 0}, count[3] = {1, prompt->n_rows, (hsize_t)file->info.n_next};
     for (int i = 0; i < 3 && prompt->n_rows > 0; i++)
         if (out[i])

@@ -59,8 +59,9 @@ static bool is_whole_list(const cJSON *item)
 
 static void check_attribute(struct check *c, const cJSON *object, const char *path, int attr, bool required)
 {
-    static const char *const wanted[] = {
-        [WEIR_ATTR_INT] = "one whole number", [WEIR_ATTR_INTS] = "a list of whole numbers", [WEIR_ATTR_TEXT] = "one string"};
+    static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
+                                         [WEIR_ATTR_INTS] = "a list of whole numbers",
+                                         [WEIR_ATTR_TEXT] = "one string"};
     const struct weir_attr *info = weir_attr_at(attr);
     const cJSON *value = attribute(object, attr);
     if (!value) {
@@ -68,7 +69,7 @@ static void check_attribute(struct check *c, const cJSON *object, const char *pa
             find(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
         return;
     }
-    bool fits = info->kind == WEIR_ATTR_INT ? is_whole(value)
+    bool fits = info->kind == WEIR_ATTR_INT    ? is_whole(value)
                 : info->kind == WEIR_ATTR_INTS ? is_whole_list(value)
                                                : cJSON_IsString(value);
     if (!fits)
@@ -477,8 +478,8 @@ static weir_status check_values(struct check *c, const weir_file *file, const we
 {
     static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};
     const weir_file_info *info = weir_file_get_info(file);
-    struct look look = {.file = file, .point = point, .tolerance = tolerance[info->dtype],
-                        .sums = sums_to_one(c, file, point->point)};
+    struct look look = {
+        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = sums_to_one(c, file, point->point)};
     size_t one = 1;
     char *path = NULL;
     weir_status status;

@@ -15,7 +15,8 @@ WEIR_CHECKED weir_status weir_store_validate(const char *path, size_t *n_finding
                                              void *payload);
 
 /* What any HDF5 file holds, without its data, as schemas/store.schema.json speaks of it: attributes, groups, and
-   datasets with their shape, type, dimension names, attached scales, storage and attributes. Close with cJSON_Delete. */
+   datasets with their shape, type, dimension names, attached scales, storage and attributes. Close with cJSON_Delete.
+ */
 WEIR_CHECKED weir_status weir_store_describe(cJSON **out, const char *path);
 
 #endif

@@ -4,6 +4,7 @@
 #include "store/make.h"
 #include "store/partial.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 
 /* Memory that the queue may keep alive: past it, the engine waits for the disk. */
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
+
+/* Written bytes after which the disk is set to work, so that the fsync at the end finds little left to do. */
+static const size_t START_BYTES = (size_t)64 << 20;
 
 enum kind { VALUE, NEXT };
 
@@ -34,6 +38,7 @@ struct weir_store {
     struct weir_scratch scratch;
     int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
     float *loss;                 /* [n_prompts] */
+    size_t unsynced;             /* bytes since the disk was set to work */
 
     pthread_t thread;
     bool started, committed;
@@ -112,12 +117,24 @@ static size_t lead_of(const struct weir_store *store, const struct weir_store_va
     return layer * store->spec->n_prompts + (size_t)value->prompt;
 }
 
+static void start_disk(struct weir_store *store, const struct weir_layout *layout)
+{
+    store->unsynced += weir_layout_slab(layout) * weir_elem_size(layout->elem);
+    if (store->unsynced < START_BYTES)
+        return;
+    store->unsynced = 0;
+    sync_file_range(store->partial->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
+}
+
 static weir_status write_value(struct weir_store *store, const struct item *item)
 {
     struct weir_cut cut;
     TRY(cut_of(&cut, store, &item->value));
-    return weir_dataset_write(&store->datasets[item->value.point], lead_of(store, &item->value), &cut, &store->scratch,
-                              store->partial->fd, store->partial->final);
+    struct weir_dataset *dataset = &store->datasets[item->value.point];
+    TRY(weir_dataset_write(dataset, lead_of(store, &item->value), &cut, &store->scratch, store->partial->fd,
+                           store->partial->final));
+    start_disk(store, &dataset->layout);
+    return WEIR_OK;
 }
 
 static weir_status write_next(struct weir_store *store, const struct item *item)
@@ -455,8 +472,8 @@ static bool close_file(struct weir_store *store)
 
 weir_status weir_store_commit(struct weir_store *store)
 {
-    weir_h5_begin();
     join(store);
+    weir_h5_begin();
     TRY(failure(store));
     TRY(check_complete(store));
     TRY(finish_content(store));
@@ -481,7 +498,6 @@ void weir_store_close(struct weir_store *store)
 {
     if (!store)
         return;
-    weir_h5_begin();
     pthread_mutex_lock(&store->lock);
     if (!store->committed && store->failed == WEIR_OK) { /* what is queued need not be written any more */
         store->failed = WEIR_E_STOPPED;
@@ -489,6 +505,7 @@ void weir_store_close(struct weir_store *store)
     }
     pthread_mutex_unlock(&store->lock);
     join(store);
+    weir_h5_begin();
     weir_partial_discard(store->partial); /* first: its space lets HDF5 close even when the disk is full */
     (void)close_file(store);
     for (size_t i = 0; i < store->n_datasets; i++)

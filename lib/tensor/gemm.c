@@ -132,6 +132,53 @@ static weir_status check(gemm_fn *gemm)
     return WEIR_OK;
 }
 
+/* ---- rows that come out the same ---- */
+
+enum { PERIOD = 24, PROBED = 3 * PERIOD }; /* row counts of the libraries' kernels (6, 8, 12, 16 in 48) repeat within it */
+
+static uint8_t extra_rows[PERIOD]; /* [m % PERIOD] how many to add to m */
+
+static const float *probe_operand(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((i * 2654435761u) % 1999) / 999 - 1;
+    return x;
+}
+
+/* Whether m rows come out as the same rows do among many, in both layouts. */
+static bool comes_out_same(gemm_fn *gemm, size_t m, const float *a, const float *b, float *few, float *many)
+{
+    enum { K = 48, N = 32 };
+    for (int transposed = 0; transposed < 2; transposed++) {
+        gemm(transposed, m, N, K, 1.0f, a, K, b, transposed ? K : N, few, N);
+        gemm(transposed, PROBED, N, K, 1.0f, a, K, b, transposed ? K : N, many, N);
+        if (memcmp(few, many, m * N * sizeof *few) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void probe_rows(gemm_fn *gemm)
+{
+    static float a[PROBED * 48], b[48 * 32], few[PROBED * 32], many[PROBED * 32];
+    bool same[2 * PERIOD];
+    probe_operand(a, sizeof a / sizeof *a);
+    probe_operand(b, sizeof b / sizeof *b);
+    for (size_t m = PERIOD; m < 3 * PERIOD; m++)
+        same[m - PERIOD] = comes_out_same(gemm, m, a, b, few, many);
+    for (size_t m = 0; m < PERIOD; m++)
+        for (uint8_t more = 0; more <= WEIR_GEMM_SLACK; more++)
+            if (same[m + more]) {
+                extra_rows[m] = more;
+                break;
+            }
+}
+
+size_t weir_gemm_rows(size_t m)
+{
+    return m + extra_rows[m % PERIOD];
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static gemm_fn *chosen = plain;
 static weir_status outcome;
@@ -145,10 +192,12 @@ static void start(void)
     outcome = load();
     if (outcome == WEIR_OK)
         outcome = check(library);
-    if (outcome == WEIR_OK)
+    if (outcome == WEIR_OK) {
         chosen = library;
-    else
+        probe_rows(library);
+    } else {
         strncpy(problem, weir_message(), sizeof problem - 1);
+    }
 }
 
 weir_status weir_gemm_start(void)

@@ -40,11 +40,11 @@ def weir_dump(model, n, out):
 
 
 def weir_capture(model, n, out):
-    return [WARM, model, n, REPEATS + 1, "capture", out]
+    return [WARM, model, n, REPEATS + 2, "capture", out]
 
 
 def weir_forward(model, n, out):
-    return [WARM, model, n, REPEATS + 1, "read", "ln_final_out"]
+    return [WARM, model, n, REPEATS + 2, "read", "ln_final_out"]
 
 
 def wall(run):
@@ -56,7 +56,8 @@ def peak(run):
 
 
 def printed(run):
-    """the list of seconds that a warm process prints; weir's first pass warms up and does not count"""
+    """the list of seconds that a warm process prints; weir's first two passes warm up and do not count:
+    the second makes working copies of the weights"""
     return json.loads(run["stdout"])[-REPEATS:]
 
 

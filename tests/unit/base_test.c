@@ -56,9 +56,14 @@ Test(bytes, utf8_is_checked_as_rfc_3629_says)
         bool valid;
         size_t bad;
     } cases[] = {
-        {"plain", true, 0},         {"\xc3\xa9\xe4\xbd\xa0\xf0\x9f\x98\x80", true, 0}, {"ab\xff", false, 2},
-        {"\xc0\x80", false, 0},     {"\xed\xa0\x80", false, 0},                        {"a\xe4\xbd", false, 1},
-        {"\xf4\x90\x80\x80", false, 0}, {"\xe0\x9f\xbf", false, 0},
+        {"plain", true, 0},
+        {"\xc3\xa9\xe4\xbd\xa0\xf0\x9f\x98\x80", true, 0},
+        {"ab\xff", false, 2},
+        {"\xc0\x80", false, 0},
+        {"\xed\xa0\x80", false, 0},
+        {"a\xe4\xbd", false, 1},
+        {"\xf4\x90\x80\x80", false, 0},
+        {"\xe0\x9f\xbf", false, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t bad = 0;

@@ -1,4 +1,5 @@
-/* store_cli CASE OUT: writes a file of known values for tests/python/test_store.py; store_cli validate|describe FILE. */
+/* store_cli CASE OUT: writes a file of known values for tests/python/test_store.py; store_cli validate|describe FILE.
+ */
 #include "base/status.h"
 #include "store/validate.h"
 #include "store_fake.h"

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const size_t axis_size[WEIR_N_AXES] = {
-    [WEIR_AXIS_HEAD] = FAKE_HEADS,     [WEIR_AXIS_KV_HEAD] = FAKE_HEADS / 2, [WEIR_AXIS_D_HEAD] = FAKE_D_HEAD,
-    [WEIR_AXIS_D_MODEL] = FAKE_D_MODEL, [WEIR_AXIS_D_MLP] = FAKE_D_MLP,      [WEIR_AXIS_VOCAB] = FAKE_VOCAB,
-    [WEIR_AXIS_EXPERT] = FAKE_EXPERTS, [WEIR_AXIS_EXPERT_K] = FAKE_EXPERT_K, [WEIR_AXIS_D_EXPERT] = FAKE_D_HEAD,
+    [WEIR_AXIS_HEAD] = FAKE_HEADS,      [WEIR_AXIS_KV_HEAD] = FAKE_HEADS / 2, [WEIR_AXIS_D_HEAD] = FAKE_D_HEAD,
+    [WEIR_AXIS_D_MODEL] = FAKE_D_MODEL, [WEIR_AXIS_D_MLP] = FAKE_D_MLP,       [WEIR_AXIS_VOCAB] = FAKE_VOCAB,
+    [WEIR_AXIS_EXPERT] = FAKE_EXPERTS,  [WEIR_AXIS_EXPERT_K] = FAKE_EXPERT_K, [WEIR_AXIS_D_EXPERT] = FAKE_D_HEAD,
 };
 
 static size_t token_text(const void *context, int32_t id, char *text, size_t size)
@@ -22,8 +22,13 @@ static size_t token_text(const void *context, int32_t id, char *text, size_t siz
 void fake_open(struct fake *fake, const size_t *lengths, size_t n_prompts)
 {
     memset(fake, 0, sizeof *fake);
-    fake->model = (weir_model_info){.name = "fake", .path = "/nowhere", .family = "gpt2", .format = "none",
-                                    .config = "{\"n_layer\": 3}", .n_layers = FAKE_LAYERS, .n_heads = FAKE_HEADS,
+    fake->model = (weir_model_info){.name = "fake",
+                                    .path = "/nowhere",
+                                    .family = "gpt2",
+                                    .format = "none",
+                                    .config = "{\"n_layer\": 3}",
+                                    .n_layers = FAKE_LAYERS,
+                                    .n_heads = FAKE_HEADS,
                                     .n_vocab = FAKE_VOCAB,
                                     .digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
     for (size_t i = 0; i < n_prompts; i++) {
@@ -33,14 +38,21 @@ void fake_open(struct fake *fake, const size_t *lengths, size_t n_prompts)
             fake->ids[i][t] = (int32_t)((i * 7 + t * 3) % FAKE_VOCAB);
             fake->positions[i][t] = (int32_t)t;
         }
-        fake->prompts[i] = (struct weir_store_prompt){.ids = fake->ids[i], .n = lengths[i], .text = i == 1 ? NULL : "h\xc3\xa9llo",
-                                                      .n_text = i == 1 ? 0 : 6, .positions = fake->positions[i],
+        fake->prompts[i] = (struct weir_store_prompt){.ids = fake->ids[i],
+                                                      .n = lengths[i],
+                                                      .text = i == 1 ? NULL : "h\xc3\xa9llo",
+                                                      .n_text = i == 1 ? 0 : 6,
+                                                      .positions = fake->positions[i],
                                                       .n_rows = lengths[i]};
     }
     for (int i = 0; i < FAKE_LAYERS; i++)
         fake->layers[i] = true;
-    fake->spec = (struct weir_store_spec){.model = &fake->model, .command = "weir dump --fake", .prompts = fake->prompts,
-                                          .n_prompts = n_prompts, .points = fake->points, .token_text = token_text};
+    fake->spec = (struct weir_store_spec){.model = &fake->model,
+                                          .command = "weir dump --fake",
+                                          .prompts = fake->prompts,
+                                          .n_prompts = n_prompts,
+                                          .points = fake->points,
+                                          .token_text = token_text};
 }
 
 void fake_close(struct fake *fake)
@@ -125,8 +137,13 @@ static weir_status put(struct fake *fake, struct weir_store *store, struct weir_
         else
             buffer->data[i] = x;
     }
-    struct weir_store_value value = {.point = point, .layer = layer, .prompt = prompt, .data = buffer->data,
-                                     .buffer = buffer, .units = fake->units, .n_units = fake->n_units};
+    struct weir_store_value value = {.point = point,
+                                     .layer = layer,
+                                     .prompt = prompt,
+                                     .data = buffer->data,
+                                     .buffer = buffer,
+                                     .units = fake->units,
+                                     .n_units = fake->n_units};
     weir_status status = weir_store_put(store, &value);
     weir_buffer_release(buffer);
     return status;

@@ -1,0 +1,226 @@
+/* Hugging Face folders: which files there are, GPT-2's pair of files, and what the configuration says about BOS. */
+#include "token/pipeline.h"
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/map.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* *json is NULL, with WEIR_OK, when the folder has no such file. The path stays for messages. */
+static weir_status read_file(cJSON **json, char **path, const char *folder, const char *name)
+{
+    *json = NULL;
+    TRY(weir_format(path, "%s/%s", folder, name));
+    return access(*path, F_OK) == 0 ? weir_json_read(json, *path) : WEIR_OK;
+}
+
+struct folder {
+    char *config_path, *special_path, *model_path;
+    cJSON *config;  /* tokenizer_config.json */
+    cJSON *special; /* special_tokens_map.json */
+    cJSON *model;   /* config.json */
+};
+
+static void folder_close(struct folder *f)
+{
+    weir_free(f->config_path);
+    weir_free(f->special_path);
+    weir_free(f->model_path);
+    cJSON_Delete(f->config);
+    cJSON_Delete(f->special);
+    cJSON_Delete(f->model);
+}
+
+static weir_status folder_open(struct folder *f, const char *folder)
+{
+    TRY(read_file(&f->config, &f->config_path, folder, "tokenizer_config.json"));
+    TRY(read_file(&f->special, &f->special_path, folder, "special_tokens_map.json"));
+    return read_file(&f->model, &f->model_path, folder, "config.json");
+}
+
+/* A special token is written as a string or as {"content": string}. */
+static const char *special_text(const cJSON *json, const char *key)
+{
+    const cJSON *value = weir_json_get(json, key);
+    if (cJSON_IsObject(value))
+        value = weir_json_get(value, "content");
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+/* `kind` is "bos" or "eos". -1 when there is none: a null in tokenizer_config.json says so too. */
+static weir_status special_id(const struct folder *f, const struct weir_tokenizer *t, const char *kind, int32_t *id)
+{
+    char token[16] = "", number[16] = "";
+    memcpy(token, kind, 3);
+    memcpy(number, kind, 3);
+    strcpy(token + 3, "_token");
+    strcpy(number + 3, "_token_id");
+    *id = -1;
+    const char *text = special_text(f->config, token);
+    if (!text && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(f->config, token)))
+        return WEIR_OK;
+    if (!text)
+        text = special_text(f->special, token);
+    if (text) {
+        *id = weir_token_id(t, text, strlen(text));
+        return *id >= 0
+                   ? WEIR_OK
+                   : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", f->config_path, token, text);
+    }
+    const cJSON *value = weir_json_get(f->model, number);
+    if (cJSON_IsNumber(value)) {
+        TRY(weir_check_id(f->model_path, value->valuedouble, t->size));
+        *id = (int32_t)value->valuedouble;
+    }
+    return WEIR_OK;
+}
+
+static weir_status set_one(struct weir_ids *ids, bool wanted, int32_t id)
+{
+    ids->n = 0;
+    return wanted && id >= 0 ? weir_ids_add(ids, id) : WEIR_OK;
+}
+
+/* add_bos_token and add_eos_token, where one of them is there, replace the post-processor: as in transformers 5. */
+static weir_status apply_config(const struct folder *f, struct weir_tokenizer *t)
+{
+    bool add_bos = false, add_eos = false;
+    int32_t eos;
+    TRY(special_id(f, t, "bos", &t->bos));
+    TRY(special_id(f, t, "eos", &eos));
+    if (t->bos < 0 && t->front.n > 0)
+        t->bos = t->front.ids[0];
+    if (!weir_json_get(f->config, "add_bos_token") && !weir_json_get(f->config, "add_eos_token"))
+        return WEIR_OK;
+    TRY(weir_json_bool(f->config, f->config_path, "add_bos_token", &add_bos));
+    TRY(weir_json_bool(f->config, f->config_path, "add_eos_token", &add_eos));
+    TRY(set_one(&t->front, add_bos, t->bos));
+    return set_one(&t->back, add_eos, eos);
+}
+
+/* ---- vocab.json and merges.txt --------------------------------------------------------------------------------- */
+
+static weir_status add_merge_lines(cJSON *merges, const struct weir_map *map)
+{
+    const char *text = (const char *)map->data, *end = text + map->size;
+    size_t bad;
+    if (!weir_utf8_valid(text, map->size, &bad))
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not UTF-8", map->path, bad);
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t n = (size_t)((newline ? newline : end) - text);
+        char *line;
+        size_t kept = n > 0 && text[n - 1] == '\r' ? n - 1 : n;
+        TRY(weir_copy_bytes(&line, text, kept));
+        cJSON *item = kept > 0 ? cJSON_CreateString(line) : NULL;
+        weir_free(line);
+        if (kept > 0 && (!item || !cJSON_AddItemToArray(merges, item)))
+            return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
+        text += n + (newline ? 1 : 0);
+    }
+    return WEIR_OK;
+}
+
+/* The special tokens that the configuration names are added tokens; GPT-2's own when it names none. */
+static weir_status add_special_tokens(cJSON *json, const struct folder *f, const cJSON *vocab)
+{
+    static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "pad_token"};
+    cJSON *added = cJSON_AddArrayToObject(json, "added_tokens");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *text = special_text(f->config, keys[i]);
+        if (!text)
+            text = special_text(f->special, keys[i]);
+        if (!text)
+            text = "<|endoftext|>";
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(vocab, text);
+        if (!id)
+            continue;
+        cJSON *token = cJSON_CreateObject();
+        cJSON_AddItemToArray(added, token);
+        cJSON_AddStringToObject(token, "content", text);
+        cJSON_AddNumberToObject(token, "id", id->valuedouble);
+        if (!cJSON_AddTrueToObject(token, "special"))
+            return weir_fail(WEIR_E_MEMORY, "out of memory");
+    }
+    return WEIR_OK;
+}
+
+/* The two files as the tokenizer.json that they are short for. Owns `vocab` from now on. */
+static weir_status as_tokenizer_json(cJSON **out, cJSON *vocab, const struct weir_map *map, const struct folder *f)
+{
+    bool prefix_space = false;
+    cJSON *json = *out = cJSON_CreateObject(), *model = cJSON_AddObjectToObject(json, "model");
+    if (!cJSON_AddItemToObject(model, "vocab", vocab)) {
+        cJSON_Delete(vocab);
+        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
+    }
+    TRY(weir_json_bool(f->config, f->config_path, "add_prefix_space", &prefix_space));
+    cJSON *merges = cJSON_AddArrayToObject(model, "merges");
+    cJSON *stage = cJSON_AddObjectToObject(json, "pre_tokenizer");
+    if (!merges || !cJSON_AddStringToObject(stage, "type", "ByteLevel") ||
+        !cJSON_AddBoolToObject(stage, "add_prefix_space", prefix_space))
+        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
+    TRY(add_merge_lines(merges, map));
+    return add_special_tokens(json, f, vocab);
+}
+
+static weir_status from_pair(struct weir_tokenizer **out, cJSON *vocab, const char *vocab_path, const char *merges_path,
+                             const struct folder *f)
+{
+    struct weir_map *map = NULL;
+    cJSON *json = NULL;
+    weir_status status = weir_map_open(&map, merges_path);
+    if (status != WEIR_OK)
+        cJSON_Delete(vocab);
+    TRY_DONE(status);
+    TRY_DONE(as_tokenizer_json(&json, vocab, map, f));
+    TRY_DONE(weir_tokenizer_from_json(out, json, vocab_path));
+done:
+    cJSON_Delete(json);
+    weir_map_close(map);
+    return status;
+}
+
+static weir_status read_any(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+{
+    char *path = NULL, *vocab_path = NULL, *merges_path = NULL;
+    cJSON *json = NULL, *vocab = NULL;
+    weir_status status;
+    TRY_DONE(read_file(&json, &path, folder, "tokenizer.json"));
+    if (json) {
+        TRY_DONE(weir_tokenizer_from_json(out, json, path));
+        goto done;
+    }
+    TRY_DONE(weir_format(&merges_path, "%s/merges.txt", folder));
+    if (access(merges_path, F_OK) != 0)
+        goto done;
+    TRY_DONE(read_file(&vocab, &vocab_path, folder, "vocab.json"));
+    if (vocab)
+        TRY_DONE(from_pair(out, vocab, vocab_path, merges_path, f));
+done:
+    cJSON_Delete(json);
+    weir_free(path);
+    weir_free(vocab_path);
+    weir_free(merges_path);
+    return status;
+}
+
+weir_status weir_tokenizer_from_folder(struct weir_tokenizer **out, const char *folder)
+{
+    struct folder f = {0};
+    struct weir_tokenizer *t = NULL;
+    weir_status status;
+    *out = NULL;
+    TRY_DONE(folder_open(&f, folder));
+    TRY_DONE(read_any(&t, folder, &f));
+    if (t)
+        TRY_DONE(apply_config(&f, t));
+    *out = t;
+    t = NULL;
+done:
+    weir_tokenizer_close(t);
+    folder_close(&f);
+    return status;
+}

@@ -1,0 +1,288 @@
+/* tokenizer.json */
+#include "token/pipeline.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+static weir_status read_vocab(struct weir_tokenizer *t, const cJSON *vocab, const char *file)
+{
+    const cJSON *entry;
+    size_t n = 0;
+    if (!cJSON_IsObject(vocab))
+        return weir_fail(WEIR_E_INPUT, "%s: the model's \"vocab\" must be an object", file);
+    cJSON_ArrayForEach(entry, vocab)
+    {
+        n++;
+    }
+    TRY(weir_vocab_open(&t->vocab, n));
+    cJSON_ArrayForEach(entry, vocab)
+    {
+        if (!cJSON_IsNumber(entry))
+            return weir_fail(WEIR_E_INPUT, "%s: the id of token \"%.64s\" must be a number", file, entry->string);
+        TRY(weir_check_id(file, entry->valuedouble, n));
+        TRY(weir_in(weir_vocab_add(&t->vocab, (int32_t)entry->valuedouble, entry->string, strlen(entry->string), false),
+                    file));
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_merge(struct weir_tokenizer *t, const cJSON *merge, size_t number, const char *file)
+{
+    if (cJSON_IsString(merge))
+        return weir_add_merge_line(t, file, number, merge->valuestring, strlen(merge->valuestring));
+    const cJSON *left = cJSON_IsArray(merge) ? merge->child : NULL, *right = left ? left->next : NULL;
+    if (!cJSON_IsString(left) || !cJSON_IsString(right) || right->next)
+        return weir_fail(WEIR_E_INPUT, "%s: merge %zu must be a string or two strings", file, number);
+    return weir_add_merge(t, file, number, left->valuestring, strlen(left->valuestring), right->valuestring,
+                          strlen(right->valuestring));
+}
+
+static weir_status read_merges(struct weir_tokenizer *t, const cJSON *merges, const char *file)
+{
+    const cJSON *merge;
+    size_t number = 0;
+    cJSON_ArrayForEach(merge, merges)
+    {
+        bool header = cJSON_IsString(merge) && strncmp(merge->valuestring, "#version", 8) == 0;
+        if (!header)
+            TRY(read_merge(t, merge, number++, file));
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_affix(struct weir_text *out, const cJSON *model, const char *file, const char *key)
+{
+    const char *text = NULL;
+    TRY(weir_json_string(model, file, key, &text));
+    return text ? weir_text_add(out, text, strlen(text)) : WEIR_OK;
+}
+
+static weir_status read_bpe_options(struct weir_tokenizer *t, const cJSON *model, const char *file)
+{
+    const char *unknown = NULL;
+    double dropout = 0;
+    TRY(weir_json_number(model, file, "dropout", &dropout));
+    if (dropout != 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: BPE with dropout is not supported: ids would be random", file);
+    TRY(weir_json_bool(model, file, "fuse_unk", &t->bpe.fuse_unknown));
+    TRY(weir_json_bool(model, file, "byte_fallback", &t->bpe.byte_fallback));
+    TRY(weir_json_bool(model, file, "ignore_merges", &t->bpe.ignore_merges));
+    TRY(read_affix(&t->bpe.prefix, model, file, "continuing_subword_prefix"));
+    TRY(read_affix(&t->bpe.suffix, model, file, "end_of_word_suffix"));
+    TRY(weir_json_string(model, file, "unk_token", &unknown));
+    if (!unknown)
+        return WEIR_OK;
+    t->bpe.unknown = weir_vocab_find(&t->vocab, unknown, strlen(unknown));
+    if (t->bpe.unknown < 0)
+        return weir_fail(WEIR_E_INPUT, "%s: unk_token \"%.64s\" is no token", file, unknown);
+    return WEIR_OK;
+}
+
+static weir_status read_bpe(struct weir_tokenizer *t, const cJSON *model, const char *file)
+{
+    const cJSON *merges = weir_json_get(model, "merges");
+    if (!cJSON_IsArray(merges))
+        return weir_fail(WEIR_E_INPUT, "%s: the model's \"merges\" must be an array", file);
+    TRY(read_vocab(t, weir_json_get(model, "vocab"), file));
+    TRY(weir_bpe_open(&t->bpe, (size_t)cJSON_GetArraySize(merges)));
+    TRY(read_bpe_options(t, model, file));
+    return read_merges(t, merges, file);
+}
+
+static const struct {
+    const char *type;
+    weir_status (*read)(struct weir_tokenizer *t, const cJSON *model, const char *file);
+} models[] = {{"BPE", read_bpe}};
+
+static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, const char *file)
+{
+    const char *type = "BPE"; /* old files leave it out */
+    if (!cJSON_IsObject(model))
+        return weir_fail(WEIR_E_INPUT, "%s: \"model\" must be an object", file);
+    TRY(weir_json_string(model, file, "type", &type));
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+        if (strcmp(models[i].type, type) == 0)
+            return models[i].read(t, model, file);
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: model of type \"%s\" is not supported", file, type);
+}
+
+/* ---- added tokens ---------------------------------------------------------------------------------------------- */
+
+/* As tokenizers numbers them, whatever "id" says: a string that the vocabulary has keeps that id, others follow the
+   vocabulary in their order. */
+static weir_status add_token(struct weir_tokenizer *t, struct weir_added_token *token, double id, int32_t *next,
+                             const char *file)
+{
+    TRY(weir_check_id(file, id, t->vocab.n_tokens + t->added.n));
+    token->id = weir_token_id(t, token->content, token->n_content);
+    if (token->id < 0)
+        token->id = (*next)++;
+    return weir_in(weir_added_add(&t->added, token), file);
+}
+
+static weir_status read_added_token(struct weir_tokenizer *t, const cJSON *json, int32_t *next, const char *file)
+{
+    struct weir_added_token token = {0};
+    const cJSON *id = weir_json_get(json, "id");
+    const char *content = NULL;
+    if (!cJSON_IsObject(json) || !cJSON_IsNumber(id))
+        return weir_fail(WEIR_E_INPUT, "%s: an added token must be an object with a number \"id\"", file);
+    TRY(weir_read_string(json, file, "content", &content));
+    TRY(weir_json_bool(json, file, "special", &token.special));
+    token.normalized = !token.special;
+    TRY(weir_json_bool(json, file, "normalized", &token.normalized));
+    TRY(weir_json_bool(json, file, "single_word", &token.single_word));
+    TRY(weir_json_bool(json, file, "lstrip", &token.lstrip));
+    TRY(weir_json_bool(json, file, "rstrip", &token.rstrip));
+    if (!*content)
+        return WEIR_OK;
+    TRY(weir_copy_bytes(&token.content, content, strlen(content)));
+    token.n_content = strlen(content);
+    weir_status status = add_token(t, &token, id->valuedouble, next, file);
+    weir_free(token.content);
+    return status;
+}
+
+static weir_status read_added_tokens(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    const cJSON *token;
+    int32_t next = (int32_t)t->vocab.n_tokens;
+    if (!json)
+        return WEIR_OK;
+    if (!cJSON_IsArray(json))
+        return weir_fail(WEIR_E_INPUT, "%s: \"added_tokens\" must be an array", file);
+    cJSON_ArrayForEach(token, json)
+    {
+        TRY(read_added_token(t, token, &next, file));
+    }
+    return WEIR_OK;
+}
+
+/* ---- post-processor -------------------------------------------------------------------------------------------- */
+
+static weir_status add_special_ids(struct weir_tokenizer *t, const cJSON *json, const char *name, bool after,
+                                   const char *file)
+{
+    const cJSON *special = weir_json_get(weir_json_get(json, "special_tokens"), name);
+    const cJSON *ids = weir_json_get(special, "ids"), *id;
+    if (!cJSON_IsArray(ids))
+        return weir_fail(WEIR_E_INPUT, "%s: TemplateProcessing: special token \"%.64s\" has no ids", file, name);
+    cJSON_ArrayForEach(id, ids)
+    {
+        if (!cJSON_IsNumber(id))
+            return weir_fail(WEIR_E_INPUT, "%s: TemplateProcessing: the ids of \"%.64s\" must be numbers", file, name);
+        TRY(weir_check_id(file, id->valuedouble, t->vocab.n_tokens + t->added.n));
+        TRY(weir_ids_add(after ? &t->back : &t->front, (int32_t)id->valuedouble));
+    }
+    return WEIR_OK;
+}
+
+/* "single": what is put before and behind the text, which is {"Sequence": {"id": "A"}}. */
+static weir_status read_template(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    const cJSON *single = weir_json_get(json, "single"), *piece;
+    int n_texts = 0;
+    if (!cJSON_IsArray(single))
+        return weir_fail(WEIR_E_INPUT, "%s: TemplateProcessing: \"single\" must be an array", file);
+    cJSON_ArrayForEach(piece, single)
+    {
+        const cJSON *special = weir_json_get(piece, "SpecialToken"), *text = weir_json_get(piece, "Sequence");
+        const char *id;
+        if (!special && !text)
+            return weir_fail(WEIR_E_INPUT, "%s: TemplateProcessing: a piece is neither text nor token", file);
+        TRY(weir_read_string(special ? special : text, file, "id", &id));
+        if (special)
+            TRY(add_special_ids(t, json, id, n_texts > 0, file));
+        else if (strcmp(id, "A") == 0)
+            n_texts++;
+    }
+    if (n_texts != 1)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: TemplateProcessing: \"single\" has the text %d times, not once", file,
+                         n_texts);
+    return WEIR_OK;
+}
+
+static weir_status leave_ids(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    (void)t, (void)json, (void)file; /* ByteLevel corrects offsets, which weir does not have */
+    return WEIR_OK;
+}
+
+static const struct {
+    const char *type;
+    weir_status (*read)(struct weir_tokenizer *t, const cJSON *json, const char *file);
+} post_processors[] = {{"ByteLevel", leave_ids}, {"TemplateProcessing", read_template}};
+
+static weir_status read_post_processor(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    const char *type = NULL;
+    if (!json)
+        return WEIR_OK;
+    if (!cJSON_IsObject(json))
+        return weir_fail(WEIR_E_INPUT, "%s: a post-processor must be an object", file);
+    TRY(weir_in(weir_read_string(json, file, "type", &type), "post-processor"));
+    for (size_t i = 0; i < sizeof post_processors / sizeof post_processors[0]; i++)
+        if (strcmp(post_processors[i].type, type) == 0)
+            return post_processors[i].read(t, json, file);
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: post-processor of type \"%s\" is not supported", file, type);
+}
+
+/* A Sequence, not nested (tokenizers writes none), with one template at most: with two tokenizers fails as well. */
+static weir_status read_post_processors(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    const cJSON *members = weir_json_get(json, "processors"), *member, *type = weir_json_get(json, "type");
+    int n_templates = 0;
+    if (!cJSON_IsString(type) || strcmp(type->valuestring, "Sequence") != 0)
+        return read_post_processor(t, json, file);
+    if (!cJSON_IsArray(members))
+        return weir_fail(WEIR_E_INPUT, "%s: post-processor Sequence: \"processors\" must be an array", file);
+    cJSON_ArrayForEach(member, members)
+    {
+        type = weir_json_get(member, "type");
+        n_templates += cJSON_IsString(type) && strcmp(type->valuestring, "TemplateProcessing") == 0;
+        TRY(read_post_processor(t, member, file));
+    }
+    if (n_templates > 1)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: %d TemplateProcessing post-processors in a Sequence", file,
+                         n_templates);
+    return WEIR_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+/* Decoders say how token strings read: "ByteLevel", or U+2581 and <0xNN> in the others that BPE comes with. */
+static enum weir_spelling read_spelling(const cJSON *json, const struct weir_tokenizer *t)
+{
+    const cJSON *type = weir_json_get(weir_json_get(json, "decoder"), "type");
+    for (size_t i = 0; i < t->pre_tokenizers.n; i++)
+        if (strcmp(t->pre_tokenizers.stages[i].type->name, "ByteLevel") == 0)
+            return WEIR_SPELLING_BYTES;
+    if (cJSON_IsString(type) && strcmp(type->valuestring, "ByteLevel") == 0)
+        return WEIR_SPELLING_BYTES;
+    if (t->bpe.byte_fallback || (cJSON_IsString(type) && strcmp(type->valuestring, "Metaspace") == 0))
+        return WEIR_SPELLING_SPACES;
+    return WEIR_SPELLING_PLAIN;
+}
+
+weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *json, const char *file)
+{
+    struct weir_tokenizer *t = NULL;
+    weir_status status;
+    *out = NULL;
+    if (!cJSON_IsObject(json))
+        return weir_fail(WEIR_E_INPUT, "%s: not a JSON object", file);
+    TRY_DONE(weir_tokenizer_new(&t));
+    TRY_DONE(read_model(t, weir_json_get(json, "model"), file));
+    TRY_DONE(read_added_tokens(t, weir_json_get(json, "added_tokens"), file));
+    TRY_DONE(weir_normalizers_read(&t->normalizers, weir_json_get(json, "normalizer"), file));
+    TRY_DONE(weir_pre_tokenizers_read(&t->pre_tokenizers, weir_json_get(json, "pre_tokenizer"), file));
+    TRY_DONE(read_post_processors(t, weir_json_get(json, "post_processor"), file));
+    t->spelling = read_spelling(json, t);
+    TRY_DONE(weir_in(weir_tokenizer_finish(t), file));
+    *out = t;
+    t = NULL;
+done:
+    weir_tokenizer_close(t);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* The regular expressions of tokenizer files. They are written for Oniguruma (Ruby's syntax) and its Unicode; here they
+   are rewritten for PCRE2 with every class spelled out as ranges, so that both find the same matches. */
+#ifndef WEIR_TOKEN_REGEX_H
+#define WEIR_TOKEN_REGEX_H
+
+#include "base/status.h"
+
+struct weir_regex; /* constant after it is made: threads may share it */
+struct weir_match; /* the work space of one thread */
+
+/* Compiles n bytes of UTF-8. WEIR_E_UNSUPPORTED, naming `file` and the construct, for what is not translated. */
+WEIR_CHECKED weir_status weir_regex_open(struct weir_regex **out, const char *file, const char *pattern, size_t n);
+/* One that matches exactly those bytes. */
+WEIR_CHECKED weir_status weir_regex_open_literal(struct weir_regex **out, const char *file, const char *text, size_t n);
+void weir_regex_close(struct weir_regex *regex);
+
+WEIR_CHECKED weir_status weir_match_open(struct weir_match **out);
+void weir_match_close(struct weir_match *match);
+
+/* The first match in `text` [n] that begins at `from` or after it; what stands before `from` is seen by look-behind.
+ *found is false when there is none. */
+WEIR_CHECKED weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *match, const char *text,
+                                         size_t n, size_t from, bool *found, size_t *start, size_t *end);
+
+#endif

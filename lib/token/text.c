@@ -1,0 +1,69 @@
+#include "token/text.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+weir_status weir_text_add(struct weir_text *text, const char *bytes, size_t n)
+{
+    if (n > text->capacity - text->n)
+        TRY(weir_grow(&text->data, &text->capacity, text->n + n, 1));
+    if (n > 0)
+        memcpy(text->data + text->n, bytes, n);
+    text->n += n;
+    return WEIR_OK;
+}
+
+weir_status weir_text_add_code(struct weir_text *text, uint32_t code)
+{
+    char bytes[4];
+    return weir_text_add(text, bytes, weir_utf8_encode(bytes, code));
+}
+
+void weir_text_close(struct weir_text *text)
+{
+    weir_free(text->data);
+    *text = (struct weir_text){0};
+}
+
+uint32_t weir_utf8_decode(const char *text, size_t *n)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    if (p[0] < 0x80) {
+        *n = 1;
+        return p[0];
+    }
+    if (p[0] < 0xe0) {
+        *n = 2;
+        return ((uint32_t)(p[0] & 0x1f) << 6) | (p[1] & 0x3f);
+    }
+    if (p[0] < 0xf0) {
+        *n = 3;
+        return ((uint32_t)(p[0] & 0x0f) << 12) | ((uint32_t)(p[1] & 0x3f) << 6) | (p[2] & 0x3f);
+    }
+    *n = 4;
+    return ((uint32_t)(p[0] & 0x07) << 18) | ((uint32_t)(p[1] & 0x3f) << 12) | ((uint32_t)(p[2] & 0x3f) << 6) |
+           (p[3] & 0x3f);
+}
+
+size_t weir_utf8_encode(char to[4], uint32_t code)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = n - 1; i > 0; i--, code >>= 6)
+        to[i] = (char)(0x80 | (code & 0x3f));
+    to[0] = (char)(lead[n] | code);
+    return n;
+}
+
+size_t weir_utf8_back(const char *end)
+{
+    size_t n = 1;
+    while (n < 4 && ((unsigned char)end[-(ptrdiff_t)n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}

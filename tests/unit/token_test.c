@@ -1,0 +1,365 @@
+/* Tokenizers by hand-made tokenizer.json; tests/python/test_tokenizer.py compares with the real library. */
+#include "base/alloc.h"
+#include "token/charset.h"
+#include "token/pipeline.h"
+#include "token/unicode.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MODEL                                                                                                          \
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"abc\":4,\"\\u0120\":5,\"\\u0120a\":6,"  \
+    "\"<s>\":7},\"merges\":[\"a b\",[\"ab\",\"c\"],\"\\u0120 a\"]}"
+#define BYTE_LEVEL "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+#define ADDED      "\"added_tokens\":[{\"id\":7,\"content\":\"<s>\",\"special\":true}]"
+#define TEMPLATE                                                                                                       \
+    "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}" \
+    "},"                                                                                                               \
+    "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[7]}}}"
+#define WHOLE "{" MODEL "," BYTE_LEVEL "," ADDED "," TEMPLATE "}"
+
+static weir_status open_text(struct weir_tokenizer **out, const char *text)
+{
+    cJSON *json;
+    *out = NULL;
+    TRY(weir_json_parse(&json, "t.json", text, strlen(text)));
+    weir_status status = weir_tokenizer_from_json(out, json, "t.json");
+    cJSON_Delete(json);
+    return status;
+}
+
+static struct weir_tokenizer *opened(const char *text)
+{
+    struct weir_tokenizer *t;
+    cr_assert_eq(open_text(&t, text), WEIR_OK, "%s", weir_message());
+    return t;
+}
+
+/* The ids as text, such as "7 4". */
+static weir_status ids_of(char *to, size_t size, const struct weir_tokenizer *t, const char *text, size_t n,
+                          enum weir_bos bos)
+{
+    int32_t *ids;
+    size_t n_ids, used = 0;
+    to[0] = '\0';
+    TRY(weir_tokenizer_encode(t, text, n, bos, &ids, &n_ids));
+    for (size_t i = 0; i < n_ids && used < size; i++)
+        used += (size_t)snprintf(to + used, size - used, i ? " %d" : "%d", ids[i]);
+    weir_free(ids);
+    return WEIR_OK;
+}
+
+static void expect_ids(const struct weir_tokenizer *t, const char *text, enum weir_bos bos, const char *wanted)
+{
+    char got[256];
+    cr_assert_eq(ids_of(got, sizeof got, t, text, strlen(text), bos), WEIR_OK, "%s", weir_message());
+    cr_expect_str_eq(got, wanted, "\"%s\": %s, not %s", text, got, wanted);
+}
+
+Test(tokenizer, merges_in_the_order_of_the_file)
+{
+    struct weir_tokenizer *t = opened(WHOLE);
+    expect_ids(t, "abc", WEIR_BOS_NO, "4");
+    expect_ids(t, "aab ab", WEIR_BOS_NO, "0 3 5 3");
+    expect_ids(t, "", WEIR_BOS_NO, "");
+    expect_ids(t, "xax", WEIR_BOS_NO, "0"); /* what the vocabulary lacks is left out where there is no unk_token */
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, puts_bos_in_front_as_asked_and_never_twice)
+{
+    struct weir_tokenizer *t = opened(WHOLE);
+    expect_ids(t, "ab", WEIR_BOS_AUTO, "7 3");
+    expect_ids(t, "ab", WEIR_BOS_NO, "3");
+    expect_ids(t, "<s>ab", WEIR_BOS_AUTO, "7 7 3"); /* as in Hugging Face */
+    t->bos = 7;
+    expect_ids(t, "ab", WEIR_BOS_YES, "7 3");
+    expect_ids(t, "", WEIR_BOS_YES, "7");
+    weir_tokenizer_close(t);
+    t = opened("{" MODEL "," ADDED "}");
+    t->bos = 7;
+    expect_ids(t, "ab", WEIR_BOS_AUTO, "3");
+    expect_ids(t, "ab", WEIR_BOS_YES, "7 3");
+    expect_ids(t, "<s>ab", WEIR_BOS_YES, "7 3");
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, asked_for_a_bos_that_it_has_not_says_so)
+{
+    char got[64];
+    struct weir_tokenizer *t = opened("{" MODEL "}");
+    cr_expect_eq(ids_of(got, sizeof got, t, "a", 1, WEIR_BOS_YES), WEIR_E_UNSUPPORTED);
+    cr_expect(strstr(weir_message(), "BOS"));
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, names_the_byte_that_is_not_utf8)
+{
+    char got[64];
+    struct weir_tokenizer *t = opened(WHOLE);
+    cr_expect_eq(ids_of(got, sizeof got, t, "ab\xc3(", 4, WEIR_BOS_NO), WEIR_E_INPUT);
+    cr_expect(strstr(weir_message(), "byte 2"));
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, shows_the_bytes_of_each_token)
+{
+    size_t n;
+    struct weir_tokenizer *t = opened(WHOLE);
+    cr_expect_eq(weir_tokenizer_size(t), 8);
+    const char *bytes = weir_tokenizer_bytes(t, 6, &n);
+    cr_expect(n == 2 && memcmp(bytes, " a", 2) == 0);
+    bytes = weir_tokenizer_bytes(t, 7, &n);
+    cr_expect(n == 3 && memcmp(bytes, "<s>", 3) == 0);
+    cr_expect_null(weir_tokenizer_bytes(t, 8, &n));
+    cr_expect_null(weir_tokenizer_bytes(t, -1, &n));
+    cr_expect_eq(n, 0);
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, keeps_nothing_when_memory_ends)
+{
+    const char *text = "{" MODEL "," BYTE_LEVEL "," ADDED "," TEMPLATE ",\"normalizer\":{\"type\":\"NFC\"}}";
+    struct weir_tokenizer *t = NULL;
+    weir_status status = WEIR_E_MEMORY;
+    for (long n = 0; status != WEIR_OK && n < 1000; n++) {
+        weir_alloc_fail_after(n);
+        status = open_text(&t, text);
+        weir_alloc_fail_after(-1);
+        cr_assert(status == WEIR_OK ? t != NULL : t == NULL && status == WEIR_E_MEMORY, "%ld: %s", n, weir_message());
+    }
+    cr_assert_eq(status, WEIR_OK);
+    char got[64] = "";
+    status = WEIR_E_MEMORY;
+    for (long n = 0; status != WEIR_OK && n < 1000; n++) {
+        weir_alloc_fail_after(n);
+        status = ids_of(got, sizeof got, t, "ab <s>a\xcc\x81", 10, WEIR_BOS_AUTO);
+        weir_alloc_fail_after(-1);
+        cr_assert(status == WEIR_OK || status == WEIR_E_MEMORY, "%ld: %s", n, weir_message());
+    }
+    cr_expect_str_eq(got, "7 3 5 7");
+    weir_tokenizer_close(t);
+}
+
+struct job {
+    const struct weir_tokenizer *t;
+    bool right;
+};
+
+static void *encode_often(void *argument)
+{
+    struct job *job = argument;
+    char got[64];
+    job->right = true;
+    for (int i = 0; i < 300; i++)
+        job->right = job->right && ids_of(got, sizeof got, job->t, "abc ab<s> a", 11, WEIR_BOS_AUTO) == WEIR_OK &&
+                     strcmp(got, "7 4 5 3 7 6") == 0;
+    return NULL;
+}
+
+Test(tokenizer, serves_several_threads)
+{
+    struct weir_tokenizer *t = opened(WHOLE);
+    pthread_t threads[4];
+    struct job jobs[4];
+    for (int i = 0; i < 4; i++) {
+        jobs[i].t = t;
+        cr_assert_eq(pthread_create(&threads[i], NULL, encode_often, &jobs[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        cr_expect(jobs[i].right);
+    }
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, refuses_types_that_it_does_not_know_by_name)
+{
+    static const char *const texts[][2] = {
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Nmt\"}}", "Nmt"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}", "UnicodeScripts"},
+        {"{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", "BertProcessing"},
+        {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "WordPiece"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct weir_tokenizer *t;
+        cr_expect_eq(open_text(&t, texts[i][0]), WEIR_E_UNSUPPORTED);
+        cr_expect(strstr(weir_message(), texts[i][1]) && strstr(weir_message(), "t.json"), "%s", weir_message());
+    }
+}
+
+Test(tokenizer, is_none_where_a_folder_has_no_files_of_one)
+{
+    char folder[] = "/tmp/weir-token-XXXXXX";
+    struct weir_tokenizer *t = NULL;
+    cr_assert_not_null(mkdtemp(folder));
+    cr_expect_eq(weir_tokenizer_from_folder(&t, folder), WEIR_OK);
+    cr_expect_null(t);
+    rmdir(folder);
+}
+
+/* ---- regular expressions --------------------------------------------------------------------------------------- */
+
+/* The first match as "start-end", or "none". */
+static void expect_match(const char *pattern, const char *text, const char *wanted)
+{
+    struct weir_regex *regex;
+    struct weir_match *match;
+    size_t start = 0, end = 0;
+    bool found;
+    char got[32] = "none";
+    cr_assert_eq(weir_regex_open(&regex, "t.json", pattern, strlen(pattern)), WEIR_OK, "%s", weir_message());
+    cr_assert_eq(weir_match_open(&match), WEIR_OK);
+    cr_assert_eq(weir_regex_find(regex, match, text, strlen(text), 0, &found, &start, &end), WEIR_OK);
+    if (found)
+        snprintf(got, sizeof got, "%zu-%zu", start, end);
+    cr_expect_str_eq(got, wanted, "%s in \"%s\": %s, not %s", pattern, text, got, wanted);
+    weir_match_close(match);
+    weir_regex_close(regex);
+}
+
+Test(regex, means_what_it_means_in_ruby_syntax)
+{
+    expect_match("\\h+", "xyz1f", "3-5");               /* hex digits, not spaces */
+    expect_match("a{2}+b", "aaaab", "0-5");             /* a{2} one or more times, not possessive */
+    expect_match("a{,2}b", "aaab", "1-4");              /* from 0 to 2 times */
+    expect_match("^b$", "a\nb\nc", "2-3");              /* lines */
+    expect_match("[a-z&&[^aeiou]]", "aeb", "2-3");      /* sets */
+    expect_match("[]a]+", "x]a]", "1-4");               /* a bracket at the front is one of the set */
+    expect_match("(?i:'s|k)", "'\xc5\xbf", "0-3");      /* long s */
+    expect_match("(?i:[^s])", "sS\xc5\xbfx", "4-5");    /* what a negated class leaves out has both cases */
+    expect_match("\\s", "\xe1\xa0\x8e\xc2\x85", "3-5"); /* U+180E is no space, U+0085 is */
+    expect_match("\\p{^L}", "ab1", "2-3");
+}
+
+Test(regex, refuses_what_it_cannot_translate)
+{
+    static const char *const patterns[] = {
+        "(a)\\1", "(?<n>a)",     "(?m:a)",    "\\R",   "\\X",           "\\K",
+        "[a",     "(a",          "a)",        "\\",    "\\p{",          "\\p{Nobody}",
+        "a{2,1}", "*",           "[b-a]",     "(?#x)", "(?i:\xc3\xa9)", "[[:nobody:]]",
+        "\\u12",  "\\x{110000}", "\\x{d800}", "\\xe9", "(?i)a"};
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        struct weir_regex *regex;
+        cr_expect_eq(weir_regex_open(&regex, "t.json", patterns[i], strlen(patterns[i])), WEIR_E_UNSUPPORTED, "%s",
+                     patterns[i]);
+        cr_expect_null(regex);
+        cr_expect(strstr(weir_message(), "t.json"));
+    }
+}
+
+Test(regex, gives_up_with_an_error_not_a_hang)
+{
+    struct weir_regex *regex;
+    struct weir_match *match;
+    size_t start, end;
+    bool found;
+    const char *text = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac";
+    cr_assert_eq(weir_regex_open(&regex, "t.json", "(a+a+)+b|(a|a)+d", 16), WEIR_OK);
+    cr_assert_eq(weir_match_open(&match), WEIR_OK);
+    cr_expect_eq(weir_regex_find(regex, match, text, strlen(text), 0, &found, &start, &end), WEIR_E_UNSUPPORTED);
+    cr_expect(strstr(weir_message(), "gave up"));
+    weir_match_close(match);
+    weir_regex_close(regex);
+}
+
+Test(regex, needs_little_stack_for_long_repetitions)
+{
+    enum { N = 200000 };
+    struct weir_regex *regex;
+    struct weir_match *match;
+    size_t start, end;
+    bool found;
+    char *text;
+    cr_assert_eq(weir_alloc(&text, N, 1), WEIR_OK);
+    memset(text, 'a', N);
+    cr_assert_eq(weir_regex_open(&regex, "t.json", "(?:a|b)+", 8), WEIR_OK);
+    cr_assert_eq(weir_match_open(&match), WEIR_OK);
+    cr_assert_eq(weir_regex_find(regex, match, text, N, 0, &found, &start, &end), WEIR_OK, "%s", weir_message());
+    cr_expect(found && start == 0 && end == N);
+    weir_match_close(match);
+    weir_regex_close(regex);
+    weir_free(text);
+}
+
+/* ---- Unicode --------------------------------------------------------------------------------------------------- */
+
+static void expect_form(enum weir_normal_form form, const char *text, const char *wanted)
+{
+    struct weir_text out = {0};
+    cr_assert_eq(weir_unicode_normalize(&out, text, strlen(text), form), WEIR_OK);
+    cr_expect(out.n == strlen(wanted) && memcmp(out.data, wanted, out.n) == 0, "%s", text);
+    weir_text_close(&out);
+}
+
+Test(unicode, normalizes)
+{
+    expect_form(WEIR_NFC, "e\xcc\x81", "\xc3\xa9");
+    expect_form(WEIR_NFD, "\xc3\xa9", "e\xcc\x81");
+    expect_form(WEIR_NFD, "a\xcc\x87\xcc\xa3", "a\xcc\xa3\xcc\x87"); /* dot below comes before dot above */
+    expect_form(WEIR_NFC, "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81"); /* Hangul */
+    expect_form(WEIR_NFKC, "\xef\xac\x81", "fi");
+    expect_form(WEIR_NFC, "\xe2\x84\xab", "\xc3\x85"); /* Angstrom sign */
+}
+
+Test(charset, is_closed_under_complement_and_intersection)
+{
+    struct weir_charset letters = {0}, all = {0};
+    bool known;
+    cr_assert_eq(weir_charset_add_named(&letters, "L", 1, &known), WEIR_OK);
+    cr_assert(known);
+    size_t n = letters.n;
+    cr_assert_eq(weir_charset_add_set(&all, &letters), WEIR_OK);
+    cr_assert_eq(weir_charset_invert(&letters), WEIR_OK);
+    cr_assert_eq(weir_charset_intersect(&all, &letters), WEIR_OK);
+    cr_expect_eq(all.n, 0);
+    cr_assert_eq(weir_charset_invert(&letters), WEIR_OK);
+    cr_expect_eq(letters.n, n);
+    weir_charset_close(&letters);
+    weir_charset_close(&all);
+}
+
+Test(bytes, stand_for_letters_and_back)
+{
+    for (int b = 0; b < 256; b++)
+        cr_expect_eq(weir_code_byte(weir_byte_code((unsigned char)b)), b);
+    cr_expect_eq(weir_byte_code(' '), 0x120);
+    cr_expect_eq(weir_code_byte(' '), -1);
+    cr_expect_eq(weir_code_byte(0x144), -1);
+}
+
+/* ---- labels ---------------------------------------------------------------------------------------------------- */
+
+Test(show_bytes, writes_what_people_can_read)
+{
+    static const char text[] = "a\xc3\xa9\n\t\x01\xff\xc3";
+    char to[64];
+    cr_expect_eq(weir_show_bytes(to, sizeof to, text, sizeof text - 1), strlen("a\xc3\xa9\\n\\t\\x01\\xff\\xc3"));
+    cr_expect_str_eq(to, "a\xc3\xa9\\n\\t\\x01\\xff\\xc3");
+}
+
+Test(show_bytes, cuts_whole_symbols_and_says_the_whole_length)
+{
+    char to[8];
+    cr_expect_eq(weir_show_bytes(to, 3,
+                                 "ab\xc3\xa9"
+                                 "c",
+                                 5),
+                 5);
+    cr_expect_str_eq(to, "ab");
+    cr_expect_eq(weir_show_bytes(to, 4,
+                                 "ab\xc3\xa9"
+                                 "c",
+                                 5),
+                 5);
+    cr_expect_str_eq(to, "ab");
+    cr_expect_eq(weir_show_bytes(to, 1, "\n", 1), 2);
+    cr_expect_str_eq(to, "");
+    cr_expect_eq(weir_show_bytes(NULL, 0, "\xff", 1), 4);
+    cr_expect_eq(weir_show_bytes(to, sizeof to, "", 0), 0);
+    cr_expect_str_eq(to, "");
+}
