@@ -2,9 +2,8 @@
 #ifndef WEIR_CLI_RENDER_H
 #define WEIR_CLI_RENDER_H
 
-#include "base/status.h"
+#include "base/json.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 
 /* ---- the terminal ---- */

@@ -22,7 +22,7 @@ OWNERS = {
     "dnnl.h": ("lib/tensor/gemm.c",),     # one file calls the matrix library
     "cblas.h": ("lib/tensor/gemm.c",),
     "pcre2.h": ("lib/token",),
-    "utf8proc.h": ("lib/token",),
+    "utf8proc.h": ("lib/token", "cli/render.c"), # text; how wide it is on a terminal
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
