@@ -408,6 +408,7 @@ HOSTILE = [
     ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"\p{Klingon}"}, "behavior": "Isolated"}}, 4, "Klingon"),
     ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Eaten"}}, 4, "Eaten"),
     ({"pre_tokenizer": {"type": "Split", "pattern": "a", "behavior": "Isolated"}}, 3, "pattern"),
+    ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"\p{L}" * 10000}, "behavior": "Isolated"}}, 4, "so large"),
     ({"normalizer": {"type": "BertNormalizer"}}, 4, "BertNormalizer"),
     ({"normalizer": {"type": "Sequence", "normalizers": {}}}, 3, "normalizers"),
     ({"post_processor": {"type": "BertProcessing"}}, 4, "BertProcessing"),
@@ -427,6 +428,14 @@ def test_hostile_files_are_refused(tmp_path, change_, code, words):
     (tmp_path / "tokenizer.json").write_text(json.dumps(data))
     got, message, _ = run(tmp_path, ["ab"])
     assert got == code and words in message and "tokenizer.json" in message and message.count("\n") == 1
+
+
+def test_text_does_not_grow_without_end(tmp_path):
+    double = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1024}
+    data = {"model": {"vocab": VOCAB, "merges": []}, "normalizer": {"type": "Sequence", "normalizers": [double] * 9}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    code, message, _ = run(tmp_path, ["a"])
+    assert code == 4 and "larger than" in message
 
 
 def test_deep_nesting_is_refused(tmp_path):
