@@ -48,9 +48,9 @@ static double load_float(const uint8_t *p, unsigned width)
     double d;
     float f;
     uint64_t bits = load(p, width);
-    uint32_t half = (uint32_t)bits;
+    uint32_t low = (uint32_t)bits;
     memcpy(&d, &bits, sizeof d);
-    memcpy(&f, &half, sizeof f);
+    memcpy(&f, &low, sizeof f);
     return width == 4 ? (double)f : d;
 }
 

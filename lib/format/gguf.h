@@ -42,8 +42,8 @@ struct weir_gguf {
     struct weir_tensors *tensors; /* closed with this */
 };
 
-/* Fails with WEIR_E_UNSUPPORTED on other versions, big-endian files, files in several parts and unknown tensor types.
- */
+/* Opens `path`; WEIR_E_UNSUPPORTED for other versions, big-endian files, models in several files and tensor types that
+   weir does not read, WEIR_E_INPUT for anything damaged. */
 WEIR_CHECKED weir_status weir_gguf_open(struct weir_gguf **out, const char *path);
 /* The same from memory, which must outlive it: for tests and fuzzing. `path` is for messages. */
 WEIR_CHECKED weir_status weir_gguf_parse(struct weir_gguf **out, const char *path, const uint8_t *data, size_t size);

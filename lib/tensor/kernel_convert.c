@@ -83,14 +83,14 @@ static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_
     }
 }
 
-/* ---- quantized blocks: a value is d * q, or d * q + m, each operation rounded --------------------------------------
- */
+/* ---- blocks of 32 values: each is d * q, or d * q + m --------------------------------------------------------- */
 
 /* The loop that the functions below are made of: `value` is an expression in i. */
 #define DECODE(to, length, value)                                                                                      \
     for (int i = 0; i < (length); i++)                                                                                 \
     (to)[i] = (value)
 
+/* The two values of a byte. */
 static inline float low(uint8_t byte, int offset)
 {
     return (float)((byte & 15) - offset);
