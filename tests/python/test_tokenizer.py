@@ -211,7 +211,8 @@ def test_normal_forms(tmp_path, form):
     tokenizer.normalizer = normalizers.Sequence([getattr(normalizers, form)()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer = trained(tokenizer, size=400)
-    compare(save(tmp_path, tokenizer), tokenizer)
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character()[:8192] +
+            token_texts.random_texts(2500, seed=4))
 
 
 PATTERNS = [Regex(r"\s+"), Regex(r"\p{N}{1,3}"), " ", "a", Regex(r"\w+"), Regex(r"[^\w\s]+"), Regex(GPT4O), Regex(r"\b"),
@@ -247,7 +248,7 @@ def test_patterns_over_all_texts(tmp_path):
         tokenizer.model = letters.model
         folder = tmp_path / str(i)
         folder.mkdir()
-        compare(save(folder, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character()[:8192])
+        compare(save(folder, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character()[:8192:2])
 
 
 @pytest.mark.parametrize("individual", [True, False])
@@ -337,7 +338,7 @@ def test_gguf_sentencepiece(tmp_path):
     path = gguf_file(tmp_path / "a.gguf", "llama", None, tokens, types, scores=scores, bos_token_id=1,
                      unk_token_id=0)
     assert n_letters > 100
-    compare(path, reference)
+    compare(path, reference, token_texts.all_texts()[:10000])
     assert ids_of(path, ["x"], "auto")[0][0] == 1
 
 
