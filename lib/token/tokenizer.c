@@ -111,7 +111,7 @@ weir_status weir_add_merge_line(struct weir_tokenizer *t, const char *file, size
 static weir_status show_byte_level(struct weir_text *out, const char *string, size_t n)
 {
     out->n = 0;
-    if (out->capacity < n + 1)
+    if (!out->data || out->capacity < n + 1)
         TRY(weir_grow(&out->data, &out->capacity, n + 1, 1));
     for (size_t at = 0, length; at < n; at += length) {
         int byte = weir_code_byte(weir_utf8_decode(string + at, &length));
