@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* libhdf5 1.10.8 loses a little memory of its own when a write or a reference fails. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libhdf5";

@@ -104,7 +104,7 @@ static void check_value(const struct fake *fake, const weir_file *file, size_t p
 {
     const weir_file_point *stored = weir_file_find(file, fake->points[point].point->name);
     cr_assert(stored != NULL);
-    size_t n = 1, shape[WEIR_MAX_AXES] = {1, 1, 1}, at[WEIR_MAX_AXES];
+    size_t n = 1, shape[WEIR_MAX_AXES] = {1, 1, 1}, at[WEIR_MAX_AXES] = {0, 0, 0};
     for (int a = 0; a < stored->point->n_axes; a++) {
         shape[a] = stored->shape[a];
         n *= shape[a];
