@@ -86,7 +86,8 @@ static weir_status print_matrix(struct view *view, size_t place[WEIR_MAX_AXES])
 {
     const struct picked *rows = &view->axes[view->row];
     const weir_point *what = view->what;
-    size_t margin = 6 + LABEL, edge = edge_of(columns_of(view)->n, columns_that_fit(margin));
+    size_t margin = 6 + LABEL, fit = columns_that_fit(margin);
+    size_t edge = columns_of(view)->n > fit ? fit / 2 : 0;
     size_t row_edge = edge_of(rows->n, MOST_ROWS);
     char name[48];
     int last = what->n_axes - 1;

@@ -10,7 +10,7 @@ static const struct command *const commands[] = {
     &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_diff, &cmd_validate,
 };
 
-enum { N_COMMANDS = sizeof commands / sizeof *commands, HELP_WIDTH = 100 };
+enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_WIDTH = 100 };
 
 static size_t help_width(void)
 {

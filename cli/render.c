@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-enum { LEAST_FLEXIBLE = 8, GAP = 2, MOST_COLUMNS = 100000 };
+enum { LEAST_FLEXIBLE = 8, GAP = 2, MOST_COLUMNS = 100000, MOST_CELL = 2048 };
 
 /* ---- the terminal ---- */
 
@@ -102,9 +102,9 @@ void print_text(const char *text)
 
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
-    to[0] = '|';
-    text_cut(to + 1, size - 2, token, columns - 2);
-    strcat(text_tame(to), "|");
+    char text[128];
+    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, token, columns - 2);
+    snprintf(to, size, "|%.*s|", (int)size - 3, text_tame(text));
 }
 
 static void print_spaces(size_t n)
@@ -153,21 +153,28 @@ const char *short_number(char to[32], double value)
 
 /* ---- tables ---- */
 
-weir_status table_add(struct table *table, const char *format, ...)
+static weir_status add_cell(struct table *table, const char *text)
 {
-    va_list args, again;
     TRY(weir_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells));
-    va_start(args, format);
-    va_copy(again, args);
-    size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
-    va_end(args);
-    weir_status status = weir_alloc(&table->cells[table->n_cells], n, 1);
-    if (status == WEIR_OK)
-        vsnprintf(table->cells[table->n_cells], n, format, again);
-    va_end(again);
-    TRY(status);
+    TRY(weir_copy_string(&table->cells[table->n_cells], text));
     text_tame(table->cells[table->n_cells++]);
     return WEIR_OK;
+}
+
+weir_status table_add(struct table *table, const char *format, ...)
+{
+    char text[MOST_CELL];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return add_cell(table, text);
+}
+
+/* Which column cell i stands in. */
+static size_t column_of(const struct table *table, size_t i)
+{
+    return table->n_columns > 0 ? i % table->n_columns : 0;
 }
 
 static void measure(const struct table *table, size_t *widths)
@@ -176,8 +183,8 @@ static void measure(const struct table *table, size_t *widths)
         widths[i] = text_columns(table->names[i]);
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t n = text_columns(table->cells[i]);
-        if (n > widths[i % table->n_columns])
-            widths[i % table->n_columns] = n;
+        if (n > widths[column_of(table, i)])
+            widths[column_of(table, i)] = n;
     }
 }
 
@@ -224,7 +231,7 @@ weir_status table_print(struct table *table)
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         status = print_cell(table, i, table->names[i], widths[i]);
     for (size_t i = 0; i < table->n_cells && status == WEIR_OK; i++)
-        status = print_cell(table, i % n, table->cells[i], widths[i % n]);
+        status = print_cell(table, column_of(table, i), table->cells[i], widths[column_of(table, i)]);
     weir_free(widths);
     return status;
 }

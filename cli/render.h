@@ -2,9 +2,8 @@
 #ifndef WEIR_CLI_RENDER_H
 #define WEIR_CLI_RENDER_H
 
-#include "base/status.h"
+#include "base/json.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 
 /* ---- the terminal ---- */
@@ -43,6 +42,7 @@ struct table {
     char **cells; /* [n_cells] row by row */
 };
 
+/* Adds the next cell, cut to 2047 bytes. */
 WEIR_CHECKED __attribute__((format(printf, 2, 3))) weir_status table_add(struct table *table, const char *format, ...);
 WEIR_CHECKED weir_status table_print(struct table *table);
 void table_close(struct table *table);

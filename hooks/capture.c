@@ -44,6 +44,12 @@ static size_t n_layers(const struct weir_capture *capture)
     return (size_t)capture->run->model->config.n_layers;
 }
 
+/* Where a layer stands in the lists above: outside blocks, layer -1, first. */
+static size_t slot(int layer)
+{
+    return (size_t)layer + 1;
+}
+
 /* Whether a term of the selection names the point in that layer. */
 static bool applies(const struct weir_capture *capture, const struct weir_term *term, int point, int layer)
 {
@@ -123,7 +129,7 @@ static weir_status mark_units(const struct weir_capture *capture, bool *marks, s
 
 static weir_status find_units(struct weir_capture *capture, struct kept *kept, int layer, size_t size)
 {
-    size_t at = (size_t)(layer + 1);
+    size_t at = slot(layer);
     bool *marks, all;
     TRY(weir_alloc_zero(&marks, size + 1, sizeof *marks));
     weir_status status = mark_units(capture, marks, size, kept->point, layer, &all);
@@ -274,7 +280,7 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
 static weir_status store_value(const weir_event *event, void *payload)
 {
     struct weir_capture *capture = payload;
-    size_t prompt = (size_t)event->prompt, at = (size_t)(event->layer + 1);
+    size_t prompt = (size_t)event->prompt, at = slot(event->layer);
     const struct kept *kept = &capture->kept[capture->index_of[event->point->id]];
     struct weir_store_value value = {
         .point = capture->index_of[event->point->id],

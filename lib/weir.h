@@ -268,8 +268,8 @@ typedef struct weir_capture_size {
 /**
  * Plans a capture of `run` over `prompts`, which must be those that weir_run_forward then gets, once, and stay until
  * close. The file grows under a partial name beside `path`; it gets its own in weir_capture_commit.
- * @return WEIR_E_USAGE for a selection that cannot be, WEIR_E_OUTPUT when the file exists and `force` is not set, or the
- * disk cannot hold it.
+ * @return WEIR_E_USAGE for a selection that cannot be, WEIR_E_OUTPUT when the file exists and `force` is not set, or
+ * the disk cannot hold it.
  */
 WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path,
                                                     const weir_tokens *prompts, size_t n,

@@ -19,7 +19,7 @@ static weir_status number(struct weir_bytes *b, uint64_t *out, size_t n, const c
     const uint8_t *p;
     *out = 0;
     TRY(weir_bytes_take(b, &p, n, what));
-    for (size_t i = n; i-- > 0;)
+    for (size_t i = n; p && i-- > 0;)
         *out = *out << 8 | p[i];
     return WEIR_OK;
 }

@@ -203,7 +203,8 @@ static weir_status make_angles(struct weir_run *run, size_t positions)
     TRY(weir_alloc_aligned(&run->cosines, n, sizeof *run->cosines));
     TRY(weir_alloc_aligned(&run->sines, n, sizeof *run->sines));
     for (size_t i = 0; i < n; i++) {
-        double angle = (double)(i / half) * (double)rope->inv_freq[i % half];
+        size_t pos = i / half;
+        double angle = (double)pos * (double)rope->inv_freq[i % half];
         run->cosines[i] = (float)(cos(angle) * (double)rope->attention_factor);
         run->sines[i] = (float)(sin(angle) * (double)rope->attention_factor);
     }

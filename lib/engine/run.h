@@ -69,8 +69,8 @@ WEIR_CHECKED weir_status weir_take(struct weir_run *run, weir_buffer **slot, siz
 WEIR_CHECKED weir_status weir_take_rows(struct weir_run *run, weir_buffer **slot, size_t width);
 /* Gives up what is in *slot. */
 void weir_drop(weir_buffer **slot);
-/* The buffer to write a new value of total_pos rows to, when it may take the place of the one in *slot: that one if nobody
-   else holds it, else a new one. The old is kept alive in *old (drop it) so that it can be read. */
+/* The buffer to write a new value of total_pos rows to, when it may take the place of the one in *slot: that one if
+   nobody else holds it, else a new one. The old is kept alive in *old (drop it) so that it can be read. */
 WEIR_CHECKED weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **old, size_t width);
 
 /* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once a prompt. *value

@@ -168,7 +168,7 @@ static weir_status load_fused_qkv(struct weir_layer *layer, struct weir_model *m
 {
     size_t d_head = (size_t)layer->spec.d_head;
     size_t n_q = (size_t)layer->spec.n_heads * d_head, n_kv = (size_t)layer->spec.n_kv_heads * d_head;
-    struct weir_linear fused;
+    struct weir_linear fused = {0};
     TRY(load_linear(&fused, model, WEIR_R_QKV, index, n_q + 2 * n_kv, (size_t)model->config.d_model));
     TRY(cut(&layer->q, &fused, 0, n_q));
     TRY(cut(&layer->k, &fused, n_q, n_kv));
@@ -280,8 +280,8 @@ weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn,
 {
     for (int i = 0; i < model->config.n_layers; i++) {
         struct weir_layer *l = &model->layers[i];
-        struct weir_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->mlp_gate, &l->mlp_in, &l->mlp_out};
-        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+        struct weir_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->mlp_gate, &l->mlp_in, &l->mlp_out, NULL};
+        for (size_t j = 0; all[j]; j++)
             if (all[j]->w.n_out > 0)
                 TRY(fn(&all[j]->w, payload));
     }

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 
-#include <cjson/cJSON.h>
+#include "base/json.h"
 
 /* Called once a finding: what is wrong and where ("/activations/pattern: ..."). */
 typedef void weir_finding_fn(const char *finding, void *payload);

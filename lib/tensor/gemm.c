@@ -134,7 +134,10 @@ static weir_status check(gemm_fn *gemm)
 
 /* ---- rows that come out the same ---- */
 
-enum { PERIOD = 24, PROBED = 3 * PERIOD }; /* row counts of the libraries' kernels (6, 8, 12, 16 in 48) repeat within it */
+enum {
+    PERIOD = 24,
+    PROBED = 3 * PERIOD
+}; /* row counts of the libraries' kernels (6, 8, 12, 16 in 48) repeat within it */
 
 static uint8_t extra_rows[PERIOD]; /* [m % PERIOD] how many to add to m */
 
@@ -167,9 +170,9 @@ static void probe_rows(gemm_fn *gemm)
     for (size_t m = PERIOD; m < 3 * PERIOD; m++)
         same[m - PERIOD] = comes_out_same(gemm, m, a, b, few, many);
     for (size_t m = 0; m < PERIOD; m++)
-        for (uint8_t more = 0; more <= WEIR_GEMM_SLACK; more++)
+        for (size_t more = 0; more <= WEIR_GEMM_SLACK; more++)
             if (same[m + more]) {
-                extra_rows[m] = more;
+                extra_rows[m] = (uint8_t)more;
                 break;
             }
 }

@@ -59,7 +59,7 @@ static size_t piece_width(const struct weir_matmul *matmul, const struct weir_ma
         size_t fits = at_least_one(SCRATCH_FLOATS / at_least_one(w->n_in));
         width = width < fits ? width : fits;
     }
-    return (width + COLUMN_ROUND - 1) / COLUMN_ROUND * COLUMN_ROUND;
+    return at_least_one((width + COLUMN_ROUND - 1) / COLUMN_ROUND) * COLUMN_ROUND;
 }
 
 weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_matrix *w)

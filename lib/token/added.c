@@ -43,8 +43,8 @@ const struct weir_added_token *weir_added_find(const struct weir_added *added, c
 
 static int compare_matches(const void *a, const void *b)
 {
-    const struct weir_added_token *const *pa = a, *const *pb = b;
-    const struct weir_added_token *x = *pa, *y = *pb;
+    const struct weir_found *pa = a, *pb = b;
+    const struct weir_added_token *x = pa->token, *y = pb->token;
     int order = memcmp(x->match, y->match, x->n_match < y->n_match ? x->n_match : y->n_match);
     return order ? order : x->n_match < y->n_match ? -1 : x->n_match > y->n_match;
 }
@@ -56,15 +56,15 @@ static weir_status finder_open(struct weir_finder *finder, const struct weir_add
         const struct weir_added_token *token = &added->tokens[i];
         if (token->normalized != normalized || token->n_match == 0)
             continue;
-        finder->tokens[finder->n++] = token;
+        finder->tokens[finder->n++].token = token;
         finder->begins[(unsigned char)token->match[0]] = true;
     }
     if (finder->n > 0)
         qsort(finder->tokens, finder->n, sizeof *finder->tokens, compare_matches);
     for (size_t i = 1; i < finder->n; i++)
         if (compare_matches(&finder->tokens[i - 1], &finder->tokens[i]) == 0)
-            return weir_fail(WEIR_E_INPUT, "the added tokens %d and %d are the same text", finder->tokens[i - 1]->id,
-                             finder->tokens[i]->id);
+            return weir_fail(WEIR_E_INPUT, "the added tokens %d and %d are the same text",
+                             finder->tokens[i - 1].token->id, finder->tokens[i].token->id);
     return WEIR_OK;
 }
 
@@ -114,7 +114,7 @@ static size_t lower_bound(const struct weir_finder *finder, size_t low, size_t h
 {
     while (low < high) {
         size_t middle = (low + high) / 2;
-        const struct weir_added_token *token = finder->tokens[middle];
+        const struct weir_added_token *token = finder->tokens[middle].token;
         if (token->n_match <= depth || (unsigned char)token->match[depth] < byte)
             low = middle + 1;
         else
@@ -129,8 +129,8 @@ static const struct weir_added_token *longest(const struct weir_finder *finder, 
     const struct weir_added_token *best = NULL;
     size_t low = 0, high = finder->n;
     for (size_t depth = 0; low < high; depth++) {
-        if (finder->tokens[low]->n_match == depth)
-            best = finder->tokens[low++];
+        if (finder->tokens[low].token->n_match == depth)
+            best = finder->tokens[low++].token;
         if (depth == n)
             break;
         unsigned byte = (unsigned char)text[depth];

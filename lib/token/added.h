@@ -16,7 +16,9 @@ struct weir_added_token {
 
 /* The added tokens that are looked for in one kind of text, sorted by what is looked for. */
 struct weir_finder {
-    const struct weir_added_token **tokens; /* [n] */
+    struct weir_found {
+        const struct weir_added_token *token;
+    } * tokens; /* [n] */
     size_t n;
     bool begins[256]; /* whether one begins with that byte */
 };

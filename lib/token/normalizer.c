@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { LARGEST = 1 << 30 };
+
 static weir_status read_nfc(struct weir_stage *stage, const cJSON *json, const char *file)
 {
     (void)json, (void)file;
@@ -47,6 +49,13 @@ static weir_status read_replace(struct weir_stage *stage, const cJSON *json, con
     return weir_text_add(&stage->string, content, strlen(content));
 }
 
+/* A file may replace one letter by a million, over and over: memory is not for that. */
+static weir_status check_size(const struct weir_text *out)
+{
+    return out->n <= LARGEST ? WEIR_OK
+                             : weir_fail(WEIR_E_UNSUPPORTED, "the normalized text is larger than %d bytes", LARGEST);
+}
+
 /* Matches as cut_at_regex of words.c finds them. */
 static weir_status replace(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
                            const char *text, size_t n)
@@ -66,6 +75,7 @@ static weir_status replace(const struct weir_stage *stage, struct weir_match *ma
         }
         TRY(weir_text_add(out, text + last, start - last));
         TRY(weir_text_add(out, stage->string.data, stage->string.n));
+        TRY(check_size(out));
         last = from = end;
         any = true;
     }

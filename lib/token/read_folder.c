@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/map.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,11 +53,9 @@ static const char *special_text(const cJSON *json, const char *key)
 /* `kind` is "bos" or "eos". -1 when there is none: a null in tokenizer_config.json says so too. */
 static weir_status special_id(const struct folder *f, const struct weir_tokenizer *t, const char *kind, int32_t *id)
 {
-    char token[16] = "", number[16] = "";
-    memcpy(token, kind, 3);
-    memcpy(number, kind, 3);
-    strcpy(token + 3, "_token");
-    strcpy(number + 3, "_token_id");
+    char token[16], number[16];
+    snprintf(token, sizeof token, "%s_token", kind);
+    snprintf(number, sizeof number, "%s_token_id", kind);
     *id = -1;
     const char *text = special_text(f->config, token);
     if (!text && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(f->config, token)))

@@ -32,7 +32,7 @@ static weir_status read_merge(struct weir_tokenizer *t, const cJSON *merge, size
     if (cJSON_IsString(merge))
         return weir_add_merge_line(t, file, number, merge->valuestring, strlen(merge->valuestring));
     const cJSON *left = cJSON_IsArray(merge) ? merge->child : NULL, *right = left ? left->next : NULL;
-    if (!cJSON_IsString(left) || !cJSON_IsString(right) || right->next)
+    if (!right || !cJSON_IsString(left) || !cJSON_IsString(right) || right->next)
         return weir_fail(WEIR_E_INPUT, "%s: merge %zu must be a string or two strings", file, number);
     return weir_add_merge(t, file, number, left->valuestring, strlen(left->valuestring), right->valuestring,
                           strlen(right->valuestring));

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_NESTING = 50 };
+enum { MAX_NESTING = 50, MAX_REWRITTEN = 4 << 20 };
 
 struct rewriter {
     const char *file, *pattern;
@@ -473,7 +473,10 @@ static weir_status rewrite_next(struct rewriter *r)
 weir_status weir_regex_rewrite(struct weir_text *out, const char *file, const char *pattern, size_t n)
 {
     struct rewriter r = {.file = file, .pattern = pattern, .n = n, .out = out};
-    while (r.at < r.n)
+    while (r.at < r.n) {
         TRY(rewrite_next(&r));
+        if (out->n > MAX_REWRITTEN) /* a class is some 10 kB: a short pattern can be a very long one */
+            return refuse(&r, "so large a pattern");
+    }
     return r.depth > 0 ? refuse(&r, "a group without its end") : WEIR_OK;
 }

@@ -51,7 +51,8 @@ static bool is_control(const char *text, size_t n)
 
 size_t weir_show_bytes(char *to, size_t size, const char *bytes, size_t n)
 {
-    struct shown s = {to, size, 0};
+    struct shown s = {.size = size};
+    s.to = to;
     for (size_t at = 0; at < n;) {
         size_t length = char_length(bytes + at, n - at);
         bool escape = length == 0 || is_control(bytes + at, length);

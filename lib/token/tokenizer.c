@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+#include <math.h>
 #include <string.h>
 
 weir_status weir_ids_add(struct weir_ids *ids, int32_t id)
@@ -38,7 +39,7 @@ void weir_tokenizer_close(struct weir_tokenizer *tokenizer)
 weir_status weir_check_id(const char *file, double id, size_t n_tokens)
 {
     double most = 16.0 * (double)n_tokens + 65536;
-    if (!(id >= 0) || id != (double)(int64_t)id)
+    if (!(id >= 0) || id != floor(id))
         return weir_fail(WEIR_E_INPUT, "%s: token id %.17g is not a whole number from 0 on", file, id);
     if (id >= most || id >= INT32_MAX)
         return weir_fail(WEIR_E_INPUT, "%s: token id %.17g is too large for a vocabulary of %zu tokens", file, id,
@@ -110,14 +111,15 @@ weir_status weir_add_merge_line(struct weir_tokenizer *t, const char *file, size
 static weir_status show_byte_level(struct weir_text *out, const char *string, size_t n)
 {
     out->n = 0;
+    if (!out->data || out->capacity < n + 1)
+        TRY(weir_grow(&out->data, &out->capacity, n + 1, 1));
     for (size_t at = 0, length; at < n; at += length) {
         int byte = weir_code_byte(weir_utf8_decode(string + at, &length));
         if (byte < 0) {
             out->n = 0;
             return weir_text_add(out, string, n);
         }
-        char c = (char)byte;
-        TRY(weir_text_add(out, &c, 1));
+        out->data[out->n++] = (char)byte;
     }
     return WEIR_OK;
 }

@@ -24,8 +24,20 @@ SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
 FILES = "whole equal unequal f16 units rows one_layer".split()
 CLEAN = {name: value for name, value in os.environ.items()
          if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
-VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"in \d+\.\d s"), "in N s"),
+VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),
+           (re.compile(r"about \d\S* \w+"), "about SIZE"),
            (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
+
+
+def add_tokenizer(folder):
+    """`letters`: the tiny GPT-2 with a byte-level BPE of small letters that knows " cat"."""
+    model = folder / "letters"
+    model.mkdir()
+    for name in "config.json", "model.safetensors":
+        (model / name).symlink_to(folder / "gpt2" / name)
+    words = [*"abcdefghijklmnopqrstuvwxyz", "\u0120", "\u0120c", "\u0120ca", "\u0120cat"]
+    (model / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (model / "merges.txt").write_text("#version: 0.2\n\u0120 c\n\u0120c a\n\u0120ca t\n")
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +50,9 @@ def folder(tmp_path_factory):
         if model.is_dir():
             (folder / model.name).symlink_to(model)
     (folder / "text.txt").write_bytes(b"one\r\n\r\ntwo\n")
+    (folder / "bad.txt").write_bytes(b"cat\nca\xfft\n")
+    (folder / "crlf.txt").write_bytes(b"a cat\r\nact")
+    add_tokenizer(folder)
     return folder
 
 
@@ -94,6 +109,37 @@ def test_hooks_json(folder):
                                 "axes": ["head", "query", "key"], "layers": [0, 1, 2]}
     assert hooks["logits"]["layers"] == []
     assert "rot_q" not in hooks, "GPT-2 has no rotary positions"
+
+
+def test_tokens_json(folder):
+    assert ask(folder, "tokens", "-m", "letters", "-p", "a cat", "-p", "", "-f", "crlf.txt") == {"prompts": [
+        {"ids": [0, 29], "text": ["a", " cat"]}, {"ids": [], "text": []},
+        {"ids": [0, 29], "text": ["a", " cat"]}, {"ids": [0, 2, 19], "text": ["a", "c", "t"]}]}
+
+
+def test_prompts_come_in_the_order_given(folder):
+    done = weir(folder, "dump", "-m", "letters", "--tokens", "3,4", "-p", "act", "-f", "crlf.txt", "-o", "order.h5")
+    assert done.returncode == 0, done.stderr.decode()
+    assert [prompt["ids"] for prompt in ask(folder, "ls", "order.h5")["prompts"]] == [[3, 4], [0, 2, 19], [0, 29],
+                                                                                     [0, 2, 19]]
+
+
+def test_a_file_cannot_steer_the_terminal(folder):
+    import h5py
+    import shutil
+    shutil.copy(folder / "whole.h5", folder / "hostile.h5")
+    with h5py.File(folder / "hostile.h5", "r+") as file:
+        file.attrs["model"] = "\x1b]0;owned\x07\u009b2J"
+        file.attrs["command"] = "weir\ndump\x1b[2J"
+        text = file["tokens/text"]
+        value = text[()]
+        value[0, 1] = b"\x1b[31m"
+        text[()] = value
+    for args in (["ls"], ["info"], ["attn", "-l", "0", "-H", "0"], ["show", "resid_post:0"]):
+        done = weir(folder, args[0], "hostile.h5", *args[1:])
+        shown = done.stdout.decode().replace("\n", "")
+        assert done.returncode == 0, done.stderr.decode()
+        assert "?" in shown and not any(c < " " or "\x7f" <= c < "\xa0" for c in shown), args
 
 
 def test_show_json_has_whole_values_and_null_for_nothing(folder):

@@ -24,7 +24,7 @@ def flags():
     if not root:
         return ["-I", ROOT / "lib", "-L", BUILD, "-lweir", f"-Wl,-rpath,{BUILD}"]
     pc = next(Path(root).rglob("weir.pc"))
-    found = subprocess.run(["pkg-config", "--define-prefix", "--cflags", "--libs", "weir"], check=True, text=True,
+    found = subprocess.run(["pkg-config", f"--define-variable=prefix={root}/usr/local", "--cflags", "--libs", "weir"], check=True, text=True,
                            capture_output=True, env={**os.environ, "PKG_CONFIG_PATH": str(pc.parent)}).stdout
     return [*shlex.split(found), f"-Wl,-rpath,{pc.parents[1]}"]
 

@@ -211,7 +211,8 @@ def test_normal_forms(tmp_path, form):
     tokenizer.normalizer = normalizers.Sequence([getattr(normalizers, form)()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer = trained(tokenizer, size=400)
-    compare(save(tmp_path, tokenizer), tokenizer)
+    compare(save(tmp_path, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character()[:8192] +
+            token_texts.random_texts(2500, seed=4))
 
 
 PATTERNS = [Regex(r"\s+"), Regex(r"\p{N}{1,3}"), " ", "a", Regex(r"\w+"), Regex(r"[^\w\s]+"), Regex(GPT4O), Regex(r"\b"),
@@ -247,7 +248,7 @@ def test_patterns_over_all_texts(tmp_path):
         tokenizer.model = letters.model
         folder = tmp_path / str(i)
         folder.mkdir()
-        compare(save(folder, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character())
+        compare(save(folder, tokenizer), tokenizer, token_texts.EDGE_CASES + token_texts.every_character()[:8192:2])
 
 
 @pytest.mark.parametrize("individual", [True, False])
@@ -337,7 +338,7 @@ def test_gguf_sentencepiece(tmp_path):
     path = gguf_file(tmp_path / "a.gguf", "llama", None, tokens, types, scores=scores, bos_token_id=1,
                      unk_token_id=0)
     assert n_letters > 100
-    compare(path, reference)
+    compare(path, reference, token_texts.all_texts()[:10000])
     assert ids_of(path, ["x"], "auto")[0][0] == 1
 
 
@@ -408,6 +409,7 @@ HOSTILE = [
     ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"\p{Klingon}"}, "behavior": "Isolated"}}, 4, "Klingon"),
     ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Eaten"}}, 4, "Eaten"),
     ({"pre_tokenizer": {"type": "Split", "pattern": "a", "behavior": "Isolated"}}, 3, "pattern"),
+    ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"\p{L}" * 10000}, "behavior": "Isolated"}}, 4, "so large"),
     ({"normalizer": {"type": "BertNormalizer"}}, 4, "BertNormalizer"),
     ({"normalizer": {"type": "Sequence", "normalizers": {}}}, 3, "normalizers"),
     ({"post_processor": {"type": "BertProcessing"}}, 4, "BertProcessing"),
@@ -427,6 +429,14 @@ def test_hostile_files_are_refused(tmp_path, change_, code, words):
     (tmp_path / "tokenizer.json").write_text(json.dumps(data))
     got, message, _ = run(tmp_path, ["ab"])
     assert got == code and words in message and "tokenizer.json" in message and message.count("\n") == 1
+
+
+def test_text_does_not_grow_without_end(tmp_path):
+    double = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1024}
+    data = {"model": {"vocab": VOCAB, "merges": []}, "normalizer": {"type": "Sequence", "normalizers": [double] * 9}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    code, message, _ = run(tmp_path, ["a"])
+    assert code == 4 and "larger than" in message
 
 
 def test_deep_nesting_is_refused(tmp_path):

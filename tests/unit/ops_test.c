@@ -127,8 +127,8 @@ static void check_extremes(const char *isa)
     for (int act = 0; act < WEIR_N_ACTS; act++) {
         weir_ops()->act[act](out, extremes, 6);
         for (int i = 0; i < 3; i++)
-            cr_assert(fabsf(out[i]) <= 1e-30f - 3e-39f * extremes[i], "%s: activation %d of %g is %g", isa, act, (double)extremes[i],
-                      (double)out[i]);
+            cr_assert(fabsf(out[i]) <= 1e-30f - 3e-39f * extremes[i], "%s: activation %d of %g is %g", isa, act,
+                      (double)extremes[i], (double)out[i]);
         cr_assert(act == WEIR_ACT_RELU2 || out[4] == 200, "%s: activation %d of 200 is %g", isa, act, (double)out[4]);
     }
 }

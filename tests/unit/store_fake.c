@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* libhdf5 1.10.8 loses a little memory of its own when a write or a reference fails. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libhdf5";
+}
+
 static const size_t axis_size[WEIR_N_AXES] = {
     [WEIR_AXIS_HEAD] = FAKE_HEADS,      [WEIR_AXIS_KV_HEAD] = FAKE_HEADS / 2, [WEIR_AXIS_D_HEAD] = FAKE_D_HEAD,
     [WEIR_AXIS_D_MODEL] = FAKE_D_MODEL, [WEIR_AXIS_D_MLP] = FAKE_D_MLP,       [WEIR_AXIS_VOCAB] = FAKE_VOCAB,

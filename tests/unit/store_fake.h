@@ -22,7 +22,7 @@ struct fake {
 /* Prompts of these lengths, all rows, all layers, no points. */
 void fake_open(struct fake *fake, const size_t *lengths, size_t n_prompts);
 void fake_close(struct fake *fake);
-void fake_add(struct fake *fake, enum weir_point_id point);
+void fake_add(struct fake *fake, enum weir_point_id id);
 /* Keeps only every `step`-th position, from `first` on. Marks points as not whole. */
 void fake_rows(struct fake *fake, size_t first, size_t step);
 /* Stores only layer 1. */
