@@ -70,7 +70,7 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
     weir_status status;
     TRY_DONE(weir_take(run, &inputs, total_pos * n_heads * d_model));
     struct head_inputs h = {inputs->data, from->data,    from_heads,        n_heads,
-                            d_model,      &weights->ln1, weights->spec.eps, weights->spec.norm == WEIR_NORM_LAYER};
+                            d_model,      &weights->ln1, weights->spec.eps, weights->ln1.kind == WEIR_NORM_LAYER};
     weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
     TRY_DONE(weir_at(run, input, layer, &inputs));
     if (!weir_plan_edits(&run->plan, input, layer) && from_heads == 1)
@@ -83,7 +83,8 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
         inputs = copy;
     }
     h.out = inputs->data;
-    weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
+    if (weights->ln1.kind != WEIR_NORM_NONE)
+        weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
     TRY_DONE(weir_take(run, &matrix, linear->w.n_out * d_model));
     weir_matrix_convert(matrix->data, &linear->w, run->pool);
     TRY_DONE(weir_take(run, out, total_pos * n_heads * d_head));
@@ -93,6 +94,11 @@ done:
     weir_drop(&inputs);
     weir_drop(&matrix);
     return status;
+}
+
+static void clip_row(float *out, const float *in, size_t n, const void *limit)
+{
+    weir_ops()->clip(out, in, *(const float *)limit, n);
 }
 
 struct projection {
@@ -114,6 +120,9 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
                             p->n_heads));
     if (!*p->out)
         TRY(weir_linear(run, p->out, run->normed, p->linear));
+    float clip = run->model->layers[layer].spec.qkv_clip;
+    if (clip > 0)
+        TRY(weir_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
     return weir_at(run, p->point, layer, p->out);
 }
 
@@ -145,12 +154,40 @@ static weir_status project_all(struct weir_run *run, int layer)
     };
     weir_buffer *per_head;
     TRY(read_stream(run, &per_head, layer));
-    weir_status status =
-        weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.norm, l->spec.eps, WEIR_P_LN1_SCALE, layer);
+    weir_status status = weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer);
     for (size_t i = 0; status == WEIR_OK && i < sizeof all / sizeof *all; i++)
         status = project(run, &all[i], per_head, layer);
     weir_drop(&per_head);
     return status;
+}
+
+/* ---- norms of queries and keys ---- */
+
+struct head_norm {
+    const struct weir_norm *norm;
+    size_t width; /* what is normed together: a head, or all of them */
+    float eps;
+};
+
+static void norm_heads(float *out, const float *in, size_t n, const void *context)
+{
+    const struct head_norm *h = context;
+    for (size_t at = 0; at < n; at += h->width) {
+        float mean = 0, scale;
+        weir_ops()->moments(in + at, h->width, h->eps, h->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
+        weir_ops()->norm(out + at, in + at, mean, scale, h->norm->weight ? h->norm->weight + at : NULL,
+                         h->norm->bias ? h->norm->bias + at : NULL, h->width);
+    }
+}
+
+static weir_status norm_qk(struct weir_run *run, weir_buffer **value, const struct weir_norm *norm, size_t n_heads,
+                           int point, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    size_t d_head = (size_t)spec->d_head;
+    struct head_norm h = {norm, spec->qk_norm == WEIR_QK_NORM_HEAD ? d_head : n_heads * d_head, spec->eps};
+    TRY(weir_map(run, value, n_heads * d_head, norm_heads, &h));
+    return weir_at(run, point, layer, value);
 }
 
 /* ---- rotation ---- */
@@ -161,12 +198,13 @@ struct rotation {
     const float *in; /* the same; may be out */
     size_t n_heads, d_head, half;
     enum weir_rotary kind;
+    const struct weir_angles *angles;
 };
 
-static void rotate_position(const struct rotation *r, size_t row, size_t pos)
+static void rotate_position(const struct rotation *r, size_t row, size_t angle)
 {
     const struct weir_ops *ops = weir_ops();
-    const float *cosines = r->run->cosines + pos * r->half, *sines = r->run->sines + pos * r->half;
+    const float *cosines = r->angles->cosines + angle * r->half, *sines = r->angles->sines + angle * r->half;
     for (size_t head = 0; head < r->n_heads; head++) {
         size_t at = (row * r->n_heads + head) * r->d_head;
         if (r->out != r->in && 2 * r->half < r->d_head)
@@ -187,7 +225,7 @@ static void rotate_rows(void *context, size_t first, size_t last, int worker)
     for (size_t row = first; row < last; row++) {
         while (row >= batch->start[prompt + 1])
             prompt++;
-        rotate_position(r, row, row - batch->start[prompt]);
+        rotate_position(r, row, r->angles->by_prompt ? row : row - batch->start[prompt]);
     }
 }
 
@@ -197,7 +235,9 @@ static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_he
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
     weir_buffer *old;
     TRY(weir_renew(run, value, &old, n_heads * d_head));
-    struct rotation r = {run, (*value)->data, old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2, spec->rotary};
+    struct rotation r = {
+        run,          (*value)->data,          old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2,
+        spec->rotary, &run->angles[spec->rope]};
     weir_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
     weir_drop(&old);
     return weir_at(run, point, layer, value);
@@ -264,6 +304,19 @@ static void mask_row(const struct view *v, float *row /* at key low */, bool who
     fill(row + ((ptrdiff_t)end - low), to - end, value);
 }
 
+/* What is done to q k before the softmax: the soft cap, ALiBi. n scores from key `first` on. */
+static void shape_scores(const struct attending *a, const struct view *v, int head, float *scores, size_t first,
+                         size_t n)
+{
+    const struct weir_layer_spec *spec = a->spec;
+    if (spec->score_cap > 0)
+        weir_ops()->cap(scores, scores, spec->score_cap, n);
+    if (spec->alibi) {
+        double from = (double)first - (spec->alibi == WEIR_ALIBI_FROM_END ? (double)(v->length - 1) : 0);
+        weir_ops()->ramp(scores, scores, a->run->model->alibi[head], (float)from, n);
+    }
+}
+
 static void score_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
 {
     const struct weir_run *run = a->run;
@@ -273,12 +326,13 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     const float *k = run->k->data + ((start + v->low) * n_kv + kv_head) * d_head;
     weir_gemm(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
               v->scores, v->ld_scores);
-    if (!v->keeps_scores)
-        return;
     for (size_t i = 0; i < v->rows; i++) {
+        float *row = v->scores + i * v->ld_scores;
         size_t begin, end;
         visible(a, v, i, &begin, &end);
-        mask_row(v, v->scores + i * v->ld_scores, true, begin, end, -INFINITY);
+        shape_scores(a, v, tile->head, row + (begin - v->low), begin, end - begin);
+        if (v->keeps_scores)
+            mask_row(v, row, true, begin, end, -INFINITY);
     }
 }
 
@@ -444,9 +498,14 @@ static weir_status output(struct weir_run *run, int layer)
 
 weir_status weir_attention(struct weir_run *run, int layer)
 {
-    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    const struct weir_layer *weights = &run->model->layers[layer];
+    const struct weir_layer_spec *spec = &weights->spec;
 
     TRY(project_all(run, layer)); /* stream -> q, k, v */
+    if (spec->qk_norm) {
+        TRY(norm_qk(run, &run->q, &weights->q_norm, (size_t)spec->n_heads, WEIR_P_Q_NORMED, layer));
+        TRY(norm_qk(run, &run->k, &weights->k_norm, (size_t)spec->n_kv_heads, WEIR_P_K_NORMED, layer));
+    }
     if (spec->rotary) {
         TRY(rotate(run, &run->q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
         TRY(rotate(run, &run->k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
@@ -457,5 +516,5 @@ weir_status weir_attention(struct weir_run *run, int layer)
     if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
         return WEIR_OK;
     TRY(output(run, layer)); /* z -> attn_out */
-    return weir_at(run, WEIR_P_ATTN_OUT, layer, &run->attn_out);
+    return weir_finish_branch(run, &run->attn_out, &weights->ln1_post, WEIR_P_LN1_POST_SCALE, WEIR_P_ATTN_OUT, layer);
 }

@@ -5,10 +5,10 @@
 #include <string.h>
 
 struct activation {
-    float *out;          /* [total_pos, d_mlp] */
-    const float *pre;    /* [total_pos, d_mlp] */
-    const float *linear; /* [total_pos, d_mlp]; NULL: not gated */
-    size_t d_mlp;
+    float *out;          /* [total_pos, width] */
+    const float *pre;    /* [total_pos, width] */
+    const float *linear; /* [total_pos, width]; NULL: not gated */
+    size_t width;
     enum weir_act act;
 };
 
@@ -16,25 +16,24 @@ static void activate_rows(void *context, size_t first, size_t last, int worker)
 {
     const struct activation *a = context;
     const struct weir_ops *ops = weir_ops();
-    size_t at = first * a->d_mlp, n = (last - first) * a->d_mlp;
+    size_t at = first * a->width, n = (last - first) * a->width;
     (void)worker;
     ops->act[a->act](a->out + at, a->pre + at, n);
     if (a->linear)
         ops->multiply(a->out + at, a->out + at, a->linear + at, n);
 }
 
-/* mlp_post = f(mlp_pre) or f(mlp_pre) * mlp_linear, in the place of mlp_pre when nobody holds that */
-static weir_status activate(struct weir_run *run, const struct weir_layer_spec *spec)
+weir_status weir_activate(struct weir_run *run, const struct weir_layer_spec *spec, size_t width)
 {
-    size_t d_mlp = (size_t)spec->d_mlp, total_pos = weir_total_pos(run);
+    size_t total_pos = weir_total_pos(run);
     weir_buffer *pre;
-    TRY(weir_renew(run, &run->mlp_pre, &pre, d_mlp));
+    TRY(weir_renew(run, &run->mlp_pre, &pre, width));
     weir_drop(&run->mlp_post);
     run->mlp_post = run->mlp_pre;
     run->mlp_pre = NULL;
-    struct activation a = {run->mlp_post->data, pre->data, spec->gated ? run->mlp_linear->data : NULL, d_mlp,
+    struct activation a = {run->mlp_post->data, pre->data, spec->gated ? run->mlp_linear->data : NULL, width,
                            spec->activation};
-    weir_rows(run, total_pos, d_mlp, activate_rows, &a);
+    weir_rows(run, total_pos, width, activate_rows, &a);
     weir_drop(&pre);
     weir_drop(&run->mlp_linear);
     return WEIR_OK;
@@ -55,24 +54,36 @@ static weir_status read_stream(struct weir_run *run, int layer)
     return weir_at(run, WEIR_P_MLP_IN, layer, &run->spare);
 }
 
+static weir_status read_and_norm(struct weir_run *run, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    TRY(read_stream(run, layer));
+    TRY(weir_norm(run, &run->normed, run->spare, &weights->ln2, weights->spec.eps, WEIR_P_LN2_SCALE, true, layer));
+    weir_drop(&run->spare);
+    return WEIR_OK;
+}
+
 weir_status weir_mlp(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
     const struct weir_layer_spec *spec = &weights->spec;
 
-    TRY(read_stream(run, layer));
-    TRY(weir_norm(run, &run->normed, run->spare, &weights->ln2, spec->norm, spec->eps, WEIR_P_LN2_SCALE, layer));
-    weir_drop(&run->spare);
+    if (!spec->shared_norm)
+        TRY(read_and_norm(run, layer));
+    if (spec->n_experts > 0) {
+        TRY(weir_experts(run, layer));
+        return weir_finish_branch(run, &run->mlp_out, &weights->ln2_post, WEIR_P_LN2_POST_SCALE, WEIR_P_MLP_OUT, layer);
+    }
     TRY(weir_linear(run, &run->mlp_pre, run->normed, spec->gated ? &weights->mlp_gate : &weights->mlp_in));
     TRY(weir_at(run, WEIR_P_MLP_PRE, layer, &run->mlp_pre));
     if (spec->gated) {
         TRY(weir_linear(run, &run->mlp_linear, run->normed, &weights->mlp_in));
         TRY(weir_at(run, WEIR_P_MLP_PRE_LINEAR, layer, &run->mlp_linear));
     }
-    TRY(activate(run, spec));
+    TRY(weir_activate(run, spec, (size_t)spec->d_mlp));
     TRY(weir_at(run, WEIR_P_MLP_POST, layer, &run->mlp_post));
-    if (!weir_plan_goes_on(&run->plan, WEIR_P_MLP_OUT, layer))
+    if (!weir_plan_goes_on(&run->plan, WEIR_P_MLP_POST + 1, layer))
         return WEIR_OK;
     TRY(weir_linear(run, &run->mlp_out, run->mlp_post, &weights->mlp_out));
-    return weir_at(run, WEIR_P_MLP_OUT, layer, &run->mlp_out);
+    return weir_finish_branch(run, &run->mlp_out, &weights->ln2_post, WEIR_P_LN2_POST_SCALE, WEIR_P_MLP_OUT, layer);
 }

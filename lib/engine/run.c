@@ -47,10 +47,28 @@ weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **o
 
 static void drop_all(struct weir_run *run)
 {
-    weir_buffer **slots[] = {&run->stream,   &run->normed,  &run->norm_mean, &run->norm_scale, &run->norm_middle,
-                             &run->q,        &run->k,       &run->v,         &run->scores,     &run->pattern,
-                             &run->z,        &run->result,  &run->attn_out,  &run->mlp_pre,    &run->mlp_linear,
-                             &run->mlp_post, &run->mlp_out, &run->logits,    &run->spare};
+    weir_buffer **slots[] = {&run->stream,
+                             &run->normed,
+                             &run->norm_mean,
+                             &run->norm_scale,
+                             &run->norm_middle,
+                             &run->q,
+                             &run->k,
+                             &run->v,
+                             &run->scores,
+                             &run->pattern,
+                             &run->z,
+                             &run->result,
+                             &run->attn_out,
+                             &run->mlp_pre,
+                             &run->mlp_linear,
+                             &run->mlp_post,
+                             &run->router,
+                             &run->expert_weights,
+                             &run->expert_indices,
+                             &run->mlp_out,
+                             &run->logits,
+                             &run->spare};
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
         weir_drop(slots[i]);
 }
@@ -99,8 +117,10 @@ void weir_run_close(weir_run *run)
     weir_matmul_close(run->matmul);
     weir_pool_close(run->pool);
     weir_buffers_close(run->buffers);
-    weir_free(run->cosines);
-    weir_free(run->sines);
+    for (int kind = 0; kind < WEIR_MAX_ROPES; kind++) {
+        weir_free(run->angles[kind].cosines);
+        weir_free(run->angles[kind].sines);
+    }
     weir_free(run->tile_scores);
     weir_free(run);
 }
@@ -188,27 +208,60 @@ static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
     return WEIR_OK;
 }
 
-/* Cosines and sines of every position's angles, in double before they are rounded: an angle may be large. */
-static weir_status make_angles(struct weir_run *run, size_t positions)
+/* Angles of n positions from row `first` on, in double before they are rounded: an angle may be large. */
+static void fill_angles(struct weir_angles *angles, size_t first, size_t n, const float *inv_freq,
+                        const struct weir_rope *rope)
 {
-    const struct weir_rope *rope = &run->model->rope;
-    size_t half = (size_t)rope->n, n;
-    if (half == 0 || positions <= run->angle_positions)
+    size_t half = (size_t)rope->n;
+    for (size_t pos = 0; pos < n; pos++)
+        for (size_t i = 0; i < half; i++) {
+            double angle = (double)pos * (double)inv_freq[i];
+            angles->cosines[(first + pos) * half + i] = (float)(cos(angle) * rope->factor);
+            angles->sines[(first + pos) * half + i] = (float)(sin(angle) * rope->factor);
+        }
+}
+
+static weir_status grow_angles(struct weir_angles *angles, size_t rows, size_t half)
+{
+    size_t n;
+    if (rows <= angles->rows)
         return WEIR_OK;
-    weir_free(run->cosines);
-    weir_free(run->sines);
-    run->cosines = run->sines = NULL;
-    run->angle_positions = 0;
-    TRY(weir_mul(&n, positions, half));
-    TRY(weir_alloc_aligned(&run->cosines, n, sizeof *run->cosines));
-    TRY(weir_alloc_aligned(&run->sines, n, sizeof *run->sines));
-    for (size_t i = 0; i < n; i++) {
-        size_t pos = i / half;
-        double angle = (double)pos * (double)rope->inv_freq[i % half];
-        run->cosines[i] = (float)(cos(angle) * (double)rope->attention_factor);
-        run->sines[i] = (float)(sin(angle) * (double)rope->attention_factor);
+    weir_free(angles->cosines);
+    weir_free(angles->sines);
+    *angles = (struct weir_angles){.by_prompt = angles->by_prompt};
+    TRY(weir_mul(&n, rows, half));
+    TRY(weir_alloc_aligned(&angles->cosines, n, sizeof *angles->cosines));
+    TRY(weir_alloc_aligned(&angles->sines, n, sizeof *angles->sines));
+    angles->rows = rows;
+    return WEIR_OK;
+}
+
+static weir_status fill_by_prompt(struct weir_run *run, struct weir_angles *angles, const struct weir_rope *rope)
+{
+    for (size_t i = 0; i < run->batch.n; i++) {
+        size_t length = run->batch.start[i + 1] - run->batch.start[i];
+        const float *inv_freq;
+        float *own;
+        TRY(weir_rope_frequencies(&inv_freq, &own, rope, length));
+        fill_angles(angles, run->batch.start[i], length, inv_freq, rope);
+        weir_free(own);
     }
-    run->angle_positions = positions;
+    return WEIR_OK;
+}
+
+static weir_status make_angles(struct weir_run *run, int kind)
+{
+    const struct weir_rope *rope = &run->model->ropes[kind];
+    struct weir_angles *angles = &run->angles[kind];
+    size_t longest = run->batch.longest, had = angles->rows;
+    if (rope->n == 0)
+        return WEIR_OK;
+    angles->by_prompt = rope->long_from > 0;
+    TRY(grow_angles(angles, angles->by_prompt ? weir_total_pos(run) : longest, (size_t)rope->n));
+    if (angles->by_prompt)
+        return fill_by_prompt(run, angles, rope);
+    if (angles->rows > had)
+        fill_angles(angles, 0, longest, rope->inv_freq, rope);
     return WEIR_OK;
 }
 
@@ -234,7 +287,8 @@ static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, s
     batch->first_prompt = first_prompt;
     TRY(measure(batch));
     TRY(cut_into_tiles(batch, run->model->config.n_heads));
-    TRY(make_angles(run, batch->longest));
+    for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
+        TRY(make_angles(run, kind));
     TRY(make_scratch(run, batch->longest));
     weir_status status = weir_forward(run);
     drop_all(run);
@@ -284,7 +338,7 @@ static weir_status keep_copies(struct weir_run *run)
 
 weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n)
 {
-    size_t context = (size_t)run->model->config.n_context;
+    size_t context = (size_t)run->model->info.n_context;
     if (n == 0)
         return weir_fail(WEIR_E_USAGE, "there is no prompt to run");
     for (size_t i = 0; i < n; i++) {

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "engine/plan.h"
 
+enum { WEIR_NO_POINT = -1 };
 enum { WEIR_TILE = 64 }; /* queries that attention handles at once */
 
 /* Some queries of one head of one prompt. */
@@ -27,6 +28,14 @@ struct weir_batch {
     size_t n_tiles;
 };
 
+/* Cosines and sines of positions' angles, [rows, n]. Row of a position: itself; where the frequencies depend on a
+   prompt's length, itself behind the prompt's start in the batch. */
+struct weir_angles {
+    float *cosines, *sines;
+    size_t rows;
+    bool by_prompt;
+};
+
 struct weir_run {
     struct weir_model *model;
     struct weir_plan plan;
@@ -37,9 +46,8 @@ struct weir_run {
     size_t n_passes; /* calls of weir_run_forward that came to an end */
 
     struct weir_batch batch;
-    float *cosines, *sines; /* [longest, rope.n] of the positions' angles */
-    size_t angle_positions; /* how many positions the two hold */
-    float *tile_scores;     /* [pool size, WEIR_TILE, longest] scores that nobody keeps */
+    struct weir_angles angles[WEIR_MAX_ROPES];
+    float *tile_scores; /* [pool size, WEIR_TILE, longest] scores that nobody keeps */
     size_t tile_floats;
 
     /* Values in flight; NULL where there is none. Their shapes are those of the points; d_attn = head * d_head. */
@@ -51,7 +59,10 @@ struct weir_run {
     weir_buffer *z;                                    /* [total_pos, d_attn] */
     weir_buffer *result;                               /* [total_pos, head, d_model] */
     weir_buffer *attn_out;                             /* [total_pos, d_model] */
-    weir_buffer *mlp_pre, *mlp_linear, *mlp_post;      /* [total_pos, d_mlp] */
+    weir_buffer *mlp_pre, *mlp_linear, *mlp_post;      /* [total_pos, d_mlp], sparse: [total_pos, expert_k, d_expert] */
+    weir_buffer *router;                               /* [total_pos, expert] logits */
+    weir_buffer *expert_weights;                       /* [total_pos, expert] */
+    weir_buffer *expert_indices;                       /* [total_pos, expert_k] int32 */
     weir_buffer *mlp_out;                              /* [total_pos, d_model] */
     weir_buffer *logits;                               /* [total_pos, vocab] */
     weir_buffer *spare;                                /* converted weights, copies for heads */
@@ -83,15 +94,26 @@ WEIR_CHECKED weir_status weir_forward(struct weir_run *run);
 WEIR_CHECKED weir_status weir_attention(struct weir_run *run, int layer);
 /* mlp.c: stream -> mlp_out */
 WEIR_CHECKED weir_status weir_mlp(struct weir_run *run, int layer);
+/* mlp_post = f(mlp_pre) or f(mlp_pre) * mlp_linear, rows of `width`, in the place of mlp_pre when nobody holds that */
+WEIR_CHECKED weir_status weir_activate(struct weir_run *run, const struct weir_layer_spec *spec, size_t width);
+/* sparse.c: normed -> mlp_out, for layers with experts */
+WEIR_CHECKED weir_status weir_experts(struct weir_run *run, int layer);
 /* parts.c */
 WEIR_CHECKED weir_status weir_embed(struct weir_run *run);   /* ids -> stream */
 WEIR_CHECKED weir_status weir_unembed(struct weir_run *run); /* stream -> logits */
 /* stream += what */
 WEIR_CHECKED weir_status weir_add_to_stream(struct weir_run *run, const weir_buffer *what);
-/* `in` -> *out [total_pos, d_model], through the points scale, normalized, out that begin at `first_point`. */
-WEIR_CHECKED weir_status weir_norm(struct weir_run *run, weir_buffer **out, const weir_buffer *in,
-                                   const struct weir_norm *weights, enum weir_norm_kind kind, float eps,
-                                   int first_point, int layer);
+/* `in` -> *out [total_pos, d_model], through the points scale, normalized and (if `with_out`) out that begin at
+   `first_point`. A norm of kind NONE gives what it gets, and fires nothing. */
+WEIR_CHECKED weir_status weir_norm(struct weir_run *run, weir_buffer **out, weir_buffer *in,
+                                   const struct weir_norm *norm, float eps, int first_point, bool with_out, int layer);
+/* A branch's output to what is added to the stream: its post-norm, its multiplier, in *value; then the point `out`. */
+WEIR_CHECKED weir_status weir_finish_branch(struct weir_run *run, weir_buffer **value, const struct weir_norm *norm,
+                                            int first_point, int out, int layer);
+/* *value = fn(*value) row by row of `width` floats, in place when nobody else holds it. */
+typedef void weir_row_fn(float *out, const float *in, size_t n, const void *context);
+WEIR_CHECKED weir_status weir_map(struct weir_run *run, weir_buffer **value, size_t width, weir_row_fn *fn,
+                                  const void *context);
 /* *out [total_pos, n_out] = in [total_pos, n_in] W^T + b */
 WEIR_CHECKED weir_status weir_linear(struct weir_run *run, weir_buffer **out, const weir_buffer *in,
                                      const struct weir_linear *linear);

@@ -2,32 +2,76 @@
 #include "model/model.h"
 #include "points/points.h"
 
-/* Why a layer does not have the point; NULL when it has. */
-static const char *layer_lacks(const struct weir_layer_spec *spec, int point)
+/* Why a layer does not have a point of its attention; NULL when it has. */
+static const char *attention_lacks(const struct weir_layer_spec *spec, int point)
 {
     switch (point) {
+    case WEIR_P_LN1_SCALE:
+    case WEIR_P_LN1_NORMALIZED:
+    case WEIR_P_LN1_OUT:
+        return spec->norm ? NULL : "its branches read the stream without a norm";
+    case WEIR_P_Q_NORMED:
+    case WEIR_P_K_NORMED:
+        return spec->qk_norm ? NULL : "its queries and keys are not normed";
     case WEIR_P_ROT_Q:
     case WEIR_P_ROT_K:
         return spec->rotary ? NULL : "its positions are not rotated into queries and keys";
-    case WEIR_P_Q_NORMED:
-    case WEIR_P_K_NORMED:
-        return "its queries and keys are not normed";
+    case WEIR_P_LN1_POST_SCALE:
+    case WEIR_P_LN1_POST_NORMALIZED:
+        return spec->post_norm ? NULL : "its branches' outputs are not normed";
+    default:
+        return NULL;
+    }
+}
+
+/* The same for its MLP and the stream around it. */
+static const char *mlp_lacks(const struct weir_layer_spec *spec, int point)
+{
+    switch (point) {
     case WEIR_P_RESID_MID:
         return spec->parallel ? "attention and MLP are added to the stream together" : NULL;
+    case WEIR_P_MLP_IN:
+        return spec->shared_norm ? "its MLP reads what ln1 gives" : NULL;
+    case WEIR_P_LN2_SCALE:
+    case WEIR_P_LN2_NORMALIZED:
+    case WEIR_P_LN2_OUT:
+        return spec->shared_norm ? "its MLP reads what ln1 gives"
+               : spec->norm      ? NULL
+                                 : "its branches read the stream without a norm";
+    case WEIR_P_LN2_POST_SCALE:
+    case WEIR_P_LN2_POST_NORMALIZED:
+        return spec->post_norm ? NULL : "its branches' outputs are not normed";
     case WEIR_P_MLP_PRE_LINEAR:
-        return spec->gated ? NULL : "its MLPs are not gated";
+        if (!spec->gated)
+            return "its MLPs are not gated";
+        return spec->n_experts ? "its MLP is sparse: see expert_pre_linear" : NULL;
+    case WEIR_P_MLP_PRE:
+    case WEIR_P_MLP_POST:
+        return spec->n_experts ? "its MLP is sparse: see expert_pre and expert_post" : NULL;
+    case WEIR_P_EXPERT_PRE_LINEAR:
+        if (spec->n_experts && !spec->gated)
+            return "its experts are not gated";
+        return spec->n_experts ? NULL : "its MLP is dense";
     case WEIR_P_ROUTER:
     case WEIR_P_EXPERT_WEIGHTS:
     case WEIR_P_EXPERT_INDICES:
     case WEIR_P_EXPERT_PRE:
-    case WEIR_P_EXPERT_PRE_LINEAR:
     case WEIR_P_EXPERT_POST:
-        return "its MLPs are dense";
-    case WEIR_P_LN1_POST_SCALE:
-    case WEIR_P_LN1_POST_NORMALIZED:
-    case WEIR_P_LN2_POST_SCALE:
-    case WEIR_P_LN2_POST_NORMALIZED:
-        return "its branches' outputs are not normed";
+        return spec->n_experts ? NULL : "its MLP is dense";
+    default:
+        return NULL;
+    }
+}
+
+static const char *model_lacks(const struct weir_model *model, int point)
+{
+    switch (point) {
+    case WEIR_P_POS_EMBED:
+        return model->config.learned_positions ? NULL : "it has no learned position embedding";
+    case WEIR_P_LN_FINAL_SCALE:
+    case WEIR_P_LN_FINAL_NORMALIZED:
+    case WEIR_P_LN_FINAL_OUT:
+        return model->ln_final.kind ? NULL : "it has no final norm";
     default:
         return NULL;
     }
@@ -44,9 +88,10 @@ bool weir_model_has_point(const weir_model *model, int point, int layer, const c
     else if (!p->per_layer && layer >= 0)
         reason = "the point stands outside the blocks";
     else if (p->per_layer)
-        reason = layer_lacks(&model->layers[layer].spec, point);
-    else if (point == WEIR_P_POS_EMBED && !model->config.learned_positions)
-        reason = "it has no learned position embedding";
+        reason = point < WEIR_P_ATTN_OUT ? attention_lacks(&model->layers[layer].spec, point)
+                                         : mlp_lacks(&model->layers[layer].spec, point);
+    else
+        reason = model_lacks(model, point);
     if (why)
         *why = reason;
     return reason == NULL;
@@ -67,7 +112,13 @@ static size_t axis_size(const struct weir_config *c, weir_axis axis)
         return (size_t)c->d_mlp;
     case WEIR_AXIS_VOCAB:
         return (size_t)c->n_vocab;
-    default: /* lengths of prompts; experts, of which there are none */
+    case WEIR_AXIS_EXPERT:
+        return (size_t)c->n_experts;
+    case WEIR_AXIS_EXPERT_K:
+        return (size_t)(c->n_experts ? c->n_active : 0);
+    case WEIR_AXIS_D_EXPERT:
+        return (size_t)(c->n_experts ? c->d_expert : 0);
+    default: /* lengths of prompts */
         return 0;
     }
 }

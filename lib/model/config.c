@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What can be read: the field, its names in config.json (in order of preference, `|` between; "a.b" is b inside a) and in
-   GGUF metadata (behind the architecture's name). */
+/* What can be read: the field, its names in config.json (in order of preference, `|` between; "a.b" is b inside a) and
+   in GGUF metadata (behind the architecture's name). */
 enum kind { INT, DOUBLE, BOOL };
 
 #define FIELD(member) offsetof(struct weir_config, member)
@@ -25,7 +25,8 @@ static const struct key {
     {FIELD(d_model), INT, "hidden_size|n_embd|d_model", "embedding_length", 1 << 20},
     {FIELD(d_mlp), INT, "intermediate_size|n_inner|ffn_dim|ffn_hidden_size", "feed_forward_length", 1 << 22},
     {FIELD(n_vocab), INT, "vocab_size", "vocab_size", 1 << 26},
-    {FIELD(n_context), INT, "max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_length", "context_length", 1 << 30},
+    {FIELD(n_context), INT, "max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_length", "context_length",
+     1 << 30},
     {FIELD(d_embed), INT, "word_embed_proj_dim", NULL, 1 << 20},
     {FIELD(eps), DOUBLE, "rms_norm_eps|layer_norm_epsilon|layer_norm_eps|norm_epsilon|norm_eps",
      "attention.layer_norm_rms_epsilon", 0},
@@ -49,7 +50,8 @@ static const struct key {
     {FIELD(rotary_dims), INT, "rotary_dim", "rope.dimension_count", 65536},
     {FIELD(rotary_factor), DOUBLE, "partial_rotary_factor|rotary_pct", NULL, 0},
     {FIELD(rope[0].factor), DOUBLE, NULL, "rope.scaling.factor", 0},
-    {FIELD(rope[0].original_context), DOUBLE, "original_max_position_embeddings", "rope.scaling.original_context_length", 0},
+    {FIELD(rope[0].original_context), DOUBLE, "original_max_position_embeddings",
+     "rope.scaling.original_context_length", 0},
     {FIELD(rope[0].attention_factor), DOUBLE, NULL, "rope.scaling.attn_factor", 0},
     {FIELD(n_experts), INT, "num_local_experts|num_experts|n_routed_experts", "expert_count", 65536},
     {FIELD(n_active), INT, "num_experts_per_tok", "expert_used_count", 65536},
@@ -167,7 +169,8 @@ static weir_status read_activation(struct weir_config *config, const cJSON *json
             config->activation = activations[i].act;
             return WEIR_OK;
         }
-    return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\" is \"%s\", an activation that weir does not know", file, key, name);
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\" is \"%s\", an activation that weir does not know", file, key,
+                     name);
 }
 
 static weir_status check_refused(const cJSON *json, const char *file)
@@ -327,8 +330,8 @@ static weir_status read_one_rope(struct weir_config *config, struct weir_rope_co
     return WEIR_OK;
 }
 
-/* transformers 5 has rope_parameters with everything in it, perhaps by type of layer; before that rope_theta and rope_scaling
-   stood side by side. */
+/* transformers 5 has rope_parameters with everything in it, perhaps by type of layer; before that rope_theta and
+   rope_scaling stood side by side. */
 static weir_status read_rope(struct weir_config *config, const cJSON *json, const char *file)
 {
     const cJSON *rope = weir_json_get(json, "rope_parameters");

@@ -8,17 +8,24 @@
 
 /* Reads either source into *out, beginning with the family's defaults; *family is the row. Checks ranges and that sizes
    agree with each other. Options that weir does not implement are WEIR_E_UNSUPPORTED, by name. n_vocab may still be 0
-   (GGUF): the embedding says. */
+   (GGUF): the embedding says. Close it, after a failure too. */
 WEIR_CHECKED weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family,
                                                const cJSON *json, const char *file);
 WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_family **family,
                                                const struct weir_gguf *gguf);
+void weir_config_close(struct weir_config *config);
 
 /* The spec of one layer. */
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
 
-/* The rotation's frequencies; `factors` [n] divide them (a GGUF file's rope_freqs), or NULL. inv_freq is new memory. */
-WEIR_CHECKED weir_status weir_config_rope(struct weir_rope *out, const struct weir_config *config, const float *factors,
-                                          size_t n_factors);
+/* rope.c: the frequencies of one kind of layers (0 to WEIR_MAX_ROPES - 1); `factors` [n] divide them (a GGUF file's
+   rope_freqs), or NULL. Empty for models without rotation. */
+WEIR_CHECKED weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *config, int kind,
+                                        const float *factors, size_t n_factors);
+void weir_rope_close(struct weir_rope *rope);
+/* The frequencies for a prompt of so many positions, [n]. *own gets memory where they had to be computed (weir_free).
+ */
+WEIR_CHECKED weir_status weir_rope_frequencies(const float **out, float **own, const struct weir_rope *rope,
+                                               size_t positions);
 
 #endif

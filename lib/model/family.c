@@ -12,16 +12,18 @@
     [WEIR_R_Q] = "layers.{}.self_attn.q_proj", [WEIR_R_K] = "layers.{}.self_attn.k_proj",                              \
     [WEIR_R_V] = "layers.{}.self_attn.v_proj"
 #define LLAMA_ATTENTION LLAMA_QKV, [WEIR_R_O] = "layers.{}.self_attn.o_proj"
-#define LLAMA_QK_NORM [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_norm", [WEIR_R_K_NORM] = "layers.{}.self_attn.k_norm"
-#define LLAMA_NORMS   [WEIR_R_LN1] = "layers.{}.input_layernorm", [WEIR_R_LN2] = "layers.{}.post_attention_layernorm"
+#define LLAMA_QK_NORM   [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_norm", [WEIR_R_K_NORM] = "layers.{}.self_attn.k_norm"
+#define LLAMA_NORMS     [WEIR_R_LN1] = "layers.{}.input_layernorm", [WEIR_R_LN2] = "layers.{}.post_attention_layernorm"
 #define LLAMA_MLP                                                                                                      \
     [WEIR_R_MLP_GATE] = "layers.{}.mlp.gate_proj", [WEIR_R_MLP_IN] = "layers.{}.mlp.up_proj",                          \
     [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"
 #define LLAMA_EXPERTS                                                                                                  \
     [WEIR_R_ROUTER] = "layers.{}.mlp.gate", [WEIR_R_EXPERT_GATE] = "layers.{}.mlp.experts.[].gate_proj",               \
-    [WEIR_R_EXPERT_IN] = "layers.{}.mlp.experts.[].up_proj", [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.[].down_proj"
+    [WEIR_R_EXPERT_IN] = "layers.{}.mlp.experts.[].up_proj",                                                           \
+    [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.[].down_proj"
 #define POST_NORMS                                                                                                     \
-    [WEIR_R_LN1_POST] = "layers.{}.post_attention_layernorm", [WEIR_R_LN2_POST] = "layers.{}.post_feedforward_layernorm"
+    [WEIR_R_LN1_POST] = "layers.{}.post_attention_layernorm", [WEIR_R_LN2_POST] = "layers.{}.post_feedforward_"        \
+                                                                                  "layernorm"
 
 static const weir_names llama_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_NORMS, LLAMA_MLP};
 static const weir_names qwen3_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_NORMS, LLAMA_MLP};
@@ -32,11 +34,11 @@ static const weir_names gemma2_names = {LLAMA_EMBEDDINGS,
                                         POST_NORMS,
                                         [WEIR_R_LN1] = "layers.{}.input_layernorm",
                                         [WEIR_R_LN2] = "layers.{}.pre_feedforward_layernorm"};
-static const weir_names olmo_names = {[WEIR_R_EMBED] = "embed_tokens", [WEIR_R_UNEMBED] = "lm_head", LLAMA_ATTENTION,
-                                      LLAMA_MLP};
+static const weir_names olmo_names = {
+    [WEIR_R_EMBED] = "embed_tokens", [WEIR_R_UNEMBED] = "lm_head", LLAMA_ATTENTION, LLAMA_MLP};
 static const weir_names olmo2_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_MLP, POST_NORMS};
-static const weir_names sparse_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_NORMS, LLAMA_MLP,
-                                        LLAMA_EXPERTS};
+static const weir_names sparse_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
+                                        LLAMA_NORMS,      LLAMA_MLP,       LLAMA_EXPERTS};
 static const weir_names mixtral_names = {LLAMA_EMBEDDINGS,
                                          LLAMA_ATTENTION,
                                          LLAMA_NORMS,
@@ -44,8 +46,8 @@ static const weir_names mixtral_names = {LLAMA_EMBEDDINGS,
                                          [WEIR_R_EXPERT_GATE] = "layers.{}.block_sparse_moe.experts.[].w1",
                                          [WEIR_R_EXPERT_IN] = "layers.{}.block_sparse_moe.experts.[].w3",
                                          [WEIR_R_EXPERT_OUT] = "layers.{}.block_sparse_moe.experts.[].w2"};
-static const weir_names cohere_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_MLP,
-                                        [WEIR_R_LN1] = "layers.{}.input_layernorm"};
+static const weir_names cohere_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
+                                        LLAMA_MLP, [WEIR_R_LN1] = "layers.{}.input_layernorm"};
 static const weir_names phi_names = {LLAMA_QKV,
                                      [WEIR_R_EMBED] = "embed_tokens",
                                      [WEIR_R_LN1] = "layers.{}.input_layernorm",
@@ -68,12 +70,12 @@ static const weir_names stablelm_names = {LLAMA_EMBEDDINGS,
                                           LLAMA_MLP,
                                           [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_layernorm.norms.[]",
                                           [WEIR_R_K_NORM] = "layers.{}.self_attn.k_layernorm.norms.[]"};
-static const weir_names starcoder2_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_NORMS,
-                                            [WEIR_R_MLP_IN] = "layers.{}.mlp.c_fc",
-                                            [WEIR_R_MLP_OUT] = "layers.{}.mlp.c_proj"};
-static const weir_names nemotron_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_NORMS,
-                                          [WEIR_R_MLP_IN] = "layers.{}.mlp.up_proj",
-                                          [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"};
+static const weir_names starcoder2_names = {
+    LLAMA_EMBEDDINGS, LLAMA_ATTENTION,
+    LLAMA_NORMS, [WEIR_R_MLP_IN] = "layers.{}.mlp.c_fc", [WEIR_R_MLP_OUT] = "layers.{}.mlp.c_proj"};
+static const weir_names nemotron_names = {
+    LLAMA_EMBEDDINGS, LLAMA_ATTENTION,
+    LLAMA_NORMS, [WEIR_R_MLP_IN] = "layers.{}.mlp.up_proj", [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"};
 
 static const weir_names gpt2_names = {
     [WEIR_R_EMBED] = "wte",
@@ -243,8 +245,9 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
     TRY(weir_json_bool(json, file, "alibi", &alibi));
     TRY(weir_json_int(json, file, "num_ln_in_parallel_attn", 1, 2, &n_norms));
     if (alibi)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"alibi\": true is not implemented for falcon (its biases are rounded to "
-                                             "bfloat16)",
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: \"alibi\": true is not implemented for falcon (its biases are rounded to "
+                         "bfloat16)",
                          file);
     c->qkv_concat = multi_query && !new_decoder;
     c->parallel = c->parallel || new_decoder;
@@ -316,84 +319,176 @@ static weir_status refine_gemma(struct weir_config *c, const void *json, const c
     .eps = 1e-6, .norm = WEIR_NORM_RMS, .gated = true, .activation = WEIR_ACT_SILU, .n_context = 2048, ROTATED(10000)
 #define GEMMA                                                                                                          \
     LLAMA, .activation = WEIR_ACT_GELU_TANH, .tied = true, .embed_scale_by_width = true, .norm_plus_one = true,        \
-    .n_context = 8192
-#define GPT                                                                                                            \
-    .eps = 1e-5, .norm = WEIR_NORM_LAYER, .activation = WEIR_ACT_GELU_TANH, .n_context = 2048
+           .n_context = 8192
+#define GPT    .eps = 1e-5, .norm = WEIR_NORM_LAYER, .activation = WEIR_ACT_GELU_TANH, .n_context = 2048
 #define SPARSE .n_active = 8
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init" /* a row begins with its relatives' defaults and departs from them */
 static const struct weir_family families[] = {
-    {.model_type = "gpt2", .gguf = "gpt2", .names = gpt2_names, .prefix = "transformer.", .biased = true, .input_major = true,
-     .defaults = {GPT, .qkv_concat = true, .learned_positions = true, .tied = true, .n_context = 1024}},
-    {.model_type = "gpt_neo", .names = gpt_neo_names, .prefix = "transformer.", .refine = refine_gpt_neo,
+    {.model_type = "gpt2",
+     .gguf = "gpt2",
+     .names = gpt2_names,
+     .prefix = "transformer.",
+     .biased = true,
+     .defaults = {GPT, .input_major = true, .qkv_concat = true, .learned_positions = true, .tied = true,
+                  .n_context = 1024}},
+    {.model_type = "gpt_neo",
+     .names = gpt_neo_names,
+     .prefix = "transformer.",
+     .refine = refine_gpt_neo,
      .defaults = {GPT, .learned_positions = true, .tied = true, .scores_unscaled = true, .window = 256}},
-    {.model_type = "gptj", .gguf = "gptj", .names = gptj_names, .prefix = "transformer.",
+    {.model_type = "gptj",
+     .gguf = "gptj",
+     .names = gptj_names,
+     .prefix = "transformer.",
      .defaults = {GPT, .parallel = true, .shared_norm = true, .rotary = WEIR_ROTARY_PAIRS, .rotary_dims = 64,
                   .rope = {{.theta = 10000}}}},
-    {.model_type = "gpt_neox", .gguf = "gptneox", .names = gpt_neox_names, .prefix = "gpt_neox.",
+    {.model_type = "gpt_neox",
+     .gguf = "gptneox",
+     .names = gpt_neox_names,
+     .prefix = "gpt_neox.",
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .rotary_factor = 0.25, .parallel = true}},
-    {.model_type = "opt", .names = opt_names, .prefix = "model.decoder.", .refine = refine_opt,
+    {.model_type = "opt",
+     .names = opt_names,
+     .prefix = "model.decoder.",
+     .refine = refine_opt,
      .defaults = {GPT, .activation = WEIR_ACT_RELU, .learned_positions = true, .position_offset = 2, .tied = true}},
-    {.model_type = "bloom", .gguf = "bloom", .names = bloom_names, .prefix = "transformer.",
+    {.model_type = "bloom",
+     .gguf = "bloom",
+     .names = bloom_names,
+     .prefix = "transformer.",
      .defaults = {GPT, .alibi = WEIR_ALIBI_FROM_START, .alibi_max = 8, .tied = true}},
-    {.model_type = "llama", .gguf = "llama", .names = llama_names, .prefix = "model.", .gguf_rotates_rows = true,
+    {.model_type = "llama",
+     .gguf = "llama",
+     .names = llama_names,
+     .prefix = "model.",
+     .gguf_rotates_rows = true,
      .defaults = {LLAMA}},
     {.model_type = "mistral", .names = llama_names, .prefix = "model.", .defaults = {LLAMA, .window = 4096}},
-    {.model_type = "qwen2", .gguf = "qwen2", .names = llama_names, .prefix = "model.", .defaults = {LLAMA, .window = 4096}},
-    {.model_type = "qwen3", .gguf = "qwen3", .names = qwen3_names, .prefix = "model.",
+    {.model_type = "qwen2",
+     .gguf = "qwen2",
+     .names = llama_names,
+     .prefix = "model.",
+     .defaults = {LLAMA, .window = 4096}},
+    {.model_type = "qwen3",
+     .gguf = "qwen3",
+     .names = qwen3_names,
+     .prefix = "model.",
      .defaults = {LLAMA, .d_head = 128, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .window = 4096}},
-    {.model_type = "gemma", .gguf = "gemma", .names = llama_names, .prefix = "model.", .gguf_adds_one = true,
+    {.model_type = "gemma",
+     .gguf = "gemma",
+     .names = llama_names,
+     .prefix = "model.",
+     .gguf_adds_one = true,
      .defaults = {GEMMA, .d_head = 256}},
-    {.model_type = "gemma2", .gguf = "gemma2", .names = gemma2_names, .prefix = "model.", .gguf_adds_one = true,
+    {.model_type = "gemma2",
+     .gguf = "gemma2",
+     .names = gemma2_names,
+     .prefix = "model.",
+     .gguf_adds_one = true,
      .refine = refine_gemma,
-     .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096, .score_cap = 50,
-                  .logit_cap = 30}},
-    {.model_type = "gemma3_text", .gguf = "gemma3", .names = gemma2_names, .prefix = "model.", .gguf_adds_one = true,
+     .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096,
+                  .score_cap = 50, .logit_cap = 30}},
+    {.model_type = "gemma3_text",
+     .gguf = "gemma3",
+     .names = gemma2_names,
+     .prefix = "model.",
+     .gguf_adds_one = true,
      .refine = refine_gemma,
      .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_HEAD,
                   .qk_norm_kind = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096, .two_ropes = true,
                   .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
-    {.model_type = "phi", .gguf = "phi2", .names = phi_names, .prefix = "model.", .refine = refine_qk_layernorm,
+    {.model_type = "phi",
+     .gguf = "phi2",
+     .names = phi_names,
+     .prefix = "model.",
+     .refine = refine_qk_layernorm,
      .defaults = {GPT, ROTATED(10000), .rotary_factor = 0.5, .parallel = true, .shared_norm = true,
                   .qk_norm_kind = WEIR_NORM_LAYER}},
-    {.model_type = "phi3", .gguf = "phi3", .names = phi3_names, .prefix = "model.",
+    {.model_type = "phi3",
+     .gguf = "phi3",
+     .names = phi3_names,
+     .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .qkv_concat = true, .n_context = 4096}},
-    {.model_type = "stablelm", .gguf = "stablelm", .names = stablelm_names, .prefix = "model.", .refine = refine_qk_layernorm,
+    {.model_type = "stablelm",
+     .gguf = "stablelm",
+     .names = stablelm_names,
+     .prefix = "model.",
+     .refine = refine_qk_layernorm,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .rotary_factor = 0.25, .shared_norm = true,
                   .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 4096}},
-    {.model_type = "olmo", .gguf = "olmo", .names = olmo_names, .prefix = "model.",
+    {.model_type = "olmo",
+     .gguf = "olmo",
+     .names = olmo_names,
+     .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER}},
-    {.model_type = "olmo2", .gguf = "olmo2", .names = olmo2_names, .prefix = "model.",
+    {.model_type = "olmo2",
+     .gguf = "olmo2",
+     .names = olmo2_names,
+     .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_NONE, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_WIDTH,
                   .qk_norm_kind = WEIR_NORM_RMS}},
-    {.model_type = "starcoder2", .gguf = "starcoder2", .names = starcoder2_names, .prefix = "model.",
+    {.model_type = "starcoder2",
+     .gguf = "starcoder2",
+     .names = starcoder2_names,
+     .prefix = "model.",
      .defaults = {GPT, ROTATED(10000), .tied = true, .n_context = 4096}},
-    {.model_type = "granite", .gguf = "granite", .names = llama_names, .prefix = "model.", .gguf_rotates_rows = true,
+    {.model_type = "granite",
+     .gguf = "granite",
+     .names = llama_names,
+     .prefix = "model.",
+     .gguf_rotates_rows = true,
      .defaults = {LLAMA, .score_scale = 1}},
-    {.model_type = "falcon", .gguf = "falcon", .names = falcon_names, .prefix = "transformer.", .refine = refine_falcon,
+    {.model_type = "falcon",
+     .gguf = "falcon",
+     .names = falcon_names,
+     .prefix = "transformer.",
+     .refine = refine_falcon,
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true}},
-    {.model_type = "mpt", .gguf = "mpt", .names = mpt_names, .prefix = "transformer.", .refine = refine_mpt,
+    {.model_type = "mpt",
+     .gguf = "mpt",
+     .names = mpt_names,
+     .prefix = "transformer.",
+     .refine = refine_mpt,
      .defaults = {GPT, .activation = WEIR_ACT_GELU, .qkv_concat = true, .alibi = WEIR_ALIBI_FROM_END, .alibi_max = 8,
                   .tied = true}},
-    {.model_type = "mixtral", .names = mixtral_names, .prefix = "model.",
+    {.model_type = "mixtral",
+     .names = mixtral_names,
+     .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
                   .active_sum_to_one = true, .n_context = 131072}},
-    {.model_type = "qwen3_moe", .gguf = "qwen3moe", .names = sparse_names, .prefix = "model.",
+    {.model_type = "qwen3_moe",
+     .gguf = "qwen3moe",
+     .names = sparse_names,
+     .prefix = "model.",
      .defaults = {LLAMA, SPARSE, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .n_experts = 128,
                   .d_expert = 768, .window = 4096}},
-    {.model_type = "olmoe", .names = sparse_names, .prefix = "model.",
+    {.model_type = "olmoe",
+     .names = sparse_names,
+     .prefix = "model.",
      .defaults = {LLAMA, SPARSE, .eps = 1e-5, .qk_norm = WEIR_QK_NORM_WIDTH, .qk_norm_kind = WEIR_NORM_RMS,
                   .n_experts = 64, .n_context = 4096}},
-    {.model_type = "smollm3", .names = llama_names, .prefix = "model.", .refine = refine_smollm3,
+    {.model_type = "smollm3",
+     .names = llama_names,
+     .prefix = "model.",
+     .refine = refine_smollm3,
      .defaults = {LLAMA, .tied = true, .rope = {{.theta = 2000000}}, .n_context = 32768}},
-    {.model_type = "cohere", .names = cohere_names, .prefix = "model.", .refine = refine_qk_layernorm,
+    {.model_type = "cohere",
+     .names = cohere_names,
+     .prefix = "model.",
+     .refine = refine_qk_layernorm,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .parallel = true, .shared_norm = true, .tied = true,
                   .rotary = WEIR_ROTARY_PAIRS, .rope = {{.theta = 500000}}, .logit_scale = 0.0625,
                   .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 8192}},
-    {.model_type = "gpt_bigcode", .names = gpt2_names, .prefix = "transformer.", .refine = refine_gpt_bigcode,
+    {.model_type = "gpt_bigcode",
+     .names = gpt2_names,
+     .prefix = "transformer.",
+     .refine = refine_gpt_bigcode,
      .defaults = {GPT, .learned_positions = true, .tied = true, .n_context = 1024}},
-    {.model_type = "nemotron", .names = nemotron_names, .prefix = "model.",
+    {.model_type = "nemotron",
+     .names = nemotron_names,
+     .prefix = "model.",
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true, .rotary_factor = 0.5,
                   .n_context = 4096}},
 };

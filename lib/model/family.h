@@ -1,4 +1,5 @@
-/* Families: one row each. A row says how its configuration departs from the common one and what its weights are called. */
+/* Families: one row each. A row says how its configuration departs from the common one and what its weights are called.
+ */
 #ifndef WEIR_MODEL_FAMILY_H
 #define WEIR_MODEL_FAMILY_H
 
@@ -26,7 +27,8 @@ enum weir_role {
     WEIR_R_MLP_IN, /* W_in, or the linear branch of a gated MLP */
     WEIR_R_MLP_OUT,
     WEIR_R_ROUTER,
-    WEIR_R_EXPERT_GATE_AND_IN, /* [expert, 2 d_expert, d_model]; else one matrix an expert, "[]" in the name its number */
+    WEIR_R_EXPERT_GATE_AND_IN, /* [expert, 2 d_expert, d_model]; else one matrix an expert, "[]" in the name its number
+                                */
     WEIR_R_EXPERT_GATE,
     WEIR_R_EXPERT_IN,
     WEIR_R_EXPERT_OUT,
@@ -45,55 +47,56 @@ enum { WEIR_MAX_LAYERS = 1024 };
 /* What can be said for all layers at once: the common part of config.json and GGUF metadata. */
 struct weir_config {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab, n_context;
-    int d_embed;                 /* width of the embedding; 0: d_model */
-    bool tied;                   /* W_U is the embedding */
-    double embed_scale;          /* 0: 1 */
-    bool embed_scale_by_width;   /* by sqrt(d_model) */
+    int d_embed;               /* width of the embedding; 0: d_model */
+    bool tied;                 /* W_U is the embedding */
+    double embed_scale;        /* 0: 1 */
+    bool embed_scale_by_width; /* by sqrt(d_model) */
     bool learned_positions;
-    int position_offset;         /* rows of the position embedding before that of position 0 */
+    int position_offset; /* rows of the position embedding before that of position 0 */
 
     enum weir_norm_kind norm, post_norm;
     bool final_norm_absent;
-    bool norm_plus_one;          /* weights are kept as w - 1 */
+    bool norm_plus_one; /* weights are kept as w - 1 */
     double eps;
     bool parallel, shared_norm;
-    double branch_scale;         /* 0: 1 */
+    double branch_scale; /* 0: 1 */
 
-    double score_scale;          /* 0: 1 / sqrt(score_scalar), and that 0: d_head */
+    double score_scale; /* 0: 1 / sqrt(score_scalar), and that 0: d_head */
     double score_scalar;
     bool scores_unscaled, scores_by_layer;
     double score_cap, logit_cap, logit_scale, logit_divisor;
-    bool qkv_concat;             /* a fused matrix has all of q, then all of k, then all of v; else for each key-value head
-                                    its query heads, its k, its v (GPT-NeoX, BLOOM, Falcon) */
+    bool input_major; /* matrices are [in, out], as GPT-2's Conv1D keeps them (safetensors only) */
+    bool qkv_concat;  /* a fused matrix has all of q, then all of k, then all of v; else for each key-value head
+                         its query heads, its k, its v (GPT-NeoX, BLOOM, Falcon) */
     double qkv_clip;
     enum weir_qk_norm qk_norm;
     enum weir_norm_kind qk_norm_kind;
     enum weir_alibi alibi;
     double alibi_max;
 
-    int window;                  /* 0: none */
+    int window;                       /* 0: none */
     uint8_t sliding[WEIR_MAX_LAYERS]; /* layers that have the window */
     uint8_t unrotated[WEIR_MAX_LAYERS];
-    bool some_sliding;           /* `sliding` counts; else a window is every layer's */
+    bool some_sliding; /* `sliding` counts; else a window is every layer's */
 
     enum weir_rotary rotary;
-    int rotary_dims;             /* 0: rotary_factor * d_head */
-    double rotary_factor;        /* 0: 1 */
+    int rotary_dims;      /* 0: rotary_factor * d_head */
+    double rotary_factor; /* 0: 1 */
     struct weir_rope_config {
-        char type[16];           /* "default", "linear", "llama3", ... */
+        char type[16]; /* "default", "linear", "llama3", ... */
         double theta, factor, low_freq_factor, high_freq_factor, original_context;
         double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim;
-        bool untruncated;        /* YaRN's range is not rounded */
+        bool untruncated;                     /* YaRN's range is not rounded */
         double *short_factors, *long_factors; /* [rotary_dims / 2] LongRoPE; owned by the config */
         int n_factors;
-    } rope[WEIR_MAX_ROPES];      /* of all layers, or of full ones and of sliding ones */
+    } rope[WEIR_MAX_ROPES]; /* of all layers, or of full ones and of sliding ones */
     bool two_ropes;
 
     bool gated;
     enum weir_act activation;
     int n_experts, n_active, d_expert;
     bool active_sum_to_one;
-    int sparse_step;             /* every so many layers are sparse; 0: all */
+    int sparse_step;                /* every so many layers are sparse; 0: all */
     uint8_t dense[WEIR_MAX_LAYERS]; /* layers that are not */
 };
 
@@ -103,9 +106,9 @@ struct weir_family {
     const char *const *names; /* [WEIR_N_ROLES] in safetensors files */
     const char *prefix;       /* in front of all names but the unembedding's; may be absent in a file */
     bool biased;              /* every linear map and norm has a bias; else those that the file has */
-    bool input_major;         /* matrices are [in, out], as GPT-2's Conv1D keeps them (safetensors only) */
-    bool gguf_rotates_rows;   /* GGUF files have q and k rows in pairs order: undone at load */
-    bool gguf_adds_one;       /* GGUF files have norm_plus_one added already */
+
+    bool gguf_rotates_rows;      /* GGUF files have q and k rows in pairs order: undone at load */
+    bool gguf_adds_one;          /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */
     /* What a table cannot say; may be NULL. Called after the keys were read; `json` NULL for GGUF. */
     weir_status (*refine)(struct weir_config *config, const void *json, const char *file);

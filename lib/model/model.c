@@ -5,6 +5,7 @@
 
 #include <nettle/sha2.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,6 +60,13 @@ static uint64_t count_parameters(const struct weir_tensors *tensors)
     return n;
 }
 
+/* The longest prompt: some rotations stretch past the trained context. */
+static int context_of(const struct weir_model *model)
+{
+    double factor = model->ropes[0].dynamic_factor;
+    return factor > 1 ? (int)fmin(model->config.n_context * factor, 1 << 30) : model->config.n_context;
+}
+
 static void fill_info(struct weir_model *model)
 {
     const struct weir_config *c = &model->config;
@@ -76,7 +84,7 @@ static void fill_info(struct weir_model *model)
         .d_model = c->d_model,
         .d_mlp = c->d_mlp,
         .n_vocab = c->n_vocab,
-        .n_context = c->n_context,
+        .n_context = context_of(model),
         .n_params = count_parameters(model->tensors),
         .digest = model->digest,
         .has_tokenizer = model->info.has_tokenizer,
@@ -187,8 +195,12 @@ void weir_model_close(weir_model *model)
     for (size_t i = 0; i < model->n_vectors; i++)
         weir_free(model->vectors[i]);
     weir_free(model->vectors);
+    for (int i = 0; model->layers && i < model->config.n_layers; i++)
+        weir_free(model->layers[i].experts);
     weir_free(model->layers);
-    weir_free(model->rope.inv_freq);
+    for (int i = 0; i < WEIR_MAX_ROPES; i++)
+        weir_rope_close(&model->ropes[i]);
+    weir_config_close(&model->config);
     weir_tokenizer_close(model->tokenizer);
     if (!model->gguf)
         weir_tensors_close(model->tensors);

@@ -11,7 +11,8 @@
 #include <pthread.h>
 
 struct weir_norm {
-    float *weight, *bias; /* [d]; NULL: none */
+    enum weir_norm_kind kind; /* NONE: what goes in comes out */
+    float *weight, *bias;     /* [d]; NULL: none */
 };
 
 struct weir_linear {
@@ -19,10 +20,20 @@ struct weir_linear {
     float *bias;          /* [n_out]; NULL: none */
 };
 
+/* One expert of a sparse MLP. */
+struct weir_expert {
+    struct weir_linear gate, in, out;
+};
+
 struct weir_layer {
     struct weir_layer_spec spec;
-    struct weir_norm ln1, ln2;
-    struct weir_linear q, k, v, o, mlp_gate, mlp_in, mlp_out;
+    struct weir_norm ln1, ln2, ln1_post, ln2_post;
+    struct weir_norm q_norm,
+        k_norm; /* over all heads: [head * d_head], a head's weights repeated where they share them */
+    struct weir_linear q, k, v, o;
+    struct weir_linear mlp_gate, mlp_in, mlp_out;
+    struct weir_linear router;   /* [expert, d_model] */
+    struct weir_expert *experts; /* [n_experts] */
 };
 
 struct weir_model {
@@ -31,7 +42,8 @@ struct weir_model {
     char digest[65];
     const struct weir_family *family;
     struct weir_config config;
-    struct weir_rope rope;
+    struct weir_rope ropes[WEIR_MAX_ROPES];
+    float *alibi; /* [head] slopes; NULL: none */
 
     struct weir_tensors *tensors; /* owned here for safetensors, by gguf else */
     struct weir_gguf *gguf;       /* NULL for a folder */
@@ -40,7 +52,8 @@ struct weir_model {
 
     struct weir_matrix embed, pos_embed; /* [vocab, d_model], [context, d_model]; n_out 0: none */
     struct weir_layer *layers;           /* [n_layers] */
-    struct weir_norm ln_final;
+    struct weir_norm embed_norm, ln_final;
+    struct weir_linear embed_in, embed_out; /* n_out 0: none */
     struct weir_linear unembed;
     int n_threads;
 

@@ -1,44 +1,128 @@
-/* Frequencies of rotary position embeddings by rope type. Su et al. 2021 (RoFormer); scaling as transformers'
-   modeling_rope_utils defines it. */
+/* Frequencies of rotary position embeddings by rope type. Su et al. 2021 (RoFormer); linear and dynamic scaling, YaRN
+   (Peng et al. 2023), Llama 3.1's and LongRoPE (Ding et al. 2024) as transformers' modeling_rope_utils defines them.
+   Frequencies are rounded to float32 as the models themselves hold them. */
 #include "base/alloc.h"
 #include "model/config.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef weir_status scale_fn(struct weir_rope *rope, const struct weir_config *config);
+static const double TWO_PI = 6.283185307179586;
 
-static weir_status scale_default(struct weir_rope *rope, const struct weir_config *config)
+typedef weir_status scale_fn(struct weir_rope *rope, const struct weir_config *config,
+                             const struct weir_rope_config *c);
+
+static weir_status scale_default(struct weir_rope *rope, const struct weir_config *config,
+                                 const struct weir_rope_config *c)
 {
     (void)rope;
     (void)config;
+    (void)c;
     return WEIR_OK;
 }
 
-static weir_status scale_linear(struct weir_rope *rope, const struct weir_config *config)
+static weir_status need(bool there, const char *type, const char *what)
 {
-    if (!(config->rope.factor > 0))
-        return weir_fail(WEIR_E_INPUT, "linear rope scaling needs a \"factor\" above 0");
+    return there ? WEIR_OK : weir_fail(WEIR_E_INPUT, "rope type \"%s\" needs %s above 0", type, what);
+}
+
+static weir_status scale_linear(struct weir_rope *rope, const struct weir_config *config,
+                                const struct weir_rope_config *c)
+{
+    (void)config;
+    TRY(need(c->factor > 0, c->type, "\"factor\""));
     for (int i = 0; i < rope->n; i++)
-        rope->inv_freq[i] = (float)((double)rope->inv_freq[i] / config->rope.factor);
+        rope->inv_freq[i] = (float)((double)rope->inv_freq[i] / c->factor);
+    return WEIR_OK;
+}
+
+/* NTK-aware: nothing up to the trained context, then a base that grows with the prompt. */
+static weir_status scale_dynamic(struct weir_rope *rope, const struct weir_config *config,
+                                 const struct weir_rope_config *c)
+{
+    TRY(need(c->factor > 0, c->type, "\"factor\""));
+    if (rope->rotary_dims < 4)
+        return weir_fail(WEIR_E_UNSUPPORTED, "rope type \"dynamic\" of %d dimensions is not implemented",
+                         rope->rotary_dims);
+    rope->dynamic_factor = c->factor;
+    rope->long_from = config->n_context;
     return WEIR_OK;
 }
 
 /* Llama 3.1: wavelengths longer than the original context are stretched by the factor, short ones stay, between the two
    it passes smoothly from one to the other. */
-static weir_status scale_llama3(struct weir_rope *rope, const struct weir_config *config)
+static weir_status scale_llama3(struct weir_rope *rope, const struct weir_config *config,
+                                const struct weir_rope_config *c)
 {
-    double factor = config->rope.factor, low = config->rope.low_freq_factor, high = config->rope.high_freq_factor;
-    double context = config->rope.original_context;
-    if (!(factor > 0) || !(low > 0) || !(high > low) || !(context > 0))
-        return weir_fail(WEIR_E_INPUT, "llama3 rope scaling needs \"factor\", \"low_freq_factor\", a larger "
-                                       "\"high_freq_factor\" and \"original_max_position_embeddings\"");
+    double low = c->low_freq_factor, high = c->high_freq_factor;
+    (void)config;
+    TRY(need(
+        c->factor > 0 && low > 0 && high > low && c->original_context > 0, c->type,
+        "\"factor\", \"low_freq_factor\", a larger \"high_freq_factor\" and \"original_max_position_embeddings\""));
     for (int i = 0; i < rope->n; i++) {
-        double frequency = (double)rope->inv_freq[i], wavelength = 6.283185307179586 / frequency;
-        double smooth = (context / wavelength - low) / (high - low); /* 0 at the long end, 1 at the short one */
+        double frequency = (double)rope->inv_freq[i], wavelength = TWO_PI / frequency;
+        double smooth = (c->original_context / wavelength - low) / (high - low); /* 0 at the long end, 1 at the short */
         smooth = smooth < 0 ? 0 : smooth > 1 ? 1 : smooth;
-        rope->inv_freq[i] = (float)((1 - smooth) * frequency / factor + smooth * frequency);
+        rope->inv_freq[i] = (float)((1 - smooth) * frequency / c->factor + smooth * frequency);
     }
+    return WEIR_OK;
+}
+
+/* YaRN's temperature: 0.1 m ln(scale) + 1. */
+static double yarn_magnitude(double scale, double m)
+{
+    return scale <= 1 ? 1 : 0.1 * m * log(scale) + 1;
+}
+
+/* The dimension that turns `rotations` times within the original context. */
+static double yarn_dimension(const struct weir_rope_config *c, int dims, double rotations)
+{
+    return dims * log(c->original_context / (rotations * TWO_PI)) / (2 * log(c->theta));
+}
+
+static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *config,
+                              const struct weir_rope_config *c)
+{
+    double factor = c->factor > 0 ? c->factor : config->n_context / c->original_context;
+    double low = yarn_dimension(c, rope->rotary_dims, c->beta_fast > 0 ? c->beta_fast : 32);
+    double high = yarn_dimension(c, rope->rotary_dims, c->beta_slow > 0 ? c->beta_slow : 1);
+    TRY(need(c->original_context > 0 && factor > 0, c->type, "\"factor\" and \"original_max_position_embeddings\""));
+    low = fmax(c->untruncated ? low : floor(low), 0);
+    high = fmin(c->untruncated ? high : ceil(high), rope->rotary_dims - 1);
+    if (low == high)
+        high += 0.001;
+    for (int i = 0; i < rope->n; i++) { /* from extrapolated below `low` to interpolated above `high` */
+        double ramp = fmin(fmax((i - low) / (high - low), 0), 1), frequency = (double)rope->inv_freq[i];
+        rope->inv_freq[i] = (float)(frequency / factor * ramp + frequency * (1 - ramp));
+    }
+    rope->factor = c->attention_factor > 0 ? c->attention_factor
+                   : c->mscale > 0 && c->mscale_all_dim > 0
+                       ? yarn_magnitude(factor, c->mscale) / yarn_magnitude(factor, c->mscale_all_dim)
+                       : yarn_magnitude(factor, 1);
+    return WEIR_OK;
+}
+
+/* Phi-3: each frequency is divided by a factor of its own, other ones past the original context. */
+static weir_status scale_longrope(struct weir_rope *rope, const struct weir_config *config,
+                                  const struct weir_rope_config *c)
+{
+    double original = c->original_context > 0 ? c->original_context : config->rope[0].original_context;
+    double factor = original > 0 && c->factor <= 0 ? config->n_context / original : c->factor;
+    if (!c->long_factors || !c->short_factors || c->n_factors != rope->n || !(original > 0))
+        return weir_fail(WEIR_E_INPUT,
+                         "rope type \"longrope\" needs \"short_factor\" and \"long_factor\" of %d numbers, and "
+                         "\"original_max_position_embeddings\"",
+                         rope->n);
+    TRY(weir_alloc(&rope->long_inv_freq, (size_t)rope->n, sizeof *rope->long_inv_freq));
+    for (int i = 0; i < rope->n; i++) {
+        double power = pow(c->theta, 2.0 * i / rope->rotary_dims);
+        rope->inv_freq[i] = (float)(1 / (c->short_factors[i] * power));
+        rope->long_inv_freq[i] = (float)(1 / (c->long_factors[i] * power));
+    }
+    rope->long_from = original;
+    rope->factor = c->attention_factor > 0 ? c->attention_factor
+                   : factor <= 1           ? 1
+                                           : sqrt(1 + log(factor) / log(original));
     return WEIR_OK;
 }
 
@@ -46,18 +130,16 @@ static const struct {
     const char *type;
     scale_fn *scale;
 } types[] = {
-    {"", scale_default},
-    {"default", scale_default},
-    {"linear", scale_linear},
-    {"llama3", scale_llama3},
+    {"", scale_default},      {"default", scale_default}, {"linear", scale_linear},     {"dynamic", scale_dynamic},
+    {"llama3", scale_llama3}, {"yarn", scale_yarn},       {"longrope", scale_longrope}, {"su", scale_longrope},
 };
 
-static weir_status scale(struct weir_rope *rope, const struct weir_config *config)
+static weir_status scale(struct weir_rope *rope, const struct weir_config *config, const struct weir_rope_config *c)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].type, config->rope.type) == 0)
-            return types[i].scale(rope, config);
-    return weir_fail(WEIR_E_UNSUPPORTED, "rope type \"%s\" is not implemented", config->rope.type);
+        if (strcmp(types[i].type, c->type) == 0)
+            return types[i].scale(rope, config, c);
+    return weir_fail(WEIR_E_UNSUPPORTED, "rope type \"%s\" is not implemented", c->type);
 }
 
 static weir_status apply_factors(struct weir_rope *rope, const float *factors, size_t n_factors)
@@ -71,22 +153,51 @@ static weir_status apply_factors(struct weir_rope *rope, const float *factors, s
     return WEIR_OK;
 }
 
-weir_status weir_config_rope(struct weir_rope *out, const struct weir_config *config, const float *factors,
-                             size_t n_factors)
+static void fill(float *inv_freq, int n, int rotary_dims, double theta)
 {
-    struct weir_rope rope = {.n = config->rotary_dims / 2, .attention_factor = 1};
+    for (int i = 0; i < n; i++)
+        inv_freq[i] = (float)(1.0 / pow(theta, 2.0 * i / rotary_dims));
+}
+
+weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *config, int kind, const float *factors,
+                           size_t n_factors)
+{
+    const struct weir_rope_config *c = &config->rope[kind];
+    struct weir_rope rope = {
+        .n = config->rotary_dims / 2, .factor = 1, .rotary_dims = config->rotary_dims, .theta = c->theta};
     *out = (struct weir_rope){0};
-    if (config->rotary == WEIR_ROTARY_NONE)
+    if (config->rotary == WEIR_ROTARY_NONE || (kind > 0 && !config->two_ropes))
         return WEIR_OK;
     TRY(weir_alloc(&rope.inv_freq, (size_t)rope.n, sizeof *rope.inv_freq));
-    for (int i = 0; i < rope.n; i++) /* rounded to float32 as the models themselves hold them */
-        rope.inv_freq[i] = (float)(1.0 / pow(config->rope_theta, 2.0 * i / config->rotary_dims));
-    weir_status status = scale(&rope, config);
+    fill(rope.inv_freq, rope.n, rope.rotary_dims, c->theta);
+    weir_status status = scale(&rope, config, c);
     if (status == WEIR_OK)
         status = apply_factors(&rope, factors, n_factors);
     if (status == WEIR_OK)
         *out = rope;
     else
-        weir_free(rope.inv_freq);
+        weir_rope_close(&rope);
     return status;
+}
+
+void weir_rope_close(struct weir_rope *rope)
+{
+    weir_free(rope->inv_freq);
+    weir_free(rope->long_inv_freq);
+    *rope = (struct weir_rope){0};
+}
+
+weir_status weir_rope_frequencies(const float **out, float **own, const struct weir_rope *rope, size_t positions)
+{
+    bool beyond = rope->long_from > 0 && (double)positions > rope->long_from;
+    *own = NULL;
+    *out = beyond && rope->long_inv_freq ? rope->long_inv_freq : rope->inv_freq;
+    if (!beyond || rope->dynamic_factor <= 0)
+        return WEIR_OK;
+    double factor = rope->dynamic_factor, dims = rope->rotary_dims;
+    double growth = factor * (double)positions / rope->long_from - (factor - 1);
+    TRY(weir_alloc(own, (size_t)rope->n, sizeof **own));
+    fill(*own, rope->n, rope->rotary_dims, rope->theta * pow(growth, dims / (dims - 2)));
+    *out = *own;
+    return WEIR_OK;
 }

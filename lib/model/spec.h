@@ -1,5 +1,5 @@
-/* What a model is made of, after its configuration was read: one layer_spec a layer, because anything may vary by layer.
-   The engine reads these fields and nothing else; it never asks for a family. */
+/* What a model is made of, after its configuration was read: one layer_spec a layer, because anything may vary by
+   layer. The engine reads these fields and nothing else; it never asks for a family. */
 #ifndef WEIR_MODEL_SPEC_H
 #define WEIR_MODEL_SPEC_H
 
@@ -37,14 +37,14 @@ enum { WEIR_MAX_ROPES = 2 }; /* kinds of layers that rotate by different angles 
 struct weir_layer_spec {
     /* attention */
     int n_heads, n_kv_heads, d_head;
-    float score_scale;         /* scores = score_scale q k */
-    float score_cap;           /* scores = cap tanh(scores / cap); 0: none */
-    float qkv_clip;            /* q, k and v are cut to +- this; 0: none */
-    int window;                /* a query sees the last `window` keys, itself included; 0: all before it */
+    float score_scale; /* scores = score_scale q k */
+    float score_cap;   /* scores = cap tanh(scores / cap); 0: none */
+    float qkv_clip;    /* q, k and v are cut to +- this; 0: none */
+    int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
     enum weir_alibi alibi;
     enum weir_rotary rotary;
-    int rotary_dims;           /* the first so many of d_head turn */
-    int rope;                  /* which of the model's ropes */
+    int rotary_dims; /* the first so many of d_head turn */
+    int rope;        /* which of the model's ropes */
     enum weir_qk_norm qk_norm;
     enum weir_norm_kind qk_norm_kind;
 
@@ -54,28 +54,28 @@ struct weir_layer_spec {
     float eps;
 
     /* MLP */
-    bool gated;                /* f(x W_gate) * (x W_in), else f(x W_in) */
+    bool gated; /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
     int d_mlp;
-    int n_experts;             /* 0: dense */
-    int n_active;              /* experts a position */
-    bool active_sum_to_one;    /* the chosen experts' weights are divided by their sum */
+    int n_experts;          /* 0: dense */
+    int n_active;           /* experts a position */
+    bool active_sum_to_one; /* the chosen experts' weights are divided by their sum */
 
-    bool parallel;             /* attention and MLP read the same stream and are added together */
-    bool shared_norm;          /* ... and the same norm of it */
-    float branch_scale;        /* what a branch gives is multiplied by this before it is added */
+    bool parallel;      /* attention and MLP read the same stream and are added together */
+    bool shared_norm;   /* ... and the same norm of it */
+    float branch_scale; /* what a branch gives is multiplied by this before it is added */
 };
 
-/* How fast each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by `factor` too.
-   Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from `long_inv_freq`, or grows
-   with the length (dynamic). */
+/* How fast each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by `factor`
+   too. Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from `long_inv_freq`, or
+   grows with the length (dynamic). */
 struct weir_rope {
-    int n;                  /* rotary_dims / 2 */
-    float *inv_freq;        /* [n] */
-    float *long_inv_freq;   /* [n]; NULL: the same at every length */
-    double factor;          /* YaRN and LongRoPE scale q and k; else 1 */
-    double dynamic_factor;  /* NTK scaling by length; 0: none */
-    double theta;           /* for dynamic */
+    int n;                 /* rotary_dims / 2 */
+    float *inv_freq;       /* [n] */
+    float *long_inv_freq;  /* [n]; NULL: the same at every length */
+    double factor;         /* YaRN and LongRoPE scale q and k; else 1 */
+    double dynamic_factor; /* NTK scaling by length; 0: none */
+    double theta;          /* for dynamic */
     int rotary_dims;
     double long_from;
 };

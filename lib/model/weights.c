@@ -3,19 +3,35 @@
 #include "base/alloc.h"
 #include "model/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_SIZE = 160 };
+enum { NAME_SIZE = 200 };
 
-/* "layers.{}.mlp" + layer 3 + ".weight" -> "layers.3.mlp.weight" */
-static void expand(char out[NAME_SIZE], const char *prefix, const char *pattern, int layer, const char *suffix)
+/* ---- finding tensors ---- */
+
+/* Appends text[0..n) with "{}" and "[]" filled in. */
+static void expand(char out[NAME_SIZE], size_t at, const char *text, size_t n, int layer, int index)
 {
-    const char *hole = strstr(pattern, "{}");
-    if (hole)
-        snprintf(out, NAME_SIZE, "%s%.*s%d%s%s", prefix, (int)(hole - pattern), pattern, layer, hole + 2, suffix);
-    else
-        snprintf(out, NAME_SIZE, "%s%s%s", prefix, pattern, suffix);
+    for (size_t i = 0; i < n && at < NAME_SIZE - 1; i++) {
+        bool layer_hole = text[i] == '{', index_hole = text[i] == '[';
+        if (layer_hole || index_hole) {
+            at += (size_t)snprintf(out + at, NAME_SIZE - at, "%d", layer_hole ? layer : index);
+            i++; /* its closing bracket */
+        } else {
+            out[at++] = text[i];
+        }
+    }
+    out[at < NAME_SIZE - 1 ? at : NAME_SIZE - 1] = '\0';
+}
+
+static void make_name(char out[NAME_SIZE], const char *prefix, const char *pattern, size_t n, int layer, int index,
+                      const char *suffix)
+{
+    expand(out, 0, prefix, strlen(prefix), 0, 0);
+    expand(out, strlen(out), pattern, n, layer, index);
+    expand(out, strlen(out), suffix, strlen(suffix), 0, 0);
 }
 
 static const char *pattern_of(const struct weir_model *model, enum weir_role role)
@@ -23,25 +39,46 @@ static const char *pattern_of(const struct weir_model *model, enum weir_role rol
     return model->gguf ? weir_gguf_names[role] : model->family->names[role];
 }
 
-/* The tensor of a part; NULL when there is none. `name` gets its name, or the one that was looked for first. */
-static const struct weir_tensor *find(const struct weir_model *model, enum weir_role role, int layer,
+/* Which of a layer's parts: the layer, and the expert or head where there is one of each. */
+struct place {
+    int layer, index;
+};
+
+static const struct place outside = {-1, -1};
+
+/* One name of a pattern, without the family's prefix (files saved without a head have none) and with it. */
+static const struct weir_tensor *find_one(const struct weir_model *model, enum weir_role role, const char *pattern,
+                                          size_t n, struct place at, const char *suffix, char name[NAME_SIZE])
+{
+    const char *prefix = model->gguf || !model->family->prefix || role == WEIR_R_UNEMBED ? "" : model->family->prefix;
+    make_name(name, "", pattern, n, at.layer, at.index, suffix);
+    const struct weir_tensor *found = weir_tensors_find(model->tensors, name);
+    if (found || !*prefix)
+        return found;
+    make_name(name, prefix, pattern, n, at.layer, at.index, suffix);
+    return weir_tensors_find(model->tensors, name);
+}
+
+/* The tensor of a part; NULL when there is none. `name` gets its name, or one that was looked for. */
+static const struct weir_tensor *find(const struct weir_model *model, enum weir_role role, struct place at,
                                       const char *suffix, char name[NAME_SIZE])
 {
     const char *pattern = pattern_of(model, role);
-    const char *prefix = model->gguf || !model->family->prefix ? "" : model->family->prefix;
-    const struct weir_tensor *found = NULL;
     name[0] = '\0';
-    if (!pattern)
-        return NULL;
-    if (*prefix) { /* saved without a head, the names have no prefix */
-        expand(name, "", pattern, layer, suffix);
-        found = weir_tensors_find(model->tensors, name);
+    while (pattern && *pattern) {
+        size_t n = strcspn(pattern, "|");
+        const struct weir_tensor *found = find_one(model, role, pattern, n, at, suffix, name);
+        if (found)
+            return found;
+        pattern += n + (pattern[n] == '|');
     }
-    if (!found) {
-        expand(name, role == WEIR_R_UNEMBED ? "" : prefix, pattern, layer, suffix);
-        found = weir_tensors_find(model->tensors, name);
-    }
-    return found;
+    return NULL;
+}
+
+static bool has(const struct weir_model *model, enum weir_role role, struct place at)
+{
+    char name[NAME_SIZE];
+    return find(model, role, at, ".weight", name) != NULL;
 }
 
 static weir_status missing(const struct weir_model *model, const char *name)
@@ -90,25 +127,100 @@ static weir_status load_vector(float **out, struct weir_model *model, const stru
 }
 
 /* The ".bias" of a part, where there is one. */
-static weir_status load_bias(float **out, struct weir_model *model, enum weir_role role, int layer, size_t n)
+static weir_status load_bias(float **out, struct weir_model *model, enum weir_role role, struct place at, size_t n)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, layer, ".bias", name);
+    const struct weir_tensor *tensor = find(model, role, at, ".bias", name);
     *out = NULL;
     if (tensor)
         return load_vector(out, model, tensor, n);
     return model->family->biased && role != WEIR_R_UNEMBED ? missing(model, name) : WEIR_OK;
 }
 
-static weir_status load_norm(struct weir_norm *norm, struct weir_model *model, enum weir_role role, int layer)
+/* Weights that a file keeps less one. */
+static void add_one(const struct weir_model *model, float *weight, size_t n)
+{
+    bool added = model->gguf && model->family->gguf_adds_one;
+    for (size_t i = 0; model->config.norm_plus_one && !added && i < n; i++)
+        weight[i] += 1;
+}
+
+static weir_status load_norm(struct weir_norm *norm, struct weir_model *model, enum weir_role role, struct place at,
+                             enum weir_norm_kind kind)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, layer, ".weight", name);
+    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
     size_t d = (size_t)model->config.d_model;
+    norm->kind = kind;
+    if (kind == WEIR_NORM_NONE || !model->family->names[role]) /* none, or one without weights */
+        return WEIR_OK;
     if (!tensor)
         return missing(model, name);
     TRY(load_vector(&norm->weight, model, tensor, d));
-    return load_bias(&norm->bias, model, role, layer, d);
+    add_one(model, norm->weight, d);
+    return load_bias(&norm->bias, model, role, at, d);
+}
+
+/* ---- norms of queries and keys: one vector over all heads, however they are kept ---- */
+
+static void repeat(float *out, const float *vector, size_t n, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        memcpy(out + i * n, vector, n * sizeof *out);
+}
+
+/* A tensor of [d_head], [head, d_head] or [head * d_head] into out [head * d_head]. */
+static weir_status read_head_vector(float *out, const struct weir_tensor *tensor, size_t n_heads, size_t d_head,
+                                    enum weir_qk_norm scope)
+{
+    bool shared = scope == WEIR_QK_NORM_HEAD && tensor->n == d_head;
+    if (!shared && tensor->n != n_heads * d_head)
+        return wrong_shape(tensor, scope == WEIR_QK_NORM_HEAD ? d_head : n_heads * d_head, 0);
+    weir_to_f32(out, tensor->data, tensor->type, tensor->n);
+    if (shared)
+        repeat(out + d_head, out, d_head, n_heads - 1);
+    return WEIR_OK;
+}
+
+/* One tensor a head (StableLM). */
+static weir_status read_heads(float *out, struct weir_model *model, enum weir_role role, int layer, size_t n_heads,
+                              size_t d_head)
+{
+    char name[NAME_SIZE];
+    for (size_t head = 0; head < n_heads; head++) {
+        const struct weir_tensor *tensor = find(model, role, (struct place){layer, (int)head}, ".weight", name);
+        if (!tensor)
+            return missing(model, name);
+        TRY(read_head_vector(out + head * d_head, tensor, 1, d_head, WEIR_QK_NORM_HEAD));
+    }
+    return WEIR_OK;
+}
+
+static weir_status load_qk_norm(struct weir_norm *norm, struct weir_model *model, enum weir_role role, int layer,
+                                size_t n_heads)
+{
+    const struct weir_layer_spec *spec = &model->layers[layer].spec;
+    size_t d_head = (size_t)spec->d_head, n = n_heads * d_head;
+    const char *pattern = pattern_of(model, role);
+    struct place at = {layer, -1};
+    char name[NAME_SIZE];
+    norm->kind = spec->qk_norm ? spec->qk_norm_kind : WEIR_NORM_NONE;
+    if (norm->kind == WEIR_NORM_NONE)
+        return WEIR_OK;
+    TRY(new_vector(&norm->weight, model, n));
+    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
+    if (pattern && strstr(pattern, "[]"))
+        TRY(read_heads(norm->weight, model, role, layer, n_heads, d_head));
+    else if (!tensor)
+        return missing(model, name);
+    else
+        TRY(read_head_vector(norm->weight, tensor, n_heads, d_head, spec->qk_norm));
+    add_one(model, norm->weight, n);
+    tensor = find(model, role, at, ".bias", name);
+    if (!tensor)
+        return WEIR_OK;
+    TRY(new_vector(&norm->bias, model, n));
+    return read_head_vector(norm->bias, tensor, n_heads, d_head, spec->qk_norm);
 }
 
 /* ---- matrices: views into the map ---- */
@@ -132,50 +244,79 @@ static weir_status view(struct weir_matrix *w, const struct weir_tensor *tensor,
     return WEIR_OK;
 }
 
-static weir_status load_matrix(struct weir_matrix *w, struct weir_model *model, enum weir_role role, int layer,
+static weir_status load_matrix(struct weir_matrix *w, struct weir_model *model, enum weir_role role, struct place at,
                                size_t n_out, size_t n_in)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, layer, ".weight", name);
+    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
     bool table = role == WEIR_R_EMBED || role == WEIR_R_POS_EMBED || role == WEIR_R_UNEMBED;
     if (!tensor)
         return missing(model, name);
-    return view(w, tensor, n_out, n_in, !table && !model->gguf && model->family->input_major);
+    return view(w, tensor, n_out, n_in, !table && !model->gguf && model->config.input_major);
 }
 
-static weir_status load_linear(struct weir_linear *linear, struct weir_model *model, enum weir_role role, int layer,
-                               size_t n_out, size_t n_in)
+static weir_status load_linear(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
+                               struct place at, size_t n_out, size_t n_in)
 {
-    TRY(load_matrix(&linear->w, model, role, layer, n_out, n_in));
-    return load_bias(&linear->bias, model, role, layer, n_out);
+    TRY(load_matrix(&linear->w, model, role, at, n_out, n_in));
+    return load_bias(&linear->bias, model, role, at, n_out);
 }
 
-/* Outputs first to first + n - 1 of a fused matrix. */
-static weir_status cut(struct weir_linear *out, const struct weir_linear *fused, size_t first, size_t n)
+/* ---- fused matrices ---- */
+
+/* Which rows of a fused matrix: n in all, in runs of `run` that begin at `first` and every `every` rows. */
+struct rows {
+    size_t first, n, run, every;
+};
+
+static weir_status cut_bias(float **out, struct weir_model *model, const float *fused, struct rows rows)
+{
+    *out = NULL;
+    if (!fused)
+        return WEIR_OK;
+    TRY(new_vector(out, model, rows.n));
+    for (size_t i = 0; i < rows.n; i++)
+        (*out)[i] = fused[rows.first + i / rows.run * rows.every + i % rows.run];
+    return WEIR_OK;
+}
+
+/* Those outputs of a fused matrix as a matrix of their own. */
+static weir_status cut(struct weir_linear *out, struct weir_model *model, const struct weir_linear *fused,
+                       struct rows rows)
 {
     const struct weir_type_info *type = weir_type_get_info(fused->w.type);
-    size_t skipped = fused->w.input_major ? first : first * fused->w.stride;
-    if (fused->w.input_major && type->block_values != 1)
+    size_t skipped = fused->w.input_major ? rows.first : rows.first * fused->w.stride;
+    if (fused->w.input_major && (type->block_values != 1 || rows.run != rows.n))
         return weir_fail(WEIR_E_UNSUPPORTED, "a fused matrix of type %s cannot be cut by columns", type->name);
     *out = *fused;
     out->w.data += skipped / type->block_values * type->block_bytes;
-    out->w.n_out = n;
-    out->bias = fused->bias ? fused->bias + first : NULL;
-    return WEIR_OK;
+    out->w.n_out = rows.n;
+    out->w.group_rows = rows.run == rows.n ? 0 : rows.run;
+    out->w.group_stride = rows.run == rows.n ? 0 : rows.every;
+    return cut_bias(&out->bias, model, fused->bias, rows);
 }
 
 static weir_status load_fused_qkv(struct weir_layer *layer, struct weir_model *model, int index)
 {
-    size_t d_head = (size_t)layer->spec.d_head;
-    size_t n_q = (size_t)layer->spec.n_heads * d_head, n_kv = (size_t)layer->spec.n_kv_heads * d_head;
+    size_t d_head = (size_t)layer->spec.d_head, n_kv_heads = (size_t)layer->spec.n_kv_heads;
+    size_t shared = (size_t)layer->spec.n_heads / n_kv_heads * d_head, group = shared + 2 * d_head;
+    size_t n_q = n_kv_heads * shared, n_kv = n_kv_heads * d_head;
     struct weir_linear fused = {0};
-    TRY(load_linear(&fused, model, WEIR_R_QKV, index, n_q + 2 * n_kv, (size_t)model->config.d_model));
-    TRY(cut(&layer->q, &fused, 0, n_q));
-    TRY(cut(&layer->k, &fused, n_q, n_kv));
-    return cut(&layer->v, &fused, n_q + n_kv, n_kv);
+    struct rows q = {0, n_q, shared, group}, k = {shared, n_kv, d_head, group},
+                v = {shared + d_head, n_kv, d_head, group};
+    if (model->config.qkv_concat) {
+        q = (struct rows){0, n_q, n_q, n_q};
+        k = (struct rows){n_q, n_kv, n_kv, n_kv};
+        v = (struct rows){n_q + n_kv, n_kv, n_kv, n_kv};
+    }
+    TRY(load_linear(&fused, model, WEIR_R_QKV, (struct place){index, -1}, n_q + 2 * n_kv,
+                    (size_t)model->config.d_model));
+    TRY(cut(&layer->q, model, &fused, q));
+    TRY(cut(&layer->k, model, &fused, k));
+    return cut(&layer->v, model, &fused, v);
 }
 
-/* llama.cpp's converter reorders the rows of q and k of these families: read them back in order. */
+/* llama.cpp's converter reorders the rows of q and k of some families: read them back in order. */
 static weir_status undo_pairs(struct weir_model *model, struct weir_linear *linear, size_t n_out, size_t d_head)
 {
     float *bias;
@@ -192,98 +333,233 @@ static weir_status load_separate_qkv(struct weir_layer *layer, struct weir_model
 {
     size_t d_head = (size_t)layer->spec.d_head, d_model = (size_t)model->config.d_model;
     size_t n_q = (size_t)layer->spec.n_heads * d_head, n_kv = (size_t)layer->spec.n_kv_heads * d_head;
-    TRY(load_linear(&layer->q, model, WEIR_R_Q, index, n_q, d_model));
-    TRY(load_linear(&layer->k, model, WEIR_R_K, index, n_kv, d_model));
-    TRY(load_linear(&layer->v, model, WEIR_R_V, index, n_kv, d_model));
+    struct place at = {index, -1};
+    TRY(load_linear(&layer->q, model, WEIR_R_Q, at, n_q, d_model));
+    TRY(load_linear(&layer->k, model, WEIR_R_K, at, n_kv, d_model));
+    TRY(load_linear(&layer->v, model, WEIR_R_V, at, n_kv, d_model));
     if (!model->gguf || !model->family->gguf_rotates_rows)
         return WEIR_OK;
     TRY(undo_pairs(model, &layer->q, n_q, d_head));
     return undo_pairs(model, &layer->k, n_kv, d_head);
 }
 
-static weir_status load_layer(struct weir_layer *layer, struct weir_model *model, int index)
+static weir_status load_attention(struct weir_layer *layer, struct weir_model *model, int index)
 {
-    const struct weir_config *c = &model->config;
-    size_t d_model = (size_t)c->d_model, d_mlp, n_q;
-    weir_config_layer(&layer->spec, c, index);
-    d_mlp = (size_t)layer->spec.d_mlp;
-    n_q = (size_t)layer->spec.n_heads * (size_t)layer->spec.d_head;
-    TRY(load_norm(&layer->ln1, model, WEIR_R_LN1, index));
-    TRY(model->family->qkv == WEIR_FUSED_NONE ? load_separate_qkv(layer, model, index)
-                                              : load_fused_qkv(layer, model, index));
-    TRY(load_linear(&layer->o, model, WEIR_R_O, index, d_model, n_q));
-    TRY(load_norm(&layer->ln2, model, WEIR_R_LN2, index));
-    if (layer->spec.gated)
-        TRY(load_linear(&layer->mlp_gate, model, WEIR_R_MLP_GATE, index, d_mlp, d_model));
-    TRY(load_linear(&layer->mlp_in, model, WEIR_R_MLP_IN, index, d_mlp, d_model));
-    return load_linear(&layer->mlp_out, model, WEIR_R_MLP_OUT, index, d_model, d_mlp);
+    struct place at = {index, -1};
+    size_t n_q = (size_t)layer->spec.n_heads * (size_t)layer->spec.d_head;
+    TRY(has(model, WEIR_R_QKV, at) ? load_fused_qkv(layer, model, index) : load_separate_qkv(layer, model, index));
+    TRY(load_qk_norm(&layer->q_norm, model, WEIR_R_Q_NORM, index, (size_t)layer->spec.n_heads));
+    TRY(load_qk_norm(&layer->k_norm, model, WEIR_R_K_NORM, index, (size_t)layer->spec.n_kv_heads));
+    return load_linear(&layer->o, model, WEIR_R_O, at, (size_t)model->config.d_model, n_q);
+}
+
+/* ---- MLPs ---- */
+
+/* The gate's and the linear branch's rows in one matrix (Phi-3), which a GGUF file calls ffn_up. */
+static weir_status load_gate_and_in(struct weir_layer *layer, struct weir_model *model, enum weir_role role,
+                                    struct place at, size_t d_mlp, size_t d_model)
+{
+    struct weir_linear fused = {0};
+    TRY(load_linear(&fused, model, role, at, 2 * d_mlp, d_model));
+    TRY(cut(&layer->mlp_gate, model, &fused, (struct rows){0, d_mlp, d_mlp, d_mlp}));
+    return cut(&layer->mlp_in, model, &fused, (struct rows){d_mlp, d_mlp, d_mlp, d_mlp});
+}
+
+static weir_status load_dense(struct weir_layer *layer, struct weir_model *model, struct place at)
+{
+    size_t d_mlp = (size_t)layer->spec.d_mlp, d_model = (size_t)model->config.d_model;
+    bool fused_up = model->gguf && layer->spec.gated && !has(model, WEIR_R_MLP_GATE, at);
+    if (has(model, WEIR_R_GATE_AND_IN, at) || fused_up) {
+        TRY(load_gate_and_in(layer, model, fused_up ? WEIR_R_MLP_IN : WEIR_R_GATE_AND_IN, at, d_mlp, d_model));
+    } else {
+        if (layer->spec.gated)
+            TRY(load_linear(&layer->mlp_gate, model, WEIR_R_MLP_GATE, at, d_mlp, d_model));
+        TRY(load_linear(&layer->mlp_in, model, WEIR_R_MLP_IN, at, d_mlp, d_model));
+    }
+    return load_linear(&layer->mlp_out, model, WEIR_R_MLP_OUT, at, d_model, d_mlp);
+}
+
+/* One expert of a tensor [expert, n_out, n_in], or a tensor of its own. */
+static weir_status load_expert_part(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
+                                    struct place at, size_t n_out, size_t n_in)
+{
+    const char *pattern = pattern_of(model, role);
+    char name[NAME_SIZE];
+    if (!pattern || strstr(pattern, "[]"))
+        return load_linear(linear, model, role, at, n_out, n_in);
+    const struct weir_tensor *all = find(model, role, at, ".weight", name);
+    if (!all)
+        return missing(model, name);
+    size_t n_experts = (size_t)model->config.n_experts, bytes;
+    if (all->n_dims != 3 || all->shape[0] != n_experts || all->shape[1] != n_out || all->shape[2] != n_in)
+        return wrong_shape(all, n_experts * n_out, n_in);
+    TRY(weir_type_bytes(&bytes, all->type, n_out * n_in));
+    struct weir_tensor one = *all;
+    one.n_dims = 2;
+    one.shape[0] = n_out;
+    one.shape[1] = n_in;
+    one.n = n_out * n_in;
+    one.data += (size_t)at.index * bytes;
+    return view(&linear->w, &one, n_out, n_in, false);
+}
+
+static weir_status load_sparse(struct weir_layer *layer, struct weir_model *model, int index)
+{
+    size_t d_expert = (size_t)layer->spec.d_mlp, d_model = (size_t)model->config.d_model;
+    size_t n_experts = (size_t)layer->spec.n_experts;
+    TRY(load_linear(&layer->router, model, WEIR_R_ROUTER, (struct place){index, -1}, n_experts, d_model));
+    TRY(weir_alloc_zero(&layer->experts, n_experts, sizeof *layer->experts));
+    for (size_t i = 0; i < n_experts; i++) {
+        struct weir_expert *expert = &layer->experts[i];
+        struct place at = {index, (int)i};
+        TRY(load_expert_part(&expert->gate, model, WEIR_R_EXPERT_GATE, at, d_expert, d_model));
+        TRY(load_expert_part(&expert->in, model, WEIR_R_EXPERT_IN, at, d_expert, d_model));
+        TRY(load_expert_part(&expert->out, model, WEIR_R_EXPERT_OUT, at, d_model, d_expert));
+    }
+    return WEIR_OK;
 }
 
 /* ---- the whole ---- */
 
+static weir_status load_layer(struct weir_model *model, int index)
+{
+    struct weir_layer *layer = &model->layers[index];
+    struct place at = {index, -1};
+    weir_config_layer(&layer->spec, &model->config, index);
+    const struct weir_layer_spec *spec = &layer->spec;
+    TRY(load_norm(&layer->ln1, model, WEIR_R_LN1, at, spec->norm));
+    TRY(load_attention(layer, model, index));
+    TRY(load_norm(&layer->ln1_post, model, WEIR_R_LN1_POST, at, spec->post_norm));
+    if (!spec->shared_norm)
+        TRY(load_norm(&layer->ln2, model, WEIR_R_LN2, at, spec->norm));
+    TRY(spec->n_experts > 0 ? load_sparse(layer, model, index) : load_dense(layer, model, at));
+    return load_norm(&layer->ln2_post, model, WEIR_R_LN2_POST, at, spec->post_norm);
+}
+
+static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may leave it to the tensor */
+{
+    char name[NAME_SIZE];
+    const struct weir_tensor *tensor = find(model, WEIR_R_EMBED, outside, ".weight", name);
+    if (!tensor)
+        return missing(model, name);
+    if (tensor->n_dims != 2 || tensor->shape[0] == 0 || tensor->shape[0] > 1 << 26)
+        return wrong_shape(tensor, 0, (size_t)model->config.d_embed);
+    model->config.n_vocab = (int)tensor->shape[0];
+    return WEIR_OK;
+}
+
 static weir_status load_embeddings(struct weir_model *model)
 {
     struct weir_config *c = &model->config;
-    char name[NAME_SIZE];
-    if (c->n_vocab == 0) { /* a GGUF file may leave it to the tensor */
-        const struct weir_tensor *tensor = find(model, WEIR_R_EMBED, -1, ".weight", name);
-        if (!tensor)
-            return missing(model, name);
-        if (tensor->n_dims != 2 || tensor->shape[0] > 1 << 26)
-            return wrong_shape(tensor, 0, (size_t)c->d_model);
-        c->n_vocab = (int)tensor->shape[0];
+    if (c->n_vocab == 0)
+        TRY(count_vocabulary(model));
+    size_t n_vocab = (size_t)c->n_vocab, d_model = (size_t)c->d_model, d_embed = (size_t)c->d_embed;
+    TRY(load_matrix(&model->embed, model, WEIR_R_EMBED, outside, n_vocab, d_embed));
+    if (d_embed != d_model) {
+        TRY(load_linear(&model->embed_in, model, WEIR_R_EMBED_IN, outside, d_model, d_embed));
+        TRY(load_linear(&model->embed_out, model, WEIR_R_EMBED_OUT, outside, d_embed, d_model));
     }
-    size_t n_vocab = (size_t)c->n_vocab, d_model = (size_t)c->d_model;
-    TRY(load_matrix(&model->embed, model, WEIR_R_EMBED, -1, n_vocab, d_model));
+    TRY(load_norm(&model->embed_norm, model, WEIR_R_EMBED_NORM, outside,
+                  model->family->names[WEIR_R_EMBED_NORM] ? c->norm : WEIR_NORM_NONE));
     if (c->learned_positions)
-        TRY(load_matrix(&model->pos_embed, model, WEIR_R_POS_EMBED, -1, (size_t)c->n_context, d_model));
-    if (c->tied && !(model->gguf && find(model, WEIR_R_UNEMBED, -1, ".weight", name))) {
-        model->unembed.w = model->embed;
-        return WEIR_OK;
-    }
-    return load_linear(&model->unembed, model, WEIR_R_UNEMBED, -1, n_vocab, d_model);
+        TRY(load_matrix(&model->pos_embed, model, WEIR_R_POS_EMBED, outside,
+                        (size_t)(c->n_context + c->position_offset), d_model));
+    if (model->gguf)
+        c->tied = !has(model, WEIR_R_UNEMBED, outside);
+    if (!c->tied)
+        return load_linear(&model->unembed, model, WEIR_R_UNEMBED, outside, n_vocab, d_embed);
+    model->unembed.w = model->embed;
+    return WEIR_OK;
 }
 
 /* A config that counts fewer layers than the weights have would silently run another model. */
 static weir_status check_no_more_layers(const struct weir_model *model)
 {
     char name[NAME_SIZE];
-    if (find(model, WEIR_R_LN1, model->config.n_layers, ".weight", name))
+    if (find(model, WEIR_R_O, (struct place){model->config.n_layers, -1}, ".weight", name))
         return weir_fail(WEIR_E_INPUT, "%s: the config says %d layers, but tensor '%s' is there", model->path,
                          model->config.n_layers, name);
     return WEIR_OK;
 }
 
-static weir_status load_rope(struct weir_model *model)
+static weir_status load_ropes(struct weir_model *model)
 {
     const struct weir_tensor *tensor = model->gguf ? weir_tensors_find(model->tensors, "rope_freqs.weight") : NULL;
     float *factors = NULL;
     size_t n = tensor ? tensor->n : 0;
     if (tensor)
         TRY(load_vector(&factors, model, tensor, n));
-    return weir_in(weir_config_rope(&model->rope, &model->config, factors, n), model->path);
+    for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
+        TRY(weir_in(weir_rope_open(&model->ropes[kind], &model->config, kind, kind == 0 ? factors : NULL, n),
+                    model->path));
+    return WEIR_OK;
+}
+
+/* Slopes of ALiBi: powers of 2^(-max / n) for n heads, n a power of two; other heads come between those of the next
+ * power. */
+static weir_status make_slopes(struct weir_model *model)
+{
+    size_t n_heads = (size_t)model->config.n_heads, power = 1;
+    if (model->config.alibi == WEIR_ALIBI_NONE)
+        return WEIR_OK;
+    while (2 * power <= n_heads)
+        power *= 2;
+    TRY(new_vector(&model->alibi, model, n_heads));
+    for (size_t i = 0; i < n_heads; i++) {
+        double steps =
+            i < power ? (double)(i + 1) / (double)power : (double)(2 * (i - power) + 1) / (double)(2 * power);
+        model->alibi[i] = (float)exp2(-model->config.alibi_max * steps);
+    }
+    return WEIR_OK;
+}
+
+static enum weir_norm_kind final_norm(const struct weir_config *c)
+{
+    if (c->final_norm_absent)
+        return WEIR_NORM_NONE;
+    return c->norm ? c->norm : c->post_norm;
 }
 
 weir_status weir_model_bind(struct weir_model *model)
 {
     size_t n_layers = (size_t)model->config.n_layers;
     TRY(load_embeddings(model));
-    TRY(load_rope(model));
+    TRY(load_ropes(model));
+    TRY(make_slopes(model));
     TRY(weir_alloc_zero(&model->layers, n_layers, sizeof *model->layers));
     for (size_t i = 0; i < n_layers; i++)
-        TRY(load_layer(&model->layers[i], model, (int)i));
+        TRY(load_layer(model, (int)i));
     TRY(check_no_more_layers(model));
-    return load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, -1);
+    return load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, outside, final_norm(&model->config));
+}
+
+/* ---- all matrices ---- */
+
+static weir_status each_of(struct weir_linear *const *list, weir_matrix_fn *fn, void *payload)
+{
+    for (size_t i = 0; list[i]; i++)
+        if (list[i]->w.n_out > 0)
+            TRY(fn(&list[i]->w, payload));
+    return WEIR_OK;
+}
+
+static weir_status each_in_layer(struct weir_layer *l, weir_matrix_fn *fn, void *payload)
+{
+    struct weir_linear *const all[] = {&l->q,      &l->k,       &l->v,      &l->o, &l->mlp_gate,
+                                       &l->mlp_in, &l->mlp_out, &l->router, NULL};
+    TRY(each_of(all, fn, payload));
+    for (int i = 0; l->experts && i < l->spec.n_experts; i++) {
+        struct weir_expert *e = &l->experts[i];
+        struct weir_linear *const parts[] = {&e->gate, &e->in, &e->out, NULL};
+        TRY(each_of(parts, fn, payload));
+    }
+    return WEIR_OK;
 }
 
 weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload)
 {
-    for (int i = 0; i < model->config.n_layers; i++) {
-        struct weir_layer *l = &model->layers[i];
-        struct weir_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->mlp_gate, &l->mlp_in, &l->mlp_out, NULL};
-        for (size_t j = 0; all[j]; j++)
-            if (all[j]->w.n_out > 0)
-                TRY(fn(&all[j]->w, payload));
-    }
-    return fn(&model->unembed.w, payload);
+    struct weir_linear *const ends[] = {&model->embed_in, &model->embed_out, &model->unembed, NULL};
+    for (int i = 0; i < model->config.n_layers; i++)
+        TRY(each_in_layer(&model->layers[i], fn, payload));
+    return each_of(ends, fn, payload);
 }

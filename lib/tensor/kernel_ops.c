@@ -195,6 +195,42 @@ static void act_relu2(float *out, const float *x, size_t n)
         out[i] = x[i] > 0 ? x[i] * x[i] : 0;
 }
 
+/* ---- scores ---- */
+
+static void clip(float *out, const float *x, float limit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+}
+
+/* tanh(x): an odd polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel. */
+static inline float hyperbolic_tangent(float x)
+{
+    float s = x * x;
+    float near = x + x * s * (-1.0f / 3 + s * (2.0f / 15 + s * (-17.0f / 315 + s * (62.0f / 2835))));
+    float far = 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
+    return s < 0.04f ? near : far;
+}
+
+static void cap(float *out, const float *x, float limit, size_t n)
+{
+    float inverse = 1.0f / limit;
+    for (size_t i = 0; i < n; i++)
+        out[i] = limit * hyperbolic_tangent(x[i] * inverse);
+}
+
+static void ramp(float *out, const float *x, float slope, float first, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] + slope * (first + (float)(int)i);
+}
+
+static void accumulate(float *out, const float *x, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] += factor * x[i];
+}
+
 /* ---- rotation ---- */
 
 static void rotate_halves(float *out, const float *x, const float *cosines, const float *sines, size_t n)
@@ -261,6 +297,10 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
             [WEIR_ACT_RELU] = act_relu,
             [WEIR_ACT_RELU2] = act_relu2},
     .multiply = multiply,
+    .clip = clip,
+    .cap = cap,
+    .ramp = ramp,
+    .accumulate = accumulate,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,
     .product = product,

@@ -48,7 +48,8 @@ static size_t at_least_one(size_t n)
 
 bool weir_matrix_is_direct(const struct weir_matrix *w)
 {
-    return w->copy || (w->type == WEIR_T_F32 && w->pair_rows == 0 && (uintptr_t)w->data % sizeof(float) == 0);
+    return w->copy || (w->type == WEIR_T_F32 && w->pair_rows == 0 && w->group_rows == 0 &&
+                       (uintptr_t)w->data % sizeof(float) == 0);
 }
 
 /* How the outputs are cut: pieces of `width` columns. */
@@ -84,10 +85,11 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
 /* Where output i of an output-major matrix stands. */
 static size_t stored_row(const struct weir_matrix *w, size_t i)
 {
-    if (w->pair_rows == 0)
-        return i;
-    size_t head = i / w->pair_rows, in_head = i % w->pair_rows, half = w->pair_rows / 2;
-    return head * w->pair_rows + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+    if (w->pair_rows > 0) {
+        size_t in_head = i % w->pair_rows, half = w->pair_rows / 2;
+        i += (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1) - in_head;
+    }
+    return w->group_rows > 0 ? i / w->group_rows * w->group_stride + i % w->group_rows : i;
 }
 
 /* n values from `first` on of stored row i; first is a whole number of blocks (0 for quantized types). */
@@ -112,7 +114,7 @@ static void convert_outputs(float *out, const struct weir_matrix *w, size_t firs
     if (w->input_major)
         for (size_t i = 0; i < w->n_in; i++)
             convert(out + i * n, w, i, first, n);
-    else if (w->pair_rows == 0 && w->stride == w->n_in)
+    else if (w->pair_rows == 0 && w->group_rows == 0 && w->stride == w->n_in)
         convert(out, w, first, 0, n * w->n_in);
     else
         for (size_t i = 0; i < n; i++)

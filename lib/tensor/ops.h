@@ -34,6 +34,14 @@ struct weir_ops {
     float (*logsumexp)(const float *x, size_t n);
     /* out = f(x), [n] */
     void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
+    /* out = x cut to +- limit, [n] */
+    void (*clip)(float *out, const float *x, float limit, size_t n);
+    /* out = cap tanh(x / cap), [n] */
+    void (*cap)(float *out, const float *x, float cap, size_t n);
+    /* out = x + slope (first + i), [n]: ALiBi */
+    void (*ramp)(float *out, const float *x, float slope, float first, size_t n);
+    /* out += factor x, [n] */
+    void (*accumulate)(float *out, const float *x, float factor, size_t n);
     /* out = a * b, [n] */
     void (*multiply)(float *out, const float *a, const float *b, size_t n);
     /* Rotates the first 2 n dimensions of a head x [>= 2 n] by angles with the given cosines and sines [n]; copies

@@ -1,0 +1,193 @@
+/* Sparse MLPs: a router chooses experts for each position, and only those compute. Shazeer et al. 2017; Mixtral. */
+#include "base/alloc.h"
+#include "engine/run.h"
+#include "points/points.h"
+#include "tensor/gemm.h"
+#include "tensor/ops.h"
+
+#include <string.h>
+
+/* ---- choosing ---- */
+
+struct routing {
+    const float *logits; /* [total_pos, n_experts] */
+    float *weights;      /* [total_pos, n_experts] as applied, 0 where not chosen */
+    int32_t *indices;    /* [total_pos, n_active] by falling weight */
+    size_t n_experts, n_active;
+    bool sum_to_one;
+};
+
+static bool is_chosen(const int32_t *chosen, size_t n, size_t expert)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((size_t)chosen[i] == expert)
+            return true;
+    return false;
+}
+
+/* The largest weight that is not chosen yet, the lower expert first among equals. */
+static size_t next_best(const float *weights, size_t n, const int32_t *chosen, size_t n_chosen)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++)
+        if (!is_chosen(chosen, n_chosen, i) && (best == n || weights[i] > weights[best]))
+            best = i;
+    return best;
+}
+
+static void route_position(const struct routing *r, const float *logits, float *weights, int32_t *indices)
+{
+    float kept = 0;
+    weir_ops()->softmax(weights, logits, r->n_experts);
+    for (size_t j = 0; j < r->n_active; j++) {
+        indices[j] = (int32_t)next_best(weights, r->n_experts, indices, j);
+        kept += weights[indices[j]];
+    }
+    float factor = r->sum_to_one && kept > 0 ? 1 / kept : 1;
+    for (size_t i = 0; i < r->n_experts; i++)
+        weights[i] = is_chosen(indices, r->n_active, i) ? weights[i] * factor : 0;
+}
+
+static void route_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct routing *r = context;
+    (void)worker;
+    for (size_t pos = first; pos < last; pos++)
+        route_position(r, r->logits + pos * r->n_experts, r->weights + pos * r->n_experts,
+                       r->indices + pos * r->n_active);
+}
+
+static int32_t *indices_of(const weir_buffer *buffer)
+{
+    return (int32_t *)(void *)buffer->data;
+}
+
+static weir_status route(struct weir_run *run, int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    size_t n_experts = (size_t)l->spec.n_experts, n_active = (size_t)l->spec.n_active;
+    TRY(weir_linear(run, &run->router, run->normed, &l->router));
+    TRY(weir_at(run, WEIR_P_ROUTER, layer, &run->router));
+    TRY(weir_take_rows(run, &run->expert_weights, n_experts));
+    TRY(weir_take_rows(run, &run->expert_indices, n_active));
+    struct routing r = {.logits = run->router->data,
+                        .weights = run->expert_weights->data,
+                        .indices = indices_of(run->expert_indices),
+                        .n_experts = n_experts,
+                        .n_active = n_active,
+                        .sum_to_one = l->spec.active_sum_to_one};
+    weir_rows(run, weir_total_pos(run), n_experts * n_active, route_rows, &r);
+    TRY(weir_at(run, WEIR_P_EXPERT_WEIGHTS, layer, &run->expert_weights));
+    return weir_at(run, WEIR_P_EXPERT_INDICES, layer, &run->expert_indices);
+}
+
+/* ---- computing ---- */
+
+/* The slots (pos * n_active + j) that one expert was chosen for, and the rows it works on side by side. */
+struct work {
+    size_t *slots; /* [total_pos * n_active] */
+    size_t n;
+    weir_buffer *in, *out; /* [n, width] */
+};
+
+static void find_slots(struct work *work, const struct weir_run *run, size_t n_active, size_t expert)
+{
+    const int32_t *indices = indices_of(run->expert_indices);
+    work->n = 0;
+    for (size_t slot = 0; slot < weir_total_pos(run) * n_active; slot++)
+        if (indices[slot] == (int32_t)expert)
+            work->slots[work->n++] = slot;
+}
+
+/* The rows of `in` that the slots read, side by side: row slot / per_row. */
+static void gather(const struct work *work, const float *in, size_t per_row, size_t width)
+{
+    for (size_t i = 0; i < work->n; i++)
+        memcpy(work->in->data + i * width, in + work->slots[i] / per_row * width, width * sizeof *in);
+}
+
+static void multiply(struct weir_run *run, struct work *work, const struct weir_linear *linear)
+{
+    weir_matmul_run(run->matmul, work->out->data, linear->w.n_out, work->in->data, linear->w.n_in,
+                    weir_gemm_rows(work->n), &linear->w, linear->bias);
+}
+
+enum part { GATE, IN };
+
+/* *value [total_pos, n_active, d_expert]: each position's chosen experts' W normed */
+static weir_status project(struct weir_run *run, weir_buffer **value, struct work *work, int layer, enum part part)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    size_t n_active = (size_t)l->spec.n_active, d_expert = (size_t)l->spec.d_mlp;
+    size_t d_model = (size_t)run->model->config.d_model;
+    TRY(weir_take_rows(run, value, n_active * d_expert));
+    memset((*value)->data, 0, weir_total_pos(run) * n_active * d_expert * sizeof(float)); /* slots of no expert */
+    for (size_t expert = 0; expert < (size_t)l->spec.n_experts; expert++) {
+        find_slots(work, run, n_active, expert);
+        if (work->n == 0)
+            continue;
+        gather(work, run->normed->data, n_active, d_model);
+        multiply(run, work, part == GATE ? &l->experts[expert].gate : &l->experts[expert].in);
+        for (size_t i = 0; i < work->n; i++)
+            memcpy((*value)->data + work->slots[i] * d_expert, work->out->data + i * d_expert,
+                   d_expert * sizeof(float));
+    }
+    return WEIR_OK;
+}
+
+/* mlp_out = sum over the chosen experts of weight * W_out post */
+static weir_status combine(struct weir_run *run, struct work *work, int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    size_t n_active = (size_t)l->spec.n_active, n_experts = (size_t)l->spec.n_experts;
+    size_t d_expert = (size_t)l->spec.d_mlp, d_model = (size_t)run->model->config.d_model;
+    TRY(weir_take_rows(run, &run->mlp_out, d_model));
+    memset(run->mlp_out->data, 0, weir_total_pos(run) * d_model * sizeof(float));
+    for (size_t expert = 0; expert < n_experts; expert++) {
+        find_slots(work, run, n_active, expert);
+        if (work->n == 0)
+            continue;
+        gather(work, run->mlp_post->data, 1, d_expert);
+        multiply(run, work, &l->experts[expert].out);
+        for (size_t i = 0; i < work->n; i++) {
+            size_t pos = work->slots[i] / n_active;
+            weir_ops()->accumulate(run->mlp_out->data + pos * d_model, work->out->data + i * d_model,
+                                   run->expert_weights->data[pos * n_experts + expert], d_model);
+        }
+    }
+    return WEIR_OK;
+}
+
+static weir_status compute(struct weir_run *run, struct work *work, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    TRY(project(run, &run->mlp_pre, work, layer, spec->gated ? GATE : IN));
+    TRY(weir_at(run, WEIR_P_EXPERT_PRE, layer, &run->mlp_pre));
+    if (spec->gated) {
+        TRY(project(run, &run->mlp_linear, work, layer, IN));
+        TRY(weir_at(run, WEIR_P_EXPERT_PRE_LINEAR, layer, &run->mlp_linear));
+    }
+    TRY(weir_activate(run, spec, (size_t)spec->n_active * (size_t)spec->d_mlp));
+    TRY(weir_at(run, WEIR_P_EXPERT_POST, layer, &run->mlp_post));
+    return combine(run, work, layer);
+}
+
+weir_status weir_experts(struct weir_run *run, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    size_t slots = weir_total_pos(run) * (size_t)spec->n_active;
+    size_t d_model = (size_t)run->model->config.d_model, d_expert = (size_t)spec->d_mlp;
+    size_t widest = d_model > d_expert ? d_model : d_expert;
+    struct work work = {0};
+    weir_status status;
+    TRY_DONE(route(run, layer));
+    TRY_DONE(weir_alloc(&work.slots, slots, sizeof *work.slots));
+    TRY_DONE(weir_take(run, &work.in, (slots + WEIR_GEMM_SLACK) * widest));
+    TRY_DONE(weir_take(run, &work.out, (slots + WEIR_GEMM_SLACK) * widest));
+    TRY_DONE(compute(run, &work, layer));
+done:
+    weir_free(work.slots);
+    weir_drop(&work.in);
+    weir_drop(&work.out);
+    return status;
+}
