@@ -372,7 +372,7 @@ static weir_status derive_rotation(struct weir_config *c, const char *file)
         return WEIR_OK;
     if (c->rotary_dims == 0)
         c->rotary_dims = (int)(c->d_head * (c->rotary_factor > 0 ? c->rotary_factor : 1));
-    if (c->rotary_dims < 2 || c->rotary_dims > c->d_head || c->rotary_dims % 2 != 0)
+    if (c->rotary_dims < 2 || (c->rotary_dims + 1) / 2 * 2 > c->d_head)
         return weir_fail(WEIR_E_INPUT, "%s: %d of %d head dimensions cannot be rotated in pairs", file, c->rotary_dims,
                          c->d_head);
     for (int i = 0; i < (c->two_ropes ? WEIR_MAX_ROPES : 1); i++)
@@ -541,7 +541,7 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .window = sliding ? c->window : 0,
         .alibi = c->alibi,
         .rotary = c->unrotated[layer] ? WEIR_ROTARY_NONE : c->rotary,
-        .rotary_dims = c->rotary_dims,
+        .rotary_dims = (c->rotary_dims + 1) / 2 * 2,
         .rope = c->two_ropes && c->sliding[layer],
         .qk_norm = c->qk_norm,
         .qk_norm_kind = c->qk_norm_kind,
