@@ -80,7 +80,7 @@ struct weir_config {
     bool some_sliding; /* `sliding` counts; else a window is every layer's */
 
     enum weir_rotary rotary;
-    int rotary_dims;      /* 0: rotary_factor * d_head */
+    int rotary_dims;      /* 0: rotary_factor * d_head; where odd, the last frequency turns one dimension more */
     double rotary_factor; /* 0: 1 */
     struct weir_rope_config {
         char type[16]; /* "default", "linear", "llama3", ... */

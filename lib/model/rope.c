@@ -164,7 +164,7 @@ weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *conf
 {
     const struct weir_rope_config *c = &config->rope[kind];
     struct weir_rope rope = {
-        .n = config->rotary_dims / 2, .factor = 1, .rotary_dims = config->rotary_dims, .theta = c->theta};
+        .n = (config->rotary_dims + 1) / 2, .factor = 1, .rotary_dims = config->rotary_dims, .theta = c->theta};
     *out = (struct weir_rope){0};
     if (config->rotary == WEIR_ROTARY_NONE || (kind > 0 && !config->two_ropes))
         return WEIR_OK;

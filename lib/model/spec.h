@@ -70,7 +70,7 @@ struct weir_layer_spec {
    too. Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from `long_inv_freq`, or
    grows with the length (dynamic). */
 struct weir_rope {
-    int n;                 /* rotary_dims / 2 */
+    int n;                 /* half of the dimensions that turn */
     float *inv_freq;       /* [n] */
     float *long_inv_freq;  /* [n]; NULL: the same at every length */
     double factor;         /* YaRN and LongRoPE scale q and k; else 1 */
