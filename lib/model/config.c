@@ -500,6 +500,8 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: architecture \"%s\" is not a family that weir knows", gguf->path,
                          architecture);
     *out = (*family)->defaults;
+    out->qkv_concat = true; /* as the converter lays out every fused matrix */
+    out->active_sum_to_one = true;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_gguf_key(out, &keys[i], gguf, architecture));
     TRY(read_gguf_rope(out, gguf, architecture));

@@ -179,7 +179,7 @@ const weir_names weir_gguf_names = {
     [WEIR_R_EMBED] = "token_embd",
     [WEIR_R_EMBED_NORM] = "token_embd_norm",
     [WEIR_R_POS_EMBED] = "position_embd",
-    [WEIR_R_LN1] = "blk.{}.attn_norm",
+    [WEIR_R_LN1] = "blk.{}.attn_norm_2|blk.{}.attn_norm", /* Falcon's second norm is the attention's */
     [WEIR_R_QKV] = "blk.{}.attn_qkv",
     [WEIR_R_Q] = "blk.{}.attn_q",
     [WEIR_R_K] = "blk.{}.attn_k",
@@ -188,11 +188,14 @@ const weir_names weir_gguf_names = {
     [WEIR_R_K_NORM] = "blk.{}.attn_k_norm",
     [WEIR_R_O] = "blk.{}.attn_output",
     [WEIR_R_LN1_POST] = "blk.{}.post_attention_norm",
-    [WEIR_R_LN2] = "blk.{}.ffn_norm",
+    [WEIR_R_LN2] = "blk.{}.ffn_norm|blk.{}.attn_norm",
     [WEIR_R_MLP_GATE] = "blk.{}.ffn_gate",
     [WEIR_R_MLP_IN] = "blk.{}.ffn_up",
     [WEIR_R_MLP_OUT] = "blk.{}.ffn_down",
     [WEIR_R_ROUTER] = "blk.{}.ffn_gate_inp",
+    [WEIR_R_EXPERT_GATE] = "blk.{}.ffn_gate_exps",
+    [WEIR_R_EXPERT_IN] = "blk.{}.ffn_up_exps",
+    [WEIR_R_EXPERT_OUT] = "blk.{}.ffn_down_exps",
     [WEIR_R_LN2_POST] = "blk.{}.post_ffw_norm",
     [WEIR_R_LN_FINAL] = "output_norm",
     [WEIR_R_UNEMBED] = "output",
@@ -240,6 +243,10 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
 {
     bool new_decoder = false, multi_query = true, alibi = false;
     int64_t n_norms = 2;
+    if (!json) { /* GGUF: the large ones share keys and have two norms */
+        c->shared_norm = c->n_kv_heads <= 1;
+        return WEIR_OK;
+    }
     TRY(weir_json_bool(json, file, "new_decoder_architecture", &new_decoder));
     TRY(weir_json_bool(json, file, "multi_query", &multi_query));
     TRY(weir_json_bool(json, file, "alibi", &alibi));
@@ -270,6 +277,8 @@ static weir_status refine_mpt(struct weir_config *c, const void *json, const cha
 {
     int64_t ratio = 4;
     const char *norm = "low_precision_layernorm";
+    if (!json)
+        return WEIR_OK;
     TRY(weir_json_int(json, file, "expansion_ratio", 1, 64, &ratio));
     TRY(weir_json_string(json, file, "norm_type", &norm));
     if (strcmp(norm, "low_precision_layernorm") != 0 && strcmp(norm, "layernorm") != 0)
@@ -282,6 +291,10 @@ static weir_status refine_mpt(struct weir_config *c, const void *json, const cha
 static weir_status refine_qk_layernorm(struct weir_config *c, const void *json, const char *file)
 {
     bool normed = false;
+    if (!json) { /* a GGUF file that has such norms is told by its tensors: not yet */
+        c->qk_norm = WEIR_QK_NORM_NONE;
+        return WEIR_OK;
+    }
     TRY(weir_json_bool(json, file, "qk_layernorm", &normed));
     TRY(weir_json_bool(json, file, "use_qk_norm", &normed));
     c->qk_norm = normed ? WEIR_QK_NORM_HEAD : WEIR_QK_NORM_NONE;
@@ -422,6 +435,7 @@ static const struct weir_family families[] = {
      .gguf = "olmo",
      .names = olmo_names,
      .prefix = "model.",
+     .gguf_rotates_rows = true,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER}},
     {.model_type = "olmo2",
      .gguf = "olmo2",
