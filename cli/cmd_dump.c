@@ -57,6 +57,7 @@ static void on_signal(int signal)
 
 static void catch_signals(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);

@@ -2,7 +2,6 @@
 #include "cli/render.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
@@ -69,20 +68,19 @@ static int dispatch(int argc, char **argv)
     return run_command(first, argc - 2, argv + 2);
 }
 
-/* A full disk or a reader that went away is noticed here, if not before. */
+/* A full disk is noticed here, if not before. (When the reader of a pipe goes away, SIGPIPE ends a query quietly.) */
 static weir_status finish_output(void)
 {
     bool failed = ferror(stdout);
     errno = 0;
     if (fclose(stdout) != 0 || failed)
         return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s",
-                         errno ? strerror(errno) : "the reader went away or the disk is full");
+                         errno ? strerror(errno) : "the disk is full");
     return WEIR_OK;
 }
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe fails instead, with its own exit code */
     int code = dispatch(argc, argv);
     if (code >= WEIR_E_USAGE)
         fprintf(stderr, "weir: %s\n", weir_message());

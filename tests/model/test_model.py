@@ -259,6 +259,20 @@ def test_tied_embeddings_are_the_unembedding(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_smollm2_alone_in_a_batch_and_on_any_threads(tmp_path):
+    """to float32 rounding: 3e-4 of a row, as far as one float32 is from another on this model"""
+    model = cache.ROOT / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert model.exists(), "run script/fetch-model first"
+    ids = [[(i * 7919 + n) % 49000 for i in range(n)] for n in (1, 40, 7, 2, 23, 64, 65, 11)]
+    batch = dump(tmp_path / "batch.h5", model, ids, hooks="*")
+    for i in (0, 1, 5, 6):
+        same_caches(dump(tmp_path / f"{i}.h5", model, [ids[i]], hooks="*"), batch, 3e-4, prompt_b=i)
+    one = dump(tmp_path / "one.h5", model, [ids[4]], hooks="*", threads=1)
+    for threads in (2, 3):
+        same_caches(one, dump(tmp_path / f"t{threads}.h5", model, [ids[4]], hooks="*", threads=threads), 3e-4)
+
+
+@pytest.mark.slow
 def test_smollm2_is_as_exact_as_pytorch_float32(tmp_path):
     """The real model: every point of the reference, at no more than twice what PyTorch float32 errs at its worst."""
     model = cache.ROOT / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
