@@ -301,6 +301,15 @@ static weir_status refine_qk_layernorm(struct weir_config *c, const void *json, 
     return WEIR_OK;
 }
 
+static weir_status refine_olmoe(struct weir_config *c, const void *json, const char *file)
+{
+    (void)json;
+    if (c->qkv_clip > 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"clip_qkv\" is not implemented for olmoe (it clips after its norms)",
+                         file);
+    return WEIR_OK;
+}
+
 /* SmolLM3: every fourth layer has no rotation, where the config does not list them. */
 static weir_status refine_smollm3(struct weir_config *c, const void *json, const char *file)
 {
@@ -314,9 +323,11 @@ static weir_status refine_smollm3(struct weir_config *c, const void *json, const
 /* Gemma 2 and 3, where the config lists no types: every second layer slides, or all but every sixth. */
 static weir_status refine_gemma(struct weir_config *c, const void *json, const char *file)
 {
-    int64_t pattern = c->two_ropes || c->rope[1].theta > 0 ? 6 : 2;
+    int64_t pattern = c->rope[1].theta > 0 ? 6 : 2;
     TRY(weir_json_int(json, file, "sliding_window_pattern", 1, WEIR_MAX_LAYERS, &pattern));
     c->two_ropes = c->rope[1].theta > 0;
+    if (c->two_ropes)
+        c->score_cap = 0; /* Gemma 3's config has the key, the model does not apply it */
     if (c->some_sliding)
         return WEIR_OK;
     c->some_sliding = true;
@@ -481,6 +492,7 @@ static const struct weir_family families[] = {
     {.model_type = "olmoe",
      .names = sparse_names,
      .prefix = "model.",
+     .refine = refine_olmoe,
      .defaults = {LLAMA, SPARSE, .eps = 1e-5, .qk_norm = WEIR_QK_NORM_WIDTH, .qk_norm_kind = WEIR_NORM_RMS,
                   .n_experts = 64, .n_context = 4096}},
     {.model_type = "smollm3",

@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE.parent / "oracle"))
 import h5py  # noqa: E402
 
 import prompts  # noqa: E402
+from configs import CONFIGS  # noqa: E402
 import reference  # noqa: E402
 
 # family of families.py -> how its weights are stored; between them every float type, and one split into shards
@@ -32,6 +33,33 @@ FIXTURES = {
     "llama3_rope": dict(seed=13, dtype="bfloat16", max_shard_size="60KB"),
     "mistral": dict(seed=14, dtype="bfloat16"),
 }
+
+
+def note_float32(out, got, ids):
+    """How far PyTorch float32 is from the reference at its worst: the attribute float32_error."""
+    with tempfile.TemporaryDirectory() as scratch:
+        reference.save(scratch + "/f32.h5", got, ids)
+        with h5py.File(scratch + "/f32.h5") as mine, h5py.File(out, "r+") as ref:
+            errors = {name: e for name, e in reference.errors(mine, ref).items() if e is not None}
+            ref.attrs["float32_error"] = max(errors.values())
+    return errors
+
+
+def make_config(name, row, seed):
+    """A configuration of configs.py: weights of 16 bits, few rows of the references, so that there can be many."""
+    folder = HERE / "fixtures" / name
+    with tempfile.TemporaryDirectory() as scratch:
+        reference.build(row["family"], scratch, seed=seed, dtype=("bfloat16", "float16")[seed % 2], changes=row["changes"])
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            shutil.copyfile(Path(scratch) / file, folder / file)
+    for n in row["lengths"]:
+        ids, out = prompts.tokens(n), folder / f"ref_{n}.h5"
+        got = reference.run(str(folder), ids, row["family"], paths=row["paths"])
+        reference.save(out, got, ids, [r for r in (0, 8, 9, 22, 33, 57, 89) if r < n], dtype="float32", family=row["family"])
+        note_float32(out, reference.run(str(folder), ids, row["family"], "float32", paths=row["paths"]), ids)
+    print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
 
 
 def make(family, row):
@@ -62,13 +90,8 @@ def make_smollm2():
     """The bound is PyTorch float32's own worst error on what is stored, so that the comparison is like with like."""
     model, ids, out = str(HERE.parents[1] / SMOLLM2["file"]), SMOLLM2["tokens"], HERE / "fixtures/smollm2_ref.h5"
     stored = dict(tokens=ids, rows=SMOLLM2["rows"], layers=SMOLLM2["layers"])
-    with tempfile.TemporaryDirectory() as scratch:
-        reference.save(scratch + "/f32.h5", reference.run(model, ids, "llama", "float32"), ids)
-        truth = reference.run(model, ids, "llama")
-        reference.save(out, truth, dtype="float32", **stored)
-        with h5py.File(scratch + "/f32.h5") as mine, h5py.File(out, "r+") as ref:
-            errors = {name: e for name, e in reference.errors(mine, ref).items() if e is not None}
-            ref.attrs["float32_error"] = max(errors.values())
+    reference.save(out, reference.run(model, ids, "llama"), dtype="float32", **stored)
+    errors = note_float32(out, reference.run(model, ids, "llama", "float32"), ids)
     print(f"smollm2: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
           f"{out.stat().st_size / 1000:.0f} kB")
 
@@ -76,5 +99,10 @@ def make_smollm2():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, "smollm2"]:
-        make_smollm2() if name == "smollm2" else make(name, FIXTURES[name])
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "smollm2"]:
+        if name == "smollm2":
+            make_smollm2()
+        elif name in FIXTURES:
+            make(name, FIXTURES[name])
+        else:
+            make_config(name, CONFIGS[name], seed=100 + list(CONFIGS).index(name))

@@ -13,17 +13,18 @@ Error at a hook point: the largest over rows (last axis) of max |a - b| / rms(ro
 than a tenth of the median row's. A whole tensor's rms would not do: in real models the first token's stream is a
 hundred times larger than the others' and would hide their errors. Masked entries (-inf) must be masked in both.
 """
-import argparse, os, re, sys
+import argparse, dataclasses, os, re, sys
 import numpy as np
 
 
-def build(family, out, seed=0, dtype="float32", max_shard_size="5GB"):
+def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=None):
+    """a tiny random model of the family, its configuration changed as told"""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from families import FAMILIES
     fam = FAMILIES[family]
     torch.manual_seed(seed)
-    cfg = AutoConfig.for_model(fam.model_type, **fam.config)
+    cfg = AutoConfig.for_model(fam.model_type, **{**fam.config, **(changes or {})})
     model = AutoModelForCausalLM.from_config(cfg, dtype=torch.float32)
     gen = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():                      # untrained norms are all ones and biases zeros: make them matter
@@ -53,8 +54,9 @@ def all_double(seen_softmax):
     return Double()
 
 
-def run(model_dir, tokens, family=None, dtype="float64"):
-    """every hook point the oracle gives, name -> float64 array with a leading batch axis of 1"""
+def run(model_dir, tokens, family=None, dtype="float64", paths=None):
+    """every hook point the oracle gives, name -> float64 array with a leading batch axis of 1; `paths`: fields of the Family
+    that this configuration moves"""
     import contextlib, torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from families import FAMILIES
@@ -62,7 +64,7 @@ def run(model_dir, tokens, family=None, dtype="float64"):
     if where:                                  # transformers dequantizes the file, so the weights are the same numbers
         model_dir = os.path.dirname(os.path.abspath(model_dir))
     cfg = AutoConfig.from_pretrained(model_dir, **where)
-    fam = FAMILIES[family or cfg.model_type]
+    fam = dataclasses.replace(FAMILIES[family or cfg.model_type], **(paths or {}))
     model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=getattr(torch, dtype), **where,
                                                  attn_implementation="eager", experts_implementation="eager").eval()
     got, now = {}, [0]
@@ -147,8 +149,9 @@ def run(model_dir, tokens, family=None, dtype="float64"):
         if fam.qkv:
             watch(f"{b}.{fam.qkv[0]}", n + "qkv", "out")
         if fam.extra.get("qk_norm"):
-            watch(f"{b}.{fam.attn}.q_norm", n + "attn.hook_q_normed", "out")
-            watch(f"{b}.{fam.attn}.k_norm", n + "attn.hook_k_normed", "out")
+            names = fam.extra.get("qk_names", "{}_norm")
+            for x in "qk":
+                watch(f"{b}.{fam.attn}.{names.format(x)}", n + f"attn.hook_{x}_normed", "out")
     watch_norm(fam.ln_final, "ln_final")
 
     def scores(x):
@@ -182,6 +185,9 @@ def run(model_dir, tokens, family=None, dtype="float64"):
                 if x.dim() == 4 and x.shape[1] == heads and x.shape[2] == len(tokens):
                     x = x.transpose(1, 2)
                 got[n + f"attn.hook_{name}_normed"] = x.reshape(1, len(tokens), heads, -1)
+        clip = getattr(cfg, "clip_qkv", None) or getattr(getattr(cfg, "attn_config", None), "clip_qkv", None)
+        for name in "qkv" if clip else "":                                 # the contract has them after the clip
+            got[n + f"attn.hook_{name}"] = got[n + f"attn.hook_{name}"].clamp(-clip, clip)
         if fam.pre_linear == "halves":
             got[n + "mlp.hook_pre"], got[n + "mlp.hook_pre_linear"] = got[n + "mlp.hook_pre"].chunk(2, -1)
         pre, post = got[n + "hook_resid_pre"], got[n + "hook_resid_post"]

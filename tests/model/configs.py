@@ -1,0 +1,113 @@
+"""The configurations that weir is held against PyTorch in: of every family its common form, then its options varied.
+
+A row: the family of ../oracle/families.py, changes of its configuration, and `paths`, fields of its Family that the changes
+move. The first row of a family is run by every `script/test`, the others by `--full`. make.py makes their fixtures.
+"""
+
+FIRST_LENGTHS, OTHER_LENGTHS = (1, 23, 90), (90,)
+
+
+def row(family, changes=None, paths=None, lengths=OTHER_LENGTHS):
+    return dict(family=family, changes=changes or {}, paths=paths or {}, lengths=lengths)
+
+
+def yarn(**more):
+    return dict(rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0,
+                                     original_max_position_embeddings=32, **more))
+
+
+SMALL = dict(num_hidden_layers=2)
+SEQUENTIAL = dict(ln2="post_attention_layernorm")
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7],
+                long_factor=[1.2, 2.0, 3.5, 6.0], original_max_position_embeddings=32)
+
+CONFIGS = {name: row(name, lengths=FIRST_LENGTHS) for name in (
+    "gpt_neo", "gptj", "gpt_neox", "gpt_neox_sequential", "opt", "bloom", "qwen2", "qwen3", "gemma", "gemma2",
+    "gemma3_text", "phi", "phi3", "stablelm", "olmo", "olmo2", "starcoder2", "granite", "falcon", "falcon_new", "mpt",
+    "mixtral", "qwen3_moe", "olmoe", "smollm3", "cohere", "gpt_bigcode", "nemotron")}
+
+CONFIGS |= {
+    "gpt2_scaled": row("gpt2", dict(n_layer=2, scale_attn_by_inverse_layer_idx=True, n_inner=91, activation_function="relu",
+                                    tie_word_embeddings=False)),
+    "gpt2_unscaled": row("gpt2", dict(n_layer=1, scale_attn_weights=False, activation_function="quick_gelu",
+                                      vocab_size=223)),
+    "gpt_neo_local": row("gpt_neo", dict(num_layers=3, attention_types=[[["global"], 1], [["local"], 2]], window_size=5,
+                                         intermediate_size=77, activation_function="gelu")),
+    "gpt_neo_one": row("gpt_neo", dict(num_layers=1, attention_types=[[["global"], 1]], tie_word_embeddings=False)),
+    "gptj_wide": row("gptj", dict(n_layer=2, rotary_dim=12, n_inner=101, activation_function="gelu")),
+    "gptj_two": row("gptj", dict(n_layer=2, rotary_dim=4, n_head=6, activation_function="silu", vocab_size=223)),
+    "gpt_neox_half": row("gpt_neox", dict(num_hidden_layers=2, rotary_pct=0.5, attention_bias=False, hidden_act="gelu_new",
+                                          tie_word_embeddings=True)),
+    "opt_projected": row("opt", dict(num_hidden_layers=2, word_embed_proj_dim=32, ffn_dim=77)),
+    "opt_plain": row("opt", dict(num_hidden_layers=2, enable_bias=False, activation_function="gelu")),
+    "bloom_six_heads": row("bloom", dict(n_layer=2, n_head=6)),
+    "bloom_untied": row("bloom", dict(n_layer=1, n_head=3, tie_word_embeddings=False)),
+    "llama_linear": row("llama", dict(SMALL, rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=3.0),
+                                      attention_bias=True, mlp_bias=True)),
+    "llama_dynamic": row("llama", dict(SMALL, max_position_embeddings=48, num_key_value_heads=1, rope_parameters=dict(
+                                       rope_type="dynamic", rope_theta=10000.0, factor=2.0))),
+    "llama_yarn": row("llama", dict(SMALL, head_dim=20, num_key_value_heads=3, **yarn())),
+    "llama_yarn_scaled": row("llama", dict(SMALL, **yarn(attention_factor=1.3, beta_fast=20.0, beta_slow=2.0, truncate=False))),
+    "llama_yarn_mscale": row("llama", dict(SMALL, tie_word_embeddings=True, **yarn(mscale=0.7, mscale_all_dim=1.1))),
+    "llama_one_layer": row("llama", dict(num_hidden_layers=1, intermediate_size=89, vocab_size=223, num_key_value_heads=6,
+                                         hidden_act="relu")),
+    "mistral_wide": row("mistral", dict(SMALL, head_dim=16, num_key_value_heads=1, sliding_window=None)),
+    "mistral_narrow": row("mistral", dict(SMALL, sliding_window=1, hidden_act="gelu")),
+    "qwen2_sliding": row("qwen2", dict(SMALL, num_hidden_layers=3, use_sliding_window=True, sliding_window=9,
+                                       max_window_layers=1)),
+    "qwen2_tied": row("qwen2", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1)),
+    "qwen3_types": row("qwen3", dict(SMALL, use_sliding_window=True, sliding_window=7, attention_bias=True,
+                                     layer_types=["sliding_attention", "full_attention"])),
+    "qwen3_multi_query": row("qwen3", dict(SMALL, num_key_value_heads=1, head_dim=24, tie_word_embeddings=True)),
+    "gemma_multi_query": row("gemma", dict(SMALL, num_key_value_heads=1, hidden_act="gelu_pytorch_tanh")),
+    "gemma_untied": row("gemma", dict(SMALL, tie_word_embeddings=False, attention_bias=True)),
+    "gemma2_uncapped": row("gemma2", dict(SMALL, attn_logit_softcapping=None, final_logit_softcapping=None)),
+    "gemma2_types": row("gemma2", dict(SMALL, num_hidden_layers=3, attn_logit_softcapping=5.0, final_logit_softcapping=3.0,
+                                       layer_types=["full_attention", "sliding_attention", "full_attention"])),
+    "gemma3_capped": row("gemma3_text", dict(SMALL, attn_logit_softcapping=20.0, final_logit_softcapping=10.0,
+                                             layer_types=["full_attention", "sliding_attention"])),
+    "gemma3_scaled": row("gemma3_text", dict(SMALL, num_key_value_heads=1, layer_types=["sliding_attention", "full_attention"],
+                                             rope_parameters=dict(
+                                                 full_attention=dict(rope_type="linear", rope_theta=1e6, factor=8.0),
+                                                 sliding_attention=dict(rope_type="default", rope_theta=1e4)))),
+    "phi_normed": row("phi", dict(SMALL, qk_layernorm=True), dict(extra=dict(qk_norm=True, qk_names="{}_layernorm"))),
+    "phi_shared": row("phi", dict(SMALL, num_key_value_heads=2, partial_rotary_factor=0.25, hidden_size=96, hidden_act="relu")),
+    "phi3_longrope": row("phi3", dict(SMALL, max_position_embeddings=128, original_max_position_embeddings=32,
+                                      rope_parameters=LONGROPE)),
+    "phi3_sliding": row("phi3", dict(SMALL, sliding_window=9, partial_rotary_factor=0.5, tie_word_embeddings=True)),
+    "stablelm_parallel": row("stablelm", dict(SMALL, use_parallel_residual=True, use_qkv_bias=True, num_key_value_heads=6,
+                                              partial_rotary_factor=0.5), dict(ln2=None)),
+    "stablelm_normed": row("stablelm", dict(SMALL, qk_layernorm=True, partial_rotary_factor=1.0),
+                           dict(extra=dict(qk_norm=True, qk_names="{}_layernorm"))),
+    "olmo_clipped": row("olmo", dict(SMALL, clip_qkv=1.5)),
+    "olmo_tied": row("olmo", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=6, rope_parameters=dict(
+                                  rope_type="default", rope_theta=500.0))),
+    "olmo2_multi_head": row("olmo2", dict(SMALL, num_key_value_heads=6, attention_bias=True)),
+    "olmo2_multi_query": row("olmo2", dict(SMALL, num_key_value_heads=1, tie_word_embeddings=True)),
+    "starcoder2_sliding": row("starcoder2", dict(SMALL, sliding_window=9, use_bias=False)),
+    "starcoder2_untied": row("starcoder2", dict(SMALL, tie_word_embeddings=False, num_key_value_heads=1)),
+    "granite_biased": row("granite", dict(SMALL, attention_bias=True, mlp_bias=True, tie_word_embeddings=True)),
+    "granite_plain": row("granite", dict(SMALL, residual_multiplier=1.0, num_key_value_heads=6, logits_scaling=0.5)),
+    "falcon_sequential": row("falcon", dict(SMALL, multi_query=False, parallel_attn=False, bias=True),
+                             dict(SEQUENTIAL, qkv=("self_attention.query_key_value", "per_head"), extra=dict(n_kv=4))),
+    "falcon_one_norm": row("falcon_new", dict(SMALL, num_ln_in_parallel_attn=1, ffn_hidden_size=101),
+                           dict(ln1="input_layernorm")),
+    "mpt_clipped": row("mpt", dict(n_layers=2, n_heads=6, attn_config=dict(clip_qkv=1.2, softmax_scale=0.2))),
+    "mpt_three_heads": row("mpt", dict(n_layers=2, n_heads=3)),
+    "mixtral_three": row("mixtral", dict(SMALL, num_experts_per_tok=3, num_local_experts=5, sliding_window=9)),
+    "mixtral_one": row("mixtral", dict(SMALL, num_experts_per_tok=1, head_dim=16)),
+    "qwen3_moe_mixed": row("qwen3_moe", dict(SMALL, num_hidden_layers=3, mlp_only_layers=[1], norm_topk_prob=True)),
+    "qwen3_moe_stepped": row("qwen3_moe", dict(SMALL, decoder_sparse_step=2, num_experts_per_tok=3)),
+    "olmoe_summed": row("olmoe", dict(SMALL, norm_topk_prob=True)),
+    "olmoe_all": row("olmoe", dict(SMALL, num_experts=4, num_experts_per_tok=4, num_key_value_heads=6)),
+    "smollm3_listed": row("smollm3", dict(num_hidden_layers=3, no_rope_layers=[1, 0, 1], attention_bias=True)),
+    "smollm3_every_second": row("smollm3", dict(num_hidden_layers=2, no_rope_layer_interval=2, tie_word_embeddings=False)),
+    "cohere_normed": row("cohere", dict(SMALL, use_qk_norm=True), dict(extra=dict(qk_norm=True))),
+    "cohere_biased": row("cohere", dict(SMALL, attention_bias=True, num_key_value_heads=6, logit_scale=2.0)),
+    "gpt_bigcode_multi_head": row("gpt_bigcode", dict(n_layer=2, multi_query=False),
+                                  dict(qkv=("attn.c_attn", "per_head"), extra=dict(n_kv=4))),
+    "gpt_bigcode_untied": row("gpt_bigcode", dict(n_layer=2, tie_word_embeddings=False, n_inner=91,
+                                                  activation_function="gelu")),
+    "nemotron_wide": row("nemotron", dict(SMALL, head_dim=16, partial_rotary_factor=1.0, attention_bias=True, mlp_bias=True)),
+    "nemotron_tied": row("nemotron", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, hidden_act="gelu")),
+}

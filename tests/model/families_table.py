@@ -1,0 +1,86 @@
+"""docs/families.md on standard output: see script/families."""
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "oracle")]
+
+import h5py  # noqa: E402
+
+import cache  # noqa: E402
+import prompts  # noqa: E402
+import reference  # noqa: E402
+from configs import CONFIGS  # noqa: E402
+from make import FIXTURES  # noqa: E402
+
+HEAD = """# Families
+
+Made by `script/families` from the code and the fixtures of `tests/model`. Every family is a row of `lib/model/family.c`
+([adding a family](adding-a-family.md)). The error is the largest, over all hook points of a PyTorch float64 reference and all
+configurations, of max |a - b| over a row / rms of that row, for prompts of up to 90 tokens; beside it PyTorch float32's own.
+Configurations have random weights eight times the usual size, so that a mistake shows.
+
+| family | GGUF | configurations tested | error | PyTorch float32 | hook points beside the common ones |
+|---|---|---|---|---|---|"""
+
+
+def gguf_names():
+    """model_type -> the architecture name of GGUF files, in the order of the table"""
+    rows = re.findall(r'\.model_type = "(\w+)",\s*(?:\.gguf = "(\w+)",)?', (cache.ROOT / "lib/model/family.c").read_text())
+    return dict(rows)
+
+
+def measure(folder, scratch):
+    """the worst error of weir and of PyTorch float32 over a fixture's references"""
+    worst, torch = 0.0, 0.0
+    for ref in sorted(folder.glob("ref_*.h5")):
+        with h5py.File(ref) as truth:
+            ids = truth["tokens"][...].tolist()
+            torch = max(torch, float(truth.attrs.get("float32_error", 0)))
+            run = dump(scratch, folder, ids)
+            worst = max([worst, *(e for e in reference.errors(run.file, truth).values() if e is not None)])
+            run.file.close()
+    return worst, torch
+
+
+def dump(scratch, folder, ids):
+    path = Path(scratch) / "run.h5"
+    path.unlink(missing_ok=True)
+    return cache.dump(path, folder, [ids])
+
+
+def points(folder):
+    """what its models have that not all have, and have not that most have"""
+    hooks = json.loads(cache.weir("hooks", "-m", folder, "--json").stdout)["hooks"]
+    return {h["short"] for h in hooks}
+
+
+def main():
+    by_type, all_points = {}, []
+    for name in [*FIXTURES, *CONFIGS]:
+        folder = cache.FIXTURES / name
+        model_type = json.loads((folder / "config.json").read_text())["model_type"]
+        by_type.setdefault(model_type, []).append(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = {}
+        for model_type, names in by_type.items():
+            errors = [measure(cache.FIXTURES / name, scratch) for name in names]
+            rows[model_type] = (names, max(e for e, _ in errors), max(t for _, t in errors),
+                                set().union(*(points(cache.FIXTURES / name) for name in names)))
+            all_points.append(rows[model_type][3])
+    common = set.intersection(*all_points)
+    print(HEAD)
+    for model_type, gguf in gguf_names().items():
+        if model_type not in rows:
+            continue
+        names, error, torch, has = rows[model_type]
+        print(f"| `{model_type}` | {f'`{gguf}`' if gguf else ''} | {', '.join(names)} | {error:.1e} | "
+              f"{f'{torch:.1e}' if torch else ''} | {', '.join(sorted(has - common))} |")
+    print(f"\nCommon to all: {', '.join(sorted(common))}; and, by name only, attn_in, q_input, k_input, v_input, mlp_in, result.")
+
+
+if __name__ == "__main__":
+    main()
