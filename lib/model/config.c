@@ -412,25 +412,24 @@ static weir_status derive(struct weir_config *c, const char *file)
     return derive_experts(c, file);
 }
 
-static weir_status find_family(const struct weir_family **family, const cJSON *json, const char *file)
+static weir_status read_model_type(const char **model_type, const cJSON *json, const char *file)
 {
-    const char *model_type = NULL;
+    *model_type = NULL;
     if (!cJSON_IsObject(json))
         return weir_fail(WEIR_E_INPUT, "%s: is not a JSON object", file);
-    TRY(weir_json_string(json, file, "model_type", &model_type));
-    if (!model_type)
-        return weir_fail(WEIR_E_INPUT, "%s: has no \"model_type\"", file);
-    *family = weir_family_of_model_type(model_type);
-    if (!*family)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: model_type \"%s\" is not a family that weir knows", file, model_type);
-    return WEIR_OK;
+    TRY(weir_json_string(json, file, "model_type", model_type));
+    return *model_type ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: has no \"model_type\"", file);
 }
 
 weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family, const cJSON *json,
                                   const char *file)
 {
+    const char *model_type;
     bool scaled = true;
-    TRY(find_family(family, json, file));
+    TRY(read_model_type(&model_type, json, file));
+    *family = weir_family_of_model_type(model_type);
+    if (!*family)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: model_type \"%s\" is not a family that weir knows", file, model_type);
     *out = (*family)->defaults;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_json_key(out, &keys[i], json, file));

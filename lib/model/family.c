@@ -338,7 +338,7 @@ static weir_status refine_gemma(struct weir_config *c, const void *json, const c
 
 /* ---- the families ---- */
 
-#define ROTATED(theta_) .rotary = WEIR_ROTARY_HALVES, .rope = {{.theta = theta_}}
+#define ROTATED(theta_) .rotary = WEIR_ROTARY_HALVES, .rope = {{.theta = (theta_)}}
 #define LLAMA                                                                                                          \
     .eps = 1e-6, .norm = WEIR_NORM_RMS, .gated = true, .activation = WEIR_ACT_SILU, .n_context = 2048, ROTATED(10000)
 #define GEMMA                                                                                                          \

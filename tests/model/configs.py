@@ -4,6 +4,8 @@ A row: the family of ../oracle/families.py, changes of its configuration, and `p
 move. The first row of a family is run by every `script/test`, the others by `--full`. make.py makes their fixtures.
 """
 
+# what is stored of a reference: as prompts.SAMPLED, fewer
+FEW_ROWS = (0, 8, 9, 22, 33, 57, 89)
 FIRST_LENGTHS, OTHER_LENGTHS = (1, 23, 90), (90,)
 
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent / "oracle"))
 import h5py  # noqa: E402
 
 import prompts  # noqa: E402
-from configs import CONFIGS  # noqa: E402
+from configs import CONFIGS, FEW_ROWS  # noqa: E402
 import reference  # noqa: E402
 
 # family of families.py -> how its weights are stored; between them every float type, and one split into shards
@@ -57,7 +57,7 @@ def make_config(name, row, seed):
     for n in row["lengths"]:
         ids, out = prompts.tokens(n), folder / f"ref_{n}.h5"
         got = reference.run(str(folder), ids, row["family"], paths=row["paths"])
-        reference.save(out, got, ids, [r for r in (0, 8, 9, 22, 33, 57, 89) if r < n], dtype="float32", family=row["family"])
+        reference.save(out, got, ids, [r for r in FEW_ROWS if r < n], dtype="float32", family=row["family"])
         note_float32(out, reference.run(str(folder), ids, row["family"], "float32", paths=row["paths"]), ids)
     print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
 

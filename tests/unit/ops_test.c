@@ -218,7 +218,12 @@ Test(matmul, agrees_with_plain_arithmetic_in_both_layouts_on_one_and_three_threa
         for (int input_major = 0; input_major < 2; input_major++) {
             struct weir_pool *pool;
             struct weir_matmul *matmul;
-            struct weir_matrix w = {.data = (const uint8_t *)b, .type = WEIR_T_F32, .n_out = N, .n_in = K, .stride = input_major ? N : K, .input_major = input_major};
+            struct weir_matrix w = {.data = (const uint8_t *)b,
+                                    .type = WEIR_T_F32,
+                                    .n_out = N,
+                                    .n_in = K,
+                                    .stride = input_major ? N : K,
+                                    .input_major = input_major};
             cr_assert(weir_pool_open(&pool, threads) == WEIR_OK);
             cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK, "%s", weir_message());
             cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);
@@ -245,7 +250,8 @@ Test(matmul, reads_rows_that_stand_in_rotary_pairs_back_in_order)
         int to = head + (in_head < HEAD / 2 ? 2 * in_head : 2 * (in_head - HEAD / 2) + 1);
         memcpy(paired + to * K, ordered + row * K, K * sizeof(float));
     }
-    struct weir_matrix w = {.data = (const uint8_t *)paired, .type = WEIR_T_F32, .n_out = N, .n_in = K, .stride = K, .pair_rows = HEAD};
+    struct weir_matrix w = {
+        .data = (const uint8_t *)paired, .type = WEIR_T_F32, .n_out = N, .n_in = K, .stride = K, .pair_rows = HEAD};
     cr_assert(weir_pool_open(&pool, 2) == WEIR_OK);
     cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK);
     cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);

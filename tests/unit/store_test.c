@@ -80,7 +80,7 @@ static size_t source_of(const struct fake *fake, size_t point, int prompt, const
     const weir_point *p = fake->points[point].point;
     size_t shape[WEIR_MAX_AXES], index = 0;
     fake_size(fake, point, prompt, shape);
-    for (int a = 0; a < p->n_axes; a++) {
+    for (int a = 0; a < p->n_axes && a < WEIR_MAX_AXES; a++) {
         size_t i = at[a];
         if (a == weir_point_row_axis(p)) {
             if (i >= fake->prompts[prompt].n_rows)
