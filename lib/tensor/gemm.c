@@ -58,7 +58,7 @@ static bool load_symbol(void *handle, const char *name, void *function)
 
 static weir_status load(void)
 {
-    static const char *const names[] = {"libdnnl.so." WEIR_DNNL, "libdnnl.so.2", "libdnnl.so.3", "libdnnl.so"};
+    static const char *const names[] = {("libdnnl.so." WEIR_DNNL), "libdnnl.so.2", "libdnnl.so.3", "libdnnl.so"};
     void *handle = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++)
         handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
