@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LONGEST_UNIT = 64 }; /* bytes of "+layer.unit" */
+
 /* What is kept of one point. Per layer (layer + 1: outside blocks at 0): */
 struct kept {
     int point;
@@ -95,7 +97,9 @@ static weir_status find_rows(struct weir_capture *capture)
     TRY(weir_alloc(&capture->marks, capture->longest + 1, sizeof *capture->marks));
     TRY(weir_alloc(&capture->positions, capture->longest + 1, sizeof *capture->positions));
     for (size_t i = 0; i < capture->n_prompts; i++) {
-        TRY(mark_rows(capture, capture->marks, i, -1, -1));
+        char prompt[32];
+        snprintf(prompt, sizeof prompt, "prompt %zu", i);
+        TRY(weir_in(mark_rows(capture, capture->marks, i, -1, -1), prompt));
         TRY(weir_alloc(&capture->rows[i], capture->prompts[i].n, sizeof **capture->rows));
         capture->n_rows[i] = list_marked(capture->rows[i], capture->marks, capture->prompts[i].n);
         if (capture->n_rows[i] == 0)
@@ -149,13 +153,12 @@ static weir_status find_units(struct weir_capture *capture, struct kept *kept, i
 /* "5.3+7.2": layer and unit of all that is kept, for the file's attribute. */
 static weir_status write_units(struct weir_capture *capture, struct kept *kept)
 {
+    size_t n = 0, room = 0;
     for (size_t at = 0; at <= n_layers(capture); at++)
         for (size_t i = 0; kept->units[at] && i < kept->n_units[at]; i++) {
-            char *longer;
-            TRY(weir_format(&longer, "%s%s%zu.%d", kept->units_text ? kept->units_text : "",
-                            kept->units_text ? "+" : "", at - 1, kept->units[at][i]));
-            weir_free(kept->units_text);
-            kept->units_text = longer;
+            TRY(weir_grow(&kept->units_text, &room, n + LONGEST_UNIT, 1));
+            n += (size_t)snprintf(kept->units_text + n, LONGEST_UNIT, "%s%zu.%d", n ? "+" : "", at - 1,
+                                  kept->units[at][i]);
         }
     return WEIR_OK;
 }
@@ -277,10 +280,22 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
 
 /* ---- at the hook points ---- */
 
+/* Whether what runs is what the file was made for: rows, sizes and tokens in it come from those prompts. */
+static weir_status check_prompt(const struct weir_capture *capture, size_t prompt)
+{
+    const struct weir_batch *batch = &capture->run->batch;
+    const weir_tokens *runs = &batch->prompts[prompt - (size_t)batch->first_prompt];
+    if (prompt < capture->n_prompts && runs->n == capture->prompts[prompt].n &&
+        memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_USAGE, "prompt %zu of the run is not one that the capture was opened for", prompt);
+}
+
 static weir_status store_value(const weir_event *event, void *payload)
 {
     struct weir_capture *capture = payload;
     size_t prompt = (size_t)event->prompt, at = slot(event->layer);
+    TRY(check_prompt(capture, prompt));
     const struct kept *kept = &capture->kept[capture->index_of[event->point->id]];
     struct weir_store_value value = {
         .point = capture->index_of[event->point->id],
@@ -306,6 +321,7 @@ static weir_status store_next(const weir_event *event, void *payload)
     struct weir_capture *capture = payload;
     size_t prompt = (size_t)event->prompt;
     struct weir_next *next = capture->next;
+    TRY(check_prompt(capture, prompt));
     TRY(weir_next_compute(next, capture->run->pool, event->data, event->shape[1], &capture->prompts[prompt],
                           capture->rows[prompt], capture->n_rows[prompt]));
     return weir_store_put_next(capture->store, prompt, next->ids, next->logits, next->logprobs, next->loss);

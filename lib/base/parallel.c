@@ -78,7 +78,8 @@ static void *work(void *argument)
 static int available_processors(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
 weir_status weir_pool_open(struct weir_pool **out, int n_threads)

@@ -47,14 +47,14 @@ static void project_head(struct weir_run *run, float *out, size_t n_heads, size_
                          size_t head, const struct weir_linear *linear, const float *weights)
 {
     size_t d_model = linear->w.n_in, total_pos = weir_total_pos(run);
-    struct weir_matrix w = linear->w;
-    const float *first = weights + (w.input_major ? head * d_head : head * d_head * d_model);
-    w.data = (const uint8_t *)(const void *)first;
-    w.type = WEIR_T_F32;
-    w.n_out = d_head;
-    w.stride = w.input_major ? n_heads * d_head : d_model;
-    w.pair_rows = 0;
-    w.copy = NULL;
+    bool input_major = linear->w.input_major;
+    const float *first = weights + (input_major ? head * d_head : head * d_head * d_model);
+    const struct weir_matrix w = {.data = (const uint8_t *)(const void *)first,
+                                  .type = WEIR_T_F32,
+                                  .n_out = d_head,
+                                  .n_in = d_model,
+                                  .stride = input_major ? n_heads * d_head : d_model,
+                                  .input_major = input_major};
     weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
                     total_pos, &w, linear->bias ? linear->bias + head * d_head : NULL);
 }
@@ -126,11 +126,11 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
     return weir_at(run, p->point, layer, p->out);
 }
 
-/* attn_in, when an editor wants it: the stream once a head. NULL else (readers have seen it all the same). */
+/* attn_in, when an editor wants it: the stream once a head. NULL else (readers have seen it all the same). Dropped by
+   the caller, after a failure too. */
 static weir_status read_stream(struct weir_run *run, weir_buffer **out, int layer)
 {
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = (size_t)run->model->config.d_model;
-    *out = NULL;
     if (!weir_plan_wants(&run->plan, WEIR_P_ATTN_IN, layer))
         return WEIR_OK;
     TRY(weir_take(run, out, weir_total_pos(run) * n_heads * d_model));
@@ -152,11 +152,13 @@ static weir_status project_all(struct weir_run *run, int layer)
         {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads},
         {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads},
     };
-    weir_buffer *per_head;
-    TRY(read_stream(run, &per_head, layer));
-    weir_status status = weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer);
-    for (size_t i = 0; status == WEIR_OK && i < sizeof all / sizeof *all; i++)
-        status = project(run, &all[i], per_head, layer);
+    weir_buffer *per_head = NULL;
+    weir_status status;
+    TRY_DONE(read_stream(run, &per_head, layer));
+    TRY_DONE(weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TRY_DONE(project(run, &all[i], per_head, layer));
+done:
     weir_drop(&per_head);
     return status;
 }

@@ -70,15 +70,15 @@ void weir_plan_remove(struct weir_plan *plan, const void *payload)
         note_all(plan, &plan->hooks[i]);
 }
 
-static weir_status mark_point(bool *at, const struct weir_model *model, const struct weir_term *term, int point,
-                              const bool *layers, size_t *marked, const char **why)
+static void mark_point(bool *at, const struct weir_model *model, const struct weir_term *term, int point,
+                       const bool *layers, size_t *marked, const char **why)
 {
     const struct weir_plan shape = {.n_layers = model->config.n_layers};
     int first = weir_point_at(point)->per_layer ? 0 : -1;
     int end = first < 0 ? 0 : shape.n_layers;
     if (first < 0 && term->layers.n > 0) {
         *why = "the point stands outside the blocks and has no layers";
-        return WEIR_OK;
+        return;
     }
     for (int layer = first; layer < end; layer++) {
         if (layer >= 0 && !layers[layer])
@@ -88,7 +88,6 @@ static weir_status mark_point(bool *at, const struct weir_model *model, const st
         at[weir_plan_index(&shape, point, layer)] = true;
         ++*marked;
     }
-    return WEIR_OK;
 }
 
 weir_status weir_plan_mark(bool *at, const struct weir_model *model, const struct weir_term *term)
@@ -100,7 +99,7 @@ weir_status weir_plan_mark(bool *at, const struct weir_model *model, const struc
     weir_status status = weir_in(weir_slices_mark(&term->layers, layers, n_layers, "layer"), term->text);
     for (int point = 0; status == WEIR_OK && point < WEIR_N_POINTS; point++)
         if (term->points[point])
-            status = mark_point(at, model, term, point, layers, &marked, &why);
+            mark_point(at, model, term, point, layers, &marked, &why);
     weir_free(layers);
     if (status == WEIR_OK && marked == 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "'%s': this model does not have it: %s", term->text, why);

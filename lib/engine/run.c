@@ -4,6 +4,7 @@
 #include "tensor/gemm.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -299,8 +300,11 @@ static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, s
 
 static weir_status count_copy(struct weir_matrix *matrix, void *payload)
 {
-    if (!weir_matrix_is_direct(matrix))
-        *(size_t *)payload += matrix->n_out * matrix->n_in * sizeof(float);
+    size_t floats;
+    if (weir_matrix_is_direct(matrix))
+        return WEIR_OK;
+    TRY(weir_mul(&floats, matrix->n_out, matrix->n_in));
+    *(size_t *)payload += floats * sizeof(float);
     return WEIR_OK;
 }
 
@@ -315,7 +319,7 @@ static weir_status make_copy(struct weir_matrix *matrix, void *payload)
     TRY(weir_alloc_aligned(&copy, matrix->n_out * matrix->n_in, sizeof *copy));
     model->copies[model->n_copies++] = copy;
     weir_matrix_convert(copy, matrix, run->pool);
-    matrix->copy = copy;
+    weir_matrix_set_copy(matrix, copy);
     return WEIR_OK;
 }
 
@@ -347,6 +351,9 @@ weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompt
         if (prompts[i].n > context)
             return weir_fail(WEIR_E_USAGE, "prompt %zu has %zu tokens, the model's context is %zu: shorten it", i,
                              prompts[i].n, context);
+        char prompt[32];
+        snprintf(prompt, sizeof prompt, "prompt %zu", i);
+        TRY(weir_in(weir_model_check_ids(run->model, prompts[i].ids, prompts[i].n), prompt));
     }
     return WEIR_OK;
 }

@@ -126,7 +126,7 @@ WEIR_CHECKED weir_status weir_run_add(struct weir_run *run, const bool *at, weir
 
 /* Takes back all hooks with that payload. */
 void weir_run_remove(struct weir_run *run, const void *payload);
-/* Whether prompts can be run: there are some, none empty, none past the context. */
+/* Whether prompts can be run: there are some, none empty, none past the context, all of ids that the model has. */
 WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
 
 #endif

@@ -394,11 +394,12 @@ static weir_status derive_experts(struct weir_config *c, const char *file)
 
 static weir_status derive(struct weir_config *c, const char *file)
 {
-    if (c->n_layers == 0 || c->n_heads == 0 || c->d_model == 0)
+    if (c->n_layers == 0 || c->n_heads == 0 || c->d_model == 0 || c->n_context == 0)
         return weir_fail(WEIR_E_INPUT, "%s: does not say how many %s there are", file,
                          c->n_layers == 0  ? "layers"
                          : c->n_heads == 0 ? "heads"
-                                           : "dimensions");
+                         : c->d_model == 0 ? "dimensions"
+                                           : "positions");
     TRY(derive_heads(c, file));
     if (c->d_mlp == 0)
         c->d_mlp = 4 * c->d_model;

@@ -18,6 +18,13 @@ static void hash_text(struct sha256_ctx *hash, const char *text)
     sha256_update(hash, strlen(text) + 1, (const uint8_t *)text);
 }
 
+static void hash_number(struct sha256_ctx *hash, size_t number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%zu", number);
+    hash_text(hash, text);
+}
+
 /* Over the config and every tensor's name, type and shape: tells models apart without reading the weights. */
 static void make_digest(struct weir_model *model)
 {
@@ -27,11 +34,10 @@ static void make_digest(struct weir_model *model)
     hash_text(&hash, model->config_text);
     for (size_t i = 0; i < model->tensors->n; i++) {
         const struct weir_tensor *tensor = &model->tensors->list[i];
-        char line[128];
         hash_text(&hash, tensor->name);
-        snprintf(line, sizeof line, "%s %d %zu %zu", weir_type_get_info(tensor->type)->name, tensor->n_dims,
-                 tensor->n_dims ? tensor->shape[0] : 0, tensor->n);
-        hash_text(&hash, line);
+        hash_text(&hash, weir_type_get_info(tensor->type)->name);
+        for (int dim = 0; dim < tensor->n_dims; dim++)
+            hash_number(&hash, tensor->shape[dim]);
     }
     sha256_digest(&hash, sizeof digest, digest);
     for (size_t i = 0; i < sizeof digest; i++)
@@ -246,7 +252,7 @@ weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const st
     return status;
 }
 
-static weir_status check_ids(const struct weir_model *model, const int32_t *ids, size_t n)
+weir_status weir_model_check_ids(const struct weir_model *model, const int32_t *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= model->config.n_vocab)
@@ -263,7 +269,7 @@ weir_status weir_tokenize(weir_tokens *out, const weir_model *model, const char 
     *out = tokens;
     TRY_DONE(weir_model_get_tokenizer(&tokenizer, model));
     TRY_DONE(weir_tokenizer_encode(tokenizer, text, n, bos, &tokens.ids, &tokens.n));
-    TRY_DONE(check_ids(model, tokens.ids, tokens.n));
+    TRY_DONE(weir_model_check_ids(model, tokens.ids, tokens.n));
     TRY_DONE(weir_copy_bytes(&tokens.text, text, n));
     tokens.n_text = n;
     *out = tokens;
@@ -277,7 +283,7 @@ weir_status weir_tokens_from_ids(weir_tokens *out, const weir_model *model, cons
 {
     weir_tokens tokens = {.n = n};
     *out = (weir_tokens){0};
-    TRY(check_ids(model, ids, n));
+    TRY(weir_model_check_ids(model, ids, n));
     TRY(weir_alloc(&tokens.ids, n, sizeof *ids));
     if (n)
         memcpy(tokens.ids, ids, n * sizeof *ids);

@@ -75,6 +75,9 @@ WEIR_CHECKED weir_status weir_model_find_weights(char **path, const char *folder
 /* The tokenizer, read on first use. WEIR_E_INPUT when the model came without one. */
 WEIR_CHECKED weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const struct weir_model *model);
 
+/* Whether the model has these token ids. WEIR_E_USAGE naming the first that it has not. */
+WEIR_CHECKED weir_status weir_model_check_ids(const struct weir_model *model, const int32_t *ids, size_t n);
+
 /* Every matrix of the model in turn: for reserving scratch, making copies. */
 typedef weir_status weir_matrix_fn(struct weir_matrix *matrix, void *payload);
 WEIR_CHECKED weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload);

@@ -443,7 +443,8 @@ static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may
     if (!tensor)
         return missing(model, name);
     if (tensor->n_dims != 2 || tensor->shape[0] == 0 || tensor->shape[0] > 1 << 26)
-        return wrong_shape(tensor, 0, (size_t)model->config.d_embed);
+        return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is not [vocabulary, %d]", tensor->file, tensor->name,
+                         model->config.d_embed);
     model->config.n_vocab = (int)tensor->shape[0];
     return WEIR_OK;
 }

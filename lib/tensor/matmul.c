@@ -46,17 +46,39 @@ static size_t at_least_one(size_t n)
     return n ? n : 1;
 }
 
-bool weir_matrix_is_direct(const struct weir_matrix *w)
+static const float *copy_of(const struct weir_matrix *w)
 {
-    return w->copy || (w->type == WEIR_T_F32 && w->pair_rows == 0 && w->group_rows == 0 &&
-                       (uintptr_t)w->data % sizeof(float) == 0);
+    return __atomic_load_n(&w->copy, __ATOMIC_ACQUIRE);
 }
 
-/* How the outputs are cut: pieces of `width` columns. */
-static size_t piece_width(const struct weir_matmul *matmul, const struct weir_matrix *w)
+void weir_matrix_set_copy(struct weir_matrix *w, float *copy)
+{
+    __atomic_store_n(&w->copy, copy, __ATOMIC_RELEASE);
+}
+
+/* Float32 weights in order, and the stride of their rows; NULL when they have to be converted. */
+static const float *direct_weights(const struct weir_matrix *w, size_t *ld)
+{
+    const float *copy = copy_of(w);
+    *ld = copy ? (w->input_major ? w->n_out : w->n_in) : w->stride;
+    if (copy)
+        return copy;
+    bool stands =
+        w->type == WEIR_T_F32 && w->pair_rows == 0 && w->group_rows == 0 && (uintptr_t)w->data % sizeof(float) == 0;
+    return stands ? (const float *)(const void *)w->data : NULL;
+}
+
+bool weir_matrix_is_direct(const struct weir_matrix *w)
+{
+    size_t ld;
+    return direct_weights(w, &ld) != NULL;
+}
+
+/* How the outputs are cut: pieces of that many columns. */
+static size_t piece_width(const struct weir_matmul *matmul, const struct weir_matrix *w, bool direct)
 {
     size_t width = (w->n_out + (size_t)matmul->workers - 1) / (size_t)matmul->workers;
-    if (!weir_matrix_is_direct(w)) {
+    if (!direct) {
         size_t fits = at_least_one(SCRATCH_FLOATS / at_least_one(w->n_in));
         width = width < fits ? width : fits;
     }
@@ -68,7 +90,7 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
     if (weir_matrix_is_direct(w))
         return WEIR_OK;
     size_t needed;
-    TRY(weir_mul(&needed, piece_width(matmul, w), w->n_in));
+    TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));
     for (int i = 0; i < matmul->workers; i++) {
         if (matmul->scratch_floats[i] >= needed)
             continue;
@@ -102,8 +124,9 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
 {
-    if (w->copy)
-        memcpy(out, w->copy + i * w->n_in, w->n_in * sizeof *out);
+    const float *copy = copy_of(w);
+    if (copy)
+        memcpy(out, copy + i * w->n_in, w->n_in * sizeof *out);
     else
         convert(out, w, stored_row(w, i), 0, w->n_in);
 }
@@ -152,23 +175,24 @@ struct product {
     const float *x; /* [m, ldx] */
     size_t ldx, m;
     const struct weir_matrix *w;
-    const float *bias; /* [n_out] or NULL */
-    size_t width;      /* outputs of a piece */
+    const float *bias;    /* [n_out] or NULL */
+    const float *weights; /* NULL: converted piece by piece. Decided once a product: a copy may come up meanwhile */
+    size_t ld;
+    size_t width; /* outputs of a piece */
 };
 
 /* The float32 weights of outputs first to first + n - 1; *ld is their row stride. */
 static const float *piece_weights(const struct product *p, size_t first, size_t n, int worker, size_t *ld)
 {
     const struct weir_matrix *w = p->w;
-    if (!weir_matrix_is_direct(w)) {
-        float *scratch = p->matmul->scratch[worker];
-        convert_outputs(scratch, w, first, n);
-        *ld = w->input_major ? n : w->n_in;
-        return scratch;
+    if (p->weights) {
+        *ld = p->ld;
+        return p->weights + (w->input_major ? first : first * p->ld);
     }
-    const float *data = w->copy ? w->copy : (const float *)(const void *)w->data;
-    *ld = w->copy ? (w->input_major ? w->n_out : w->n_in) : w->stride;
-    return data + (w->input_major ? first : first * *ld);
+    float *scratch = p->matmul->scratch[worker];
+    convert_outputs(scratch, w, first, n);
+    *ld = w->input_major ? n : w->n_in;
+    return scratch;
 }
 
 static void product_piece(void *context, size_t first_piece, size_t last_piece, int worker)
@@ -189,6 +213,8 @@ static void product_piece(void *context, size_t first_piece, size_t last_piece, 
 void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const float *x, size_t ldx, size_t m,
                      const struct weir_matrix *w, const float *bias)
 {
-    struct product p = {matmul, out, ldo, x, ldx, m, w, bias, piece_width(matmul, w)};
+    struct product p = {.matmul = matmul, .out = out, .ldo = ldo, .x = x, .ldx = ldx, .m = m, .w = w, .bias = bias};
+    p.weights = direct_weights(w, &p.ld);
+    p.width = piece_width(matmul, w, p.weights != NULL);
     weir_parallel(matmul->pool, (w->n_out + p.width - 1) / p.width, 1, product_piece, &p);
 }

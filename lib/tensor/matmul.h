@@ -17,7 +17,8 @@ struct weir_matrix {
     size_t group_rows; /* output rows stand in runs of so many, */
     size_t
         group_stride; /* a run beginning every so many stored rows (the rest are another matrix's); 0: all together */
-    float *copy;      /* [n_out, n_in] or [n_in, n_out] in float32, kept over passes; NULL: none */
+    float *copy;      /* [n_out, n_in] or [n_in, n_out] in float32, kept over passes; NULL: none. Written while other
+                         runs of the model multiply: by weir_matrix_set_copy only */
 };
 
 struct weir_matmul; /* the work space of one caller */
@@ -35,6 +36,8 @@ void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const f
 
 /* Whether products read the matrix where it stands: float32, in order, aligned; or copied. */
 bool weir_matrix_is_direct(const struct weir_matrix *w);
+/* From now on products read the copy, as weir_matrix_convert makes it. Not owned. */
+void weir_matrix_set_copy(struct weir_matrix *w, float *copy);
 /* Row i of an output-major matrix (a token's embedding) in float32, [n_in]. */
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i);
 /* Whole matrix in float32, layout as stored, rows in order: [n_out, n_in], or [n_in, n_out] when input_major. */

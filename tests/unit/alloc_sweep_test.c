@@ -68,6 +68,11 @@ Test(alloc_sweep, a_dump_of_gpt2_ends_cleanly_whichever_allocation_fails, .timeo
     sweep("gpt2");
 }
 
+Test(alloc_sweep, a_dump_of_llama_ends_cleanly_whichever_allocation_fails, .timeout = 100)
+{
+    sweep("llama");
+}
+
 Test(alloc_sweep, a_dump_of_a_sparse_model_ends_cleanly_whichever_allocation_fails, .timeout = 100)
 {
     sweep("mixtral_one");

@@ -16,6 +16,11 @@ enum { LENGTH = 70, MAX_VALUES = 64, LAYERS = 3 };
 static const char *const models[] = {"gpt2", "llama", "llama3_rope", "mistral"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
+/* ... and those whose weights stand otherwise: fused a head at a time or one behind the other, experts, no norm */
+static const char *const kinds[] = {"gpt2", "llama", "gpt_neox", "bloom", "falcon_new", "phi3",
+                                    "gptj", "olmo2", "mixtral",  "mpt",   "gemma2",     "gpt_bigcode"};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
 /* ---- a recorder: copies of what flowed past ---- */
 
 struct value {
@@ -169,6 +174,33 @@ Test(hooks, a_hook_that_fails_ends_the_run_with_its_message)
     weir_run_close(run);
     weir_tokens_close(&prompt);
     weir_model_close(model);
+}
+
+static weir_status fail_here(const weir_event *event, void *payload)
+{
+    (void)event;
+    (void)payload;
+    return weir_fail(WEIR_E_STOPPED, "that is enough");
+}
+
+Test(hooks, one_that_fails_at_any_point_leaves_nothing_behind) /* the leak checker's to see */
+{
+    for (int m = 0; m < N_KINDS; m++) {
+        weir_model *model = open_model(kinds[m], 1);
+        weir_tokens prompt = prompt_of(model, 4, 0);
+        for (int point = 0; point < weir_n_points(); point++) {
+            weir_run *run;
+            if (!weir_model_has_point(model, point, weir_point_at(point)->per_layer ? 1 : -1, NULL))
+                continue;
+            cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+            cr_assert(weir_run_hook(run, weir_point_at(point)->name, WEIR_EDIT, fail_here, NULL) == WEIR_OK);
+            cr_expect(weir_run_forward(run, &prompt, 1) == WEIR_E_STOPPED, "%s, %s", kinds[m],
+                      weir_point_at(point)->name);
+            weir_run_close(run);
+        }
+        weir_tokens_close(&prompt);
+        weir_model_close(model);
+    }
 }
 
 Test(hooks, naming_what_a_model_lacks_says_why_and_a_misspelt_name_says_the_nearest)
@@ -342,9 +374,9 @@ static weir_status change_nothing(const weir_event *event, void *payload)
 
 Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
 {
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
-        struct record plain = run_model(model, "*", one_length, 1, NULL);
+    for (int m = 0; m < N_KINDS; m++) {
+        weir_model *model = open_model(kinds[m], 2);
+        struct record plain = run_model(model, "logits", one_length, 1, NULL);
         for (int point = 0; point < weir_n_points(); point++) {
             const weir_point *p = weir_point_at(point);
             if (!weir_model_has_point(model, point, p->per_layer ? 1 : -1, NULL))
@@ -352,7 +384,7 @@ Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
             struct record edited =
                 run_model(model, "logits", one_length, 1, &(struct edit){p->name, change_nothing, NULL});
             double difference = largest_difference(find(&plain, "logits", -1, 0), find(&edited, "logits", -1, 0));
-            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", models[m], p->name, difference);
+            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", kinds[m], p->name, difference);
             forget(&edited);
         }
         forget(&plain);
@@ -405,8 +437,35 @@ Test(prompts, that_cannot_be_run_are_refused)
     cr_assert(weir_tokens_from_ids(&tokens, model, ids, 97) == WEIR_OK); /* context 96 */
     cr_expect(weir_run_forward(run, &tokens, 1) == WEIR_E_USAGE);
     cr_expect_not_null(strstr(weir_message(), "context"));
+    tokens.n = 3;
+    tokens.ids[2] = 211; /* a caller's own struct */
+    cr_expect(weir_run_forward(run, &tokens, 1) == WEIR_E_USAGE);
+    cr_expect_str_eq(weir_message(), "prompt 0: token 2 is 211; the model has ids 0 to 210");
     weir_tokens_close(&tokens);
     weir_run_close(run);
+    weir_model_close(model);
+}
+
+Test(prompts, that_a_capture_was_not_opened_for_are_not_stored)
+{
+    const char *path = "/tmp/weir-engine-test-other-prompts.h5";
+    weir_model *model = open_model("gpt2", 1);
+    weir_tokens expected = prompt_of(model, 4, 0), others[] = {prompt_of(model, 4, 1), prompt_of(model, 5, 0)};
+    weir_tokens two[] = {expected, expected};
+    const weir_capture_options options = {.hooks = "embed", .next = 1, .force = true};
+    weir_capture *capture;
+    weir_run *run;
+    cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+    cr_assert(weir_capture_open(&capture, run, path, &expected, 1, &options) == WEIR_OK, "%s", weir_message());
+    for (int i = 0; i < 2; i++)
+        cr_expect(weir_run_forward(run, &others[i], 1) == WEIR_E_USAGE, "%d", i);
+    cr_expect(weir_run_forward(run, two, 2) == WEIR_E_USAGE);
+    cr_expect_not_null(strstr(weir_message(), "prompt 1"), "%s", weir_message());
+    weir_capture_close(capture);
+    weir_run_close(run);
+    weir_tokens_close(&expected);
+    weir_tokens_close(&others[0]);
+    weir_tokens_close(&others[1]);
     weir_model_close(model);
 }
 
