@@ -58,6 +58,7 @@ static void on_signal(int signal)
 static void catch_signals(void)
 {
     signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
+    signal(SIGXFSZ, SIG_IGN); /* nor is a limit on its size: writing past that is an error like a full disk */
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -217,12 +218,12 @@ static weir_status open_all(struct dump *dump)
     TRY(weir_model_open(&dump->model, args->text[MODEL], &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
     TRY(weir_run_open(&dump->run, dump->model, NULL));
+    catch_signals(); /* from here on there is a file to clean up */
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 
 static weir_status run_all(struct dump *dump)
 {
-    catch_signals();
     print_plan(dump);
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);

@@ -46,7 +46,7 @@ static void norm_head_rows(void *context, size_t first, size_t last, int worker)
 static void project_head(struct weir_run *run, float *out, size_t n_heads, size_t d_head, const float *inputs,
                          size_t head, const struct weir_linear *linear, const float *weights)
 {
-    size_t d_model = linear->w.n_in, total_pos = weir_total_pos(run);
+    size_t d_model = linear->w.n_in;
     bool input_major = linear->w.input_major;
     const float *first = weights + (input_major ? head * d_head : head * d_head * d_model);
     const struct weir_matrix w = {.data = (const uint8_t *)(const void *)first,
@@ -56,7 +56,7 @@ static void project_head(struct weir_run *run, float *out, size_t n_heads, size_
                                   .stride = input_major ? n_heads * d_head : d_model,
                                   .input_major = input_major};
     weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
-                    total_pos, &w, linear->bias ? linear->bias + head * d_head : NULL);
+                    weir_gemm_rows(weir_total_pos(run)), &w, linear->bias ? linear->bias + head * d_head : NULL);
 }
 
 /* Through the point `input` ([pos, head, d_model]): each head reads its own copy of `from`, which edits may have
@@ -68,7 +68,7 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
     size_t d_model = linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
     weir_buffer *inputs = NULL, *matrix = NULL;
     weir_status status;
-    TRY_DONE(weir_take(run, &inputs, total_pos * n_heads * d_model));
+    TRY_DONE(weir_take_rows(run, &inputs, n_heads * d_model));
     struct head_inputs h = {inputs->data, from->data,    from_heads,        n_heads,
                             d_model,      &weights->ln1, weights->spec.eps, weights->ln1.kind == WEIR_NORM_LAYER};
     weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
@@ -77,7 +77,7 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
         goto done;                       /* looked at only: the common projection computes the same */
     if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
         weir_buffer *copy = NULL;
-        TRY_DONE(weir_take(run, &copy, total_pos * n_heads * d_model));
+        TRY_DONE(weir_take_rows(run, &copy, n_heads * d_model));
         memcpy(copy->data, inputs->data, total_pos * n_heads * d_model * sizeof(float));
         weir_drop(&inputs);
         inputs = copy;
@@ -87,7 +87,7 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
         weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
     TRY_DONE(weir_take(run, &matrix, linear->w.n_out * d_model));
     weir_matrix_convert(matrix->data, &linear->w, run->pool);
-    TRY_DONE(weir_take(run, out, total_pos * n_heads * d_head));
+    TRY_DONE(weir_take_rows(run, out, n_heads * d_head));
     for (size_t head = 0; head < n_heads; head++)
         project_head(run, (*out)->data, n_heads, d_head, inputs->data, head, linear, matrix->data);
 done:
@@ -462,10 +462,9 @@ static weir_status results(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_heads = (size_t)l->spec.n_heads, d_head = (size_t)l->spec.d_head, d_model = l->o.w.n_out;
-    size_t total_pos = weir_total_pos(run);
     TRY(weir_take(run, &run->spare, l->o.w.n_out * l->o.w.n_in));
     weir_matrix_convert(run->spare->data, &l->o.w, run->pool);
-    TRY(weir_take(run, &run->result, total_pos * n_heads * d_model));
+    TRY(weir_take_rows(run, &run->result, n_heads * d_model));
     for (size_t head = 0; head < n_heads; head++) {
         const float *rows = run->spare->data + (l->o.w.input_major ? head * d_head * d_model : head * d_head);
         const struct weir_matrix w = {.data = (const uint8_t *)(const void *)rows,
@@ -475,7 +474,7 @@ static weir_status results(struct weir_run *run, int layer)
                                       .stride = l->o.w.input_major ? d_model : n_heads * d_head,
                                       .input_major = l->o.w.input_major};
         weir_matmul_run(run->matmul, run->result->data + head * d_model, n_heads * d_model,
-                        run->z->data + head * d_head, n_heads * d_head, total_pos, &w, NULL);
+                        run->z->data + head * d_head, n_heads * d_head, weir_gemm_rows(weir_total_pos(run)), &w, NULL);
     }
     weir_drop(&run->spare);
     return weir_at(run, WEIR_P_RESULT, layer, &run->result);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef void gemm_fn(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                      const float *b, size_t ldb, float *out, size_t ldo);
@@ -41,10 +42,12 @@ static void library(bool b_transposed, size_t m, size_t n, size_t k, float alpha
     int threads = dnnl.get_threads();
     if (threads != 1)
         dnnl.set_threads(1);
-    dnnl.sgemm('N', b_transposed ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a, (dnnl_dim_t)lda, b,
-               (dnnl_dim_t)ldb, 0.0f, out, (dnnl_dim_t)ldo);
+    dnnl_status_t status = dnnl.sgemm('N', b_transposed ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha,
+                                      a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, 0.0f, out, (dnnl_dim_t)ldo);
     if (threads != 1)
         dnnl.set_threads(threads);
+    if (status != dnnl_success) /* no memory for its work space */
+        plain(b_transposed, m, n, k, alpha, a, lda, b, ldb, out, ldo);
 }
 
 static const char library_name[] = "oneDNN";
@@ -56,16 +59,30 @@ static bool load_symbol(void *handle, const char *name, void *function)
     return symbol != NULL;
 }
 
+/* The library dies where an allocation of its own fails at the start: address space enough must be there first. */
+static weir_status see_room(void)
+{
+    const size_t bytes = (size_t)64 << 20; /* it was seen to take half of that */
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return weir_fail(WEIR_E_MEMORY, "out of memory: the matrix library needs some 64 MB to start");
+    munmap(room, bytes);
+    return WEIR_OK;
+}
+
 static weir_status load(void)
 {
     static const char *const names[] = {("libdnnl.so." WEIR_DNNL), "libdnnl.so.2", "libdnnl.so.3", "libdnnl.so"};
     void *handle = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++)
         handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    const char *reason = handle ? NULL : dlerror();
     if (!handle)
         return weir_fail(WEIR_E_UNSUPPORTED,
-                         "the matrix library oneDNN (libdnnl.so) was not found: install libdnnl2, or set "
-                         "WEIR_MATMUL=plain to do without, slowly");
+                         "the matrix library oneDNN could not be loaded (%s): install libdnnl2, or set "
+                         "WEIR_MATMUL=plain to do without, slowly",
+                         reason ? reason : "libdnnl.so");
+    TRY(see_room());
     if (!load_symbol(handle, "dnnl_sgemm", &dnnl.sgemm) ||
         !load_symbol(handle, "omp_set_num_threads", &dnnl.set_threads) ||
         !load_symbol(handle, "omp_get_max_threads", &dnnl.get_threads))
@@ -134,44 +151,51 @@ static weir_status check(gemm_fn *gemm)
 
 /* ---- rows that come out the same ---- */
 
-enum {
-    PERIOD = 24,
-    PROBED = 3 * PERIOD
-}; /* row counts of the libraries' kernels (6, 8, 12, 16 in 48) repeat within it */
+/* Row counts of the libraries' kernels (6, 8, 12, 16 in 48) repeat within a PERIOD; few rows may have kernels of their
+   own (up to 15 with AVX-512, and one row where inputs are many). */
+enum { PERIOD = 24, PROBED = 3 * PERIOD, FEW = 16 };
 
-static uint8_t extra_rows[PERIOD]; /* [m % PERIOD] how many to add to m */
+static uint8_t extra_rows[PROBED]; /* [m] how many to add; past the end as in the last period */
 
-static const float *probe_operand(float *x, size_t n)
+static size_t probed(size_t m)
+{
+    return m < PROBED ? m : PROBED - PERIOD + m % PERIOD;
+}
+
+static void fill_operand(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (float)((i * 2654435761u) % 1999) / 999 - 1;
-    return x;
 }
 
-/* Whether m rows come out as the same rows do among many, in both layouts. */
-static bool comes_out_same(gemm_fn *gemm, size_t m, const float *a, const float *b, float *few, float *many)
+/* Clears same[m], for m from 1 to `most`, where m rows of k inputs come out otherwise than they do among many. */
+static void compare_rows(bool *same, gemm_fn *gemm, size_t most, size_t k, const float *a, const float *b)
 {
-    enum { K = 48, N = 32 };
+    enum { N = 16 };
+    float few[PROBED * N], many[PROBED * N];
     for (int transposed = 0; transposed < 2; transposed++) {
-        gemm(transposed, m, N, K, 1.0f, a, K, b, transposed ? K : N, few, N);
-        gemm(transposed, PROBED, N, K, 1.0f, a, K, b, transposed ? K : N, many, N);
-        if (memcmp(few, many, m * N * sizeof *few) != 0)
-            return false;
+        size_t ldb = transposed ? k : N;
+        gemm(transposed, PROBED, N, k, 1.0f, a, k, b, ldb, many, N);
+        for (size_t m = 1; m <= most; m++) {
+            gemm(transposed, m, N, k, 1.0f, a, k, b, ldb, few, N);
+            same[m] = same[m] && memcmp(few, many, m * N * sizeof *few) == 0;
+        }
     }
-    return true;
 }
 
 static void probe_rows(gemm_fn *gemm)
 {
-    static float a[PROBED * 48], b[48 * 32], few[PROBED * 32], many[PROBED * 32];
-    bool same[2 * PERIOD];
-    probe_operand(a, sizeof a / sizeof *a);
-    probe_operand(b, sizeof b / sizeof *b);
-    for (size_t m = PERIOD; m < 3 * PERIOD; m++)
-        same[m - PERIOD] = comes_out_same(gemm, m, a, b, few, many);
-    for (size_t m = 0; m < PERIOD; m++)
+    enum { K = 48, LONG_K = 512 };
+    static float a[PROBED * LONG_K], b[LONG_K * 16];
+    bool same[PROBED];
+    memset(same, true, sizeof same);
+    fill_operand(a, sizeof a / sizeof *a);
+    fill_operand(b, sizeof b / sizeof *b);
+    compare_rows(same, gemm, PROBED - 1, K, a, b);
+    compare_rows(same, gemm, FEW, LONG_K, a, b);
+    for (size_t m = 1; m < PROBED; m++)
         for (size_t more = 0; more <= WEIR_GEMM_SLACK; more++)
-            if (same[m + more]) {
+            if (same[probed(m + more)]) {
                 extra_rows[m] = (uint8_t)more;
                 break;
             }
@@ -179,7 +203,7 @@ static void probe_rows(gemm_fn *gemm)
 
 size_t weir_gemm_rows(size_t m)
 {
-    return m + extra_rows[m % PERIOD];
+    return m + extra_rows[probed(m)];
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

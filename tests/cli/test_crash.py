@@ -1,0 +1,216 @@
+"""Dumps that are killed, run out of disk, descriptors or memory, lose their folder or meet each other: under the final name
+there is either nothing or a file that `weir validate` passes, and what is said is one line.
+
+Moments are drawn from a seeded generator, spread over the time that the same dump takes undisturbed.
+"""
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
+GPT2 = ROOT / "tests/model/fixtures/gpt2"
+PROMPT = ",".join(str(i % 50) for i in range(90))
+OUTPUT, MEMORY = 5, 6
+SANITIZED = "asan" in WEIR
+
+
+def command(out, prompts=1, *more):
+    return [WEIR, "dump", "-m", GPT2, "-o", out, *["--tokens", PROMPT] * prompts, *more]
+
+
+def run(args, **options):
+    return subprocess.run(list(map(str, args)), capture_output=True, text=True, **options)
+
+
+def validates(path):
+    done = run([WEIR, "validate", path])
+    return done.returncode == 0 or (done.returncode, done.stdout, done.stderr)
+
+
+def one_line(done):
+    lines = [line for line in done.stderr.splitlines() if line.startswith("weir: ")]
+    assert len(lines) == 1 and done.stderr.splitlines()[-1] == lines[0], done.stderr
+    return lines[0]
+
+
+def partials(folder):
+    return [p.name for p in folder.iterdir() if ".part-" in p.name]
+
+
+# ---- killed ----
+
+def seconds_of(args):
+    start = time.perf_counter()
+    assert run(args).returncode == 0
+    return time.perf_counter() - start
+
+
+def kill_after(args, seconds):
+    """whether the process had to be killed"""
+    with subprocess.Popen(list(map(str, args)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        time.sleep(seconds)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+
+def survive(folder, kills):
+    out = folder / "out.h5"
+    chance = random.Random(2024)
+    whole = seconds_of(command(out, 60))
+    killed = found = 0
+    for i in range(kills):
+        replaces = i % 3 == 0    # an older file stands under the name
+        if not replaces:
+            out.unlink(missing_ok=True)
+        before = out.exists()
+        killed += kill_after(command(out, 60, "--force"), chance.uniform(0, 1.1 * whole))
+        assert not before or out.exists(), i
+        if out.exists():
+            assert validates(out) is True, i
+            found += 1
+    assert run(command(out, 1, "--force")).returncode == 0
+    assert partials(folder) == [], "the next run clears what killed ones left"
+    return killed, found
+
+
+def test_killed_dumps_leave_nothing_or_a_whole_file(tmp_path):
+    killed, _ = survive(tmp_path, 20)
+    assert killed >= 10
+
+
+@pytest.mark.slow
+def test_two_hundred_kills(tmp_path):
+    killed, found = survive(tmp_path, 200)
+    print(f"{killed} of 200 died of it, {found} times there was a file")
+    assert killed >= 120 and found >= 10
+
+
+# ---- no room ----
+
+def limited(which, limit):
+    return lambda: resource.setrlimit(which, (limit, limit))
+
+
+@pytest.mark.parametrize("size", [0, 4096, 100_000, 700_000])
+def test_a_limit_on_the_size_of_files(tmp_path, size):
+    done = run(command(tmp_path / "out.h5"), preexec_fn=limited(resource.RLIMIT_FSIZE, size))
+    assert done.returncode == OUTPUT and "out.h5" in one_line(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """a disk of 8 MB"""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder]).returncode != 0:
+        pytest.skip("a small disk can be made only where mount is allowed")
+    yield folder
+    run(["umount", folder])
+
+
+def test_a_disk_that_cannot_hold_it_is_told_before(small_disk):
+    done = run(command(small_disk / "out.h5", 200))
+    assert done.returncode == OUTPUT and "disk has" in one_line(done)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile(small_disk):
+    args = list(map(str, command(small_disk / "out.h5", 7)))
+    with subprocess.Popen(args, stderr=subprocess.PIPE, text=True) as process:
+        os.kill(process.pid, signal.SIGSTOP) if "hook point" in process.stderr.readline() else None
+        filler = small_disk / "filler"
+        with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+        os.kill(process.pid, signal.SIGCONT)
+        said = process.stderr.read()
+    assert process.returncode in (0, OUTPUT)
+    if process.returncode:     # it may have been through before the disk was full
+        assert said.startswith("weir: ") and "No space left" in said and said.count("\n") == 1
+        assert list(small_disk.iterdir()) == [filler]
+
+
+def test_a_folder_that_goes_away_meanwhile(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    args = list(map(str, command(folder / "out.h5", 200)))
+    with subprocess.Popen(args, stderr=subprocess.PIPE, text=True) as process:
+        assert "hook point" in process.stderr.readline()
+        shutil.rmtree(folder)
+        said = process.stderr.read()
+    assert process.returncode == OUTPUT
+    assert said.startswith("weir: ") and "out.h5" in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- no descriptors, no memory ----
+
+def test_too_few_descriptors(tmp_path):
+    codes = []
+    for limit in range(3, 16):
+        done = run(command(tmp_path / "out.h5", 1, "--force"), preexec_fn=limited(resource.RLIMIT_NOFILE, limit))
+        codes.append(done.returncode)
+        if done.returncode:
+            assert done.returncode == 127 or done.returncode in (3, 4, 5, 6) and one_line(done), (limit, done.stderr)
+            assert list(tmp_path.iterdir()) == [], limit
+        (tmp_path / "out.h5").unlink(missing_ok=True)
+    assert codes[-1] == 0 and 5 in codes, codes
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer itself needs terabytes of addresses")
+def test_too_little_memory(tmp_path):
+    codes = []
+    for limit in range(40, 400, 20):
+        done = run(command(tmp_path / "out.h5", 30, "--force", "--threads", "2"),
+                   preexec_fn=limited(resource.RLIMIT_AS, limit << 20))
+        codes.append(done.returncode)
+        if done.returncode:
+            assert done.returncode == 127 or done.returncode in (3, 4, 5, 6) and one_line(done), (limit, done)
+            assert list(tmp_path.iterdir()) == [], limit
+        (tmp_path / "out.h5").unlink(missing_ok=True)
+    assert MEMORY in codes and codes[-1] == 0, codes
+
+
+# ---- two at once ----
+
+def test_two_dumps_to_one_name(tmp_path):
+    won = 0
+    for i in range(10):
+        out = tmp_path / f"out{i}.h5"
+        both = [subprocess.Popen(list(map(str, command(out, 5 + 10 * k))), stderr=subprocess.PIPE, text=True)
+                for k in range(2)]
+        said = [process.communicate()[1] for process in both]
+        codes = sorted(process.returncode for process in both)
+        assert codes in ([0, OUTPUT],), said
+        assert sum("exists; use --force" in text for text in said) == 1, said
+        assert validates(out) is True
+        won += 1
+    assert won == 10 and partials(tmp_path) == []
+
+
+def test_two_dumps_that_both_may_replace_the_file(tmp_path):
+    out = tmp_path / "out.h5"
+    both = [subprocess.Popen(list(map(str, command(out, 5 + 10 * k, "--force"))), stderr=subprocess.PIPE, text=True)
+            for k in range(2)]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert validates(out) is True and partials(tmp_path) == []
+
+
+def test_reading_while_another_file_is_written_beside_it(tmp_path):
+    first = tmp_path / "first.h5"
+    assert run(command(first)).returncode == 0
+    with subprocess.Popen(list(map(str, command(tmp_path / "second.h5", 200))), stderr=subprocess.PIPE) as writer:
+        while writer.poll() is None:
+            assert run([WEIR, "stats", first]).returncode == 0
+        assert writer.returncode == 0, writer.stderr.read()
+    assert validates(tmp_path / "second.h5") is True
