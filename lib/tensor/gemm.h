@@ -16,9 +16,9 @@ const char *weir_gemm_library(void);
 void weir_gemm(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
                size_t ldb, float *out, size_t ldo);
 
-/* How many rows to compute so that m of them come out with the same bits whatever m is: libraries sum the last few rows,
-   or few rows, in another order, and a prompt should give the same alone as in a batch. At most WEIR_GEMM_SLACK more than m: a and
-   out need room for them, their contents do not matter. */
+/* How many rows to compute so that m of them come out with the same bits whatever m is: libraries sum the last few
+   rows, or few rows, in another order, and a prompt should give the same alone as in a batch. At most WEIR_GEMM_SLACK
+   more than m: a and out need room for them, their contents do not matter. */
 enum { WEIR_GEMM_SLACK = 16 };
 size_t weir_gemm_rows(size_t m);
 
