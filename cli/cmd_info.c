@@ -1,11 +1,17 @@
 #include "cli/commands.h"
 #include "cli/render.h"
 
+#include "model/model.h"
+
 #include <string.h>
 
-enum { JSON };
+enum { JSON, CHECK };
 
-static const struct opt opts[] = {[JSON] = OPT_JSON};
+static const struct opt opts[] = {
+    [JSON] = OPT_JSON,
+    [CHECK] = {0, "check", OPT_FLAG, NULL,
+               "read all of a model's weights and name the tensors that hold NaN or infinities"},
+};
 
 static bool is_hdf5(const char *path)
 {
@@ -113,16 +119,62 @@ static weir_status file_facts(const char *path, bool json)
     return status;
 }
 
+/* ---- weights that are no numbers ---- */
+
+static void print_finding(const char *finding, void *payload)
+{
+    (void)payload;
+    print_text(finding);
+    putchar('\n');
+}
+
+static void add_finding(const char *finding, void *payload)
+{
+    cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
+}
+
+static int print_check(const weir_model *model, const char *where)
+{
+    if (weir_model_check_weights(model, print_finding, NULL) > 0)
+        return ANSWER_NO;
+    printf("%s: all %llu weights are finite\n", where, (unsigned long long)weir_model_get_info(model)->n_params);
+    return WEIR_OK;
+}
+
+static int json_check(const weir_model *model)
+{
+    cJSON *root = cJSON_CreateObject(), *findings = cJSON_AddArrayToObject(root, "findings");
+    size_t n = weir_model_check_weights(model, add_finding, findings);
+    cJSON_AddBoolToObject(root, "finite", n == 0);
+    weir_status status = json_print(root);
+    return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
+}
+
+static int check(const char *where, bool json)
+{
+    weir_model *model;
+    TRY(weir_model_open(&model, where, NULL));
+    int code = json ? json_check(model) : print_check(model, where);
+    weir_model_close(model);
+    return code;
+}
+
 static int run(const struct args *args)
 {
     const char *where = args->words[0];
+    if (args->has[CHECK] && is_hdf5(where))
+        return weir_fail(WEIR_E_USAGE, "--check reads a model's weights; %s is a stored file: try weir validate",
+                         where);
+    if (args->has[CHECK])
+        return check(where, args->has[JSON]);
     return (int)(is_hdf5(where) ? file_facts(where, args->has[JSON]) : model_facts(where, args->has[JSON]));
 }
 
 const struct command cmd_info = {
     .name = "info",
     .summary = "tell what a model or a stored file is",
-    .usage = "MODEL|FILE [--json]",
+    .usage = "MODEL|FILE [--check] [--json]",
+    .notes = "With --check, exit code 1 when a weight is not a number.",
     .example = "weir info run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

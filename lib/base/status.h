@@ -24,4 +24,7 @@
 /* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
 weir_status weir_in(weir_status status, const char *where);
 
+/* What checks of files call once a finding: what is wrong and where. The text is good until the call returns. */
+typedef void weir_finding_fn(const char *finding, void *payload);
+
 #endif

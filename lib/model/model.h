@@ -78,6 +78,9 @@ WEIR_CHECKED weir_status weir_model_get_tokenizer(const struct weir_tokenizer **
 /* Whether the model has these token ids. WEIR_E_USAGE naming the first that it has not. */
 WEIR_CHECKED weir_status weir_model_check_ids(const struct weir_model *model, const int32_t *ids, size_t n);
 
+/* check.c: reads all weights; one finding for each tensor that holds NaN or infinities. How many those are. */
+size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn *report, void *payload);
+
 /* Every matrix of the model in turn: for reserving scratch, making copies. */
 typedef weir_status weir_matrix_fn(struct weir_matrix *matrix, void *payload);
 WEIR_CHECKED weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload);

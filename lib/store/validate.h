@@ -6,9 +6,6 @@
 
 #include "base/json.h"
 
-/* Called once a finding: what is wrong and where ("/activations/pattern: ..."). */
-typedef void weir_finding_fn(const char *finding, void *payload);
-
 /* WEIR_OK when the file could be examined, whatever was found; *n_findings counts. WEIR_E_INPUT when it cannot be
  * opened. */
 WEIR_CHECKED weir_status weir_store_validate(const char *path, size_t *n_findings, weir_finding_fn *report,

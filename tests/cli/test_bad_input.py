@@ -1,6 +1,7 @@
 """What weir says to files and options that cannot be right: one line that names the thing, the documented exit code, and
 nothing left behind. Each case is a small change to a fixture of tests/model, whose unchanged copy is shown to run first.
 """
+import gzip
 import json
 import os
 import shutil
@@ -169,6 +170,26 @@ def test_models(model, tmp_path, case):
     spoil, code, words = MODELS[case]
     spoil(model)
     refused(dump(model, tmp_path / "out.h5"), code, *words, folder=tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_named(model):
+    """values 7 and 100 of a matrix of 48 columns, as float32"""
+    assert weir("info", "--check", model).returncode == 0
+    file = model / "model.safetensors"
+    header, data = read_safetensors(file)
+    tensor = header["model.layers.1.mlp.up_proj.weight"]
+    data, columns = bytearray(data), tensor["shape"][1]
+    for index, value in (7, float("nan")), (100, float("-inf")):
+        at = tensor["data_offsets"][0] + 4 * index
+        data[at:at + 4] = struct.pack("<f", value)
+    write_safetensors(file, header, bytes(data))
+    done = weir("info", "--check", model)
+    assert done.returncode == 1 and done.stdout.count("\n") == 1
+    assert f"'model.layers.1.mlp.up_proj.weight': 1 NaN, 1 infinite of {columns * tensor['shape'][0]} values, " \
+           f"the first at [{7 // columns}, {7 % columns}]" in done.stdout
+    found = json.loads(weir("info", "--check", "--json", model).stdout)
+    assert found["finite"] is False and len(found["findings"]) == 1
+    assert dump(model, model / "out.h5").returncode == 0    # it runs all the same
 
 
 def test_a_shard_that_is_not_there(tmp_path):
@@ -350,6 +371,23 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 
 def test_proc_cannot_be_written(tmp_path):
     refused(dump(LLAMA, "/proc/out.h5"), OUTPUT, "/proc/out.h5")
+
+
+# ---- cache files -----------------------------------------------------------------------------------------------------
+
+def test_a_file_that_kills_the_hdf5_library_is_told(tmp_path):
+    """found by script/fuzz; HDF5 1.10.8 dies of it, a later one may refuse it"""
+    bad = tmp_path / "bad.h5"
+    bad.write_bytes(gzip.decompress((ROOT / "tests/cli/data/kills_hdf5.h5.gz").read_bytes()))
+    refused(weir("validate", bad), INPUT, "bad.h5", "HDF5")
+    refused(weir("validate", bad, "--json"), INPUT, "bad.h5", "HDF5")
+
+
+def test_validate_prints_nothing_to_a_full_disk(tmp_path):
+    assert dump(LLAMA, tmp_path / "kept.h5").returncode == 0
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([WEIR, "validate", tmp_path / "kept.h5"], stdout=full, stderr=subprocess.PIPE, text=True)
+    refused(done, OUTPUT, "standard output")
 
 
 # ---- names in the Hugging Face cache ---------------------------------------------------------------------------------

@@ -1,0 +1,79 @@
+"""Small good inputs for each fuzz target to start from: python3 tests/fuzz/seeds.py OUT_FOLDER [BUILD_FOLDER]
+
+One folder a target. Inputs that once made a target fail are kept in tests/fuzz/found, by target, and are replayed with
+these by script/test.
+"""
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SELECTIONS = ["*", "pattern,z:3,resid_post:-1@-1", "mlp_post:4.100+205", "blocks.*.attn.hook_pattern:0:6@::2", "z:5.3+7.2@1:-1",
+              "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999"]
+
+
+def byte_level(**model):
+    """GPT-2's kind with a few merges"""
+    words = ["a", "b", "c", "\u0120", "\u0120a", "ab", "abc", "<s>"]
+    return {"added_tokens": [{"id": 7, "content": "<s>", "special": True, "lstrip": True, "rstrip": False, "single_word": False,
+                              "normalized": False}],
+            "normalizer": {"type": "NFC"},
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+            "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                                                                        {"Sequence": {"id": "A", "type_id": 0}}],
+                               "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [7], "tokens": ["<s>"]}}},
+            "decoder": {"type": "ByteLevel"},
+            "model": {"type": "BPE", "vocab": {word: i for i, word in enumerate(words)},
+                      "merges": ["\u0120 a", "a b", "ab c"], **model}}
+
+
+def tokenizers():
+    """tokenizer.json documents of different kinds"""
+    plain = byte_level()
+    sentences = byte_level(byte_fallback=True, fuse_unk=True, unk_token="<s>")
+    sentences["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"},
+                                                                   {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]}
+    sentences["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+    split = byte_level(ignore_merges=True)
+    split["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|\s+(?!\S)|\s+"}, "behavior": "Isolated",
+         "invert": False}, {"type": "Digits", "individual_digits": True}]}
+    return [plain, sentences, split]
+
+
+def copy(folder, files):
+    for i, path in enumerate(files):
+        shutil.copy(path, folder / f"{i}{path.suffix}")
+
+
+def write(folder, texts):
+    for i, text in enumerate(texts):
+        (folder / str(i)).write_text(text)
+
+
+def stores(folder, build):
+    for name in "whole", "equal", "f16", "rows":
+        subprocess.run([build / "tests/unit/store_cli", name, folder / f"{name}.h5"], check=True)
+
+
+def main(out, build):
+    data, fixtures = ROOT / "tests/unit/data", ROOT / "tests/model/fixtures"
+    seeds = {
+        "config": lambda folder: copy(folder, sorted(fixtures.glob("*/config.json"))),
+        "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
+        "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
+        "selection": lambda folder: write(folder, SELECTIONS),
+        "store": lambda folder: stores(folder, build),
+        "tokenizer_json": lambda folder: write(folder, map(json.dumps, tokenizers())),
+    }
+    for name, make in seeds.items():
+        folder = out / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "build")
