@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Regenerates the fixtures: a tiny random model of each family and what PyTorch computes with it in float64.
 
-    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES and smollm2, or those named
+    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES, edits and smollm2, or those named
 
 fixtures/FAMILY/config.json, model*.safetensors     the model, as a Hugging Face folder
 fixtures/FAMILY/ref_N.h5                            hook points for prompts.tokens(N), see ../oracle/README.md
+fixtures/FAMILY/edit_NAME.h5                        what follows an edit (edits.py)
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 
@@ -22,6 +23,7 @@ sys.path.insert(0, str(HERE.parent / "oracle"))
 
 import h5py  # noqa: E402
 
+import edits  # noqa: E402
 import prompts  # noqa: E402
 from configs import CONFIGS, FEW_ROWS  # noqa: E402
 import reference  # noqa: E402
@@ -79,6 +81,17 @@ def make(family, row):
     print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
 
 
+def make_edits():
+    """The stream that leaves each block, and the logits, where a value was edited on the way."""
+    for family in edits.FAMILIES:
+        folder, ids = HERE / "fixtures" / family, prompts.tokens(edits.LENGTH)
+        for name, edit in edits.EDITS.items():
+            got = reference.run(str(folder), ids, family, edit=edit)
+            kept = {point: x for point, x in got.items() if point.endswith("hook_resid_post") or point == "logits"}
+            reference.save(folder / f"edit_{name}.h5", kept, ids, edits.ROWS, dtype="float32", family=family)
+    print(f"edits: {sum(f.stat().st_size for f in (HERE / 'fixtures').glob('*/edit_*.h5')) / 1000:.0f} kB")
+
+
 # "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
 # PyTorch's worst point in them (the MLP of layer 9 at position 15)
 SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 9, 29), rows=(0, 1, 2, 15, 22),
@@ -99,9 +112,11 @@ def make_smollm2():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "smollm2"]:
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "edits", "smollm2"]:
         if name == "smollm2":
             make_smollm2()
+        elif name == "edits":
+            make_edits()
         elif name in FIXTURES:
             make(name, FIXTURES[name])
         else:

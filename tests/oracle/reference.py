@@ -36,9 +36,10 @@ def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=No
     model.to(getattr(torch, dtype)).save_pretrained(out, max_shard_size=max_shard_size)
 
 
-def all_double(seen_softmax):
+def all_double(seen_softmax, edited=lambda x: x):
     """transformers computes norms, rotations and softmax in float32 whatever the model's dtype: redirect those casts to
-    float64, and show every 4-d softmax input (the attention scores) to `seen_softmax`."""
+    float64, show every 4-d softmax input (the attention scores) to `seen_softmax`, and go on with what `edited` makes of its
+    output (the pattern)."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -50,13 +51,21 @@ def all_double(seen_softmax):
                 return args[0].double()
             if func in (torch.softmax, torch.nn.functional.softmax, torch.Tensor.softmax) and args and args[0].dim() == 4:
                 seen_softmax(args[0])
+                return edited(func(*args, **kwargs))
             return func(*args, **kwargs)
     return Double()
 
 
-def run(model_dir, tokens, family=None, dtype="float64", paths=None):
+def zeroed(x, index):
+    """x [batch, ...] with zero where `index` names, None being all of an axis"""
+    x = x.clone()
+    x[(slice(None), *(slice(None) if i is None else i for i in index))] = 0
+    return x
+
+
+def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
     """every hook point the oracle gives, name -> float64 array with a leading batch axis of 1; `paths`: fields of the Family
-    that this configuration moves"""
+    that this configuration moves; `edit`: a point (z, resid_pre or pattern), layer and index to zero as it is computed"""
     import contextlib, torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from families import FAMILIES
@@ -116,6 +125,23 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     n_layers = len(module(fam.blocks))
     direct_out = fam.model_type not in ("bloom", "mpt", "opt", "granite")   # these add the residual inside
 
+    def edit_input(path, change):
+        def hook(mod, args, kwargs):
+            if args:
+                return (change(args[0]), *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": change(kwargs["hidden_states"])}
+        module(path).register_forward_pre_hook(hook, with_kwargs=True)
+
+    def edit_z(x):
+        return zeroed(x.reshape(*x.shape[:2], n_heads, -1), edit["index"]).reshape(x.shape)
+
+    def edit_pattern(x):
+        return zeroed(x, edit["index"]) if edit and edit["point"] == "pattern" and edit["layer"] == now[0] else x
+
+    if edit and edit["point"] == "resid_pre":
+        edit_input(f"{fam.blocks}.{edit['layer']}", lambda x: zeroed(x, edit["index"]))
+    if edit and edit["point"] == "z":
+        edit_input(f"{fam.blocks}.{edit['layer']}.{fam.o_proj}", edit_z)
     for i in range(n_layers):
         b, n = f"{fam.blocks}.{i}", f"blocks.{i}."
         module(b).register_forward_pre_hook(lambda m, a, i=i: now.__setitem__(0, i))
@@ -158,7 +184,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
         got[f"blocks.{now[0]}.attn.hook_attn_scores"] = x.detach().clone()
 
     ids = torch.tensor([tokens])
-    with torch.no_grad(), (all_double(scores) if dtype == "float64" else contextlib.nullcontext()):
+    with torch.no_grad(), (all_double(scores, edit_pattern) if dtype == "float64" else contextlib.nullcontext()):
         res = model(ids, output_attentions=True, use_cache=False)
     got["logits"] = res.logits
     for i, a in enumerate(res.attentions):
