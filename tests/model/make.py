@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Regenerates the fixtures: a tiny random model of each family and what PyTorch computes with it in float64.
 
-    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES, edits and smollm2, or those named
+    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES and smollm2, or those named
 
 fixtures/FAMILY/config.json, model*.safetensors     the model, as a Hugging Face folder
 fixtures/FAMILY/ref_N.h5                            hook points for prompts.tokens(N), see ../oracle/README.md
-fixtures/FAMILY/edit_NAME.h5                        what follows an edit (edits.py)
+fixtures/FAMILY/edit_NAME.h5                        what follows an edit, of some families (edits.py)
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 
@@ -81,15 +81,13 @@ def make(family, row):
     print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
 
 
-def make_edits():
+def make_edits(family):
     """The stream that leaves each block, and the logits, where a value was edited on the way."""
-    for family in edits.FAMILIES:
-        folder, ids = HERE / "fixtures" / family, prompts.tokens(edits.LENGTH)
-        for name, edit in edits.EDITS.items():
-            got = reference.run(str(folder), ids, family, edit=edit)
-            kept = {point: x for point, x in got.items() if point.endswith("hook_resid_post") or point == "logits"}
-            reference.save(folder / f"edit_{name}.h5", kept, ids, edits.ROWS, dtype="float32", family=family)
-    print(f"edits: {sum(f.stat().st_size for f in (HERE / 'fixtures').glob('*/edit_*.h5')) / 1000:.0f} kB")
+    folder, ids = HERE / "fixtures" / family, prompts.tokens(edits.LENGTH)
+    for name, edit in edits.EDITS.items():
+        got = reference.run(str(folder), ids, family, edit=edit)
+        kept = {point: x for point, x in got.items() if point.endswith("hook_resid_post") or point == "logits"}
+        reference.save(folder / f"edit_{name}.h5", kept, ids, edits.ROWS, dtype="float32", family=family)
 
 
 # "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
@@ -112,12 +110,12 @@ def make_smollm2():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "edits", "smollm2"]:
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "smollm2"]:
         if name == "smollm2":
             make_smollm2()
-        elif name == "edits":
-            make_edits()
         elif name in FIXTURES:
             make(name, FIXTURES[name])
         else:
             make_config(name, CONFIGS[name], seed=100 + list(CONFIGS).index(name))
+        if name in edits.FAMILIES:
+            make_edits(name)
