@@ -8,7 +8,7 @@
 
 /* What can be read: the field, its names in config.json (in order of preference, `|` between; "a.b" is b inside a) and
    in GGUF metadata (behind the architecture's name). */
-enum kind { INT, DOUBLE, BOOL };
+enum kind { INT, INT_OR_0 /* in GGUF: 0 says none */, DOUBLE, BOOL };
 
 #define FIELD(member) offsetof(struct weir_config, member)
 
@@ -33,7 +33,7 @@ static const struct key {
     {FIELD(eps), DOUBLE, NULL, "attention.layer_norm_epsilon", 0},
     {FIELD(tied), BOOL, "tie_word_embeddings", NULL, 0},
     {FIELD(parallel), BOOL, "use_parallel_residual|parallel_attn", "use_parallel_residual", 0},
-    {FIELD(window), INT, "sliding_window|window_size", "attention.sliding_window", 1 << 30},
+    {FIELD(window), INT_OR_0, "sliding_window|window_size", "attention.sliding_window", 1 << 30},
     {FIELD(qkv_clip), DOUBLE, "clip_qkv|attn_config.clip_qkv", "attention.clamp_kqv", 0},
     {FIELD(score_scale), DOUBLE, "attention_multiplier|attn_config.softmax_scale", "attention.scale", 0},
     {FIELD(score_scalar), DOUBLE, "query_pre_attn_scalar", NULL, 0},
@@ -46,16 +46,19 @@ static const struct key {
     {FIELD(branch_scale), DOUBLE, "residual_multiplier", "residual_scale", 0},
     {FIELD(alibi_max), DOUBLE, "attn_config.alibi_bias_max", "attention.max_alibi_bias", 0},
     {FIELD(rope[0].theta), DOUBLE, "rope_theta|rotary_emb_base", "rope.freq_base", 0},
-    {FIELD(rope[1].theta), DOUBLE, "rope_local_base_freq", NULL, 0},
+    {FIELD(rope[1].theta), DOUBLE, "rope_local_base_freq", "rope.freq_base_swa", 0},
     {FIELD(rotary_dims), INT, "rotary_dim", "rope.dimension_count", 65536},
     {FIELD(rotary_factor), DOUBLE, "partial_rotary_factor|rotary_pct", NULL, 0},
     {FIELD(rope[0].factor), DOUBLE, NULL, "rope.scaling.factor", 0},
     {FIELD(rope[0].original_context), DOUBLE, "original_max_position_embeddings",
      "rope.scaling.original_context_length", 0},
     {FIELD(rope[0].attention_factor), DOUBLE, NULL, "rope.scaling.attn_factor", 0},
-    {FIELD(n_experts), INT, "num_local_experts|num_experts|n_routed_experts", "expert_count", 65536},
-    {FIELD(n_active), INT, "num_experts_per_tok", "expert_used_count", 65536},
-    {FIELD(d_expert), INT, "moe_intermediate_size", "expert_feed_forward_length", 1 << 22},
+    {FIELD(rope[0].attention_factor), DOUBLE, NULL, "rope.scaling.yarn_attn_factor", 0},
+    {FIELD(rope[0].beta_fast), DOUBLE, NULL, "rope.scaling.yarn_beta_fast", 0},
+    {FIELD(rope[0].beta_slow), DOUBLE, NULL, "rope.scaling.yarn_beta_slow", 0},
+    {FIELD(n_experts), INT_OR_0, "num_local_experts|num_experts|n_routed_experts", "expert_count", 65536},
+    {FIELD(n_active), INT_OR_0, "num_experts_per_tok", "expert_used_count", 65536},
+    {FIELD(d_expert), INT_OR_0, "moe_intermediate_size", "expert_feed_forward_length", 1 << 22},
     {FIELD(active_sum_to_one), BOOL, "norm_topk_prob", "expert_weights_norm", 0},
     {FIELD(sparse_step), INT, "decoder_sparse_step", NULL, WEIR_MAX_LAYERS},
 };
@@ -139,7 +142,7 @@ static weir_status read_json_key(struct weir_config *config, const struct key *k
     if (!member)
         return WEIR_OK;
     if (cJSON_IsNull(member)) { /* "none", for a window; "derived", for a size */
-        if (key->kind == INT)
+        if (key->kind == INT || key->kind == INT_OR_0)
             *(int *)field(config, key->field) = 0;
         else if (key->kind == DOUBLE)
             *(double *)field(config, key->field) = 0;
@@ -410,6 +413,9 @@ static weir_status derive(struct weir_config *c, const char *file)
     if (!(c->eps >= 0 && c->eps < 1))
         return weir_fail(WEIR_E_INPUT, "%s: a norm's epsilon of %g makes no sense", file, c->eps);
     TRY(derive_rotation(c, file));
+    if (c->alibi && !(c->alibi_max > 0))
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: attention biases of at most %g are not implemented", file,
+                         c->alibi_max);
     return derive_experts(c, file);
 }
 
@@ -453,7 +459,7 @@ static weir_status read_gguf_key(struct weir_config *config, const struct key *k
                                  const char *architecture)
 {
     char name[128];
-    int64_t number = 0;
+    int64_t number = 0, least = key->kind == INT_OR_0 ? 0 : 1;
     if (!key->gguf)
         return WEIR_OK;
     snprintf(name, sizeof name, "%s.%s", architecture, key->gguf);
@@ -464,27 +470,20 @@ static weir_status read_gguf_key(struct weir_config *config, const struct key *k
     if (key->kind == BOOL)
         return weir_gguf_bool(gguf, name, field(config, key->field));
     TRY(weir_gguf_int(gguf, name, &number));
-    if (number < 1 || number > key->max)
-        return weir_fail(WEIR_E_INPUT, "%s: %s is %lld; it must be from 1 to %lld", gguf->path, name, (long long)number,
-                         (long long)key->max);
+    if (number < least || number > key->max)
+        return weir_fail(WEIR_E_INPUT, "%s: %s is %lld; it must be from %lld to %lld", gguf->path, name,
+                         (long long)number, (long long)least, (long long)key->max);
     *(int *)field(config, key->field) = (int)number;
     return WEIR_OK;
 }
 
-static weir_status read_gguf_rope(struct weir_config *config, const struct weir_gguf *gguf, const char *architecture)
+/* Rows that the converter has put in the order of pairs can be put back where whole heads turn. */
+static weir_status check_row_order(const struct weir_config *c, const struct weir_family *family, const char *file)
 {
-    struct weir_rope_config *rope = &config->rope[0];
-    char name[128];
-    snprintf(name, sizeof name, "%s.rope.scaling.type", architecture);
-    const struct weir_gguf_value *type = weir_gguf_find(gguf, name);
-    if (!type)
+    if (!family->gguf_rotates_rows || (c->d_head % 2 == 0 && c->rotary_dims == c->d_head))
         return WEIR_OK;
-    if (type->type != WEIR_GGUF_STRING || type->s.n >= sizeof rope->type)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: %s is not one that weir knows", gguf->path, name);
-    if (type->s.n == 4 && memcmp(type->s.data, "none", 4) == 0)
-        return WEIR_OK;
-    snprintf(rope->type, sizeof rope->type, "%.*s", (int)type->s.n, type->s.data);
-    return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: a rotation of %d of %d head dimensions is not implemented for %s", file,
+                     c->rotary_dims, c->d_head, family->gguf);
 }
 
 weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_family **family,
@@ -500,14 +499,14 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: architecture \"%s\" is not a family that weir knows", gguf->path,
                          architecture);
     *out = (*family)->defaults;
-    out->qkv_concat = true; /* as the converter lays out every fused matrix */
-    out->active_sum_to_one = true;
+    weir_gguf_defaults(out);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_gguf_key(out, &keys[i], gguf, architecture));
-    TRY(read_gguf_rope(out, gguf, architecture));
-    if ((*family)->refine)
-        TRY((*family)->refine(out, NULL, gguf->path));
-    return derive(out, gguf->path);
+    TRY(weir_gguf_facts(out, *family, gguf, architecture));
+    if ((*family)->refine_gguf)
+        TRY((*family)->refine_gguf(out, gguf));
+    TRY(derive(out, gguf->path));
+    return check_row_order(out, *family, gguf->path);
 }
 
 void weir_config_close(struct weir_config *config)

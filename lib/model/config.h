@@ -15,6 +15,12 @@ WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const st
                                                const struct weir_gguf *gguf);
 void weir_config_close(struct weir_config *config);
 
+/* config_gguf.c: GGUF beside its keys. What an absent key means in any architecture, for before the keys are read; what
+   other values and the tensors say, for after. */
+void weir_gguf_defaults(struct weir_config *config);
+WEIR_CHECKED weir_status weir_gguf_facts(struct weir_config *config, const struct weir_family *family,
+                                         const struct weir_gguf *gguf, const char *architecture);
+
 /* The spec of one layer. */
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
 

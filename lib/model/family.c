@@ -1,6 +1,7 @@
 #include "model/family.h"
 
 #include "base/json.h"
+#include "format/gguf.h"
 
 #include <string.h>
 
@@ -243,10 +244,6 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
 {
     bool new_decoder = false, multi_query = true, alibi = false;
     int64_t n_norms = 2;
-    if (!json) { /* GGUF: the large ones share keys and have two norms */
-        c->shared_norm = c->n_kv_heads <= 1;
-        return WEIR_OK;
-    }
     TRY(weir_json_bool(json, file, "new_decoder_architecture", &new_decoder));
     TRY(weir_json_bool(json, file, "multi_query", &multi_query));
     TRY(weir_json_bool(json, file, "alibi", &alibi));
@@ -277,8 +274,6 @@ static weir_status refine_mpt(struct weir_config *c, const void *json, const cha
 {
     int64_t ratio = 4;
     const char *norm = "low_precision_layernorm";
-    if (!json)
-        return WEIR_OK;
     TRY(weir_json_int(json, file, "expansion_ratio", 1, 64, &ratio));
     TRY(weir_json_string(json, file, "norm_type", &norm));
     if (strcmp(norm, "low_precision_layernorm") != 0 && strcmp(norm, "layernorm") != 0)
@@ -291,10 +286,6 @@ static weir_status refine_mpt(struct weir_config *c, const void *json, const cha
 static weir_status refine_qk_layernorm(struct weir_config *c, const void *json, const char *file)
 {
     bool normed = false;
-    if (!json) { /* a GGUF file that has such norms is told by its tensors: not yet */
-        c->qk_norm = WEIR_QK_NORM_NONE;
-        return WEIR_OK;
-    }
     TRY(weir_json_bool(json, file, "qk_layernorm", &normed));
     TRY(weir_json_bool(json, file, "use_qk_norm", &normed));
     c->qk_norm = normed ? WEIR_QK_NORM_HEAD : WEIR_QK_NORM_NONE;
@@ -310,14 +301,27 @@ static weir_status refine_olmoe(struct weir_config *c, const void *json, const c
     return WEIR_OK;
 }
 
+static void do_not_rotate_every(struct weir_config *c, int64_t interval)
+{
+    for (int i = 0; i < c->n_layers; i++)
+        c->unrotated[i] = (i + 1) % interval == 0;
+}
+
 /* SmolLM3: every fourth layer has no rotation, where the config does not list them. */
 static weir_status refine_smollm3(struct weir_config *c, const void *json, const char *file)
 {
     int64_t interval = 4;
     TRY(weir_json_int(json, file, "no_rope_layer_interval", 1, WEIR_MAX_LAYERS, &interval));
-    for (int i = 0; !weir_json_get(json, "no_rope_layers") && i < c->n_layers; i++)
-        c->unrotated[i] = (i + 1) % interval == 0;
+    if (!weir_json_get(json, "no_rope_layers"))
+        do_not_rotate_every(c, interval);
     return WEIR_OK;
+}
+
+static void slide_all_but_every(struct weir_config *c, int64_t interval)
+{
+    c->some_sliding = true;
+    for (int i = 0; i < c->n_layers; i++)
+        c->sliding[i] = (i + 1) % interval != 0;
 }
 
 /* Gemma 2 and 3, where the config lists no types: every second layer slides, or all but every sixth. */
@@ -328,12 +332,69 @@ static weir_status refine_gemma(struct weir_config *c, const void *json, const c
     c->two_ropes = c->rope[1].theta > 0;
     if (c->two_ropes)
         c->score_cap = 0; /* Gemma 3's config has the key, the model does not apply it */
-    if (c->some_sliding)
-        return WEIR_OK;
-    c->some_sliding = true;
-    for (int i = 0; i < c->n_layers; i++)
-        c->sliding[i] = (i + 1) % pattern != 0;
+    if (!c->some_sliding)
+        slide_all_but_every(c, pattern);
     return WEIR_OK;
+}
+
+/* ---- what neither the keys nor the tensors of a GGUF file say: llama.cpp knows it by the architecture ---- */
+
+/* The largest model scales scores by another rule than the head's size, and is told by its number of layers. */
+static void scale_gemma_scores(struct weir_config *c, int layers_of_largest)
+{
+    int share = c->n_heads > 0 ? c->d_model / c->n_heads : 0;
+    if (c->n_layers == layers_of_largest)
+        c->score_scalar = share;
+}
+
+static weir_status refine_gguf_gemma2(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    if (!weir_gguf_find(gguf, "gemma2.attention.sliding_window"))
+        c->window = 4096;
+    if (!c->some_sliding)
+        slide_all_but_every(c, 2);
+    scale_gemma_scores(c, 46); /* 27B */
+    return WEIR_OK;
+}
+
+static weir_status refine_gguf_gemma3(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    (void)gguf;
+    if (!c->some_sliding)
+        slide_all_but_every(c, 6);
+    c->two_ropes = c->window > 0; /* a file without a window is of full layers only */
+    scale_gemma_scores(c, 62);    /* 27B */
+    return WEIR_OK;
+}
+
+/* Files of the first StableLM say "use_parallel_residual" and have the norm of a sequential block. */
+static weir_status refine_gguf_stablelm(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    c->parallel = !weir_tensors_find(gguf->tensors, "blk.0.ffn_norm.weight");
+    return WEIR_OK;
+}
+
+/* The key that elsewhere divides logits multiplies them here. */
+static weir_status refine_gguf_cohere(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    (void)gguf;
+    c->logit_scale = c->logit_divisor;
+    c->logit_divisor = 0;
+    return WEIR_OK;
+}
+
+static weir_status refine_gguf_smollm3(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    (void)gguf;
+    do_not_rotate_every(c, 4);
+    return WEIR_OK;
+}
+
+static weir_status refine_gguf_olmoe(struct weir_config *c, const struct weir_gguf *gguf)
+{
+    if (!weir_gguf_find(gguf, "olmoe.expert_weights_norm"))
+        c->active_sum_to_one = false;
+    return refine_olmoe(c, NULL, gguf->path);
 }
 
 /* ---- the families ---- */
@@ -389,7 +450,11 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .gguf_rotates_rows = true,
      .defaults = {LLAMA}},
-    {.model_type = "mistral", .names = llama_names, .prefix = "model.", .defaults = {LLAMA, .window = 4096}},
+    {.model_type = "mistral",
+     .gguf = "llama",
+     .names = llama_names,
+     .prefix = "model.",
+     .defaults = {LLAMA, .window = 4096}},
     {.model_type = "qwen2",
      .gguf = "qwen2",
      .names = llama_names,
@@ -412,6 +477,7 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .gguf_adds_one = true,
      .refine = refine_gemma,
+     .refine_gguf = refine_gguf_gemma2,
      .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096,
                   .score_cap = 50, .logit_cap = 30}},
     {.model_type = "gemma3_text",
@@ -420,6 +486,7 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .gguf_adds_one = true,
      .refine = refine_gemma,
+     .refine_gguf = refine_gguf_gemma3,
      .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_HEAD,
                   .qk_norm_kind = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096, .two_ropes = true,
                   .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
@@ -440,6 +507,7 @@ static const struct weir_family families[] = {
      .names = stablelm_names,
      .prefix = "model.",
      .refine = refine_qk_layernorm,
+     .refine_gguf = refine_gguf_stablelm,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .rotary_factor = 0.25, .shared_norm = true,
                   .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 4096}},
     {.model_type = "olmo",
@@ -479,6 +547,7 @@ static const struct weir_family families[] = {
      .defaults = {GPT, .activation = WEIR_ACT_GELU, .qkv_concat = true, .alibi = WEIR_ALIBI_FROM_END, .alibi_max = 8,
                   .tied = true}},
     {.model_type = "mixtral",
+     .gguf = "llama",
      .names = mixtral_names,
      .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
@@ -490,31 +559,41 @@ static const struct weir_family families[] = {
      .defaults = {LLAMA, SPARSE, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .n_experts = 128,
                   .d_expert = 768, .window = 4096}},
     {.model_type = "olmoe",
+     .gguf = "olmoe",
      .names = sparse_names,
      .prefix = "model.",
      .refine = refine_olmoe,
+     .refine_gguf = refine_gguf_olmoe,
      .defaults = {LLAMA, SPARSE, .eps = 1e-5, .qk_norm = WEIR_QK_NORM_WIDTH, .qk_norm_kind = WEIR_NORM_RMS,
                   .n_experts = 64, .n_context = 4096}},
     {.model_type = "smollm3",
+     .gguf = "smollm3",
      .names = llama_names,
      .prefix = "model.",
+     .gguf_rotates_rows = true,
      .refine = refine_smollm3,
+     .refine_gguf = refine_gguf_smollm3,
      .defaults = {LLAMA, .tied = true, .rope = {{.theta = 2000000}}, .n_context = 32768}},
     {.model_type = "cohere",
+     .gguf = "command-r",
      .names = cohere_names,
      .prefix = "model.",
      .refine = refine_qk_layernorm,
+     .refine_gguf = refine_gguf_cohere,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .parallel = true, .shared_norm = true, .tied = true,
                   .rotary = WEIR_ROTARY_PAIRS, .rope = {{.theta = 500000}}, .logit_scale = 0.0625,
                   .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 8192}},
     {.model_type = "gpt_bigcode",
+     .gguf = "starcoder",
      .names = gpt2_names,
      .prefix = "transformer.",
      .refine = refine_gpt_bigcode,
      .defaults = {GPT, .learned_positions = true, .tied = true, .n_context = 1024}},
     {.model_type = "nemotron",
+     .gguf = "nemotron",
      .names = nemotron_names,
      .prefix = "model.",
+     .gguf_adds_one = true,
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true, .rotary_factor = 0.5,
                   .n_context = 4096}},
 };

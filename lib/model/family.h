@@ -44,6 +44,8 @@ typedef const char *weir_names[WEIR_N_ROLES];
 
 enum { WEIR_MAX_LAYERS = 1024 };
 
+struct weir_gguf;
+
 /* What can be said for all layers at once: the common part of config.json and GGUF metadata. */
 struct weir_config {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab, n_context;
@@ -102,7 +104,7 @@ struct weir_config {
 
 struct weir_family {
     const char *model_type;   /* config.json */
-    const char *gguf;         /* general.architecture; NULL: none of its own */
+    const char *gguf;         /* general.architecture, of which the first row reads all files; NULL: none */
     const char *const *names; /* [WEIR_N_ROLES] in safetensors files */
     const char *prefix;       /* in front of all names but the unembedding's; may be absent in a file */
     bool biased;              /* every linear map and norm has a bias; else those that the file has */
@@ -110,8 +112,9 @@ struct weir_family {
     bool gguf_rotates_rows;      /* GGUF files have q and k rows in pairs order: undone at load */
     bool gguf_adds_one;          /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */
-    /* What a table cannot say; may be NULL. Called after the keys were read; `json` NULL for GGUF. */
+    /* What a table cannot say, in config.json and in GGUF; may be NULL. Called after the keys were read. */
     weir_status (*refine)(struct weir_config *config, const void *json, const char *file);
+    weir_status (*refine_gguf)(struct weir_config *config, const struct weir_gguf *gguf);
 };
 /* NULL when there is none. */
 const struct weir_family *weir_family_of_model_type(const char *model_type);

@@ -148,8 +148,11 @@ static weir_status apply_factors(struct weir_rope *rope, const float *factors, s
         return WEIR_OK;
     if (n_factors != (size_t)rope->n)
         return weir_fail(WEIR_E_INPUT, "rope_freqs has %zu factors for %d frequencies", n_factors, rope->n);
-    for (int i = 0; i < rope->n; i++)
+    for (int i = 0; i < rope->n; i++) {
+        if (!(factors[i] > 0) || isinf(factors[i]))
+            return weir_fail(WEIR_E_INPUT, "rope_freqs has the factor %g; they must be above 0", (double)factors[i]);
         rope->inv_freq[i] /= factors[i];
+    }
     return WEIR_OK;
 }
 

@@ -29,7 +29,7 @@ Configurations have random weights eight times the usual size, so that a mistake
 
 def gguf_names():
     """model_type -> the architecture name of GGUF files, in the order of the table"""
-    rows = re.findall(r'\.model_type = "(\w+)",\s*(?:\.gguf = "(\w+)",)?', (cache.ROOT / "lib/model/family.c").read_text())
+    rows = re.findall(r'\.model_type = "(\w+)",\s*(?:\.gguf = "([\w-]+)",)?', (cache.ROOT / "lib/model/family.c").read_text())
     return dict(rows)
 
 

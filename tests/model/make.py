@@ -5,6 +5,7 @@
 
 fixtures/FAMILY/config.json, model*.safetensors     the model, as a Hugging Face folder
 fixtures/FAMILY/ref_N.h5                            hook points for prompts.tokens(N), see ../oracle/README.md
+fixtures/FAMILY/edit_NAME.h5                        what follows an edit, of some families (edits.py)
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 
@@ -22,6 +23,7 @@ sys.path.insert(0, str(HERE.parent / "oracle"))
 
 import h5py  # noqa: E402
 
+import edits  # noqa: E402
 import prompts  # noqa: E402
 from configs import CONFIGS, FEW_ROWS  # noqa: E402
 import reference  # noqa: E402
@@ -79,6 +81,15 @@ def make(family, row):
     print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
 
 
+def make_edits(family):
+    """The stream that leaves each block, and the logits, where a value was edited on the way."""
+    folder, ids = HERE / "fixtures" / family, prompts.tokens(edits.LENGTH)
+    for name, edit in edits.EDITS.items():
+        got = reference.run(str(folder), ids, family, edit=edit)
+        kept = {point: x for point, x in got.items() if point.endswith("hook_resid_post") or point == "logits"}
+        reference.save(folder / f"edit_{name}.h5", kept, ids, edits.ROWS, dtype="float32", family=family)
+
+
 # "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
 # PyTorch's worst point in them (the MLP of layer 9 at position 15)
 SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 9, 29), rows=(0, 1, 2, 15, 22),
@@ -106,3 +117,5 @@ if __name__ == "__main__":
             make(name, FIXTURES[name])
         else:
             make_config(name, CONFIGS[name], seed=100 + list(CONFIGS).index(name))
+        if name in edits.FAMILIES:
+            make_edits(name)

@@ -1,7 +1,11 @@
 """The measure itself: what it must notice."""
+import json
+
 import h5py
 import numpy as np
+import pytest
 
+import cache
 from configs import CONFIGS, FEW_ROWS
 import prompts
 import reference
@@ -60,3 +64,16 @@ def test_fixtures_hold_the_prompts_that_the_tests_run():
             assert f["tokens"][...].tolist() == prompts.tokens(n)
             few = ref.parent.name in CONFIGS
             assert f["rows"][...].tolist() == ([r for r in FEW_ROWS if r < n] if few else prompts.rows(n))
+
+
+FOLLOW = set("embed pos_embed attn_in q_input k_input v_input mlp_in result unembed".split())   # by identities
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in FIXTURES.iterdir() if p.is_dir()))
+def test_references_have_every_other_point_of_their_model(name):
+    hooks = json.loads(cache.weir("hooks", "-m", FIXTURES / name, "--json").stdout)["hooks"]
+    with h5py.File(FIXTURES / name / "ref_90.h5") as f:
+        have = {d.attrs["hook_name"]: d for d in f["activations"].values()}
+        for hook in hooks:
+            if hook["short"] not in FOLLOW:
+                assert list(have[hook["name"]].attrs.get("layer_ids", [])) == hook["layers"], hook["name"]

@@ -36,9 +36,10 @@ def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=No
     model.to(getattr(torch, dtype)).save_pretrained(out, max_shard_size=max_shard_size)
 
 
-def all_double(seen_softmax):
+def all_double(seen_softmax, edited=lambda x: x, seen_product=lambda a, b: None):
     """transformers computes norms, rotations and softmax in float32 whatever the model's dtype: redirect those casts to
-    float64, and show every 4-d softmax input (the attention scores) to `seen_softmax`."""
+    float64, show every 4-d softmax input (the attention scores) to `seen_softmax`, and go on with what `edited` makes of its
+    output (the pattern). `seen_product` sees the factors of 4-d products: the last one before a softmax made its scores."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -48,15 +49,25 @@ def all_double(seen_softmax):
             args, kwargs = tuple(map(up, args)), {k: up(v) for k, v in (kwargs or {}).items()}
             if func is torch.Tensor.float:
                 return args[0].double()
+            if func in (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__) and args[1].dim() == 4:
+                seen_product(*args)
             if func in (torch.softmax, torch.nn.functional.softmax, torch.Tensor.softmax) and args and args[0].dim() == 4:
                 seen_softmax(args[0])
+                return edited(func(*args, **kwargs))
             return func(*args, **kwargs)
     return Double()
 
 
-def run(model_dir, tokens, family=None, dtype="float64", paths=None):
+def zeroed(x, index):
+    """x [batch, ...] with zero where `index` names, None being all of an axis"""
+    x = x.clone()
+    x[(slice(None), *(slice(None) if i is None else i for i in index))] = 0
+    return x
+
+
+def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
     """every hook point the oracle gives, name -> float64 array with a leading batch axis of 1; `paths`: fields of the Family
-    that this configuration moves"""
+    that this configuration moves; `edit`: a point (z, resid_pre or pattern), layer and index to zero as it is computed"""
     import contextlib, torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from families import FAMILIES
@@ -74,6 +85,12 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
         for part in path.split("."):
             m = m[int(part)] if part.isdigit() else getattr(m, part)
         return m
+
+    def has(path):
+        try:
+            return module(path) is not None
+        except AttributeError:
+            return False
 
     def first(x):
         return x[0] if isinstance(x, (tuple, list)) else x
@@ -95,7 +112,28 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     def watch(path, name, which, heads=None):
         module(path).register_forward_hook(keep(name, which, heads), with_kwargs=True)
 
-    def watch_norm(path, name):
+    def watch_router(path, name):
+        """logits, weights as applied and chosen experts by falling weight, of a router that gives (logits, weights, experts)"""
+        def hook(mod, args, kwargs, output):
+            logits, weights, chosen = (x.detach() for x in output)
+            order = torch.sort(weights, dim=-1, descending=True, stable=True).indices
+            got[name + ".hook_router_logits"] = logits[None].clone()
+            got[name + ".hook_expert_weights"] = torch.zeros_like(logits).scatter(-1, chosen, weights)[None]
+            got[name + ".hook_expert_indices"] = chosen.gather(-1, order)[None]
+        module(path).register_forward_hook(hook, with_kwargs=True)
+
+    def watch_experts(path, name):
+        """what the chosen experts compute inside, by falling weight; made again from their weights, which is where it is kept"""
+        def hook(mod, args, output):
+            x, chosen, weights = (a.detach() for a in args)
+            order = torch.sort(weights, dim=-1, descending=True, stable=True).indices
+            maps = mod.gate_up_proj[chosen.gather(-1, order)]                # [pos, expert_k, 2 d_expert, d_model]
+            pre, linear = torch.einsum("pkfd,pd->pkf", maps, x).chunk(2, -1)
+            got[name + ".hook_expert_pre"], got[name + ".hook_expert_pre_linear"] = pre[None], linear[None]
+            got[name + ".hook_expert_post"] = (mod.act_fn(pre) * linear)[None]
+        module(path).register_forward_hook(hook)
+
+    def watch_norm(path, name, with_out=True):
         """scale, normalized and out of a LayerNorm or RMS norm; normalized is before weight and bias"""
         norm = module(path)
         centred = isinstance(norm, torch.nn.LayerNorm) or "LayerNorm" in type(norm).__name__
@@ -108,7 +146,8 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
                 x = x - x.mean(-1, keepdim=True)
             scale = (x.pow(2).mean(-1) + eps).sqrt()
             got[name + ".hook_scale"], got[name + ".hook_normalized"] = scale, x / scale[..., None]
-            got[name + ".hook_out"] = output.detach().clone().reshape(x.shape)
+            if with_out:
+                got[name + ".hook_out"] = output.detach().clone().reshape(x.shape)
         norm.register_forward_hook(hook, with_kwargs=True)
 
     n_heads = getattr(cfg, "num_attention_heads", None) or getattr(cfg, "n_head", None) or cfg.n_heads
@@ -116,6 +155,23 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     n_layers = len(module(fam.blocks))
     direct_out = fam.model_type not in ("bloom", "mpt", "opt", "granite")   # these add the residual inside
 
+    def edit_input(path, change):
+        def hook(mod, args, kwargs):
+            if args:
+                return (change(args[0]), *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": change(kwargs["hidden_states"])}
+        module(path).register_forward_pre_hook(hook, with_kwargs=True)
+
+    def edit_z(x):
+        return zeroed(x.reshape(*x.shape[:2], n_heads, -1), edit["index"]).reshape(x.shape)
+
+    def edit_pattern(x):
+        return zeroed(x, edit["index"]) if edit and edit["point"] == "pattern" and edit["layer"] == now[0] else x
+
+    if edit and edit["point"] == "resid_pre":
+        edit_input(f"{fam.blocks}.{edit['layer']}", lambda x: zeroed(x, edit["index"]))
+    if edit and edit["point"] == "z":
+        edit_input(f"{fam.blocks}.{edit['layer']}.{fam.o_proj}", edit_z)
     for i in range(n_layers):
         b, n = f"{fam.blocks}.{i}", f"blocks.{i}."
         module(b).register_forward_pre_hook(lambda m, a, i=i: now.__setitem__(0, i))
@@ -127,12 +183,16 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
         if fam.ln2:
             watch(f"{b}.{fam.ln2}", n + "hook_resid_mid", "in")
             watch_norm(f"{b}.{fam.ln2}", n + "ln2")
+        if fam.extra.get("mlp_norm") and has(f"{b}.{fam.extra['mlp_norm']}"):
+            watch_norm(f"{b}.{fam.extra['mlp_norm']}", n + "ln2")
         if fam.post_attn_norm:
             watch(f"{b}.{fam.post_attn_norm}", n + "hook_attn_out", "out")
+            watch_norm(f"{b}.{fam.post_attn_norm}", n + "ln1_post", with_out=False)
         elif direct_out:
             watch(f"{b}.{fam.o_proj}", n + "hook_attn_out", "out")
         if fam.post_mlp_norm:
             watch(f"{b}.{fam.post_mlp_norm}", n + "hook_mlp_out", "out")
+            watch_norm(f"{b}.{fam.post_mlp_norm}", n + "ln2_post", with_out=False)
         elif direct_out:
             watch(f"{b}.{fam.mlp}", n + "hook_mlp_out", "out")
         if fam.down:
@@ -152,13 +212,33 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
             names = fam.extra.get("qk_names", "{}_norm")
             for x in "qk":
                 watch(f"{b}.{fam.attn}.{names.format(x)}", n + f"attn.hook_{x}_normed", "out")
+        if fam.extra.get("router") and has(f"{b}.{fam.extra['router']}"):
+            watch_router(f"{b}.{fam.extra['router']}", n + "mlp")
+            if fam.extra.get("experts"):
+                watch_experts(f"{b}.{fam.extra['experts']}", n + "mlp")
+        elif fam.extra.get("router"):          # a dense layer among sparse ones
+            for path, name, which in (("gate_proj", "pre", "out"), ("up_proj", "pre_linear", "out"), ("down_proj", "post", "in")):
+                watch(f"{b}.{fam.mlp}.{path}", n + "mlp.hook_" + name, which)
     watch_norm(fam.ln_final, "ln_final")
+    factors = [None, None]                     # of the last product: q and k that were rotated, k transposed
+
+    def rotates(layer):
+        listed = getattr(cfg, "no_rope_layers", None)
+        return (getattr(cfg, "rope_parameters", None) or getattr(cfg, "rotary_dim", None)) and (not listed or listed[layer])
 
     def scores(x):
-        got[f"blocks.{now[0]}.attn.hook_attn_scores"] = x.detach().clone()
+        n = f"blocks.{now[0]}.attn.hook_"
+        got[n + "attn_scores"] = x.detach().clone()
+        if rotates(now[0]):
+            q, k = factors[0], factors[1].transpose(2, 3)
+            k = k[:, ::k.shape[1] // n_kv]     # heads that share one have copies of it
+            got[n + "rot_q"], got[n + "rot_k"] = (y.detach().transpose(1, 2).clone() for y in (q, k))
+
+    def product(q, k):
+        factors[:] = q, k
 
     ids = torch.tensor([tokens])
-    with torch.no_grad(), (all_double(scores) if dtype == "float64" else contextlib.nullcontext()):
+    with torch.no_grad(), (all_double(scores, edit_pattern, product) if dtype == "float64" else contextlib.nullcontext()):
         res = model(ids, output_attentions=True, use_cache=False)
     got["logits"] = res.logits
     for i, a in enumerate(res.attentions):

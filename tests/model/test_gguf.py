@@ -1,0 +1,210 @@
+"""GGUF files as llama.cpp's converter writes them (gguf_make.py): weir computes from one what it computes from the folder
+that it was made of, bit by bit, since the weights are the same float32 numbers; and it takes nothing on trust."""
+import json
+
+import numpy as np
+import pytest
+
+import cache
+import gguf_make
+import prompts
+from cache import FIXTURES, config, dump
+from configs import CONFIGS, yarn
+from test_model import BOUND, same_caches
+
+NO_ARCHITECTURE = "llama.cpp has no such architecture"
+NO_WINDOW = "the architecture has no window in llama.cpp"
+NO_LISTS = "llama.cpp rotates all layers but every fourth"
+NO_DENSE_LAYERS = "every layer is sparse in llama.cpp"
+
+# fixtures whose options no GGUF file can say, so that nothing of theirs is left to compare
+UNSAYABLE = {
+    "gpt_neo": NO_ARCHITECTURE, "gpt_neo_local": NO_ARCHITECTURE, "gpt_neo_one": NO_ARCHITECTURE,
+    "opt": NO_ARCHITECTURE, "opt_projected": NO_ARCHITECTURE, "opt_plain": NO_ARCHITECTURE,
+    "mistral": NO_WINDOW, "mistral_narrow": NO_WINDOW, "qwen2_sliding": NO_WINDOW,
+    "llama_dynamic": "no type of scaling for it",
+    "llama_yarn_mscale": "the magnitudes are not written",
+    "gemma2_uncapped": "absent caps are 50 and 30",
+    "phi_normed": "phi2 has no norms of queries and keys",
+    "falcon_sequential": "falcon is parallel",
+    "qwen3_moe_mixed": NO_DENSE_LAYERS, "qwen3_moe_stepped": NO_DENSE_LAYERS,
+    "olmoe_summed": "olmoe's weights are never divided by their sum",
+    "smollm3_listed": NO_LISTS, "smollm3_every_second": NO_LISTS,
+    "gpt_bigcode_multi_head": "starcoder shares keys and values",
+    "gpt2_unscaled": "scores are always scaled",
+}
+
+BY_HEAD = dict(query_pre_attn_scalar=16)   # GGUF has no key for it: scores are scaled by the head's size
+# options that GGUF cannot say, set to what the architecture means; the rest of the fixture is compared
+WITHOUT = {
+    "gemma2": BY_HEAD, "gemma2_types": BY_HEAD, "gemma3_text": BY_HEAD, "gemma3_capped": BY_HEAD, "gemma3_scaled": BY_HEAD,
+    "gemma_untied": dict(tie_word_embeddings=True),
+    "qwen3_moe": dict(norm_topk_prob=True),
+    "qwen3_types": dict(layer_types=["full_attention"] * 2, sliding_window=None, use_sliding_window=False),
+    "llama_yarn_scaled": yarn(attention_factor=1.3, beta_fast=20.0, beta_slow=2.0),
+    "llama_one_layer": dict(hidden_act="silu"),
+    "mixtral_three": dict(sliding_window=None),
+    "starcoder2_sliding": dict(sliding_window=None),
+    "mpt_clipped": dict(attn_config=dict(clip_qkv=1.2, alibi_bias_max=8)),
+    "gpt2_scaled": dict(scale_attn_by_inverse_layer_idx=False, activation_function="gelu_new"),
+    "gpt_neox_half": dict(hidden_act="gelu"),
+    "gptj_wide": dict(activation_function="gelu_new"), "gptj_two": dict(activation_function="gelu_new"),
+    "phi_shared": dict(hidden_act="gelu_new"),
+    "gpt_bigcode_untied": dict(activation_function="gelu_pytorch_tanh"),
+    "nemotron_tied": dict(hidden_act="relu2"),
+}
+
+# a GGUF file has these numbers in float32, config.json in decimal; random weights make much of the difference
+ROUNDED = {"phi3_longrope": "frequencies' factors", "llama_yarn_scaled": "the factor of q and k"}
+
+SAYABLE = sorted(p.name for p in FIXTURES.iterdir() if p.is_dir() and p.name not in UNSAYABLE)
+
+
+def changed_folder(tmp_path, name, changes):
+    """a fixture with other options: its weights, a configuration of its own"""
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in (FIXTURES / name).glob("model*"):
+        (folder / file.name).symlink_to(file)
+    (folder / "config.json").write_text(json.dumps({**config(FIXTURES / name), **changes}))
+    return folder
+
+
+def both(tmp_path, folder, gguf):
+    """what weir computes from the folder and from the file"""
+    ids = [prompts.tokens(90), prompts.tokens(7, seed=1)]
+    return (dump(tmp_path / "folder.h5", folder, ids, "*,result"), dump(tmp_path / "gguf.h5", gguf, ids, "*,result"))
+
+
+def equal(a, b):
+    assert a.names == b.names
+    for name in a.names:
+        for layer in a.layers(name):
+            for prompt in range(2):
+                x, y = a.whole(name, layer, prompt), b.whole(name, layer, prompt)
+                assert np.array_equal(x, y, equal_nan=True), f"{name}, layer {layer}, prompt {prompt}"
+
+
+def runs_slow(name):
+    """as in test_families.py: a family's options are for --full"""
+    return pytest.mark.slow if name in CONFIGS and CONFIGS[name]["family"] != name else ()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=runs_slow(name)) for name in SAYABLE])
+def test_a_gguf_file_computes_what_its_folder_does(tmp_path, name):
+    folder = changed_folder(tmp_path, name, WITHOUT.get(name, {}))
+    a, b = both(tmp_path, folder, gguf_make.convert(folder, tmp_path / "model.gguf"))
+    if name in ROUNDED:
+        same_caches(a, b, BOUND)
+    else:
+        equal(a, b)
+
+
+def test_every_architecture_is_compared():
+    compared = {gguf_make.FAMILIES[config(FIXTURES / name)["model_type"]].architecture for name in SAYABLE}
+    assert compared == {family.architecture for family in gguf_make.FAMILIES.values()}
+    assert set(UNSAYABLE) | set(WITHOUT) | set(ROUNDED) <= {p.name for p in FIXTURES.iterdir()}
+
+
+# ---- what only llama.cpp's code says ----
+
+def tall_folder(tmp_path, name, n_layers, changes):
+    """a fixture with its layers repeated until there are n_layers"""
+    old = config(FIXTURES / name)
+    tensors, taller = cache.weights(FIXTURES / name), {}
+    for key, x in tensors.items():
+        head, _, rest = key.partition("layers.")
+        first, _, rest = rest.partition(".")
+        for i in range(int(first), n_layers, old["num_hidden_layers"]) if rest else [None]:
+            taller[key if i is None else f"{head}layers.{i}.{rest}"] = x
+    folder = tmp_path / name
+    folder.mkdir()
+    cache.write_weights(folder, taller)
+    (folder / "config.json").write_text(json.dumps({**old, "num_hidden_layers": n_layers, **changes}))
+    return folder
+
+
+@pytest.mark.parametrize("name, n_layers, every", [("gemma2", 46, 2), ("gemma3_text", 62, 6)])
+def test_the_largest_gemma_scales_scores_by_its_width(tmp_path, name, n_layers, every):
+    types = ["sliding_attention" if (i + 1) % every else "full_attention" for i in range(n_layers)]
+    folder = tall_folder(tmp_path, name, n_layers, dict(query_pre_attn_scalar=8, layer_types=types))
+    equal(*both(tmp_path, folder, gguf_make.convert(folder, tmp_path / "model.gguf")))
+
+
+def test_the_norms_of_stablelm_say_whether_its_blocks_are_parallel(tmp_path):
+    """files of the first StableLM have the key wrong"""
+    gguf = gguf_make.convert(FIXTURES / "stablelm", tmp_path / "model.gguf", lambda w, _: w.add_parallel_residual(True))
+    equal(*both(tmp_path, FIXTURES / "stablelm", gguf))
+
+
+def test_absent_keys_mean_what_they_do_in_llama_cpp(tmp_path):
+    """the widths of heads and the base of rotation, which published Llamas' files may leave out"""
+    def leave_out(w, _):
+        for key in ("attention.head_count_kv", "rope.dimension_count", "rope.freq_base"):
+            del w.kv_data[0]["llama." + key]
+    folder = tall_folder(tmp_path, "llama_one_layer", 1, dict(hidden_act="silu"))
+    equal(*both(tmp_path, folder, gguf_make.convert(folder, tmp_path / "model.gguf", leave_out)))
+
+
+# ---- hostile files ----
+
+def refusal(tmp_path, name, extra=None, tensors=None):
+    """the exit code and the one line that says why"""
+    gguf = gguf_make.convert(FIXTURES / name, tmp_path / "bad.gguf", extra, tensors)
+    done = cache.weir("hooks", "-m", gguf, check=False)
+    assert done.stderr.count("\n") == 1 and "bad.gguf" in done.stderr, done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("key, write, code", [
+    ("block_count", ("add_string", "three"), 3),
+    ("block_count", ("add_float32", 3.0), 3),
+    ("block_count", ("add_uint32", 0), 3),
+    ("block_count", ("add_uint64", 1 << 63), 3),
+    ("block_count", ("add_int32", -3), 3),
+    ("embedding_length", ("add_bool", True), 3),
+    ("attention.head_count", ("add_array", [6, 6, 6]), 3),
+    ("attention.head_count_kv", ("add_uint32", 4), 3),
+    ("attention.layer_norm_rms_epsilon", ("add_string", "1e-6"), 3),
+    ("attention.layer_norm_rms_epsilon", ("add_float32", float("nan")), 3),
+    ("attention.sliding_window", ("add_float32", 9.0), 3),
+    ("attention.sliding_window_pattern", ("add_array", [True]), 3),
+    ("attention.sliding_window_pattern", ("add_array", ["yes", "no", "yes"]), 3),
+    ("attention.sliding_window_pattern", ("add_string", "all"), 3),
+    ("attention.key_length", ("add_uint32", 9), 4),
+    ("attention.causal", ("add_bool", False), 4),
+    ("rope.freq_base", ("add_float32", float("inf")), 3),
+    ("rope.freq_base", ("add_float32", 0.0), 3),
+    ("rope.dimension_count", ("add_uint32", 6), 4),
+    ("rope.scaling.type", ("add_uint32", 1), 3),
+    ("rope.scaling.type", ("add_string", "a type that is longer than any"), 4),
+    ("rope.scaling.type", ("add_string", "longrope"), 3),
+    ("rope.scaling.type", ("add_string", "spiral"), 4),
+    ("expert_count", ("add_uint32", 4), 3),
+    ("expert_gating_func", ("add_uint32", 2), 4),
+])
+def test_metadata_of_the_wrong_type_or_size_is_refused(tmp_path, key, write, code):
+    method, value = write
+    got, line = refusal(tmp_path, "llama", lambda w, _: getattr(w, method)("llama." + key, value))
+    assert got == code, line
+
+
+@pytest.mark.parametrize("name, x", [
+    ("rope_factors_long", [1, 1, 1]), ("rope_factors_short", [1] * 5), ("rope_factors_short", [1, 1, 0, 1]),
+    ("rope_factors_long", [1, -1, 1, 1]), ("rope_factors_long", [1, np.nan, 1, 1]), ("rope_factors_long", [[1, 1], [1, 1]]),
+])
+def test_factors_of_frequencies_are_checked(tmp_path, name, x):
+    code, line = refusal(tmp_path, "phi3_longrope", tensors={name + ".weight": np.array(x, np.float32)})
+    assert code == 3 and "factor" in line
+
+
+@pytest.mark.parametrize("x", [[1] * 3, [1, 1, 0, 1], [1, np.inf, 1, 1]])
+def test_rope_freqs_are_checked(tmp_path, x):
+    code, line = refusal(tmp_path, "llama3_rope", tensors={"rope_freqs.weight": np.array(x, np.float32)})
+    assert code == 3 and "rope_freqs" in line
+
+
+@pytest.mark.parametrize("architecture", ["phimoe", "gpt-oss", "mamba"])
+def test_architectures_that_weir_does_not_know_are_named(tmp_path, architecture):
+    code, line = refusal(tmp_path, "llama", lambda w, _: w.add_string("general.architecture", architecture))
+    assert code == 4 and architecture in line
