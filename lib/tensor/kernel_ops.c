@@ -87,11 +87,12 @@ static void norm(float *out, const float *x, float mean, float by, const float *
 /* ---- exponentials ---- */
 
 /* exp(x) to about one unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of degree 7 for exp(r)
-   (remainder 6e-9), 2^n by exponent bits. 0 below the normal range, largest finite above it. */
+   (remainder 6e-9), 2^n by exponent bits. 0 below the normal range, largest finite above it; of NaN NaN, which must not
+   come near a conversion to an integer. */
 static inline float exponential(float x)
 {
     const float low = -87.33654f, high = 88.72283f;
-    float clamped = x < low ? low : x > high ? high : x;
+    float clamped = x > low ? (x < high ? x : high) : low;
     float n = nearbyintf(clamped * 1.44269504f);
     float r = clamped - n * 0.693359375f; /* ln 2 in two parts, so that n * the first is exact */
     r -= n * -2.12194440e-4f;
@@ -109,7 +110,7 @@ static inline float exponential(float x)
     memcpy(&first, &first_bits, sizeof first);
     memcpy(&second, &second_bits, sizeof second);
     float y = p * first * second;
-    return x < low ? 0.0f : y;
+    return x < low ? 0.0f : x == x ? y : x;
 }
 
 static float largest(const float *x, size_t n)
@@ -133,7 +134,7 @@ static void softmax(float *out, const float *scores, size_t n)
         out[i] = e;
         sum += e;
     }
-    float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+    float inverse = sum == 0 ? 0.0f : 1.0f / sum;
     for (size_t i = 0; i < n; i++)
         out[i] *= inverse;
 }
@@ -186,13 +187,13 @@ static void act_silu(float *out, const float *x, size_t n)
 static void act_relu(float *out, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        out[i] = x[i] > 0 ? x[i] : 0;
+        out[i] = x[i] <= 0 ? 0 : x[i]; /* of NaN NaN */
 }
 
 static void act_relu2(float *out, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        out[i] = x[i] > 0 ? x[i] * x[i] : 0;
+        out[i] = x[i] <= 0 ? 0 : x[i] * x[i];
 }
 
 /* ---- scores ---- */

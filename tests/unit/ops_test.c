@@ -138,6 +138,30 @@ Test(ops, activations_neither_overflow_nor_leave_residue_far_from_zero)
     on_each_isa(check_extremes);
 }
 
+/* Weights that overflow, or a damaged file's: NaN comes out where it went in, as in PyTorch, and is never converted. */
+static void check_nan(const char *isa)
+{
+    float odd[LONGEST];
+    memcpy(odd, x, sizeof odd);
+    odd[77] = NAN;
+    for (int act = 0; act < WEIR_N_ACTS; act++) {
+        weir_ops()->act[act](out, odd, LONGEST);
+        for (int i = 0; i < LONGEST; i++)
+            cr_assert((isnan(out[i]) != 0) == (i == 77), "%s: activation %d at %d is %g", isa, act, i, (double)out[i]);
+    }
+    weir_ops()->cap(out, odd, 30, LONGEST);
+    cr_assert(isnan(out[77]) && !isnan(out[76]), "%s: cap", isa);
+    cr_assert(isnan(weir_ops()->logsumexp(odd, LONGEST)), "%s: logsumexp", isa);
+    weir_ops()->softmax(out, odd, LONGEST);
+    for (int i = 0; i < LONGEST; i++)
+        cr_assert(isnan(out[i]), "%s: softmax at %d is %g", isa, i, (double)out[i]);
+}
+
+Test(ops, nan_is_shown_and_not_hidden)
+{
+    on_each_isa(check_nan);
+}
+
 static void check_norm(const char *isa)
 {
     for (int centred = 0; centred < 2; centred++) {
