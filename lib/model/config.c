@@ -455,6 +455,8 @@ weir_status weir_config_from_json(struct weir_config *out, const struct weir_fam
 
 /* ---- GGUF ---- */
 
+enum { ARCHITECTURE_SIZE = 64 };
+
 static weir_status read_gguf_key(struct weir_config *config, const struct key *key, const struct weir_gguf *gguf,
                                  const char *architecture)
 {
@@ -486,14 +488,22 @@ static weir_status check_row_order(const struct weir_config *c, const struct wei
                      c->rotary_dims, c->d_head, family->gguf);
 }
 
+static weir_status read_architecture(char architecture[ARCHITECTURE_SIZE], const struct weir_gguf *gguf)
+{
+    char *text = NULL;
+    TRY(weir_gguf_text(gguf, "general.architecture", &text));
+    bool fits = text && strlen(text) < ARCHITECTURE_SIZE;
+    if (fits)
+        memcpy(architecture, text, strlen(text) + 1);
+    weir_free(text);
+    return fits ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: general.architecture is absent or too long", gguf->path);
+}
+
 weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_family **family,
                                   const struct weir_gguf *gguf)
 {
-    const struct weir_gguf_value *value = weir_gguf_find(gguf, "general.architecture");
-    char architecture[64];
-    if (!value || value->type != WEIR_GGUF_STRING)
-        return weir_fail(WEIR_E_INPUT, "%s: has no general.architecture", gguf->path);
-    snprintf(architecture, sizeof architecture, "%.*s", (int)(value->s.n < 63 ? value->s.n : 63), value->s.data);
+    char architecture[ARCHITECTURE_SIZE];
+    TRY(read_architecture(architecture, gguf));
     *family = weir_family_of_gguf(architecture);
     if (!*family)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: architecture \"%s\" is not a family that weir knows", gguf->path,

@@ -208,3 +208,13 @@ def test_rope_freqs_are_checked(tmp_path, x):
 def test_architectures_that_weir_does_not_know_are_named(tmp_path, architecture):
     code, line = refusal(tmp_path, "llama", lambda w, _: w.add_string("general.architecture", architecture))
     assert code == 4 and architecture in line
+
+
+@pytest.mark.parametrize("architecture", [b"ll\x80ma", b"llam\0", b"l" * 64])
+def test_architectures_that_are_no_names_are_refused(tmp_path, architecture):
+    """text=True in cache.weir: what is printed is UTF-8"""
+    stand_in = "x" * len(architecture)
+    gguf = gguf_make.convert(FIXTURES / "llama", tmp_path / "bad.gguf", lambda w, _: w.add_string("general.architecture", stand_in))
+    gguf.write_bytes(gguf.read_bytes().replace(stand_in.encode(), architecture, 1))
+    done = cache.weir("hooks", "-m", gguf, check=False)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1 and "general.architecture" in done.stderr
