@@ -37,7 +37,7 @@ struct weir_bpe_work {
     struct weir_text spelled; /* one character with prefix and suffix */
 };
 
-/* Room for n merges; the options are still to be set. */
+/* Room for n merges at first; the options are still to be set. */
 WEIR_CHECKED weir_status weir_bpe_open(struct weir_bpe *bpe, size_t n_merges);
 void weir_bpe_close(struct weir_bpe *bpe);
 /* The pair (left, right) becomes `id`; a pair that is there already gets the new rank. */

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A table is at most half full. */
@@ -120,4 +121,13 @@ weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *str
     TRY(weir_vocab_store(vocab, id, string, n));
     vocab->slots[at] = (struct weir_vocab_slot){hash, id};
     return 2 * vocab->n_tokens > vocab->mask + 1 ? make_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;
+}
+
+void weir_vocab_byte_tokens(const struct weir_vocab *vocab, int32_t ids[256])
+{
+    char text[8];
+    for (unsigned byte = 0; byte < 256; byte++) {
+        snprintf(text, sizeof text, "<0x%02X>", byte);
+        ids[byte] = weir_vocab_find(vocab, text, 6);
+    }
 }

@@ -34,6 +34,9 @@ int32_t weir_vocab_find(const struct weir_vocab *vocab, const char *string, size
 /* The string of `id`, NULL and 0 when it has none. */
 const char *weir_vocab_string(const struct weir_vocab *vocab, int32_t id, size_t *n);
 
+/* The ids of <0x00> to <0xFF>, -1 where there is none. */
+void weir_vocab_byte_tokens(const struct weir_vocab *vocab, int32_t ids[256]);
+
 uint64_t weir_hash_bytes(const char *bytes, size_t n);
 
 #endif

@@ -180,7 +180,7 @@ Test(tokenizer, serves_several_threads)
 Test(tokenizer, refuses_types_that_it_does_not_know_by_name)
 {
     static const char *const texts[][2] = {
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Nmt\"}}", "Nmt"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"BertNormalizer\"}}", "BertNormalizer"},
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}", "UnicodeScripts"},
         {"{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", "BertProcessing"},
         {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "WordPiece"},
