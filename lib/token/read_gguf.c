@@ -49,7 +49,8 @@ static weir_status read_id(const struct weir_gguf *gguf, const char *key, size_t
 
 /* ---- parts ----------------------------------------------------------------------------------------------------- */
 
-/* One token; control and user-defined ones are recognised in text. Of two tokens with one text the later counts. */
+/* One token; control and user-defined ones, and the unknown one, are recognised in text. Of two tokens with one text
+ * the later counts. */
 static weir_status read_token(struct weir_tokenizer *t, const struct weir_gguf *gguf, size_t id,
                               struct weir_gguf_string s, int64_t type)
 {
@@ -57,7 +58,7 @@ static weir_status read_token(struct weir_tokenizer *t, const struct weir_gguf *
     if (!weir_utf8_valid(s.data, s.n, &bad))
         return weir_fail(WEIR_E_INPUT, "%s: token %zu is not UTF-8", gguf->path, id);
     TRY(weir_in(weir_vocab_add(&t->vocab, (int32_t)id, s.data, s.n, true), gguf->path));
-    if ((type != TYPE_CONTROL && type != TYPE_USER) || s.n == 0)
+    if (s.n == 0 || (type != TYPE_CONTROL && type != TYPE_USER && type != TYPE_UNKNOWN))
         return WEIR_OK;
     return weir_added_add_text(&t->added, s.data, s.n, (int32_t)id, type != TYPE_USER);
 }

@@ -5,7 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { LONGEST = 256 }; /* longer tokens are runs of one character, made whole as added tokens */
+enum {
+    LONGEST = 256, /* longer tokens are runs of one character, made whole as added tokens */
+    BATCH = 4096,  /* cuts that are kept before they become merges */
+    AHEAD = 12
+};
 
 struct scored {
     double score;
@@ -85,13 +89,14 @@ static weir_status sort_tokens(struct scored **out, size_t *n, const struct weir
     return WEIR_OK;
 }
 
-/* The merges of the tokens of one score. */
+/* The cuts become merges, in their order. A table of many megabytes is slow to look into: so it is asked ahead. */
 static weir_status add_merges(struct weir_bpe *bpe, struct cuts *cuts, uint32_t *rank)
 {
-    if (cuts->n > 1)
-        qsort(cuts->cuts, cuts->n, sizeof *cuts->cuts, by_length);
-    for (size_t i = 0; i < cuts->n; i++)
+    for (size_t i = 0; i < cuts->n; i++) {
+        const struct cut *ahead = &cuts->cuts[i + AHEAD < cuts->n ? i + AHEAD : i];
+        weir_bpe_prefetch(bpe, ahead->left, ahead->right);
         TRY(weir_bpe_add(bpe, cuts->cuts[i].left, cuts->cuts[i].right, (*rank)++, cuts->cuts[i].id));
+    }
     cuts->n = 0;
     return WEIR_OK;
 }
@@ -105,10 +110,15 @@ weir_status weir_bpe_open_scored(struct weir_bpe *bpe, const struct weir_vocab *
     weir_status status;
     TRY_DONE(sort_tokens(&tokens, &n, vocab, scores));
     TRY_DONE(weir_bpe_open(bpe, 2 * n));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, group = 0; i < n; i++) {
         TRY_DONE(add_cuts(&cuts, vocab, tokens[i].id));
-        if (i + 1 == n || tokens[i + 1].score != tokens[i].score)
+        if (i + 1 < n && tokens[i + 1].score == tokens[i].score)
+            continue;
+        if (cuts.n > group + 1) /* those of one score */
+            qsort(cuts.cuts + group, cuts.n - group, sizeof *cuts.cuts, by_length);
+        if (cuts.n >= BATCH || i + 1 == n)
             TRY_DONE(add_merges(bpe, &cuts, &rank));
+        group = cuts.n;
     }
 done:
     weir_free(tokens);

@@ -156,32 +156,45 @@ static bool is_shown(const struct weir_tokenizer *t, size_t id)
     return id < t->shown.n_entries && t->shown.entries[id].present;
 }
 
-/* Of two with one id, a reserved token and the one that took its place, the later. */
-static weir_status show_added(struct weir_tokenizer *t)
+/* As the decoder has it, into `out`. */
+static weir_status show_one(const struct weir_tokenizer *t, struct weir_text *out, const char *string, size_t n)
+{
+    static const struct weir_text none;
+    if (t->spelling == WEIR_SPELLING_BYTES)
+        return show_byte_level(out, string, n);
+    if (t->spelling == WEIR_SPELLING_SPACES)
+        return show_spaces(out, string, n);
+    return show_end(out, string, n, t->spelling == WEIR_SPELLING_ENDS ? &t->bpe.suffix : &none);
+}
+
+/* Added tokens are as they are, but for spaces. Of two with one id, a reserved token and the one that took its place,
+   the later counts. */
+static weir_status show_added(struct weir_tokenizer *t, struct weir_text *text)
 {
     for (size_t i = t->added.n; i-- > 0;) {
         const struct weir_added_token *token = &t->added.tokens[i];
-        if (!is_shown(t, (size_t)token->id))
-            TRY(weir_vocab_store(&t->shown, token->id, token->content, token->n_content));
+        if (is_shown(t, (size_t)token->id))
+            continue;
+        text->n = 0;
+        if (t->spelling == WEIR_SPELLING_SPACES)
+            TRY(show_spaces(text, token->content, token->n_content));
+        else
+            TRY(weir_text_add(text, token->content, token->n_content));
+        TRY(weir_vocab_store(&t->shown, token->id, text->data, text->n));
     }
     return WEIR_OK;
 }
 
 static weir_status show_tokens(struct weir_tokenizer *t)
 {
-    struct weir_text text = {0}, none = {0};
-    weir_status status = WEIR_OK;
+    struct weir_text text = {0};
+    weir_status status;
+    TRY_DONE(show_added(t, &text));
     for (size_t i = 0, n; i < t->vocab.n_entries; i++) {
         const char *string = weir_vocab_string(&t->vocab, (int32_t)i, &n);
         if (!string || is_shown(t, i))
             continue;
-        if (t->spelling == WEIR_SPELLING_BYTES) {
-            TRY_DONE(show_byte_level(&text, string, n));
-        } else if (t->spelling == WEIR_SPELLING_SPACES) {
-            TRY_DONE(show_spaces(&text, string, n));
-        } else {
-            TRY_DONE(show_end(&text, string, n, t->spelling == WEIR_SPELLING_ENDS ? &t->bpe.suffix : &none));
-        }
+        TRY_DONE(show_one(t, &text, string, n));
         TRY_DONE(weir_vocab_store(&t->shown, (int32_t)i, text.data, text.n));
     }
 done:
@@ -196,7 +209,6 @@ weir_status weir_tokenizer_finish(struct weir_tokenizer *t)
     else
         weir_bpe_index(&t->bpe, &t->vocab);
     TRY(weir_added_index(&t->added, &t->normalizers));
-    TRY(show_added(t));
     TRY(show_tokens(t));
     t->size = t->shown.n_entries;
     return WEIR_OK;

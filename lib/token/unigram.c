@@ -31,7 +31,7 @@ static weir_status make_table(struct weir_unigram *u, size_t size)
 {
     struct weir_branch *old = u->branches, *branches;
     size_t n_old = old ? u->mask + 1 : 0;
-    TRY(weir_alloc(&branches, size, sizeof *branches));
+    TRY(weir_alloc_aligned(&branches, size, sizeof *branches));
     memset(branches, 0xff, size * sizeof *branches);
     u->branches = branches;
     u->mask = size - 1;

@@ -15,8 +15,9 @@ struct weir_vocab {
     size_t n_tokens; /* present ones */
     struct weir_vocab_slot {
         uint32_t hash;
-        int32_t id; /* -1: free */
-    } * slots;      /* [mask + 1]; NULL when nothing is to be searched */
+        int32_t id;     /* -1: free */
+        uint32_t at, n; /* as in the entry: a search that succeeds need not look there */
+    } * slots;          /* [mask + 1]; NULL when nothing is to be searched */
     size_t mask;
 };
 
