@@ -130,8 +130,10 @@ static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_g
     (void)types;
     TRY_DONE(weir_gguf_text(gguf, "tokenizer.ggml.pre", &name));
     const struct weir_gguf_pre *pre = weir_gguf_pre_find(name ? name : "default");
-    if (!pre)
-        TRY_DONE(weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, name));
+    if (!pre) {
+        status = weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, name);
+        goto done;
+    }
     TRY_DONE(read_merges(t, gguf));
     TRY_DONE(weir_read_stages(t, gguf->path, pre->normalizer, pre->pre_tokenizer));
     TRY_DONE(read_ends(t, gguf, pre->add_bos));

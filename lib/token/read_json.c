@@ -187,7 +187,7 @@ static weir_status read_added_token(struct weir_tokenizer *t, const cJSON *json,
 {
     struct weir_added_token token;
     const cJSON *id = weir_json_get(json, "id");
-    const char *content;
+    const char *content = "";
     TRY(read_added_fields(&token, &content, json, file));
     if (!cJSON_IsNumber(id))
         return weir_fail(WEIR_E_INPUT, "%s: the \"id\" of added token \"%.64s\" must be a number", file, content);
@@ -215,7 +215,7 @@ static weir_status read_added_tokens(struct weir_tokenizer *t, const cJSON *json
 static weir_status read_decoder_token(struct weir_tokenizer *t, const cJSON *json, const char *file)
 {
     struct weir_added_token token;
-    const char *content;
+    const char *content = "";
     char *end;
     TRY(read_added_fields(&token, &content, json, file));
     double id = strtod(json->string, &end);
