@@ -7,6 +7,7 @@ is the version of Python or PCRE2. So nothing here is looked up: every table is 
 
     python3 script/make_unicode.py > lib/token/unicode_tables.c
 """
+import struct
 import sys
 import unicodedata
 
@@ -60,6 +61,41 @@ def added_word():
 
 def added_space():
     return {c for c, e in beside_added(lstrip=True) if e.offsets and e.offsets[-1][0] == 0}
+
+
+def cut_by(pre_tokenizer):
+    """Code points that `pre_tokenizer` cuts off, or out, of a word."""
+    return {c for c in CODES if len(pre_tokenizer.pre_tokenize_str("a" + chr(c) + "a")) > 1}
+
+
+def removed_by(normalizer):
+    return {c for c in CODES if normalizer.normalize_str("a" + chr(c)) == "a"}
+
+
+def lowercase():
+    lower = normalizers.Lowercase().normalize_str
+    return {c: [ord(x) for x in lower(chr(c))] for c in CODES if lower(chr(c)) != chr(c)}
+
+
+def charsmap_of_any_byte():
+    """A Precompiled charsmap whose every key is one byte, and every value "X": it makes a cluster of less than six bytes
+    one X, so that clusters can be counted. (The map is a double-array trie, whose units are label, offset and leaf bit.)"""
+    units = [256 << 10] + [0] * 1023  # the root's children are at 256 ^ byte
+    for byte in range(1, 256):
+        units[256 ^ byte] = byte | 1 << 8 | ((256 ^ byte) ^ 512) << 10  # with a leaf, at 512
+    return struct.pack("<I1024I", 4096, *units) + b"X\0"
+
+
+def clusters():
+    """The classes that decide about clusters of less than six bytes: what joins the one before, what the one behind, and
+    what nothing joins."""
+    x = normalizers.Precompiled(charsmap_of_any_byte()).normalize_str
+    size = lambda c: len(chr(c).encode())
+    extends = {c for c in CODES if c and x("a" + chr(c)) == "X"}
+    prepends = {c for c in CODES if c and x(chr(c) + "a") == "X"}
+    alone = {c for c in CODES if size(c) < 4 and c and x(chr(c) + "\u0301") == "XX"}
+    # longer ones are clusters of six bytes with anything; a map does nothing to those
+    return extends, prepends, alone | {0} | {c for c in regex_class(r"\p{Cf}") - extends - prepends if size(c) == 4}
 
 
 def ranges(codes):
@@ -141,7 +177,7 @@ def print_classes(classes):
     print("};\nconst size_t weir_n_unicode_classes = sizeof weir_unicode_classes / sizeof weir_unicode_classes[0];\n")
 
 
-def print_decompositions(canonical, compatible):
+def print_decompositions(**tables):
     data, where = [], {}
 
     def place(codes):
@@ -151,7 +187,7 @@ def print_decompositions(canonical, compatible):
             data.extend(codes)
         return where[key]
 
-    for name, table in (("canonical", canonical), ("compatible", compatible)):
+    for name, table in tables.items():
         print(f"const struct weir_decomposition weir_{name}[] = {{")
         rows([(c, place(t), len(t)) for c, t in sorted(table.items())], lambda c, a, n: f"{{0x{c:x}, {a}, {n}}},", 6)
         print(f"}};\nconst size_t weir_n_{name} = sizeof weir_{name} / sizeof weir_{name}[0];\n")
@@ -185,13 +221,18 @@ def main():
     assert bare_word | regex_class(r"\W") == everything
     classes += [("bare word", bare_word)]
     classes += [("rust numeric", numeric()), ("rust word", added_word()), ("rust space", added_space())]
+    classes += [("bert punctuation", cut_by(pre_tokenizers.Punctuation())),
+                ("combining mark", removed_by(normalizers.StripAccents()))]
+    assert by_name["posix space"] == removed_by(normalizers.Strip()) == cut_by(pre_tokenizers.WhitespaceSplit())
+    classes += zip(("cluster extend", "cluster prepend", "cluster alone"), clusters())
+    classes += [("pictograph", regex_class(r"\p{Extended_Pictographic}"))]
     canonical, compatible = decompositions("NFD"), decompositions("NFKD")
     compatible = {c: t for c, t in compatible.items() if canonical.get(c) != t}
 
     print(f"/* Made by script/make_unicode.py from tokenizers {tokenizers.__version__}; do not edit. */")
     print('/* clang-format off */\n#include "token/unicode_tables.h"\n')
     print_classes(classes)
-    print_decompositions(canonical, compatible)
+    print_decompositions(canonical=canonical, compatible=compatible, lower=lowercase())
     print_marks(combining_classes(canonical))
     print("const struct weir_composition weir_compositions[] = {")
     rows(compositions(), lambda a, b, c: f"{{0x{a:x}, 0x{b:x}, 0x{c:x}}},", 5)

@@ -35,6 +35,15 @@ done:
     return status;
 }
 
+weir_status weir_added_add_text(struct weir_added *added, const char *text, size_t n, int32_t id, bool special)
+{
+    struct weir_added_token token = {.id = id, .n_content = n, .special = special};
+    TRY(weir_copy_bytes(&token.content, text, n));
+    weir_status status = weir_added_add(added, &token);
+    weir_free(token.content);
+    return status;
+}
+
 const struct weir_added_token *weir_added_find(const struct weir_added *added, const char *content, size_t n)
 {
     int32_t at = added->by_content.slots ? weir_vocab_find(&added->by_content, content, n) : -1;

@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const uint64_t FREE = UINT64_MAX;
@@ -12,25 +11,43 @@ static uint64_t pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-static size_t slot_of(const struct weir_bpe *bpe, uint64_t pair)
+static size_t first_slot(const struct weir_bpe *bpe, uint64_t pair)
 {
     uint64_t hash = pair * 0x9e3779b97f4a7c15u;
-    size_t at = (size_t)(hash >> 32 ^ hash >> 15) & bpe->mask;
+    return (size_t)(hash >> 32 ^ hash >> 15) & bpe->mask;
+}
+
+static size_t slot_of(const struct weir_bpe *bpe, uint64_t pair)
+{
+    size_t at = first_slot(bpe, pair);
     while (bpe->merges[at].pair != pair && bpe->merges[at].pair != FREE)
         at = (at + 1) & bpe->mask;
     return at;
+}
+
+/* A table of `size` slots, a power of two, with the merges that there are; at most three quarters are full. */
+static weir_status make_table(struct weir_bpe *bpe, size_t size)
+{
+    struct weir_merge *old = bpe->merges, *merges;
+    size_t n_old = old ? bpe->mask + 1 : 0;
+    TRY(weir_alloc_aligned(&merges, size, sizeof *merges));
+    memset(merges, 0xff, size * sizeof *merges);
+    bpe->merges = merges;
+    bpe->mask = size - 1;
+    for (size_t i = 0; i < n_old; i++)
+        if (old[i].pair != FREE)
+            bpe->merges[slot_of(bpe, old[i].pair)] = old[i];
+    weir_free(old);
+    return WEIR_OK;
 }
 
 weir_status weir_bpe_open(struct weir_bpe *bpe, size_t n_merges)
 {
     size_t size = 64;
     *bpe = (struct weir_bpe){.unknown = -1};
-    while (size < 2 * n_merges)
+    while (3 * size < 4 * n_merges)
         size *= 2;
-    TRY(weir_alloc(&bpe->merges, size, sizeof *bpe->merges));
-    memset(bpe->merges, 0xff, size * sizeof *bpe->merges);
-    bpe->mask = size - 1;
-    return WEIR_OK;
+    return make_table(bpe, size);
 }
 
 void weir_bpe_close(struct weir_bpe *bpe)
@@ -43,11 +60,17 @@ void weir_bpe_close(struct weir_bpe *bpe)
 
 weir_status weir_bpe_add(struct weir_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
+    if (4 * (bpe->n_merges + 1) > 3 * (bpe->mask + 1))
+        TRY(make_table(bpe, 2 * (bpe->mask + 1)));
     size_t at = slot_of(bpe, pair_of(left, right));
-    if (bpe->merges[at].pair == FREE && 2 * ++bpe->n_merges > bpe->mask + 1)
-        return weir_fail(WEIR_E_INPUT, "more merges than were announced");
+    bpe->n_merges += bpe->merges[at].pair == FREE;
     bpe->merges[at] = (struct weir_merge){pair_of(left, right), rank, id};
     return WEIR_OK;
+}
+
+void weir_bpe_prefetch(const struct weir_bpe *bpe, int32_t left, int32_t right)
+{
+    __builtin_prefetch(&bpe->merges[first_slot(bpe, pair_of(left, right))]);
 }
 
 void weir_bpe_index(struct weir_bpe *bpe, const struct weir_vocab *vocab)
@@ -55,10 +78,7 @@ void weir_bpe_index(struct weir_bpe *bpe, const struct weir_vocab *vocab)
     char text[8];
     for (uint32_t c = 0; c < WEIR_BPE_DIRECT; c++)
         bpe->direct[c] = weir_vocab_find(vocab, text, weir_utf8_encode(text, c));
-    for (unsigned b = 0; b < 256; b++) {
-        snprintf(text, sizeof text, "<0x%02X>", b);
-        bpe->bytes[b] = weir_vocab_find(vocab, text, 6);
-    }
+    weir_vocab_byte_tokens(vocab, bpe->bytes);
 }
 
 static weir_status add_symbol(struct weir_bpe_work *work, int32_t id)

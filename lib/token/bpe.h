@@ -37,11 +37,13 @@ struct weir_bpe_work {
     struct weir_text spelled; /* one character with prefix and suffix */
 };
 
-/* Room for n merges; the options are still to be set. */
+/* Room for n merges at first; the options are still to be set. */
 WEIR_CHECKED weir_status weir_bpe_open(struct weir_bpe *bpe, size_t n_merges);
 void weir_bpe_close(struct weir_bpe *bpe);
 /* The pair (left, right) becomes `id`; a pair that is there already gets the new rank. */
 WEIR_CHECKED weir_status weir_bpe_add(struct weir_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t id);
+/* Asks the memory for what weir_bpe_add with these two will look at. */
+void weir_bpe_prefetch(const struct weir_bpe *bpe, int32_t left, int32_t right);
 /* Prepares what encode looks up; after the last add, with the options set. */
 void weir_bpe_index(struct weir_bpe *bpe, const struct weir_vocab *vocab);
 

@@ -1,35 +1,41 @@
-/* The inside of a tokenizer, and what its three readers (tokenizer.json, GPT-2 files, GGUF) share. */
+/* The inside of a tokenizer, and what its readers (tokenizer.json, GPT-2's two files, tokenizer.model, GGUF) share. */
 #ifndef WEIR_TOKEN_PIPELINE_H
 #define WEIR_TOKEN_PIPELINE_H
 
 #include "token/added.h"
 #include "token/bpe.h"
+#include "token/ids.h"
 #include "token/stages.h"
 #include "token/tokenizer.h"
+#include "token/unigram.h"
 #include "token/vocab.h"
 
-/* Token ids that grow. */
-struct weir_ids {
-    int32_t *ids; /* [n] */
-    size_t n, capacity;
-};
+/* What SentencePiece writes for a space, and the normalizers that put it there (and, with the prefix, in front). */
+#define WEIR_SPACE_MARK "\xe2\x96\x81"
+#define WEIR_MARKS      "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" WEIR_SPACE_MARK "\"}"
+#define WEIR_MARKS_WITH_PREFIX                                                                                         \
+    "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"" WEIR_SPACE_MARK "\"}," WEIR_MARKS   \
+    "]}"
 
-WEIR_CHECKED weir_status weir_ids_add(struct weir_ids *ids, int32_t id);
+enum weir_token_model { WEIR_MODEL_BPE, WEIR_MODEL_UNIGRAM };
 
 /* How token strings are turned back into bytes. */
 enum weir_spelling {
-    WEIR_SPELLING_PLAIN, /* as they are */
-    WEIR_SPELLING_BYTES, /* byte-level letters */
-    WEIR_SPELLING_SPACES /* U+2581 is a space, <0xNN> a byte */
+    WEIR_SPELLING_PLAIN,  /* as they are */
+    WEIR_SPELLING_BYTES,  /* byte-level letters */
+    WEIR_SPELLING_SPACES, /* U+2581 is a space, <0xNN> a byte */
+    WEIR_SPELLING_ENDS    /* end_of_word_suffix is a space */
 };
 
 struct weir_tokenizer {
     struct weir_vocab vocab;
     struct weir_added added;
     struct weir_stages normalizers, pre_tokenizers;
-    struct weir_bpe bpe;
+    enum weir_token_model model;
+    struct weir_bpe bpe; /* one of these two */
+    struct weir_unigram unigram;
     struct weir_ids front, back; /* what the post-processor puts around the text */
-    int32_t bos;                 /* -1: it has none */
+    int32_t bos, eos;            /* -1: it has none, or the file does not say */
     enum weir_spelling spelling;
     struct weir_vocab shown; /* bytes of every token, by id */
     int32_t last_merged;     /* while reading: what the merge before made */
@@ -49,6 +55,17 @@ WEIR_CHECKED weir_status weir_add_merge_line(struct weir_tokenizer *t, const cha
 int32_t weir_token_id(const struct weir_tokenizer *t, const char *string, size_t n);
 /* When all is read: indexes for encode, and what weir_tokenizer_bytes shows. */
 WEIR_CHECKED weir_status weir_tokenizer_finish(struct weir_tokenizer *t);
+
+/* Stages written in the language of tokenizer.json, for files that say them by a name. NULL adds none. */
+WEIR_CHECKED weir_status weir_read_stages(struct weir_tokenizer *t, const char *file, const char *normalizer,
+                                          const char *pre_tokenizer);
+/* "added_tokens_decoder" of tokenizer_config.json, added tokens by id; NULL, or one without it, adds none. */
+WEIR_CHECKED weir_status weir_read_added_decoder(struct weir_tokenizer *t, const cJSON *config, const char *file);
+/* A tokenizer.model (SentencePiece) of n bytes. `config`: the tokenizer_config.json beside it, or NULL. It may say
+   "legacy": false, as to LlamaConverter of transformers: then only the first of the texts between special tokens has a
+   space put in front. */
+WEIR_CHECKED weir_status weir_tokenizer_from_sentencepiece(struct weir_tokenizer **out, const void *bytes, size_t n,
+                                                           const char *file, const cJSON *config);
 
 /* The whole of a parsed tokenizer.json; `json` stays the caller's. */
 WEIR_CHECKED weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *json, const char *file);

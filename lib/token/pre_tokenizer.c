@@ -91,17 +91,20 @@ static weir_status cut_byte_level(const struct weir_stage *stage, struct weir_wo
     return spell_bytes(words);
 }
 
+/* Of Split, which must say it, or of Punctuation: Isolated when it does not. */
 static weir_status read_behavior(struct weir_stage *stage, const cJSON *json, const char *file)
 {
     static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
-    const char *name;
-    TRY(weir_read_string(json, file, "behavior", &name));
+    const char *name = stage->regex ? NULL : "Isolated";
+    TRY(weir_json_string(json, file, "behavior", &name));
+    if (!name)
+        return weir_fail(WEIR_E_INPUT, "%s: Split: \"behavior\" is missing", file);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], name) == 0) {
             stage->behavior = (enum weir_behavior)i;
             return WEIR_OK;
         }
-    return weir_fail(WEIR_E_UNSUPPORTED, "%s: Split: behavior \"%s\" is not supported", file, name);
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: %s: behavior \"%s\" is not supported", file, stage->type->name, name);
 }
 
 static weir_status read_split(struct weir_stage *stage, const cJSON *json, const char *file)
@@ -125,18 +128,75 @@ static weir_status read_digits(struct weir_stage *stage, const cJSON *json, cons
     return WEIR_OK;
 }
 
-static bool is_numeric(const void *class, uint32_t code)
+static bool is_in_class(const void *class, uint32_t code)
 {
-    if (code < 0x80)
-        return code >= '0' && code <= '9';
     return weir_unicode_has(class, code);
+}
+
+static weir_status cut_at_class(struct weir_words *words, const char *class, enum weir_behavior behavior)
+{
+    const struct weir_unicode_class *with = weir_unicode_find(class, strlen(class));
+    return weir_words_split(words, &(struct weir_cutter){.is_match = is_in_class, .with = with, .behavior = behavior});
 }
 
 static weir_status cut_digits(const struct weir_stage *stage, struct weir_words *words)
 {
-    return weir_words_split(words, &(struct weir_cutter){.is_match = is_numeric,
-                                                         .with = weir_unicode_find("rust numeric", 12),
-                                                         .behavior = stage->behavior});
+    return cut_at_class(words, "rust numeric", stage->behavior);
+}
+
+static weir_status cut_punctuation(const struct weir_stage *stage, struct weir_words *words)
+{
+    return cut_at_class(words, "bert punctuation", stage->behavior);
+}
+
+static weir_status cut_whitespace_split(const struct weir_stage *stage, struct weir_words *words)
+{
+    (void)stage;
+    return cut_at_class(words, "posix space", WEIR_REMOVED);
+}
+
+/* Runs of letters and digits, and runs of what is neither those nor space. */
+static weir_status cut_whitespace(const struct weir_stage *stage, struct weir_words *words)
+{
+    (void)stage;
+    TRY(cut_at_class(words, "rust space", WEIR_REMOVED));
+    return cut_at_class(words, "rust word", WEIR_CONTIGUOUS);
+}
+
+static weir_status cut_bert(const struct weir_stage *stage, struct weir_words *words)
+{
+    TRY(cut_whitespace_split(stage, words));
+    return cut_at_class(words, "bert punctuation", WEIR_ISOLATED);
+}
+
+/* A member that must be one character. */
+static weir_status read_character(struct weir_stage *stage, const cJSON *json, const char *file, const char *key)
+{
+    const char *text;
+    size_t length = 0;
+    TRY(weir_read_string(json, file, key, &text));
+    if (*text)
+        weir_utf8_decode(text, &length);
+    if (length == 0 || text[length])
+        return weir_fail(WEIR_E_INPUT, "%s: %s: \"%s\" must be one character", file, stage->type->name, key);
+    return weir_text_add(&stage->string, text, length);
+}
+
+static bool is_the_character(const void *stage, uint32_t code)
+{
+    size_t length;
+    return code == weir_utf8_decode(((const struct weir_stage *)stage)->string.data, &length);
+}
+
+static weir_status read_delimiter(struct weir_stage *stage, const cJSON *json, const char *file)
+{
+    return read_character(stage, json, file, "delimiter");
+}
+
+static weir_status cut_at_delimiter(const struct weir_stage *stage, struct weir_words *words)
+{
+    return weir_words_split(
+        words, &(struct weir_cutter){.is_match = is_the_character, .with = stage, .behavior = WEIR_REMOVED});
 }
 
 static weir_status read_prepend_scheme(struct weir_stage *stage, const cJSON *json, const char *file)
@@ -163,15 +223,8 @@ static weir_status read_prepend_scheme(struct weir_stage *stage, const cJSON *js
 
 static weir_status read_metaspace(struct weir_stage *stage, const cJSON *json, const char *file)
 {
-    const char *replacement;
-    size_t length = 0;
     stage->split = true;
-    TRY(weir_read_string(json, file, "replacement", &replacement));
-    if (*replacement)
-        weir_utf8_decode(replacement, &length);
-    if (length == 0 || replacement[length])
-        return weir_fail(WEIR_E_INPUT, "%s: Metaspace: \"replacement\" must be one character", file);
-    TRY(weir_text_add(&stage->string, replacement, length));
+    TRY(read_character(stage, json, file, "replacement"));
     TRY(weir_json_bool(json, file, "split", &stage->split));
     return read_prepend_scheme(stage, json, file);
 }
@@ -208,12 +261,6 @@ static weir_status replace_spaces(const struct weir_stage *stage, struct weir_wo
     return WEIR_OK;
 }
 
-static bool is_metaspace(const void *stage, uint32_t code)
-{
-    size_t length;
-    return code == weir_utf8_decode(((const struct weir_stage *)stage)->string.data, &length);
-}
-
 static weir_status cut_metaspace(const struct weir_stage *stage, struct weir_words *words)
 {
     TRY(replace_spaces(stage, words));
@@ -221,14 +268,19 @@ static weir_status cut_metaspace(const struct weir_stage *stage, struct weir_wor
     if (!stage->split)
         return WEIR_OK;
     return weir_words_split(
-        words, &(struct weir_cutter){.is_match = is_metaspace, .with = stage, .behavior = WEIR_MERGED_WITH_NEXT});
+        words, &(struct weir_cutter){.is_match = is_the_character, .with = stage, .behavior = WEIR_MERGED_WITH_NEXT});
 }
 
 static const struct weir_stage_type types[] = {
-    {"ByteLevel", read_byte_level, NULL, cut_byte_level},
-    {"Split", read_split, NULL, cut_split},
-    {"Digits", read_digits, NULL, cut_digits},
-    {"Metaspace", read_metaspace, NULL, cut_metaspace},
+    {.name = "ByteLevel", .read = read_byte_level, .cut = cut_byte_level},
+    {.name = "Split", .read = read_split, .cut = cut_split},
+    {.name = "Digits", .read = read_digits, .cut = cut_digits},
+    {.name = "Metaspace", .read = read_metaspace, .cut = cut_metaspace},
+    {.name = "Punctuation", .read = read_behavior, .cut = cut_punctuation},
+    {.name = "Whitespace", .cut = cut_whitespace},
+    {.name = "WhitespaceSplit", .cut = cut_whitespace_split},
+    {.name = "BertPreTokenizer", .cut = cut_bert},
+    {.name = "CharDelimiterSplit", .read = read_delimiter, .cut = cut_at_delimiter},
 };
 
 weir_status weir_pre_tokenizers_read(struct weir_stages *stages, const cJSON *json, const char *file)

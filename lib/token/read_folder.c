@@ -1,4 +1,5 @@
-/* Hugging Face folders: which files there are, GPT-2's pair of files, and what the configuration says about BOS. */
+/* Hugging Face folders: which files there are, GPT-2's pair of files, and what the configuration says about BOS and
+   added tokens. */
 #include "token/pipeline.h"
 
 #include "base/alloc.h"
@@ -50,16 +51,18 @@ static const char *special_text(const cJSON *json, const char *key)
     return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-/* `kind` is "bos" or "eos". -1 when there is none: a null in tokenizer_config.json says so too. */
+/* `kind` is "bos" or "eos"; *id stays as it is where nothing says what it is. A null in tokenizer_config.json says that
+   there is none: -1. */
 static weir_status special_id(const struct folder *f, const struct weir_tokenizer *t, const char *kind, int32_t *id)
 {
     char token[16], number[16];
     snprintf(token, sizeof token, "%s_token", kind);
     snprintf(number, sizeof number, "%s_token_id", kind);
-    *id = -1;
     const char *text = special_text(f->config, token);
-    if (!text && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(f->config, token)))
+    if (!text && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(f->config, token))) {
+        *id = -1;
         return WEIR_OK;
+    }
     if (!text)
         text = special_text(f->special, token);
     if (text) {
@@ -86,9 +89,8 @@ static weir_status set_one(struct weir_ids *ids, bool wanted, int32_t id)
 static weir_status apply_config(const struct folder *f, struct weir_tokenizer *t)
 {
     bool add_bos = false, add_eos = false;
-    int32_t eos;
     TRY(special_id(f, t, "bos", &t->bos));
-    TRY(special_id(f, t, "eos", &eos));
+    TRY(special_id(f, t, "eos", &t->eos));
     if (t->bos < 0 && t->front.n > 0)
         t->bos = t->front.ids[0];
     if (!weir_json_get(f->config, "add_bos_token") && !weir_json_get(f->config, "add_eos_token"))
@@ -96,7 +98,7 @@ static weir_status apply_config(const struct folder *f, struct weir_tokenizer *t
     TRY(weir_json_bool(f->config, f->config_path, "add_bos_token", &add_bos));
     TRY(weir_json_bool(f->config, f->config_path, "add_eos_token", &add_eos));
     TRY(set_one(&t->front, add_bos, t->bos));
-    return set_one(&t->back, add_eos, eos);
+    return set_one(&t->back, add_eos, t->eos);
 }
 
 /* ---- vocab.json and merges.txt --------------------------------------------------------------------------------- */
@@ -162,6 +164,9 @@ static weir_status as_tokenizer_json(cJSON **out, cJSON *vocab, const struct wei
         !cJSON_AddBoolToObject(stage, "add_prefix_space", prefix_space))
         return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
     TRY(add_merge_lines(merges, map));
+    cJSON *added = cJSON_GetObjectItemCaseSensitive(f->config, "added_tokens_decoder");
+    if (added && !cJSON_AddItemReferenceToObject(json, "added_tokens_decoder", added))
+        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
     return add_special_tokens(json, f, vocab);
 }
 
@@ -182,28 +187,61 @@ done:
     return status;
 }
 
-static weir_status read_any(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+/* ---- the three kinds of folder: *out stays NULL, with WEIR_OK, where it is not that kind ----------------------- */
+
+static weir_status from_tokenizer_json(struct weir_tokenizer **out, const char *folder, const struct folder *f)
 {
-    char *path = NULL, *vocab_path = NULL, *merges_path = NULL;
-    cJSON *json = NULL, *vocab = NULL;
+    char *path = NULL;
+    cJSON *json = NULL;
     weir_status status;
+    (void)f;
     TRY_DONE(read_file(&json, &path, folder, "tokenizer.json"));
-    if (json) {
+    if (json)
         TRY_DONE(weir_tokenizer_from_json(out, json, path));
-        goto done;
-    }
-    TRY_DONE(weir_format(&merges_path, "%s/merges.txt", folder));
-    if (access(merges_path, F_OK) != 0)
-        goto done;
-    TRY_DONE(read_file(&vocab, &vocab_path, folder, "vocab.json"));
-    if (vocab)
-        TRY_DONE(from_pair(out, vocab, vocab_path, merges_path, f));
 done:
     cJSON_Delete(json);
     weir_free(path);
+    return status;
+}
+
+static weir_status from_vocab_and_merges(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+{
+    char *vocab_path = NULL, *merges_path = NULL;
+    cJSON *vocab = NULL;
+    weir_status status;
+    TRY_DONE(weir_format(&merges_path, "%s/merges.txt", folder));
+    if (access(merges_path, F_OK) == 0)
+        TRY_DONE(read_file(&vocab, &vocab_path, folder, "vocab.json"));
+    if (vocab)
+        TRY_DONE(from_pair(out, vocab, vocab_path, merges_path, f));
+done:
     weir_free(vocab_path);
     weir_free(merges_path);
     return status;
+}
+
+static weir_status from_tokenizer_model(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+{
+    char *path = NULL;
+    struct weir_map *map = NULL;
+    weir_status status;
+    TRY_DONE(weir_format(&path, "%s/tokenizer.model", folder));
+    if (access(path, F_OK) != 0)
+        goto done;
+    TRY_DONE(weir_map_open(&map, path));
+    TRY_DONE(weir_tokenizer_from_sentencepiece(out, map->data, map->size, path, f->config));
+done:
+    weir_map_close(map);
+    weir_free(path);
+    return status;
+}
+
+static weir_status read_any(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+{
+    TRY(from_tokenizer_json(out, folder, f));
+    if (!*out)
+        TRY(from_vocab_and_merges(out, folder, f));
+    return *out ? WEIR_OK : from_tokenizer_model(out, folder, f);
 }
 
 weir_status weir_tokenizer_from_folder(struct weir_tokenizer **out, const char *folder)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static weir_status read_vocab(struct weir_tokenizer *t, const cJSON *vocab, const char *file)
@@ -90,14 +91,53 @@ static weir_status read_bpe(struct weir_tokenizer *t, const cJSON *model, const 
     return read_merges(t, merges, file);
 }
 
+/* "vocab": [["token", score], ...], the place being the id. */
+static weir_status read_scored_token(struct weir_tokenizer *t, const cJSON *entry, int32_t id, const char *file)
+{
+    const cJSON *token = cJSON_IsArray(entry) ? entry->child : NULL, *score = token ? token->next : NULL;
+    if (!score || !cJSON_IsString(token) || !cJSON_IsNumber(score) || score->next)
+        return weir_fail(WEIR_E_INPUT, "%s: entry %d of the model's \"vocab\" must be a token and its score", file, id);
+    t->unigram.scores[id] = score->valuedouble;
+    return weir_in(weir_vocab_add(&t->vocab, id, token->valuestring, strlen(token->valuestring), true), file);
+}
+
+static weir_status read_unigram_options(struct weir_tokenizer *t, const cJSON *model, const char *file)
+{
+    int64_t unknown = -1;
+    double alpha = 0;
+    TRY(weir_json_number(model, file, "alpha", &alpha));
+    if (alpha != 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: Unigram with alpha is not supported: ids would be random", file);
+    TRY(weir_json_int(model, file, "unk_id", 0, (int64_t)t->vocab.n_entries - 1, &unknown));
+    t->unigram.unknown = (int32_t)unknown;
+    return weir_json_bool(model, file, "byte_fallback", &t->unigram.byte_fallback);
+}
+
+static weir_status read_unigram(struct weir_tokenizer *t, const cJSON *model, const char *file)
+{
+    const cJSON *vocab = weir_json_get(model, "vocab"), *entry;
+    int32_t id = 0;
+    if (!cJSON_IsArray(vocab))
+        return weir_fail(WEIR_E_INPUT, "%s: the \"vocab\" of a Unigram model must be an array", file);
+    size_t n = (size_t)cJSON_GetArraySize(vocab);
+    t->model = WEIR_MODEL_UNIGRAM;
+    TRY(weir_vocab_open(&t->vocab, n));
+    TRY(weir_alloc(&t->unigram.scores, n, sizeof *t->unigram.scores));
+    cJSON_ArrayForEach(entry, vocab)
+    {
+        TRY(read_scored_token(t, entry, id++, file));
+    }
+    return read_unigram_options(t, model, file);
+}
+
 static const struct {
     const char *type;
     weir_status (*read)(struct weir_tokenizer *t, const cJSON *model, const char *file);
-} models[] = {{"BPE", read_bpe}};
+} models[] = {{"BPE", read_bpe}, {"Unigram", read_unigram}};
 
 static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, const char *file)
 {
-    const char *type = "BPE"; /* old files leave it out */
+    const char *type = cJSON_IsArray(weir_json_get(model, "vocab")) ? "Unigram" : "BPE"; /* old files leave it out */
     if (!cJSON_IsObject(model))
         return weir_fail(WEIR_E_INPUT, "%s: \"model\" must be an object", file);
     TRY(weir_json_string(model, file, "type", &type));
@@ -111,37 +151,48 @@ static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, cons
 
 /* As tokenizers numbers them, whatever "id" says: a string that the vocabulary has keeps that id, others follow the
    vocabulary in their order. */
-static weir_status add_token(struct weir_tokenizer *t, struct weir_added_token *token, double id, int32_t *next,
-                             const char *file)
+static weir_status add_token(struct weir_tokenizer *t, struct weir_added_token *token, const char *content,
+                             int32_t *next, const char *file)
 {
-    TRY(weir_check_id(file, id, t->vocab.n_tokens + t->added.n));
-    token->id = weir_token_id(t, token->content, token->n_content);
+    if (token->n_content == 0)
+        return WEIR_OK;
+    token->id = weir_token_id(t, content, token->n_content);
     if (token->id < 0)
         token->id = (*next)++;
-    return weir_in(weir_added_add(&t->added, token), file);
+    TRY(weir_copy_bytes(&token->content, content, token->n_content));
+    weir_status status = weir_in(weir_added_add(&t->added, token), file);
+    weir_free(token->content);
+    return status;
+}
+
+/* All but the id. The content stays the JSON's; NULL when it is empty, which stands for nothing. */
+static weir_status read_added_fields(struct weir_added_token *token, const char **content, const cJSON *json,
+                                     const char *file)
+{
+    *token = (struct weir_added_token){0};
+    if (!cJSON_IsObject(json))
+        return weir_fail(WEIR_E_INPUT, "%s: an added token must be an object", file);
+    TRY(weir_read_string(json, file, "content", content));
+    TRY(weir_json_bool(json, file, "special", &token->special));
+    token->normalized = !token->special;
+    TRY(weir_json_bool(json, file, "normalized", &token->normalized));
+    TRY(weir_json_bool(json, file, "single_word", &token->single_word));
+    TRY(weir_json_bool(json, file, "lstrip", &token->lstrip));
+    TRY(weir_json_bool(json, file, "rstrip", &token->rstrip));
+    token->n_content = strlen(*content);
+    return WEIR_OK;
 }
 
 static weir_status read_added_token(struct weir_tokenizer *t, const cJSON *json, int32_t *next, const char *file)
 {
-    struct weir_added_token token = {0};
+    struct weir_added_token token;
     const cJSON *id = weir_json_get(json, "id");
-    const char *content = NULL;
-    if (!cJSON_IsObject(json) || !cJSON_IsNumber(id))
-        return weir_fail(WEIR_E_INPUT, "%s: an added token must be an object with a number \"id\"", file);
-    TRY(weir_read_string(json, file, "content", &content));
-    TRY(weir_json_bool(json, file, "special", &token.special));
-    token.normalized = !token.special;
-    TRY(weir_json_bool(json, file, "normalized", &token.normalized));
-    TRY(weir_json_bool(json, file, "single_word", &token.single_word));
-    TRY(weir_json_bool(json, file, "lstrip", &token.lstrip));
-    TRY(weir_json_bool(json, file, "rstrip", &token.rstrip));
-    if (!*content)
-        return WEIR_OK;
-    TRY(weir_copy_bytes(&token.content, content, strlen(content)));
-    token.n_content = strlen(content);
-    weir_status status = add_token(t, &token, id->valuedouble, next, file);
-    weir_free(token.content);
-    return status;
+    const char *content = "";
+    TRY(read_added_fields(&token, &content, json, file));
+    if (!cJSON_IsNumber(id))
+        return weir_fail(WEIR_E_INPUT, "%s: the \"id\" of added token \"%.64s\" must be a number", file, content);
+    TRY(weir_check_id(file, id->valuedouble, t->vocab.n_tokens + t->added.n));
+    return add_token(t, &token, content, next, file);
 }
 
 static weir_status read_added_tokens(struct weir_tokenizer *t, const cJSON *json, const char *file)
@@ -155,6 +206,36 @@ static weir_status read_added_tokens(struct weir_tokenizer *t, const cJSON *json
     cJSON_ArrayForEach(token, json)
     {
         TRY(read_added_token(t, token, &next, file));
+    }
+    return WEIR_OK;
+}
+
+/* An id that the vocabulary does not know its string by is the key's: it follows the vocabulary, or takes the place of
+   a token that was reserved. */
+static weir_status read_decoder_token(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    struct weir_added_token token;
+    const char *content = "";
+    char *end;
+    TRY(read_added_fields(&token, &content, json, file));
+    double id = strtod(json->string, &end);
+    if (*json->string == '\0' || *end != '\0')
+        return weir_fail(WEIR_E_INPUT, "%s: added_tokens_decoder: \"%.64s\" is no id", file, json->string);
+    TRY(weir_check_id(file, id, t->vocab.n_tokens + t->added.n));
+    int32_t wanted = (int32_t)id;
+    return add_token(t, &token, content, &wanted, file);
+}
+
+weir_status weir_read_added_decoder(struct weir_tokenizer *t, const cJSON *config, const char *file)
+{
+    const cJSON *tokens = weir_json_get(config, "added_tokens_decoder"), *token;
+    if (!tokens)
+        return WEIR_OK;
+    if (!cJSON_IsObject(tokens))
+        return weir_fail(WEIR_E_INPUT, "%s: \"added_tokens_decoder\" must be an object", file);
+    cJSON_ArrayForEach(token, tokens)
+    {
+        TRY(read_decoder_token(t, token, file));
     }
     return WEIR_OK;
 }
@@ -249,20 +330,84 @@ static weir_status read_post_processors(struct weir_tokenizer *t, const cJSON *j
     return WEIR_OK;
 }
 
+weir_status weir_read_stages(struct weir_tokenizer *t, const char *file, const char *normalizer,
+                             const char *pre_tokenizer)
+{
+    cJSON *first = NULL, *second = NULL;
+    weir_status status = WEIR_OK;
+    if (normalizer)
+        TRY_DONE(weir_json_parse(&first, file, normalizer, strlen(normalizer)));
+    if (pre_tokenizer)
+        TRY_DONE(weir_json_parse(&second, file, pre_tokenizer, strlen(pre_tokenizer)));
+    TRY_DONE(weir_normalizers_read(&t->normalizers, first, file));
+    TRY_DONE(weir_pre_tokenizers_read(&t->pre_tokenizers, second, file));
+done:
+    cJSON_Delete(first);
+    cJSON_Delete(second);
+    return status;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-/* Decoders say how token strings read: "ByteLevel", or U+2581 and <0xNN> in the others that BPE comes with. */
-static enum weir_spelling read_spelling(const cJSON *json, const struct weir_tokenizer *t)
+static weir_status read_decoder(enum weir_spelling *spelling, const cJSON *json, const char *file, int depth);
+
+static weir_status read_decoders(enum weir_spelling *spelling, const cJSON *json, const char *file, int depth)
 {
-    const cJSON *type = weir_json_get(weir_json_get(json, "decoder"), "type");
-    for (size_t i = 0; i < t->pre_tokenizers.n; i++)
-        if (strcmp(t->pre_tokenizers.stages[i].type->name, "ByteLevel") == 0)
-            return WEIR_SPELLING_BYTES;
-    if (cJSON_IsString(type) && strcmp(type->valuestring, "ByteLevel") == 0)
-        return WEIR_SPELLING_BYTES;
-    if (t->bpe.byte_fallback || (cJSON_IsString(type) && strcmp(type->valuestring, "Metaspace") == 0))
-        return WEIR_SPELLING_SPACES;
-    return WEIR_SPELLING_PLAIN;
+    const cJSON *members = weir_json_get(json, "decoders"), *member;
+    if (!cJSON_IsArray(members))
+        return weir_fail(WEIR_E_INPUT, "%s: decoder Sequence: \"decoders\" must be an array", file);
+    if (depth == WEIR_MAX_NESTING)
+        return weir_fail(WEIR_E_INPUT, "%s: decoder Sequences are nested deeper than %d", file, WEIR_MAX_NESTING);
+    cJSON_ArrayForEach(member, members)
+    {
+        TRY(read_decoder(spelling, member, file, depth + 1));
+    }
+    return WEIR_OK;
+}
+
+/* Decoders say how token strings read. What they do to a text as a whole (Fuse, Strip) is nothing to one token. */
+static weir_status read_decoder(enum weir_spelling *spelling, const cJSON *json, const char *file, int depth)
+{
+    static const struct {
+        const char *type;
+        enum weir_spelling spelling;
+    } decoders[] = {
+        {"ByteLevel", WEIR_SPELLING_BYTES},     {"Metaspace", WEIR_SPELLING_SPACES}, {"Replace", WEIR_SPELLING_SPACES},
+        {"ByteFallback", WEIR_SPELLING_SPACES}, {"BPEDecoder", WEIR_SPELLING_ENDS},  {"Fuse", WEIR_SPELLING_PLAIN},
+        {"Strip", WEIR_SPELLING_PLAIN},
+    };
+    const char *type = NULL;
+    if (!cJSON_IsObject(json))
+        return weir_fail(WEIR_E_INPUT, "%s: a decoder must be an object", file);
+    TRY(weir_in(weir_read_string(json, file, "type", &type), "decoder"));
+    if (strcmp(type, "Sequence") == 0)
+        return read_decoders(spelling, json, file, depth);
+    for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++)
+        if (strcmp(decoders[i].type, type) == 0) {
+            if (decoders[i].spelling != WEIR_SPELLING_PLAIN)
+                *spelling = decoders[i].spelling;
+            return WEIR_OK;
+        }
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: decoder of type \"%s\" is not supported", file, type);
+}
+
+static bool has_byte_level(const struct weir_stages *stages)
+{
+    for (size_t i = 0; i < stages->n; i++)
+        if (strcmp(stages->stages[i].type->name, "ByteLevel") == 0)
+            return true;
+    return false;
+}
+
+/* Without a decoder the stages and the model show how tokens are written. */
+static weir_status read_spelling(struct weir_tokenizer *t, const cJSON *json, const char *file)
+{
+    t->spelling = t->bpe.byte_fallback || t->model == WEIR_MODEL_UNIGRAM ? WEIR_SPELLING_SPACES : WEIR_SPELLING_PLAIN;
+    if (json)
+        TRY(read_decoder(&t->spelling, json, file, 0));
+    if (has_byte_level(&t->pre_tokenizers) || has_byte_level(&t->normalizers))
+        t->spelling = WEIR_SPELLING_BYTES;
+    return WEIR_OK;
 }
 
 weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *json, const char *file)
@@ -275,10 +420,11 @@ weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *j
     TRY_DONE(weir_tokenizer_new(&t));
     TRY_DONE(read_model(t, weir_json_get(json, "model"), file));
     TRY_DONE(read_added_tokens(t, weir_json_get(json, "added_tokens"), file));
+    TRY_DONE(weir_read_added_decoder(t, json, file)); /* what weir itself puts there for a folder without this file */
     TRY_DONE(weir_normalizers_read(&t->normalizers, weir_json_get(json, "normalizer"), file));
     TRY_DONE(weir_pre_tokenizers_read(&t->pre_tokenizers, weir_json_get(json, "pre_tokenizer"), file));
     TRY_DONE(read_post_processors(t, weir_json_get(json, "post_processor"), file));
-    t->spelling = read_spelling(json, t);
+    TRY_DONE(read_spelling(t, weir_json_get(json, "decoder"), file));
     TRY_DONE(weir_in(weir_tokenizer_finish(t), file));
     *out = t;
     t = NULL;

@@ -4,12 +4,11 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 8 };
-
 static void stage_close(struct weir_stage *stage)
 {
     weir_regex_close(stage->regex);
     weir_text_close(&stage->string);
+    weir_charsmap_close(&stage->charsmap);
 }
 
 void weir_stages_close(struct weir_stages *stages)
@@ -40,13 +39,20 @@ weir_status weir_read_pattern(struct weir_regex **out, const cJSON *json, const 
     return weir_regex_open(out, file, text, strlen(text));
 }
 
-static weir_status add_stage(struct weir_stages *stages, const struct weir_stage_type *type, const cJSON *json,
-                             const char *file)
+weir_status weir_stages_add(struct weir_stages *stages, const struct weir_stage_type *type, struct weir_stage **out)
 {
     if (stages->n == stages->capacity)
         TRY(weir_grow(&stages->stages, &stages->capacity, stages->n + 1, sizeof *stages->stages));
-    struct weir_stage *stage = &stages->stages[stages->n++];
-    *stage = (struct weir_stage){.type = type};
+    *out = &stages->stages[stages->n++];
+    **out = (struct weir_stage){.type = type};
+    return WEIR_OK;
+}
+
+static weir_status add_stage(struct weir_stages *stages, const struct weir_stage_type *type, const cJSON *json,
+                             const char *file)
+{
+    struct weir_stage *stage;
+    TRY(weir_stages_add(stages, type, &stage));
     return type->read ? type->read(stage, json, file) : WEIR_OK;
 }
 
@@ -65,8 +71,9 @@ static weir_status read_sequence(const struct reading *r, const cJSON *json, int
     const cJSON *members = weir_json_get(json, r->members), *member;
     if (!cJSON_IsArray(members))
         return weir_fail(WEIR_E_INPUT, "%s: %s Sequence: \"%s\" must be an array", r->file, r->what, r->members);
-    if (depth == MAX_DEPTH)
-        return weir_fail(WEIR_E_INPUT, "%s: %s Sequences are nested deeper than %d", r->file, r->what, MAX_DEPTH);
+    if (depth == WEIR_MAX_NESTING)
+        return weir_fail(WEIR_E_INPUT, "%s: %s Sequences are nested deeper than %d", r->file, r->what,
+                         WEIR_MAX_NESTING);
     cJSON_ArrayForEach(member, members)
     {
         TRY(read_one(r, member, depth + 1));

@@ -4,18 +4,22 @@
 #define WEIR_TOKEN_STAGES_H
 
 #include "base/json.h"
+#include "token/charsmap.h"
 #include "token/unicode.h"
 #include "token/words.h"
+
+enum { WEIR_MAX_NESTING = 8 }; /* of Sequences */
 
 enum weir_prepend { WEIR_PREPEND_ALWAYS, WEIR_PREPEND_FIRST, WEIR_PREPEND_NEVER };
 
 struct weir_stage {
     const struct weir_stage_type *type;
-    struct weir_regex *regex; /* Split, Replace, ByteLevel */
-    struct weir_text string;  /* Replace: the new text; Prepend; Metaspace: the replacement */
-    enum weir_normal_form form;
-    enum weir_behavior behavior; /* Split, Digits */
+    struct weir_regex *regex;      /* Split, Replace, ByteLevel */
+    struct weir_text string;       /* Replace: the new text; Prepend; Metaspace, CharDelimiterSplit: a character */
+    struct weir_charsmap charsmap; /* Precompiled */
+    enum weir_behavior behavior;   /* Split, Digits, Punctuation */
     bool invert, prefix_space;
+    bool left, right;          /* Strip */
     enum weir_prepend prepend; /* Metaspace */
     bool split;                /* Metaspace */
 };
@@ -33,6 +37,7 @@ struct weir_stage_type {
                              const char *text, size_t n);
     /* a pre-tokenizer: cuts or rewrites all pieces that are text */
     weir_status (*cut)(const struct weir_stage *stage, struct weir_words *words);
+    enum weir_normal_form form; /* of the normalizers that are one */
 };
 
 /* Reads a stage or a Sequence (its members are under `members`) of the types of `table` [n_table]. `what` names the
@@ -40,9 +45,15 @@ struct weir_stage_type {
 WEIR_CHECKED weir_status weir_stages_read(struct weir_stages *stages, const struct weir_stage_type *table,
                                           size_t n_table, const char *what, const char *members, const cJSON *json,
                                           const char *file);
+/* Adds a stage of that type, all its options zero. */
+WEIR_CHECKED weir_status weir_stages_add(struct weir_stages *stages, const struct weir_stage_type *type,
+                                         struct weir_stage **out);
 void weir_stages_close(struct weir_stages *stages);
 
 WEIR_CHECKED weir_status weir_normalizers_read(struct weir_stages *stages, const cJSON *json, const char *file);
+/* Adds a Precompiled normalizer with the charsmap of n bytes that a tokenizer.model holds. */
+WEIR_CHECKED weir_status weir_normalizers_add_charsmap(struct weir_stages *stages, const char *file, const void *bytes,
+                                                       size_t n);
 /* Normalizes every piece that is text. Pieces that come out empty are dropped. */
 WEIR_CHECKED weir_status weir_normalize_words(const struct weir_stages *stages, struct weir_words *words);
 /* Normalizes one string, appended to `out`. */

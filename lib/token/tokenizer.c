@@ -6,18 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-weir_status weir_ids_add(struct weir_ids *ids, int32_t id)
-{
-    if (ids->n == ids->capacity)
-        TRY(weir_grow(&ids->ids, &ids->capacity, ids->n + 1, sizeof *ids->ids));
-    ids->ids[ids->n++] = id;
-    return WEIR_OK;
-}
-
 weir_status weir_tokenizer_new(struct weir_tokenizer **out)
 {
     TRY(weir_alloc_zero(out, 1, sizeof **out));
-    (*out)->bos = -1;
+    (*out)->bos = (*out)->eos = -1;
     return WEIR_OK;
 }
 
@@ -30,8 +22,9 @@ void weir_tokenizer_close(struct weir_tokenizer *tokenizer)
     weir_stages_close(&tokenizer->normalizers);
     weir_stages_close(&tokenizer->pre_tokenizers);
     weir_bpe_close(&tokenizer->bpe);
-    weir_free(tokenizer->front.ids);
-    weir_free(tokenizer->back.ids);
+    weir_unigram_close(&tokenizer->unigram);
+    weir_ids_close(&tokenizer->front);
+    weir_ids_close(&tokenizer->back);
     weir_vocab_close(&tokenizer->shown);
     weir_free(tokenizer);
 }
@@ -133,7 +126,6 @@ static int hex_value(char c)
 
 static weir_status show_spaces(struct weir_text *out, const char *string, size_t n)
 {
-    static const char mark[] = "\xe2\x96\x81";
     out->n = 0;
     if (n == 6 && memcmp(string, "<0x", 3) == 0 && string[5] == '>' && hex_value(string[3]) >= 0 &&
         hex_value(string[4]) >= 0) {
@@ -141,7 +133,7 @@ static weir_status show_spaces(struct weir_text *out, const char *string, size_t
         return weir_text_add(out, &byte, 1);
     }
     for (size_t at = 0; at < n;) {
-        if (n - at >= 3 && memcmp(string + at, mark, 3) == 0) {
+        if (n - at >= 3 && memcmp(string + at, WEIR_SPACE_MARK, 3) == 0) {
             TRY(weir_text_add(out, " ", 1));
             at += 3;
         } else {
@@ -151,11 +143,44 @@ static weir_status show_spaces(struct weir_text *out, const char *string, size_t
     return WEIR_OK;
 }
 
-static weir_status show_added(struct weir_tokenizer *t)
+static weir_status show_end(struct weir_text *out, const char *string, size_t n, const struct weir_text *suffix)
 {
-    for (size_t i = 0; i < t->added.n; i++) {
+    bool ends = suffix->n > 0 && n >= suffix->n && memcmp(string + n - suffix->n, suffix->data, suffix->n) == 0;
+    out->n = 0;
+    TRY(weir_text_add(out, string, ends ? n - suffix->n : n));
+    return ends ? weir_text_add(out, " ", 1) : WEIR_OK;
+}
+
+static bool is_shown(const struct weir_tokenizer *t, size_t id)
+{
+    return id < t->shown.n_entries && t->shown.entries[id].present;
+}
+
+/* As the decoder has it, into `out`. */
+static weir_status show_one(const struct weir_tokenizer *t, struct weir_text *out, const char *string, size_t n)
+{
+    static const struct weir_text none;
+    if (t->spelling == WEIR_SPELLING_BYTES)
+        return show_byte_level(out, string, n);
+    if (t->spelling == WEIR_SPELLING_SPACES)
+        return show_spaces(out, string, n);
+    return show_end(out, string, n, t->spelling == WEIR_SPELLING_ENDS ? &t->bpe.suffix : &none);
+}
+
+/* Added tokens are as they are, but for spaces. Of two with one id, a reserved token and the one that took its place,
+   the later counts. */
+static weir_status show_added(struct weir_tokenizer *t, struct weir_text *text)
+{
+    for (size_t i = t->added.n; i-- > 0;) {
         const struct weir_added_token *token = &t->added.tokens[i];
-        TRY(weir_vocab_store(&t->shown, token->id, token->content, token->n_content));
+        if (is_shown(t, (size_t)token->id))
+            continue;
+        text->n = 0;
+        if (t->spelling == WEIR_SPELLING_SPACES)
+            TRY(show_spaces(text, token->content, token->n_content));
+        else
+            TRY(weir_text_add(text, token->content, token->n_content));
+        TRY(weir_vocab_store(&t->shown, token->id, text->data, text->n));
     }
     return WEIR_OK;
 }
@@ -163,19 +188,13 @@ static weir_status show_added(struct weir_tokenizer *t)
 static weir_status show_tokens(struct weir_tokenizer *t)
 {
     struct weir_text text = {0};
-    weir_status status = WEIR_OK;
+    weir_status status;
+    TRY_DONE(show_added(t, &text));
     for (size_t i = 0, n; i < t->vocab.n_entries; i++) {
         const char *string = weir_vocab_string(&t->vocab, (int32_t)i, &n);
-        if (!string || (i < t->shown.n_entries && t->shown.entries[i].present))
+        if (!string || is_shown(t, i))
             continue;
-        if (t->spelling == WEIR_SPELLING_BYTES) {
-            TRY_DONE(show_byte_level(&text, string, n));
-        } else if (t->spelling == WEIR_SPELLING_SPACES) {
-            TRY_DONE(show_spaces(&text, string, n));
-        } else {
-            text.n = 0;
-            TRY_DONE(weir_text_add(&text, string, n));
-        }
+        TRY_DONE(show_one(t, &text, string, n));
         TRY_DONE(weir_vocab_store(&t->shown, (int32_t)i, text.data, text.n));
     }
 done:
@@ -185,9 +204,11 @@ done:
 
 weir_status weir_tokenizer_finish(struct weir_tokenizer *t)
 {
-    weir_bpe_index(&t->bpe, &t->vocab);
+    if (t->model == WEIR_MODEL_UNIGRAM)
+        TRY(weir_unigram_index(&t->unigram, &t->vocab));
+    else
+        weir_bpe_index(&t->bpe, &t->vocab);
     TRY(weir_added_index(&t->added, &t->normalizers));
-    TRY(show_added(t));
     TRY(show_tokens(t));
     t->size = t->shown.n_entries;
     return WEIR_OK;
@@ -227,20 +248,31 @@ static weir_status memory_open(struct memory *memory, size_t n_pieces)
     return weir_alloc_zero(&memory->words, size, sizeof *memory->words);
 }
 
-static weir_status add_symbols(const struct weir_bpe_work *work, struct weir_ids *out)
+/* Work space of one call. */
+struct work {
+    struct memory memory;
+    struct weir_bpe_work bpe;
+    struct weir_unigram_work unigram;
+};
+
+static weir_status encode_new(const struct weir_tokenizer *t, struct work *work, const char *piece, size_t n,
+                              struct weir_ids *out)
 {
-    for (size_t i = 0; i < work->n_symbols; i++)
-        if (work->symbols[i].id >= 0)
-            TRY(weir_ids_add(out, work->symbols[i].id));
+    if (t->model == WEIR_MODEL_UNIGRAM)
+        return weir_unigram_encode(&t->unigram, &t->vocab, &work->unigram, piece, n, out);
+    TRY(weir_bpe_encode(&t->bpe, &t->vocab, &work->bpe, piece, n));
+    for (size_t i = 0; i < work->bpe.n_symbols; i++)
+        if (work->bpe.symbols[i].id >= 0)
+            TRY(weir_ids_add(out, work->bpe.symbols[i].id));
     return WEIR_OK;
 }
 
-static weir_status encode_piece(const struct weir_tokenizer *t, struct weir_bpe_work *work, struct memory *memory,
-                                const char *piece, size_t n, struct weir_ids *out)
+static weir_status encode_piece(const struct weir_tokenizer *t, struct work *work, const char *piece, size_t n,
+                                struct weir_ids *out)
 {
     struct remembered *r = NULL;
-    if (memory->words && n <= WORD_MOST) {
-        r = &memory->words[weir_hash_bytes(piece, n) & memory->mask];
+    if (work->memory.words && n <= WORD_MOST) {
+        r = &work->memory.words[weir_hash_bytes(piece, n) & work->memory.mask];
         if (r->n == n && memcmp(r->word, piece, n) == 0) {
             for (size_t i = 0; i < r->n_ids; i++)
                 TRY(weir_ids_add(out, out->ids[r->at + i]));
@@ -248,8 +280,7 @@ static weir_status encode_piece(const struct weir_tokenizer *t, struct weir_bpe_
         }
     }
     size_t at = out->n;
-    TRY(weir_bpe_encode(&t->bpe, &t->vocab, work, piece, n));
-    TRY(add_symbols(work, out));
+    TRY(encode_new(t, work, piece, n, out));
     if (r)
         *r = (struct remembered){piece, n, at, out->n - at};
     return WEIR_OK;
@@ -257,20 +288,20 @@ static weir_status encode_piece(const struct weir_tokenizer *t, struct weir_bpe_
 
 static weir_status encode_pieces(const struct weir_tokenizer *t, const struct weir_words *words, struct weir_ids *out)
 {
-    struct weir_bpe_work work = {0};
-    struct memory memory = {0};
+    struct work work = {0};
     weir_status status;
-    TRY_DONE(memory_open(&memory, words->n_pieces));
+    TRY_DONE(memory_open(&work.memory, words->n_pieces));
     for (size_t i = 0; i < words->n_pieces; i++) {
         const struct weir_piece *piece = &words->pieces[i];
         if (piece->id >= 0)
             TRY_DONE(weir_ids_add(out, piece->id));
         else
-            TRY_DONE(encode_piece(t, &work, &memory, words->text.data + piece->start, piece->n, out));
+            TRY_DONE(encode_piece(t, &work, words->text.data + piece->start, piece->n, out));
     }
 done:
-    weir_free(memory.words);
-    weir_bpe_work_close(&work);
+    weir_free(work.memory.words);
+    weir_bpe_work_close(&work.bpe);
+    weir_unigram_work_close(&work.unigram);
     return status;
 }
 
@@ -334,6 +365,6 @@ weir_status weir_tokenizer_encode(const struct weir_tokenizer *tokenizer, const 
     *n_ids = out.n;
     return WEIR_OK;
 done:
-    weir_free(out.ids);
+    weir_ids_close(&out);
     return status;
 }

@@ -9,8 +9,9 @@
 
 struct weir_tokenizer;
 
-/* From a Hugging Face folder: tokenizer.json, else vocab.json + merges.txt; tokenizer_config.json and
-   special_tokens_map.json (where present) say what BOS is and whether it is added, else config.json's bos_token_id.
+/* From a Hugging Face folder: tokenizer.json, else vocab.json + merges.txt, else tokenizer.model (SentencePiece);
+   tokenizer_config.json and special_tokens_map.json (where present) say what BOS is and whether it is added, else
+   config.json's bos_token_id. To the last two kinds tokenizer_config.json's added_tokens_decoder adds its tokens.
    Truncation and padding in tokenizer.json are not applied: weir runs texts as long as they are. *out is NULL, with
    WEIR_OK, when the folder has none of them. */
 WEIR_CHECKED weir_status weir_tokenizer_from_folder(struct weir_tokenizer **out, const char *folder);

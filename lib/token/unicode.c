@@ -25,6 +25,8 @@ const struct weir_unicode_class *weir_unicode_find(const char *name, size_t n)
 
 bool weir_unicode_has(const struct weir_unicode_class *set, uint32_t code)
 {
+    if (set->n == 0 || code < weir_unicode_ranges[set->first].first)
+        return false;
     size_t low = set->first, high = set->first + set->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -52,6 +54,16 @@ static const struct weir_decomposition *find_decomposition(const struct weir_dec
             return &table[middle];
     }
     return NULL;
+}
+
+weir_status weir_unicode_lower(struct weir_text *out, uint32_t code)
+{
+    const struct weir_decomposition *d = find_decomposition(weir_lower, weir_n_lower, code);
+    if (!d)
+        return weir_text_add_code(out, code);
+    for (uint32_t i = 0; i < d->n; i++)
+        TRY(weir_text_add_code(out, weir_decomposed[d->at + i]));
+    return WEIR_OK;
 }
 
 static uint32_t order_of(uint32_t code)

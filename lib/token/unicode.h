@@ -9,6 +9,9 @@
 const struct weir_unicode_class *weir_unicode_find(const char *name, size_t n);
 bool weir_unicode_has(const struct weir_unicode_class *set, uint32_t code);
 
+/* Appends the code point's lowercase to `out`, which is itself where it has none; of more than one code point, all. */
+WEIR_CHECKED weir_status weir_unicode_lower(struct weir_text *out, uint32_t code);
+
 enum weir_normal_form { WEIR_NFC, WEIR_NFD, WEIR_NFKC, WEIR_NFKD };
 
 /* Appends n bytes of UTF-8, normalized, to `out`. */

@@ -15,7 +15,7 @@ struct weir_unicode_class {
     uint32_t first, n;
 };
 
-/* A full decomposition: n code points of weir_decomposed. */
+/* What one code point becomes (its full decomposition, its lowercase): n code points of weir_decomposed. */
 struct weir_decomposition {
     uint32_t code;
     uint16_t at, n;
@@ -38,6 +38,8 @@ extern const struct weir_decomposition weir_canonical[]; /* by code */
 extern const size_t weir_n_canonical;
 extern const struct weir_decomposition weir_compatible[]; /* by code; only where it is not the canonical one */
 extern const size_t weir_n_compatible;
+extern const struct weir_decomposition weir_lower[]; /* by code */
+extern const size_t weir_n_lower;
 extern const uint32_t weir_decomposed[];
 extern const struct weir_mark weir_marks[]; /* by code */
 extern const size_t weir_n_marks;

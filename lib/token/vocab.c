@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A table is at most half full. */
@@ -11,7 +12,7 @@ static weir_status make_table(struct weir_vocab *vocab, size_t n)
     while (size < 2 * n)
         size *= 2;
     struct weir_vocab_slot *slots = NULL;
-    TRY(weir_alloc(&slots, size, sizeof *slots));
+    TRY(weir_alloc_aligned(&slots, size, sizeof *slots));
     memset(slots, 0xff, size * sizeof *slots);
     for (size_t i = 0; vocab->slots && i <= vocab->mask; i++) {
         if (vocab->slots[i].id < 0)
@@ -59,18 +60,17 @@ uint64_t weir_hash_bytes(const char *bytes, size_t n)
     return (hash * factor) ^ (hash >> 29);
 }
 
-static bool is_string(const struct weir_vocab *vocab, int32_t id, const char *string, size_t n)
+static bool is_string(const struct weir_vocab *vocab, const struct weir_vocab_slot *slot, uint32_t hash,
+                      const char *string, size_t n)
 {
-    const struct weir_vocab_entry *e = &vocab->entries[id];
-    return e->n == n && memcmp(vocab->arena + e->at, string, n) == 0;
+    return slot->hash == hash && slot->n == n && memcmp(vocab->arena + slot->at, string, n) == 0;
 }
 
 /* The slot that holds the string, or the free one where it belongs. */
 static size_t find_slot(const struct weir_vocab *vocab, uint32_t hash, const char *string, size_t n)
 {
     size_t at = hash & vocab->mask;
-    while (vocab->slots[at].id >= 0 &&
-           (vocab->slots[at].hash != hash || !is_string(vocab, vocab->slots[at].id, string, n)))
+    while (vocab->slots[at].id >= 0 && !is_string(vocab, &vocab->slots[at], hash, string, n))
         at = (at + 1) & vocab->mask;
     return at;
 }
@@ -118,6 +118,15 @@ weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *str
     if (vocab->slots[at].id >= 0 && !replace)
         return weir_fail(WEIR_E_INPUT, "the token \"%.*s\" is there twice", (int)(n < 64 ? n : 64), string);
     TRY(weir_vocab_store(vocab, id, string, n));
-    vocab->slots[at] = (struct weir_vocab_slot){hash, id};
+    vocab->slots[at] = (struct weir_vocab_slot){hash, id, vocab->entries[id].at, vocab->entries[id].n};
     return 2 * vocab->n_tokens > vocab->mask + 1 ? make_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;
+}
+
+void weir_vocab_byte_tokens(const struct weir_vocab *vocab, int32_t ids[256])
+{
+    char text[8];
+    for (unsigned byte = 0; byte < 256; byte++) {
+        snprintf(text, sizeof text, "<0x%02X>", byte);
+        ids[byte] = weir_vocab_find(vocab, text, 6);
+    }
 }

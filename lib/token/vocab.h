@@ -15,8 +15,9 @@ struct weir_vocab {
     size_t n_tokens; /* present ones */
     struct weir_vocab_slot {
         uint32_t hash;
-        int32_t id; /* -1: free */
-    } * slots;      /* [mask + 1]; NULL when nothing is to be searched */
+        int32_t id;     /* -1: free */
+        uint32_t at, n; /* as in the entry: a search that succeeds need not look there */
+    } * slots;          /* [mask + 1]; NULL when nothing is to be searched */
     size_t mask;
 };
 
@@ -33,6 +34,9 @@ WEIR_CHECKED weir_status weir_vocab_store(struct weir_vocab *vocab, int32_t id, 
 int32_t weir_vocab_find(const struct weir_vocab *vocab, const char *string, size_t n);
 /* The string of `id`, NULL and 0 when it has none. */
 const char *weir_vocab_string(const struct weir_vocab *vocab, int32_t id, size_t *n);
+
+/* The ids of <0x00> to <0xFF>, -1 where there is none. */
+void weir_vocab_byte_tokens(const struct weir_vocab *vocab, int32_t ids[256]);
 
 uint64_t weir_hash_bytes(const char *bytes, size_t n);
 

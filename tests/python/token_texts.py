@@ -1,5 +1,6 @@
 """Texts to tokenize: random ones over all of Unicode by class, real ones in many scripts, source code, edge cases."""
 import functools
+import itertools
 import pathlib
 import random
 import unicodedata
@@ -116,6 +117,11 @@ def every_character():
     codes = [c for c in range(0x30000) if not 0xD800 <= c < 0xE000] + list(range(0xE0000, 0xE0200))
     return ["a".join(map(chr, codes[i:i + 24])) for i in range(0, len(codes), 24)] + \
            ["".join(map(chr, codes[i:i + 48])) for i in range(0, len(codes), 48)]
+
+
+def products(words, most):
+    """Every sequence of one to `most` of them."""
+    return [c for n in range(1, most + 1) for c in itertools.product(words, repeat=n)]
 
 
 @functools.cache

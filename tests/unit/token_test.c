@@ -1,6 +1,7 @@
 /* Tokenizers by hand-made tokenizer.json; tests/python/test_tokenizer.py compares with the real library. */
 #include "base/alloc.h"
 #include "token/charset.h"
+#include "token/cluster.h"
 #include "token/pipeline.h"
 #include "token/unicode.h"
 
@@ -121,28 +122,103 @@ Test(tokenizer, shows_the_bytes_of_each_token)
     weir_tokenizer_close(t);
 }
 
+/* tokenizer.model with the pieces <unk> <s> a b ab and the mark, and a charsmap that makes A an a: Unigram. */
+static const char spm[] = "\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02"
+                          "\x0a\x0c\x0a\x03<s>\x15\0\0\0\0\x18\x03"
+                          "\x0a\x08\x0a\x01"
+                          "a\x15\0\0\x80\xbf"
+                          "\x0a\x08\x0a\x01"
+                          "b\x15\0\0\x80\xbf"
+                          "\x0a\x09\x0a\x02"
+                          "ab\x15\0\0\xc0\xbf"
+                          "\x0a\x0a\x0a\x03\xe2\x96\x81\x15\0\0\x80\xbf";
+static const char spm_bpe[] = "\x12\x05\x18\x02\xc0\x02\0";
+static const char spm_map[] = "\x1a\x18\x12\x16\x10\0\0\0"
+                              "\0\0\x01\0\x41\x09\0\0\0\0\0\0\0\0\0\0"
+                              "a";
+
+static const char *const memory_texts[] = {
+    "{" MODEL "," BYTE_LEVEL "," ADDED "," TEMPLATE ",\"normalizer\":{\"type\":\"NFC\"}}",
+    "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"x\",0],[\"ab\",-1],[\"<0x41>\","
+    "-2]]},"
+    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Lowercase\"},{\"type\":\"StripAccents\"}]},"
+    "\"pre_tokenizer\":{\"type\":\"Punctuation\"},\"decoder\":{\"type\":\"Metaspace\"}}",
+    NULL, /* the tokenizer.model above */
+};
+
+static weir_status open_nth(struct weir_tokenizer **out, size_t i)
+{
+    char file[256];
+    if (memory_texts[i])
+        return open_text(out, memory_texts[i]);
+    memcpy(file, spm, sizeof spm - 1);
+    memcpy(file + sizeof spm - 1, spm_bpe, sizeof spm_bpe - 1);
+    return weir_tokenizer_from_sentencepiece(out, file, sizeof spm + sizeof spm_bpe - 2, "t.model", NULL);
+}
+
 Test(tokenizer, keeps_nothing_when_memory_ends)
 {
-    const char *text = "{" MODEL "," BYTE_LEVEL "," ADDED "," TEMPLATE ",\"normalizer\":{\"type\":\"NFC\"}}";
-    struct weir_tokenizer *t = NULL;
-    weir_status status = WEIR_E_MEMORY;
-    for (long n = 0; status != WEIR_OK && n < 1000; n++) {
-        weir_alloc_fail_after(n);
-        status = open_text(&t, text);
-        weir_alloc_fail_after(-1);
-        cr_assert(status == WEIR_OK ? t != NULL : t == NULL && status == WEIR_E_MEMORY, "%ld: %s", n, weir_message());
+    static const char *const wanted[] = {"7 3 5 7", "1 0 0 1", "1 5 4 0 1 5 2"};
+    for (size_t i = 0; i < sizeof memory_texts / sizeof memory_texts[0]; i++) {
+        struct weir_tokenizer *t = NULL;
+        weir_status status = WEIR_E_MEMORY;
+        for (long n = 0; status != WEIR_OK && n < 1000; n++) {
+            weir_alloc_fail_after(n);
+            status = open_nth(&t, i);
+            weir_alloc_fail_after(-1);
+            cr_assert(status == WEIR_OK ? t != NULL : t == NULL && status == WEIR_E_MEMORY, "%ld: %s", n,
+                      weir_message());
+        }
+        cr_assert_eq(status, WEIR_OK);
+        char got[64] = "";
+        const char *text = i == 0 ? "ab <s>a\xcc\x81" : i == 1 ? "AB!?ab\xcc\x81" : "ab! <s>a";
+        status = WEIR_E_MEMORY;
+        for (long n = 0; status != WEIR_OK && n < 1000; n++) {
+            weir_alloc_fail_after(n);
+            status = ids_of(got, sizeof got, t, text, strlen(text), WEIR_BOS_AUTO);
+            weir_alloc_fail_after(-1);
+            cr_assert(status == WEIR_OK || status == WEIR_E_MEMORY, "%ld: %s", n, weir_message());
+        }
+        cr_expect_str_eq(got, wanted[i], "%zu: %s", i, got);
+        weir_tokenizer_close(t);
     }
-    cr_assert_eq(status, WEIR_OK);
-    char got[64] = "";
-    status = WEIR_E_MEMORY;
-    for (long n = 0; status != WEIR_OK && n < 1000; n++) {
-        weir_alloc_fail_after(n);
-        status = ids_of(got, sizeof got, t, "ab <s>a\xcc\x81", 10, WEIR_BOS_AUTO);
-        weir_alloc_fail_after(-1);
-        cr_assert(status == WEIR_OK || status == WEIR_E_MEMORY, "%ld: %s", n, weir_message());
-    }
-    cr_expect_str_eq(got, "7 3 5 7");
+}
+
+Test(sentencepiece, is_read_with_its_charsmap)
+{
+    char file[256];
+    struct weir_tokenizer *t;
+    memcpy(file, spm, sizeof spm - 1);
+    memcpy(file + sizeof spm - 1, spm_map, sizeof spm_map);
+    cr_assert_eq(weir_tokenizer_from_sentencepiece(&t, file, sizeof spm - 1 + sizeof spm_map, "t.model", NULL), WEIR_OK,
+                 "%s", weir_message());
+    expect_ids(t, "AB  ab ", WEIR_BOS_NO, "5 2 0 5 4");
     weir_tokenizer_close(t);
+}
+
+Test(clusters, are_what_a_reader_takes_for_one_character)
+{
+    static const struct {
+        const char *text;
+        size_t n;
+    } rows[] = {
+        {"ab", 1},
+        {"\r\n", 2},
+        {"\n\xcc\x81", 1},         /* nothing joins a control */
+        {"e\xcc\x81\xcc\x81x", 5}, /* marks join */
+        {"\xd8\x80"
+         "a",
+         3},                                                     /* a number sign joins what follows */
+        {"\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8\xe1\x84\x80", 9}, /* Hangul: one syllable */
+        {"\xc2\xa9\xe2\x80\x8d\xc2\xae", 7},                     /* pictographs with a joiner between */
+        {"a\xe2\x80\x8d\xc2\xae", 4},
+    };
+    struct weir_clusters clusters;
+    weir_clusters_open(&clusters);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t n = weir_cluster_length(&clusters, rows[i].text, strlen(rows[i].text));
+        cr_expect_eq(n, rows[i].n, "row %zu: %zu", i, n);
+    }
 }
 
 struct job {
@@ -180,7 +256,7 @@ Test(tokenizer, serves_several_threads)
 Test(tokenizer, refuses_types_that_it_does_not_know_by_name)
 {
     static const char *const texts[][2] = {
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Nmt\"}}", "Nmt"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"BertNormalizer\"}}", "BertNormalizer"},
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}", "UnicodeScripts"},
         {"{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", "BertProcessing"},
         {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "WordPiece"},

@@ -1,0 +1,13 @@
+/* Any bytes as a tokenizer.model, and the same bytes as a text for what it makes. */
+#include "fuzz_encode.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct weir_tokenizer *tokenizer = NULL;
+    if (weir_tokenizer_from_sentencepiece(&tokenizer, data, size, "fuzz.model", NULL) == WEIR_OK)
+        encode_some(tokenizer, data, size);
+    weir_tokenizer_close(tokenizer);
+    return 0;
+}
