@@ -250,6 +250,7 @@ enum step { SCORE = 1, SOFTMAX = 2, MIX = 4 };
 struct attending {
     struct weir_run *run;
     const struct weir_layer_spec *spec;
+    const float *sinks; /* [head]; NULL: none */
     unsigned steps;
 };
 
@@ -336,13 +337,23 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     }
 }
 
-static void softmax_tile(const struct attending *a, const struct view *v)
+/* softmax(scores) of a head, [n]; less what a sink takes, which is one more score that moves nothing. */
+static void soften(const struct attending *a, size_t head, float *out, const float *scores, size_t n)
+{
+    float total = a->sinks ? weir_ops()->logsumexp(scores, n) : 0; /* before `out`, which may be the scores */
+    weir_ops()->softmax(out, scores, n);
+    if (a->sinks)
+        weir_ops()->scale(out, out, 1 / (1 + expf(a->sinks[head] - total)), n);
+}
+
+static void softmax_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
 {
     for (size_t i = 0; i < v->rows; i++) {
         float *row = v->pattern + i * v->ld_pattern;
         size_t begin, end;
         visible(a, v, i, &begin, &end);
-        weir_ops()->softmax(row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low), end - begin);
+        soften(a, (size_t)tile->head, row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low),
+               end - begin);
         mask_row(v, row, v->keeps_pattern, begin, end, 0.0f);
     }
 }
@@ -368,7 +379,7 @@ static void attend_tiles(void *context, size_t first, size_t last, int worker)
         if (a->steps & SCORE)
             score_tile(a, &v, tile);
         if (a->steps & SOFTMAX)
-            softmax_tile(a, &v);
+            softmax_tile(a, &v, tile);
         if (a->steps & MIX)
             mix_tile(a, &v, tile);
     }
@@ -394,14 +405,16 @@ static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
     }
 }
 
-static void softmax_whole(struct weir_run *run, const struct weir_layer_spec *spec)
+static void softmax_whole(const struct attending *a)
 {
+    const struct weir_run *run = a->run;
+    size_t n_heads = (size_t)a->spec->n_heads;
     for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
         size_t length = run->batch.start[prompt + 1] - run->batch.start[prompt];
-        size_t first = run->batch.square_start[prompt] * (size_t)spec->n_heads;
-        for (size_t row = 0; row < (size_t)spec->n_heads * length; row++)
-            weir_ops()->softmax(run->pattern->data + first + row * length, run->scores->data + first + row * length,
-                                length);
+        size_t first = run->batch.square_start[prompt] * n_heads;
+        for (size_t row = 0; row < n_heads * length; row++)
+            soften(a, row / length, run->pattern->data + first + row * length, run->scores->data + first + row * length,
+                   length);
     }
 }
 
@@ -409,7 +422,8 @@ static void softmax_whole(struct weir_run *run, const struct weir_layer_spec *sp
 static weir_status attend(struct weir_run *run, int layer)
 {
     const struct weir_plan *plan = &run->plan;
-    struct attending a = {.run = run, .spec = &run->model->layers[layer].spec};
+    const struct weir_layer *weights = &run->model->layers[layer];
+    struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
     size_t squares = run->batch.square_start[run->batch.n] * (size_t)a.spec->n_heads;
     bool edits_scores = weir_plan_edits(plan, WEIR_P_ATTN_SCORES, layer);
     bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
@@ -423,7 +437,7 @@ static weir_status attend(struct weir_run *run, int layer)
     attend_by(&a, edits_scores ? SCORE : edits_pattern ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX);
     TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
     if (edits_scores)
-        softmax_whole(run, a.spec);
+        softmax_whole(&a);
     TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->pattern));
     if (edits_scores || edits_pattern)
         mix_whole(run, a.spec);

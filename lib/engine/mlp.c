@@ -10,6 +10,7 @@ struct activation {
     const float *linear; /* [total_pos, width]; NULL: not gated */
     size_t width;
     enum weir_act act;
+    float limit; /* as weir_layer_spec's mlp_limit */
 };
 
 static void activate_rows(void *context, size_t first, size_t last, int worker)
@@ -18,8 +19,12 @@ static void activate_rows(void *context, size_t first, size_t last, int worker)
     const struct weir_ops *ops = weir_ops();
     size_t at = first * a->width, n = (last - first) * a->width;
     (void)worker;
-    ops->act[a->act](a->out + at, a->pre + at, n);
-    if (a->linear)
+    if (a->limit > 0)
+        ops->at_most(a->out + at, a->pre + at, a->limit, n);
+    ops->act[a->act](a->out + at, (a->limit > 0 ? a->out : a->pre) + at, n);
+    if (a->linear && a->limit > 0)
+        ops->multiply_clipped(a->out + at, a->linear + at, a->limit, n);
+    else if (a->linear)
         ops->multiply(a->out + at, a->out + at, a->linear + at, n);
 }
 
@@ -31,8 +36,8 @@ weir_status weir_activate(struct weir_run *run, const struct weir_layer_spec *sp
     weir_drop(&run->mlp_post);
     run->mlp_post = run->mlp_pre;
     run->mlp_pre = NULL;
-    struct activation a = {run->mlp_post->data, pre->data, spec->gated ? run->mlp_linear->data : NULL, width,
-                           spec->activation};
+    struct activation a = {run->mlp_post->data, pre->data,      spec->gated ? run->mlp_linear->data : NULL, width,
+                           spec->activation,    spec->mlp_limit};
     weir_rows(run, total_pos, width, activate_rows, &a);
     weir_drop(&pre);
     weir_drop(&run->mlp_linear);

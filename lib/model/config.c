@@ -57,6 +57,8 @@ static const struct key {
     {FIELD(n_active), INT, "num_experts_per_tok", "expert_used_count", 65536},
     {FIELD(d_expert), INT, "moe_intermediate_size", "expert_feed_forward_length", 1 << 22},
     {FIELD(active_sum_to_one), BOOL, "norm_topk_prob", "expert_weights_norm", 0},
+    {FIELD(router_jitter), DOUBLE, "router_jitter_noise", NULL, 0},
+    {FIELD(mlp_limit), DOUBLE, "swiglu_limit", NULL, 0},
     {FIELD(sparse_step), INT, "decoder_sparse_step", NULL, WEIR_MAX_LAYERS},
 };
 
@@ -91,6 +93,25 @@ static const struct refused {
     {"attn_config.attn_uses_sequence_id", 0},
     {"use_bidirectional_attention", 0},
     {"embedding_fraction", 1},
+    {"swiglu_alpha", 1.702},
+};
+
+#define ROLE(name)   (UINT64_C(1) << WEIR_R_##name)
+#define QKV_ROLES    (ROLE(QKV) | ROLE(Q) | ROLE(K) | ROLE(V))
+#define MLP_ROLES    (ROLE(GATE_AND_IN) | ROLE(MLP_GATE) | ROLE(MLP_IN) | ROLE(MLP_OUT))
+#define LINEAR_ROLES (QKV_ROLES | ROLE(O) | MLP_ROLES)
+
+/* Keys that say which maps have a bias: then its tensor must be there. */
+static const struct {
+    const char *key;
+    uint64_t roles;
+} biases[] = {
+    {"attention_bias", QKV_ROLES | ROLE(O)},
+    {"use_qkv_bias", QKV_ROLES},
+    {"mlp_bias", MLP_ROLES},
+    {"use_bias", LINEAR_ROLES},
+    {"bias", LINEAR_ROLES},
+    {"lm_head_bias", ROLE(UNEMBED)},
 };
 
 static void *field(struct weir_config *config, size_t offset)
@@ -182,6 +203,30 @@ static weir_status check_refused(const cJSON *json, const char *file)
         double value = cJSON_IsNumber(member) ? member->valuedouble : cJSON_IsTrue(member) ? 1 : 0;
         if (member && !cJSON_IsNull(member) && value != refused[i].value)
             return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, refused[i].key, value);
+    }
+    return WEIR_OK;
+}
+
+/* Weights that are kept as blocks and scales of some method under names of its own. */
+static weir_status check_quantization(const cJSON *json, const char *file)
+{
+    const cJSON *quantization = weir_json_get(json, "quantization_config");
+    const char *method = NULL;
+    if (!quantization)
+        return WEIR_OK;
+    TRY(weir_json_string(quantization, file, "quant_method", &method));
+    return weir_fail(
+        WEIR_E_UNSUPPORTED,
+        "%s: \"quantization_config\": weights quantized by \"%s\" are not implemented: dequantize the model", file,
+        method ? method : "?");
+}
+
+static weir_status read_biases(struct weir_config *config, const cJSON *json, const char *file)
+{
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++) {
+        bool biased = false;
+        TRY(weir_json_bool(json, file, biases[i].key, &biased));
+        config->biases |= biased ? biases[i].roles : 0;
     }
     return WEIR_OK;
 }
@@ -308,6 +353,8 @@ static weir_status read_one_rope(struct weir_config *config, struct weir_rope_co
         {"attention_factor", offsetof(struct weir_rope_config, attention_factor)},
         {"mscale", offsetof(struct weir_rope_config, mscale)},
         {"mscale_all_dim", offsetof(struct weir_rope_config, mscale_all_dim)},
+        {"short_mscale", offsetof(struct weir_rope_config, short_mscale)},
+        {"long_mscale", offsetof(struct weir_rope_config, long_mscale)},
     };
     const char *type = NULL;
     bool truncate = true;
@@ -437,6 +484,8 @@ weir_status weir_config_from_json(struct weir_config *out, const struct weir_fam
     TRY(read_layers(out, json, file));
     TRY(read_rope(out, json, file));
     TRY(check_refused(json, file));
+    TRY(check_quantization(json, file));
+    TRY(read_biases(out, json, file));
     TRY(weir_json_bool(json, file, "scale_attn_weights", &scaled));
     out->scores_unscaled = out->scores_unscaled || !scaled;
     if (out->n_vocab == 0)
@@ -540,6 +589,7 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .score_cap = (float)c->score_cap,
         .qkv_clip = (float)c->qkv_clip,
         .window = sliding ? c->window : 0,
+        .sinks = c->sinks,
         .alibi = c->alibi,
         .rotary = c->unrotated[layer] ? WEIR_ROTARY_NONE : c->rotary,
         .rotary_dims = (c->rotary_dims + 1) / 2 * 2,
@@ -551,10 +601,13 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .eps = (float)c->eps,
         .gated = c->gated,
         .activation = c->activation,
+        .mlp_limit = (float)c->mlp_limit,
         .d_mlp = sparse ? c->d_expert : c->d_mlp,
         .n_experts = sparse ? c->n_experts : 0,
         .n_active = c->n_active,
         .active_sum_to_one = c->active_sum_to_one,
+        .routing = c->routing,
+        .router_jitter = (float)c->router_jitter,
         .parallel = c->parallel,
         .shared_norm = c->parallel && c->shared_norm,
         .branch_scale = c->branch_scale > 0 ? (float)c->branch_scale : 1,

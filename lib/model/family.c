@@ -46,6 +46,14 @@ static const weir_names mixtral_names = {LLAMA_EMBEDDINGS,
                                          [WEIR_R_EXPERT_GATE] = "layers.{}.block_sparse_moe.experts.[].w1",
                                          [WEIR_R_EXPERT_IN] = "layers.{}.block_sparse_moe.experts.[].w3",
                                          [WEIR_R_EXPERT_OUT] = "layers.{}.block_sparse_moe.experts.[].w2"};
+static const weir_names gpt_oss_names = {
+    LLAMA_EMBEDDINGS,
+    LLAMA_ATTENTION,
+    LLAMA_NORMS,
+    [WEIR_R_SINKS] = "layers.{}.self_attn.sinks,",
+    [WEIR_R_ROUTER] = "layers.{}.mlp.router",
+    [WEIR_R_EXPERT_GATE_AND_IN] = "layers.{}.mlp.experts.gate_up_proj,layers.{}.mlp.experts.gate_up_proj_bias",
+    [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.down_proj,layers.{}.mlp.experts.down_proj_bias"};
 static const weir_names cohere_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
                                         LLAMA_MLP, [WEIR_R_LN1] = "layers.{}.input_layernorm"};
 static const weir_names phi_names = {LLAMA_QKV,
@@ -320,6 +328,38 @@ static weir_status refine_smollm3(struct weir_config *c, const void *json, const
     return WEIR_OK;
 }
 
+/* GPT-OSS, where the config leaves it out: every second layer slides, the first one does, and YaRN stretches the
+   rotation. "hidden_act" is not what its experts compute. */
+static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const char *file)
+{
+    struct weir_rope_config *rope = &c->rope[0];
+    (void)file;
+    c->activation = WEIR_ACT_GELU_QUICK;
+    for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
+        c->sliding[i] = i % 2 == 0;
+    c->some_sliding = true;
+    if (weir_json_get(json, "rope_parameters") || weir_json_get(json, "rope_scaling"))
+        return WEIR_OK;
+    strcpy(rope->type, "yarn");
+    rope->factor = 32;
+    rope->original_context = 4096;
+    rope->untruncated = true;
+    return WEIR_OK;
+}
+
+static weir_status refine_phimoe(struct weir_config *c, const void *json, const char *file)
+{
+    const char *type = c->rope[0].type;
+    (void)json;
+    if (c->n_active != 2)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: \"num_experts_per_tok\": %d is not implemented for phimoe (its router picks two)", file,
+                         c->n_active);
+    if (*type && strcmp(type, "default") != 0 && strcmp(type, "longrope") != 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented for phimoe", file, type);
+    return WEIR_OK;
+}
+
 /* Gemma 2 and 3, where the config lists no types: every second layer slides, or all but every sixth. */
 static weir_status refine_gemma(struct weir_config *c, const void *json, const char *file)
 {
@@ -483,6 +523,20 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
                   .active_sum_to_one = true, .n_context = 131072}},
+    {.model_type = "phimoe",
+     .names = mixtral_names,
+     .prefix = "model.",
+     .refine = refine_phimoe,
+     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .routing = WEIR_ROUTING_SPARSE_MIXER,
+                  .router_jitter = 0.01, .n_experts = 16, .n_active = 2, .n_context = 131072,
+                  .rope = {{.theta = 1000000, .by_mscale = true}}}},
+    {.model_type = "gpt_oss",
+     .names = gpt_oss_names,
+     .prefix = "model.",
+     .refine = refine_gpt_oss,
+     .defaults = {LLAMA, .eps = 1e-5, .d_head = 64, .sinks = true, .window = 128, .mlp_limit = 7, .n_experts = 128,
+                  .n_active = 4, .active_sum_to_one = true, .experts_input_major = true, .rope = {{.theta = 150000}},
+                  .n_context = 131072}},
     {.model_type = "qwen3_moe",
      .gguf = "qwen3moe",
      .names = sparse_names,

@@ -20,6 +20,7 @@ enum weir_role {
     WEIR_R_Q_NORM,
     WEIR_R_K_NORM,
     WEIR_R_O,
+    WEIR_R_SINKS, /* [head] */
     WEIR_R_LN1_POST,
     WEIR_R_LN2,
     WEIR_R_GATE_AND_IN, /* both in one matrix, the gate first; else the two that follow */
@@ -27,9 +28,8 @@ enum weir_role {
     WEIR_R_MLP_IN, /* W_in, or the linear branch of a gated MLP */
     WEIR_R_MLP_OUT,
     WEIR_R_ROUTER,
-    WEIR_R_EXPERT_GATE_AND_IN, /* [expert, 2 d_expert, d_model]; else one matrix an expert, "[]" in the name its number
-                                */
-    WEIR_R_EXPERT_GATE,
+    WEIR_R_EXPERT_GATE_AND_IN, /* a gate's row, its linear branch's, the next gate's; else the two that follow */
+    WEIR_R_EXPERT_GATE,        /* of experts: one tensor for all, or, with "[]" in the name, one each */
     WEIR_R_EXPERT_IN,
     WEIR_R_EXPERT_OUT,
     WEIR_R_LN2_POST,
@@ -39,7 +39,8 @@ enum weir_role {
 };
 
 /* A tensor's name without ".weight" or ".bias"; "{}" stands for the layer, "[]" for the expert
-   or head, and `|` between names for either of them. NULL: the family has no such part. */
+   or head, and `|` between names for either of them. "a,b" is a weight called a and a bias called b, as they stand.
+   NULL: the family has no such part. */
 typedef const char *weir_names[WEIR_N_ROLES];
 
 enum { WEIR_MAX_LAYERS = 1024 };
@@ -69,10 +70,12 @@ struct weir_config {
     bool qkv_concat;  /* a fused matrix has all of q, then all of k, then all of v; else for each key-value head
                          its query heads, its k, its v (GPT-NeoX, BLOOM, Falcon) */
     double qkv_clip;
+    uint64_t biases; /* 1 << role of maps that the config says have one */
     enum weir_qk_norm qk_norm;
     enum weir_norm_kind qk_norm_kind;
     enum weir_alibi alibi;
     double alibi_max;
+    bool sinks;
 
     int window;                       /* 0: none */
     uint8_t sliding[WEIR_MAX_LAYERS]; /* layers that have the window */
@@ -86,6 +89,9 @@ struct weir_config {
         char type[16]; /* "default", "linear", "llama3", ... */
         double theta, factor, low_freq_factor, high_freq_factor, original_context;
         double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim;
+        bool by_mscale; /* LongRoPE of Phi-MoE: the two that follow instead of a computed factor, and, as transformers
+                           has it, the short frequencies at every length */
+        double short_mscale, long_mscale;
         bool untruncated;                     /* YaRN's range is not rounded */
         double *short_factors, *long_factors; /* [rotary_dims / 2] LongRoPE; owned by the config */
         int n_factors;
@@ -94,8 +100,12 @@ struct weir_config {
 
     bool gated;
     enum weir_act activation;
+    double mlp_limit;
     int n_experts, n_active, d_expert;
     bool active_sum_to_one;
+    enum weir_routing routing;
+    double router_jitter;
+    bool experts_input_major;       /* as input_major, of experts' tensors */
     int sparse_step;                /* every so many layers are sparse; 0: all */
     uint8_t dense[WEIR_MAX_LAYERS]; /* layers that are not */
 };

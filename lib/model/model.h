@@ -31,6 +31,7 @@ struct weir_layer {
     struct weir_norm q_norm,
         k_norm; /* over all heads: [head * d_head], a head's weights repeated where they share them */
     struct weir_linear q, k, v, o;
+    float *sinks; /* [head]; NULL: none */
     struct weir_linear mlp_gate, mlp_in, mlp_out;
     struct weir_linear router;   /* [expert, d_model] */
     struct weir_expert *experts; /* [n_experts] */

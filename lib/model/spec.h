@@ -25,6 +25,12 @@ enum weir_qk_norm {
     WEIR_QK_NORM_WIDTH /* all heads of a position together */
 };
 
+/* How a router's logits become the weights of the experts it chooses. */
+enum weir_routing {
+    WEIR_ROUTING_SOFTMAX,     /* the largest of softmax(logits) */
+    WEIR_ROUTING_SPARSE_MIXER /* two, each by a softmax over the logits near the largest one left (Liu et al. 2023) */
+};
+
 /* What is added to the scores of a head with slope m. Press et al. 2021 (ALiBi). */
 enum weir_alibi {
     WEIR_ALIBI_NONE,
@@ -40,6 +46,7 @@ struct weir_layer_spec {
     float score_scale; /* scores = score_scale q k */
     float score_cap;   /* scores = cap tanh(scores / cap); 0: none */
     float qkv_clip;    /* q, k and v are cut to +- this; 0: none */
+    bool sinks;        /* each head has a learned score that takes its part of the softmax and moves nothing */
     int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
     enum weir_alibi alibi;
     enum weir_rotary rotary;
@@ -56,10 +63,13 @@ struct weir_layer_spec {
     /* MLP */
     bool gated; /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
+    float mlp_limit; /* x W_gate is cut above, x W_in to +- this, and 1 is added to x W_in (GPT-OSS); 0: neither */
     int d_mlp;
     int n_experts;          /* 0: dense */
     int n_active;           /* experts a position */
     bool active_sum_to_one; /* the chosen experts' weights are divided by their sum */
+    enum weir_routing routing;
+    float router_jitter; /* for the sparse mixer: logits within twice this of the largest, relatively, are near it */
 
     bool parallel;      /* attention and MLP read the same stream and are added together */
     bool shared_norm;   /* ... and the same norm of it */
@@ -74,6 +84,7 @@ struct weir_rope {
     float *inv_freq;       /* [n] */
     float *long_inv_freq;  /* [n]; NULL: the same at every length */
     double factor;         /* YaRN and LongRoPE scale q and k; else 1 */
+    double long_factor;    /* the same beyond `long_from`; 0: `factor` */
     double dynamic_factor; /* NTK scaling by length; 0: none */
     double theta;          /* for dynamic */
     int rotary_dims;

@@ -26,14 +26,6 @@ static void expand(char out[NAME_SIZE], size_t at, const char *text, size_t n, i
     out[at < NAME_SIZE - 1 ? at : NAME_SIZE - 1] = '\0';
 }
 
-static void make_name(char out[NAME_SIZE], const char *prefix, const char *pattern, size_t n, int layer, int index,
-                      const char *suffix)
-{
-    expand(out, 0, prefix, strlen(prefix), 0, 0);
-    expand(out, strlen(out), pattern, n, layer, index);
-    expand(out, strlen(out), suffix, strlen(suffix), 0, 0);
-}
-
 static const char *pattern_of(const struct weir_model *model, enum weir_role role)
 {
     return model->gguf ? weir_gguf_names[role] : model->family->names[role];
@@ -46,28 +38,50 @@ struct place {
 
 static const struct place outside = {-1, -1};
 
+/* Which of a part's tensors. */
+enum tensor { WEIGHT, BIAS };
+
+/* The tensor's name by pattern[0..n): one name that gets an ending, or the weight's and the bias's with a comma
+   between. Empty where the pattern says that there is none. */
+static void make_name(char out[NAME_SIZE], const char *prefix, const char *pattern, size_t n, struct place at,
+                      enum tensor which)
+{
+    static const char *const endings[] = {[WEIGHT] = ".weight", [BIAS] = ".bias"};
+    size_t comma = strcspn(pattern, ",|");
+    bool whole = comma < n;
+    const char *from = whole && which == BIAS ? pattern + comma + 1 : pattern;
+    size_t length = !whole ? n : which == BIAS ? n - comma - 1 : comma;
+    out[0] = '\0';
+    if (length == 0)
+        return;
+    expand(out, 0, prefix, strlen(prefix), 0, 0);
+    expand(out, strlen(out), from, length, at.layer, at.index);
+    if (!whole)
+        expand(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
+}
+
 /* One name of a pattern, without the family's prefix (files saved without a head have none) and with it. */
 static const struct weir_tensor *find_one(const struct weir_model *model, enum weir_role role, const char *pattern,
-                                          size_t n, struct place at, const char *suffix, char name[NAME_SIZE])
+                                          size_t n, struct place at, enum tensor which, char name[NAME_SIZE])
 {
     const char *prefix = model->gguf || !model->family->prefix || role == WEIR_R_UNEMBED ? "" : model->family->prefix;
-    make_name(name, "", pattern, n, at.layer, at.index, suffix);
+    make_name(name, "", pattern, n, at, which);
     const struct weir_tensor *found = weir_tensors_find(model->tensors, name);
     if (found || !*prefix)
         return found;
-    make_name(name, prefix, pattern, n, at.layer, at.index, suffix);
+    make_name(name, prefix, pattern, n, at, which);
     return weir_tensors_find(model->tensors, name);
 }
 
 /* The tensor of a part; NULL when there is none. `name` gets its name, or one that was looked for. */
 static const struct weir_tensor *find(const struct weir_model *model, enum weir_role role, struct place at,
-                                      const char *suffix, char name[NAME_SIZE])
+                                      enum tensor which, char name[NAME_SIZE])
 {
     const char *pattern = pattern_of(model, role);
     name[0] = '\0';
     while (pattern && *pattern) {
         size_t n = strcspn(pattern, "|");
-        const struct weir_tensor *found = find_one(model, role, pattern, n, at, suffix, name);
+        const struct weir_tensor *found = find_one(model, role, pattern, n, at, which, name);
         if (found)
             return found;
         pattern += n + (pattern[n] == '|');
@@ -78,7 +92,7 @@ static const struct weir_tensor *find(const struct weir_model *model, enum weir_
 static bool has(const struct weir_model *model, enum weir_role role, struct place at)
 {
     char name[NAME_SIZE];
-    return find(model, role, at, ".weight", name) != NULL;
+    return find(model, role, at, WEIGHT, name) != NULL;
 }
 
 static weir_status missing(const struct weir_model *model, const char *name)
@@ -126,15 +140,16 @@ static weir_status load_vector(float **out, struct weir_model *model, const stru
     return WEIR_OK;
 }
 
-/* The ".bias" of a part, where there is one. */
+/* The bias of a part, where there is one. */
 static weir_status load_bias(float **out, struct weir_model *model, enum weir_role role, struct place at, size_t n)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, at, ".bias", name);
+    const struct weir_tensor *tensor = find(model, role, at, BIAS, name);
     *out = NULL;
     if (tensor)
         return load_vector(out, model, tensor, n);
-    return model->family->biased && role != WEIR_R_UNEMBED ? missing(model, name) : WEIR_OK;
+    bool needed = (model->family->biased && role != WEIR_R_UNEMBED) || model->config.biases >> role & 1;
+    return needed ? missing(model, name) : WEIR_OK;
 }
 
 /* Weights that a file keeps less one. */
@@ -149,7 +164,7 @@ static weir_status load_norm(struct weir_norm *norm, struct weir_model *model, e
                              enum weir_norm_kind kind)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
+    const struct weir_tensor *tensor = find(model, role, at, WEIGHT, name);
     size_t d = (size_t)model->config.d_model;
     norm->kind = kind;
     if (kind == WEIR_NORM_NONE || !model->family->names[role]) /* none, or one without weights */
@@ -188,7 +203,7 @@ static weir_status read_heads(float *out, struct weir_model *model, enum weir_ro
 {
     char name[NAME_SIZE];
     for (size_t head = 0; head < n_heads; head++) {
-        const struct weir_tensor *tensor = find(model, role, (struct place){layer, (int)head}, ".weight", name);
+        const struct weir_tensor *tensor = find(model, role, (struct place){layer, (int)head}, WEIGHT, name);
         if (!tensor)
             return missing(model, name);
         TRY(read_head_vector(out + head * d_head, tensor, 1, d_head, WEIR_QK_NORM_HEAD));
@@ -208,7 +223,7 @@ static weir_status load_qk_norm(struct weir_norm *norm, struct weir_model *model
     if (norm->kind == WEIR_NORM_NONE)
         return WEIR_OK;
     TRY(new_vector(&norm->weight, model, n));
-    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
+    const struct weir_tensor *tensor = find(model, role, at, WEIGHT, name);
     if (pattern && strstr(pattern, "[]"))
         TRY(read_heads(norm->weight, model, role, layer, n_heads, d_head));
     else if (!tensor)
@@ -216,7 +231,7 @@ static weir_status load_qk_norm(struct weir_norm *norm, struct weir_model *model
     else
         TRY(read_head_vector(norm->weight, tensor, n_heads, d_head, spec->qk_norm));
     add_one(model, norm->weight, n);
-    tensor = find(model, role, at, ".bias", name);
+    tensor = find(model, role, at, BIAS, name);
     if (!tensor)
         return WEIR_OK;
     TRY(new_vector(&norm->bias, model, n));
@@ -248,7 +263,7 @@ static weir_status load_matrix(struct weir_matrix *w, struct weir_model *model, 
                                size_t n_out, size_t n_in)
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, role, at, ".weight", name);
+    const struct weir_tensor *tensor = find(model, role, at, WEIGHT, name);
     bool table = role == WEIR_R_EMBED || role == WEIR_R_POS_EMBED || role == WEIR_R_UNEMBED;
     if (!tensor)
         return missing(model, name);
@@ -286,7 +301,7 @@ static weir_status cut(struct weir_linear *out, struct weir_model *model, const 
 {
     const struct weir_type_info *type = weir_type_get_info(fused->w.type);
     size_t skipped = fused->w.input_major ? rows.first : rows.first * fused->w.stride;
-    if (fused->w.input_major && (type->block_values != 1 || rows.run != rows.n))
+    if (fused->w.input_major && type->block_values != 1)
         return weir_fail(WEIR_E_UNSUPPORTED, "a fused matrix of type %s cannot be cut by columns", type->name);
     *out = *fused;
     out->w.data += skipped / type->block_values * type->block_bytes;
@@ -343,6 +358,15 @@ static weir_status load_separate_qkv(struct weir_layer *layer, struct weir_model
     return undo_pairs(model, &layer->k, n_kv, d_head);
 }
 
+static weir_status load_sinks(struct weir_layer *layer, struct weir_model *model, struct place at)
+{
+    char name[NAME_SIZE];
+    const struct weir_tensor *tensor = find(model, WEIR_R_SINKS, at, WEIGHT, name);
+    if (!layer->spec.sinks)
+        return WEIR_OK;
+    return tensor ? load_vector(&layer->sinks, model, tensor, (size_t)layer->spec.n_heads) : missing(model, name);
+}
+
 static weir_status load_attention(struct weir_layer *layer, struct weir_model *model, int index)
 {
     struct place at = {index, -1};
@@ -350,6 +374,7 @@ static weir_status load_attention(struct weir_layer *layer, struct weir_model *m
     TRY(has(model, WEIR_R_QKV, at) ? load_fused_qkv(layer, model, index) : load_separate_qkv(layer, model, index));
     TRY(load_qk_norm(&layer->q_norm, model, WEIR_R_Q_NORM, index, (size_t)layer->spec.n_heads));
     TRY(load_qk_norm(&layer->k_norm, model, WEIR_R_K_NORM, index, (size_t)layer->spec.n_kv_heads));
+    TRY(load_sinks(layer, model, at));
     return load_linear(&layer->o, model, WEIR_R_O, at, (size_t)model->config.d_model, n_q);
 }
 
@@ -379,28 +404,64 @@ static weir_status load_dense(struct weir_layer *layer, struct weir_model *model
     return load_linear(&layer->mlp_out, model, WEIR_R_MLP_OUT, at, d_model, d_mlp);
 }
 
-/* One expert of a tensor [expert, n_out, n_in], or a tensor of its own. */
+/* One expert's bias in a tensor [expert, n_out]. */
+static weir_status load_expert_bias(float **out, struct weir_model *model, enum weir_role role, struct place at,
+                                    size_t n_out)
+{
+    size_t n_experts = (size_t)model->config.n_experts, bytes;
+    char name[NAME_SIZE];
+    const struct weir_tensor *all = find(model, role, at, BIAS, name);
+    *out = NULL;
+    if (!all)
+        return WEIR_OK;
+    if (all->n_dims != 2 || all->shape[0] != n_experts || all->shape[1] != n_out)
+        return wrong_shape(all, n_experts, n_out);
+    TRY(weir_type_bytes(&bytes, all->type, n_out));
+    TRY(new_vector(out, model, n_out));
+    weir_to_f32(*out, all->data + (size_t)at.index * bytes, all->type, n_out);
+    return WEIR_OK;
+}
+
+/* One expert of a tensor [expert, n_out, n_in] (or [expert, n_in, n_out]), or a tensor of its own. */
 static weir_status load_expert_part(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
                                     struct place at, size_t n_out, size_t n_in)
 {
     const char *pattern = pattern_of(model, role);
+    bool input_major = !model->gguf && model->config.experts_input_major;
     char name[NAME_SIZE];
     if (!pattern || strstr(pattern, "[]"))
         return load_linear(linear, model, role, at, n_out, n_in);
-    const struct weir_tensor *all = find(model, role, at, ".weight", name);
+    const struct weir_tensor *all = find(model, role, at, WEIGHT, name);
     if (!all)
         return missing(model, name);
     size_t n_experts = (size_t)model->config.n_experts, bytes;
-    if (all->n_dims != 3 || all->shape[0] != n_experts || all->shape[1] != n_out || all->shape[2] != n_in)
-        return wrong_shape(all, n_experts * n_out, n_in);
+    size_t rows = input_major ? n_in : n_out, columns = input_major ? n_out : n_in;
+    if (all->n_dims != 3 || all->shape[0] != n_experts || all->shape[1] != rows || all->shape[2] != columns)
+        return wrong_shape(all, n_experts * rows, columns);
     TRY(weir_type_bytes(&bytes, all->type, n_out * n_in));
     struct weir_tensor one = *all;
     one.n_dims = 2;
-    one.shape[0] = n_out;
-    one.shape[1] = n_in;
+    one.shape[0] = rows;
+    one.shape[1] = columns;
     one.n = n_out * n_in;
     one.data += (size_t)at.index * bytes;
-    return view(&linear->w, &one, n_out, n_in, false);
+    TRY(view(&linear->w, &one, n_out, n_in, input_major));
+    return load_expert_bias(&linear->bias, model, role, at, n_out);
+}
+
+static weir_status load_expert(struct weir_expert *expert, struct weir_model *model, struct place at, size_t d_expert,
+                               size_t d_model)
+{
+    struct weir_linear fused = {0};
+    if (has(model, WEIR_R_EXPERT_GATE_AND_IN, at)) {
+        TRY(load_expert_part(&fused, model, WEIR_R_EXPERT_GATE_AND_IN, at, 2 * d_expert, d_model));
+        TRY(cut(&expert->gate, model, &fused, (struct rows){0, d_expert, 1, 2}));
+        TRY(cut(&expert->in, model, &fused, (struct rows){1, d_expert, 1, 2}));
+    } else {
+        TRY(load_expert_part(&expert->gate, model, WEIR_R_EXPERT_GATE, at, d_expert, d_model));
+        TRY(load_expert_part(&expert->in, model, WEIR_R_EXPERT_IN, at, d_expert, d_model));
+    }
+    return load_expert_part(&expert->out, model, WEIR_R_EXPERT_OUT, at, d_model, d_expert);
 }
 
 static weir_status load_sparse(struct weir_layer *layer, struct weir_model *model, int index)
@@ -409,13 +470,8 @@ static weir_status load_sparse(struct weir_layer *layer, struct weir_model *mode
     size_t n_experts = (size_t)layer->spec.n_experts;
     TRY(load_linear(&layer->router, model, WEIR_R_ROUTER, (struct place){index, -1}, n_experts, d_model));
     TRY(weir_alloc_zero(&layer->experts, n_experts, sizeof *layer->experts));
-    for (size_t i = 0; i < n_experts; i++) {
-        struct weir_expert *expert = &layer->experts[i];
-        struct place at = {index, (int)i};
-        TRY(load_expert_part(&expert->gate, model, WEIR_R_EXPERT_GATE, at, d_expert, d_model));
-        TRY(load_expert_part(&expert->in, model, WEIR_R_EXPERT_IN, at, d_expert, d_model));
-        TRY(load_expert_part(&expert->out, model, WEIR_R_EXPERT_OUT, at, d_model, d_expert));
-    }
+    for (size_t i = 0; i < n_experts; i++)
+        TRY(load_expert(&layer->experts[i], model, (struct place){index, (int)i}, d_expert, d_model));
     return WEIR_OK;
 }
 
@@ -439,7 +495,7 @@ static weir_status load_layer(struct weir_model *model, int index)
 static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may leave it to the tensor */
 {
     char name[NAME_SIZE];
-    const struct weir_tensor *tensor = find(model, WEIR_R_EMBED, outside, ".weight", name);
+    const struct weir_tensor *tensor = find(model, WEIR_R_EMBED, outside, WEIGHT, name);
     if (!tensor)
         return missing(model, name);
     if (tensor->n_dims != 2 || tensor->shape[0] == 0 || tensor->shape[0] > 1 << 26)
@@ -476,7 +532,7 @@ static weir_status load_embeddings(struct weir_model *model)
 static weir_status check_no_more_layers(const struct weir_model *model)
 {
     char name[NAME_SIZE];
-    if (find(model, WEIR_R_O, (struct place){model->config.n_layers, -1}, ".weight", name))
+    if (find(model, WEIR_R_O, (struct place){model->config.n_layers, -1}, WEIGHT, name))
         return weir_fail(WEIR_E_INPUT, "%s: the config says %d layers, but tensor '%s' is there", model->path,
                          model->config.n_layers, name);
     return WEIR_OK;

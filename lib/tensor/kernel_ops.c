@@ -203,6 +203,18 @@ static void clip(float *out, const float *x, float limit, size_t n)
         out[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
+static void at_most(float *out, const float *x, float limit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] > limit ? limit : x[i];
+}
+
+static void multiply_clipped(float *out, const float *x, float limit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] *= 1.0f + (x[i] > limit ? limit : x[i] < -limit ? -limit : x[i]);
+}
+
 /* tanh(x): an odd polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel. */
 static inline float hyperbolic_tangent(float x)
 {
@@ -298,6 +310,8 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
             [WEIR_ACT_RELU2] = act_relu2},
     .multiply = multiply,
     .clip = clip,
+    .at_most = at_most,
+    .multiply_clipped = multiply_clipped,
     .cap = cap,
     .ramp = ramp,
     .accumulate = accumulate,

@@ -36,6 +36,10 @@ struct weir_ops {
     void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
     /* out = x cut to +- limit, [n] */
     void (*clip)(float *out, const float *x, float limit, size_t n);
+    /* out = min(x, limit), [n] */
+    void (*at_most)(float *out, const float *x, float limit, size_t n);
+    /* out *= 1 + x cut to +- limit, [n] */
+    void (*multiply_clipped)(float *out, const float *x, float limit, size_t n);
     /* out = cap tanh(x / cap), [n] */
     void (*cap)(float *out, const float *x, float cap, size_t n);
     /* out = x + slope (first + i), [n]: ALiBi */

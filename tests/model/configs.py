@@ -113,3 +113,20 @@ CONFIGS |= {
     "nemotron_wide": row("nemotron", dict(SMALL, head_dim=16, partial_rotary_factor=1.0, attention_bias=True, mlp_bias=True)),
     "nemotron_tied": row("nemotron", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, hidden_act="gelu")),
 }
+
+# rows that came later stand behind the others: a fixture's seed is its place
+CONFIGS |= {name: row(name, lengths=FIRST_LENGTHS) for name in ("phimoe", "gpt_oss")}
+
+CONFIGS |= {
+    "phimoe_longrope": row("phimoe", dict(SMALL, router_jitter_noise=0.3, max_position_embeddings=128, num_local_experts=4,
+                                          rope_parameters=dict(LONGROPE, rope_theta=1e6, short_mscale=1.1, long_mscale=1.3)),
+                           lengths=(23, 90)),
+    "phimoe_plain": row("phimoe", dict(SMALL, num_key_value_heads=1, attention_bias=False, lm_head_bias=False,
+                                       tie_word_embeddings=True, intermediate_size=37, num_local_experts=2,
+                                       router_jitter_noise=0.1, sliding_window=9)),
+    "gpt_oss_clamped": row("gpt_oss", dict(SMALL, num_hidden_layers=3, swiglu_limit=0.7, num_key_value_heads=6, num_local_experts=5,
+                                           num_experts_per_tok=5, intermediate_size=43, tie_word_embeddings=True,
+                                           layer_types=["full_attention", "sliding_attention", "sliding_attention"])),
+    "gpt_oss_plain": row("gpt_oss", dict(SMALL, head_dim=20, attention_bias=False, num_key_value_heads=1, num_experts_per_tok=1,
+                                         sliding_window=5, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
+}

@@ -52,6 +52,12 @@ def test_the_stream_is_the_sum_of_what_is_added(run, name):
             assert (r("resid_pre", i) == r("resid_post", i - 1)).all()
 
 
+def sinks(name, layer):
+    """[head, 1, 1]: one more score of each head, -inf where the family has none"""
+    found = [x for key, x in cache.weights(FIXTURES / name).items() if key.endswith(f"layers.{layer}.self_attn.sinks")]
+    return found[0].reshape(-1, 1, 1).astype(np.float64) if found else -np.inf
+
+
 @every_config
 def test_patterns_are_the_softmax_of_scores(run, name):
     r = run(name, 90)
@@ -59,9 +65,10 @@ def test_patterns_are_the_softmax_of_scores(run, name):
         scores, pattern = r("attn_scores", i), r("pattern", i)
         assert (pattern[np.isneginf(scores)] == 0).all()
         assert np.isneginf(scores[:, np.triu_indices(90, 1)[0], np.triu_indices(90, 1)[1]]).all()
-        assert np.abs(pattern.sum(-1) - 1).max() <= SAME
-        e = np.exp(scores - scores.max(-1, keepdims=True))
-        close(pattern, e / e.sum(-1, keepdims=True), 3e-5)
+        most = scores.max(-1, keepdims=True)
+        e, sink = np.exp(scores - most), np.exp(sinks(name, i) - most)
+        close(pattern, e / (e.sum(-1, keepdims=True) + sink), 3e-5)
+        assert np.abs(pattern.sum(-1) - (1 - sink / (e.sum(-1, keepdims=True) + sink))[..., 0]).max() <= SAME
 
 
 @every_config
@@ -89,6 +96,26 @@ def test_norms_are_what_their_scale_says(run, name):
             assert error <= 1e-5 * np.abs(x).max(), (norm, i, error)
 
 
+def sums_to_one(config):
+    return config.get("norm_topk_prob", config["model_type"] in ("mixtral", "gpt_oss"))
+
+
+def softmax_of_the_best(logits, n, sum_to_one):
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+    order = np.argsort(-p, axis=-1, kind="stable")[:, :n]
+    weights = np.zeros_like(p)
+    np.put_along_axis(weights, order, np.take_along_axis(p, order, -1), -1)
+    return weights / weights.sum(-1, keepdims=True) if sum_to_one else weights
+
+
+def inside_an_expert(config, gate, linear):
+    if config["model_type"] != "gpt_oss":
+        return gate / (1 + np.exp(-gate)) * linear
+    gate, linear = np.minimum(gate, config["swiglu_limit"]), np.clip(linear, -config["swiglu_limit"], config["swiglu_limit"])
+    return gate / (1 + np.exp(-1.702 * gate)) * (linear + 1)
+
+
 @every_config
 def test_experts(run, name):
     r = run(name, 90)
@@ -99,19 +126,12 @@ def test_experts(run, name):
         if not has(r, "router", i):
             assert has(r, "mlp_post", i)                 # a dense layer among sparse ones
             continue
-        logits, weights = r("router", i), r("expert_weights", i)
-        chosen = r("expert_indices", i).astype(int)
-        e = np.exp(logits - logits.max(-1, keepdims=True))
-        p = e / e.sum(-1, keepdims=True)
-        order = np.argsort(-p, axis=-1, kind="stable")[:, :chosen.shape[1]]
-        assert (chosen == order).all()
-        expected = np.zeros_like(p)
-        np.put_along_axis(expected, order, np.take_along_axis(p, order, -1), -1)
-        if config.get("norm_topk_prob", config["model_type"] == "mixtral"):
-            expected /= expected.sum(-1, keepdims=True)
-        close(weights, expected)
-        silu = r("expert_pre", i) / (1 + np.exp(-r("expert_pre", i)))
-        close(r("expert_post", i), silu * r("expert_pre_linear", i))
+        weights, chosen = r("expert_weights", i), r("expert_indices", i).astype(int)
+        applied = np.take_along_axis(weights, chosen, -1)
+        assert (np.diff(applied, axis=-1) <= 0).all() and ((weights != 0).sum(-1) == chosen.shape[1]).all()
+        if config["model_type"] != "phimoe":             # the reference has what the sparse mixer gives
+            close(weights, softmax_of_the_best(r("router", i), chosen.shape[1], sums_to_one(config)))
+        close(r("expert_post", i), inside_an_expert(config, r("expert_pre", i), r("expert_pre_linear", i)))
 
 
 @every_config

@@ -29,7 +29,7 @@ def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=No
     gen = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():                      # untrained norms are all ones and biases zeros: make them matter
         for name, p in model.named_parameters():
-            if p.dim() == 1:
+            if p.dim() == 1 or name.endswith("bias"):    # experts' biases stand in one tensor of 2 dimensions
                 p.add_(0.3 * torch.randn(p.shape, generator=gen))
             else:
                 p.mul_(8.0)
@@ -95,6 +95,16 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     def watch(path, name, which, heads=None):
         module(path).register_forward_hook(keep(name, which, heads), with_kwargs=True)
 
+    def watch_router(path, name):
+        """logits, weights as applied and chosen experts by falling weight, of a router that gives (logits, weights, experts)"""
+        def hook(mod, args, kwargs, output):
+            logits, weights, chosen = (x.detach() for x in output)
+            order = torch.sort(weights, dim=-1, descending=True, stable=True).indices
+            got[name + ".hook_router_logits"] = logits[None].clone()
+            got[name + ".hook_expert_weights"] = torch.zeros_like(logits).scatter(-1, chosen, weights)[None]
+            got[name + ".hook_expert_indices"] = chosen.gather(-1, order)[None]
+        module(path).register_forward_hook(hook, with_kwargs=True)
+
     def watch_norm(path, name):
         """scale, normalized and out of a LayerNorm or RMS norm; normalized is before weight and bias"""
         norm = module(path)
@@ -148,6 +158,8 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
             watch(f"{b}.{fam.v}", n + "attn.hook_v", "out", n_kv)
         if fam.qkv:
             watch(f"{b}.{fam.qkv[0]}", n + "qkv", "out")
+        if fam.extra.get("router"):
+            watch_router(f"{b}.{fam.extra['router']}", n + "mlp")
         if fam.extra.get("qk_norm"):
             names = fam.extra.get("qk_names", "{}_norm")
             for x in "qk":
@@ -164,6 +176,9 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     for i, a in enumerate(res.attentions):
         n = f"blocks.{i}."
         got[n + "attn.hook_pattern"] = a
+        if fam.extra.get("sinks") and n + "attn.hook_attn_scores" in got:  # the last column is the sink, all less the largest
+            x, sinks = got[n + "attn.hook_attn_scores"], module(f"{fam.blocks}.{i}.{fam.attn}").sinks
+            got[n + "attn.hook_attn_scores"] = x[..., :-1] - x[..., -1:] + sinks.detach().reshape(1, -1, 1, 1)
         if n + "attn.hook_attn_scores" in got:                             # the mask is a very negative number here
             x = got[n + "attn.hook_attn_scores"]
             got[n + "attn.hook_attn_scores"] = x.masked_fill(x < -1e30, float("-inf"))
