@@ -17,6 +17,7 @@ struct head_inputs {
     const float *in; /* [total_pos, in_heads, d_model]: in_heads n_heads, or 1 */
     size_t in_heads, n_heads, d_model;
     const struct weir_norm *weights;
+    const float *positions; /* [total_pos, d_model] added behind the norm, or NULL */
     float eps;
     int centred;
 };
@@ -37,8 +38,12 @@ static void norm_head_rows(void *context, size_t first, size_t last, int worker)
     (void)worker;
     for (size_t i = first; i < last; i++) {
         float mean = 0, scale, *x = h->out + i * h->d_model;
-        weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
-        weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
+        if (h->weights->kind != WEIR_NORM_NONE) {
+            weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
+            weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
+        }
+        if (h->positions)
+            weir_ops()->add(x, x, h->positions + i / h->n_heads * h->d_model, h->d_model);
     }
 }
 
@@ -53,27 +58,45 @@ static void project_head(struct weir_run *run, float *out, size_t n_heads, size_
     w.type = WEIR_T_F32;
     w.n_out = d_head;
     w.stride = w.input_major ? n_heads * d_head : d_model;
-    w.pair_rows = 0;
+    w.pair_rows = w.group_rows = 0;
     w.copy = NULL;
     weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
                     total_pos, &w, linear->bias ? linear->bias + head * d_head : NULL);
 }
 
+/* One of q, k, v: where from, by what, where to. */
+struct projection {
+    weir_buffer **out;
+    const struct weir_linear *linear;
+    int point, input;
+    size_t n_heads;
+    const weir_buffer *in;        /* [total_pos, d_model]: the common norm's output, with positions where they count */
+    const weir_buffer *positions; /* [total_pos, d_model] those positions; NULL: they do not */
+};
+
 /* Through the point `input` ([pos, head, d_model]): each head reads its own copy of `from`, which edits may have
  * changed. */
-static weir_status project_by_head(struct weir_run *run, weir_buffer **out, const weir_buffer *from, size_t from_heads,
-                                   const struct weir_linear *linear, int input, int layer, size_t n_heads)
+static weir_status project_by_head(struct weir_run *run, const struct projection *p, const weir_buffer *from,
+                                   size_t from_heads, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
-    size_t d_model = linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
+    size_t d_model = p->linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
+    size_t n_heads = p->n_heads;
     weir_buffer *inputs = NULL, *matrix = NULL;
     weir_status status;
     TRY_DONE(weir_take(run, &inputs, total_pos * n_heads * d_model));
-    struct head_inputs h = {inputs->data, from->data,    from_heads,        n_heads,
-                            d_model,      &weights->ln1, weights->spec.eps, weights->ln1.kind == WEIR_NORM_LAYER};
+    struct head_inputs h = {.out = inputs->data,
+                            .in = from->data,
+                            .in_heads = from_heads,
+                            .n_heads = n_heads,
+                            .d_model = d_model,
+                            .weights = &weights->ln1,
+                            .positions = p->positions ? p->positions->data : NULL,
+                            .eps = weights->spec.eps,
+                            .centred = weights->ln1.kind == WEIR_NORM_LAYER};
     weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
-    TRY_DONE(weir_at(run, input, layer, &inputs));
-    if (!weir_plan_edits(&run->plan, input, layer) && from_heads == 1)
+    TRY_DONE(weir_at(run, p->input, layer, &inputs));
+    if (!weir_plan_edits(&run->plan, p->input, layer) && from_heads == 1)
         goto done;                       /* looked at only: the common projection computes the same */
     if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
         weir_buffer *copy = NULL;
@@ -83,13 +106,12 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
         inputs = copy;
     }
     h.out = inputs->data;
-    if (weights->ln1.kind != WEIR_NORM_NONE)
-        weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
-    TRY_DONE(weir_take(run, &matrix, linear->w.n_out * d_model));
-    weir_matrix_convert(matrix->data, &linear->w, run->pool);
-    TRY_DONE(weir_take(run, out, total_pos * n_heads * d_head));
+    weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
+    TRY_DONE(weir_take(run, &matrix, p->linear->w.n_out * d_model));
+    weir_matrix_convert(matrix->data, &p->linear->w, run->pool);
+    TRY_DONE(weir_take(run, p->out, total_pos * n_heads * d_head));
     for (size_t head = 0; head < n_heads; head++)
-        project_head(run, (*out)->data, n_heads, d_head, inputs->data, head, linear, matrix->data);
+        project_head(run, (*p->out)->data, n_heads, d_head, inputs->data, head, p->linear, matrix->data);
 done:
     weir_drop(&inputs);
     weir_drop(&matrix);
@@ -101,13 +123,6 @@ static void clip_row(float *out, const float *in, size_t n, const void *limit)
     weir_ops()->clip(out, in, *(const float *)limit, n);
 }
 
-struct projection {
-    weir_buffer **out;
-    const struct weir_linear *linear;
-    int point, input;
-    size_t n_heads;
-};
-
 /* One of q, k, v: from the common norm, or head by head where their inputs may have been edited. `per_head`: the value
    of attn_in, or NULL. Key-value heads that several query heads share read the stream itself. */
 static weir_status project(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
@@ -116,10 +131,9 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
     bool own = per_head && p->n_heads == n_heads;
     weir_drop(p->out);
     if (own || weir_plan_wants(&run->plan, p->input, layer))
-        TRY(project_by_head(run, p->out, own ? per_head : run->stream, own ? n_heads : 1, p->linear, p->input, layer,
-                            p->n_heads));
+        TRY(project_by_head(run, p, own ? per_head : run->stream, own ? n_heads : 1, layer));
     if (!*p->out)
-        TRY(weir_linear(run, p->out, run->normed, p->linear));
+        TRY(weir_linear(run, p->out, p->in, p->linear));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
         TRY(weir_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
@@ -143,21 +157,47 @@ static weir_status read_stream(struct weir_run *run, weir_buffer **out, int laye
     return WEIR_OK;
 }
 
+static weir_status project_each(struct weir_run *run, const weir_buffer *per_head, const weir_buffer *positioned,
+                                int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    const weir_buffer *positions = l->spec.positions_to_qk ? run->positions : NULL;
+    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
+    const struct projection all[] = {
+        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
+        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
+        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->normed, NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TRY(project(run, &all[i], per_head, layer));
+    return WEIR_OK;
+}
+
+/* What queries and keys read: the norm's output, plus the positions where the family adds them there. */
+static weir_status add_positions(struct weir_run *run, weir_buffer **out, int layer)
+{
+    if (!run->model->layers[layer].spec.positions_to_qk) {
+        *out = run->normed;
+        weir_buffer_retain(*out);
+        return WEIR_OK;
+    }
+    TRY(weir_take_rows(run, out, (size_t)run->model->config.d_model));
+    weir_add(run, *out, run->normed, run->positions);
+    return WEIR_OK;
+}
+
 static weir_status project_all(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
-    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
-    const struct projection all[] = {
-        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads},
-        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads},
-        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads},
-    };
-    weir_buffer *per_head;
-    TRY(read_stream(run, &per_head, layer));
-    weir_status status = weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer);
-    for (size_t i = 0; status == WEIR_OK && i < sizeof all / sizeof *all; i++)
-        status = project(run, &all[i], per_head, layer);
+    weir_buffer *per_head = NULL, *positioned = NULL;
+    weir_status status;
+    TRY_DONE(read_stream(run, &per_head, layer));
+    TRY_DONE(weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer));
+    TRY_DONE(add_positions(run, &positioned, layer));
+    TRY_DONE(project_each(run, per_head, positioned, layer));
+done:
     weir_drop(&per_head);
+    weir_drop(&positioned);
     return status;
 }
 

@@ -47,7 +47,8 @@ weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **o
 
 static void drop_all(struct weir_run *run)
 {
-    weir_buffer **slots[] = {&run->stream,
+    weir_buffer **slots[] = {&run->positions,
+                             &run->stream,
                              &run->normed,
                              &run->norm_mean,
                              &run->norm_scale,

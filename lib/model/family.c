@@ -183,6 +183,22 @@ static const weir_names mpt_names = {
     [WEIR_R_UNEMBED] = "lm_head",
 };
 
+static const weir_names lens_names = {
+    [WEIR_R_EMBED] = "embed.W_E,",
+    [WEIR_R_POS_EMBED] = "pos_embed.W_pos,",
+    [WEIR_R_LN1] = "blocks.{}.ln1.w,blocks.{}.ln1.b",
+    [WEIR_R_Q] = "blocks.{}.attn.W_Q,blocks.{}.attn.b_Q",
+    [WEIR_R_K] = "blocks.{}.attn.W_K,blocks.{}.attn.b_K|blocks.{}.attn._W_K,blocks.{}.attn._b_K",
+    [WEIR_R_V] = "blocks.{}.attn.W_V,blocks.{}.attn.b_V|blocks.{}.attn._W_V,blocks.{}.attn._b_V",
+    [WEIR_R_O] = "blocks.{}.attn.W_O,blocks.{}.attn.b_O",
+    [WEIR_R_LN2] = "blocks.{}.ln2.w,blocks.{}.ln2.b",
+    [WEIR_R_MLP_IN] = "blocks.{}.mlp.W_in,blocks.{}.mlp.b_in",
+    [WEIR_R_MLP_NORM] = "blocks.{}.mlp.ln.w,blocks.{}.mlp.ln.b",
+    [WEIR_R_MLP_OUT] = "blocks.{}.mlp.W_out,blocks.{}.mlp.b_out",
+    [WEIR_R_LN_FINAL] = "ln_final.w,ln_final.b",
+    [WEIR_R_UNEMBED] = "unembed.W_U,unembed.b_U",
+};
+
 const weir_names weir_gguf_names = {
     [WEIR_R_EMBED] = "token_embd",
     [WEIR_R_EMBED_NORM] = "token_embd_norm",
@@ -571,6 +587,15 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true, .rotary_factor = 0.5,
                   .n_context = 4096}},
+    {.model_type = "HookedTransformer", /* TransformerLens's own: its config.json has no model_type */
+     .names = lens_names,
+     .refine = weir_refine_lens,
+     .defaults = {.eps = 1e-5,
+                  .norm = WEIR_NORM_LAYER,
+                  .activation = WEIR_ACT_RELU,
+                  .input_major = true,
+                  .lens_layout = true,
+                  .rope = {{.theta = 10000}}}},
 };
 #pragma GCC diagnostic pop
 

@@ -57,12 +57,14 @@ struct weir_layer_spec {
 
     /* norms */
     enum weir_norm_kind norm;      /* ln1 and ln2, before the branches */
+    bool positions_to_qk;          /* what q and k read is ln1's output plus the position embedding (Shortformer) */
     enum weir_norm_kind post_norm; /* ln1_post and ln2_post, on what the branches give */
     float eps;
 
     /* MLP */
     bool gated; /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
+    enum weir_norm_kind mlp_norm; /* of f(x W_in), before W_out */
     float mlp_limit; /* x W_gate is cut above, x W_in to +- this, and 1 is added to x W_in (GPT-OSS); 0: neither */
     int d_mlp;
     int n_experts;          /* 0: dense */
@@ -71,6 +73,7 @@ struct weir_layer_spec {
     enum weir_routing routing;
     float router_jitter; /* for the sparse mixer: logits within twice this of the largest, relatively, are near it */
 
+    bool attn_only;     /* there is no MLP */
     bool parallel;      /* attention and MLP read the same stream and are added together */
     bool shared_norm;   /* ... and the same norm of it */
     float branch_scale; /* what a branch gives is multiplied by this before it is added */

@@ -100,15 +100,29 @@ static weir_status missing(const struct weir_model *model, const char *name)
     return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", model->path, name);
 }
 
+/* `wanted` has n dimensions, up to 3. */
+static weir_status not_of_shape(const struct weir_tensor *tensor, const size_t *wanted, int n)
+{
+    char have[96] = "", want[96] = "";
+    size_t at = 0;
+    for (int i = 0; i < tensor->n_dims && at < sizeof have; i++)
+        at += (size_t)snprintf(have + at, sizeof have - at, "%s%zu", i ? ", " : "", tensor->shape[i]);
+    at = 0;
+    for (int i = 0; i < n && at < sizeof want; i++)
+        at += (size_t)snprintf(want + at, sizeof want - at, "%s%zu", i ? ", " : "", wanted[i]);
+    return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' has shape [%s], the config makes it [%s]", tensor->file,
+                     tensor->name, have, want);
+}
+
+/* A matrix, or a vector where `columns` is 0. */
 static weir_status wrong_shape(const struct weir_tensor *tensor, size_t rows, size_t columns)
 {
-    char shape[96] = "", wanted[64];
-    size_t at = 0;
-    for (int i = 0; i < tensor->n_dims && at < sizeof shape; i++)
-        at += (size_t)snprintf(shape + at, sizeof shape - at, "%s%zu", i ? ", " : "", tensor->shape[i]);
-    snprintf(wanted, sizeof wanted, columns ? "%zu, %zu" : "%zu", rows, columns);
-    return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' has shape [%s], the config makes it [%s]", tensor->file,
-                     tensor->name, shape, wanted);
+    return not_of_shape(tensor, (const size_t[]){rows, columns}, columns ? 2 : 1);
+}
+
+static bool has_shape3(const struct weir_tensor *tensor, const size_t wanted[3])
+{
+    return tensor->n_dims == 3 && memcmp(tensor->shape, wanted, 3 * sizeof *wanted) == 0;
 }
 
 /* ---- vectors: norms and biases, small, kept in float32 ---- */
@@ -133,7 +147,7 @@ static weir_status new_vector(float **out, struct weir_model *model, size_t n)
 
 static weir_status load_vector(float **out, struct weir_model *model, const struct weir_tensor *tensor, size_t n)
 {
-    if (tensor->n != n || tensor->n_dims != 1)
+    if (tensor->n != n || (tensor->n_dims != 1 && !model->config.lens_layout))
         return wrong_shape(tensor, n, 0);
     TRY(new_vector(out, model, n));
     weir_to_f32(*out, tensor->data, tensor->type, n);
@@ -161,13 +175,13 @@ static void add_one(const struct weir_model *model, float *weight, size_t n)
 }
 
 static weir_status load_norm(struct weir_norm *norm, struct weir_model *model, enum weir_role role, struct place at,
-                             enum weir_norm_kind kind)
+                             enum weir_norm_kind kind, size_t d)
 {
     char name[NAME_SIZE];
     const struct weir_tensor *tensor = find(model, role, at, WEIGHT, name);
-    size_t d = (size_t)model->config.d_model;
     norm->kind = kind;
-    if (kind == WEIR_NORM_NONE || !model->family->names[role]) /* none, or one without weights */
+    norm->d = d;
+    if (kind == WEIR_NORM_NONE || model->config.norms_bare || !model->family->names[role])
         return WEIR_OK;
     if (!tensor)
         return missing(model, name);
@@ -259,15 +273,43 @@ static weir_status view(struct weir_matrix *w, const struct weir_tensor *tensor,
     return WEIR_OK;
 }
 
+/* A tensor [head, d_model, d_head]: an input-major matrix whose outputs stand in runs of a head. */
+static weir_status view_heads(struct weir_matrix *w, const struct weir_model *model, const struct weir_tensor *tensor,
+                              size_t n_out, size_t n_in)
+{
+    size_t d_head = (size_t)model->config.d_head;
+    const size_t shape[] = {n_out / d_head, n_in, d_head};
+    if (!has_shape3(tensor, shape))
+        return not_of_shape(tensor, shape, 3);
+    *w = (struct weir_matrix){.data = tensor->data,
+                              .type = tensor->type,
+                              .n_out = n_out,
+                              .n_in = n_in,
+                              .stride = d_head,
+                              .input_major = true,
+                              .group_rows = d_head,
+                              .group_stride = n_in * d_head};
+    return WEIR_OK;
+}
+
 static weir_status load_matrix(struct weir_matrix *w, struct weir_model *model, enum weir_role role, struct place at,
                                size_t n_out, size_t n_in)
 {
     char name[NAME_SIZE];
     const struct weir_tensor *tensor = find(model, role, at, WEIGHT, name);
-    bool table = role == WEIR_R_EMBED || role == WEIR_R_POS_EMBED || role == WEIR_R_UNEMBED;
+    bool lens = model->config.lens_layout, by_rows = role == WEIR_R_EMBED || role == WEIR_R_POS_EMBED;
+    bool table = by_rows || (role == WEIR_R_UNEMBED && !lens);
     if (!tensor)
         return missing(model, name);
-    return view(w, tensor, n_out, n_in, !table && !model->gguf && model->config.input_major);
+    if (lens && (role == WEIR_R_Q || role == WEIR_R_K || role == WEIR_R_V))
+        return view_heads(w, model, tensor, n_out, n_in);
+    struct weir_tensor flat = *tensor;
+    if (lens && role == WEIR_R_O && tensor->n_dims == 3) { /* [head, d_head, d_model] is [head * d_head, d_model] */
+        flat.n_dims = 2;
+        flat.shape[0] = tensor->n / (tensor->shape[2] ? tensor->shape[2] : 1);
+        flat.shape[1] = tensor->shape[2];
+    }
+    return view(w, &flat, n_out, n_in, !table && !model->gguf && model->config.input_major);
 }
 
 static weir_status load_linear(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
@@ -394,6 +436,7 @@ static weir_status load_dense(struct weir_layer *layer, struct weir_model *model
 {
     size_t d_mlp = (size_t)layer->spec.d_mlp, d_model = (size_t)model->config.d_model;
     bool fused_up = model->gguf && layer->spec.gated && !has(model, WEIR_R_MLP_GATE, at);
+    TRY(load_norm(&layer->mlp_norm, model, WEIR_R_MLP_NORM, at, layer->spec.mlp_norm, d_mlp));
     if (has(model, WEIR_R_GATE_AND_IN, at) || fused_up) {
         TRY(load_gate_and_in(layer, model, fused_up ? WEIR_R_MLP_IN : WEIR_R_GATE_AND_IN, at, d_mlp, d_model));
     } else {
@@ -434,15 +477,15 @@ static weir_status load_expert_part(struct weir_linear *linear, struct weir_mode
     const struct weir_tensor *all = find(model, role, at, WEIGHT, name);
     if (!all)
         return missing(model, name);
-    size_t n_experts = (size_t)model->config.n_experts, bytes;
-    size_t rows = input_major ? n_in : n_out, columns = input_major ? n_out : n_in;
-    if (all->n_dims != 3 || all->shape[0] != n_experts || all->shape[1] != rows || all->shape[2] != columns)
-        return wrong_shape(all, n_experts * rows, columns);
+    const size_t shape[] = {(size_t)model->config.n_experts, input_major ? n_in : n_out, input_major ? n_out : n_in};
+    size_t bytes;
+    if (!has_shape3(all, shape))
+        return not_of_shape(all, shape, 3);
     TRY(weir_type_bytes(&bytes, all->type, n_out * n_in));
     struct weir_tensor one = *all;
     one.n_dims = 2;
-    one.shape[0] = rows;
-    one.shape[1] = columns;
+    one.shape[0] = shape[1];
+    one.shape[1] = shape[2];
     one.n = n_out * n_in;
     one.data += (size_t)at.index * bytes;
     TRY(view(&linear->w, &one, n_out, n_in, input_major));
@@ -481,15 +524,18 @@ static weir_status load_layer(struct weir_model *model, int index)
 {
     struct weir_layer *layer = &model->layers[index];
     struct place at = {index, -1};
+    size_t d_model = (size_t)model->config.d_model;
     weir_config_layer(&layer->spec, &model->config, index);
     const struct weir_layer_spec *spec = &layer->spec;
-    TRY(load_norm(&layer->ln1, model, WEIR_R_LN1, at, spec->norm));
+    TRY(load_norm(&layer->ln1, model, WEIR_R_LN1, at, spec->norm, d_model));
     TRY(load_attention(layer, model, index));
-    TRY(load_norm(&layer->ln1_post, model, WEIR_R_LN1_POST, at, spec->post_norm));
+    TRY(load_norm(&layer->ln1_post, model, WEIR_R_LN1_POST, at, spec->post_norm, d_model));
+    if (spec->attn_only)
+        return WEIR_OK;
     if (!spec->shared_norm)
-        TRY(load_norm(&layer->ln2, model, WEIR_R_LN2, at, spec->norm));
+        TRY(load_norm(&layer->ln2, model, WEIR_R_LN2, at, spec->norm, d_model));
     TRY(spec->n_experts > 0 ? load_sparse(layer, model, index) : load_dense(layer, model, at));
-    return load_norm(&layer->ln2_post, model, WEIR_R_LN2_POST, at, spec->post_norm);
+    return load_norm(&layer->ln2_post, model, WEIR_R_LN2_POST, at, spec->post_norm, d_model);
 }
 
 static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may leave it to the tensor */
@@ -500,7 +546,7 @@ static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may
         return missing(model, name);
     if (tensor->n_dims != 2 || tensor->shape[0] == 0 || tensor->shape[0] > 1 << 26)
         return wrong_shape(tensor, 0, (size_t)model->config.d_embed);
-    model->config.n_vocab = (int)tensor->shape[0];
+    model->config.n_vocab = model->config.n_outputs = (int)tensor->shape[0];
     return WEIR_OK;
 }
 
@@ -516,14 +562,14 @@ static weir_status load_embeddings(struct weir_model *model)
         TRY(load_linear(&model->embed_out, model, WEIR_R_EMBED_OUT, outside, d_embed, d_model));
     }
     TRY(load_norm(&model->embed_norm, model, WEIR_R_EMBED_NORM, outside,
-                  model->family->names[WEIR_R_EMBED_NORM] ? c->norm : WEIR_NORM_NONE));
+                  model->family->names[WEIR_R_EMBED_NORM] ? c->norm : WEIR_NORM_NONE, d_model));
     if (c->learned_positions)
         TRY(load_matrix(&model->pos_embed, model, WEIR_R_POS_EMBED, outside,
                         (size_t)(c->n_context + c->position_offset), d_model));
     if (model->gguf)
         c->tied = !has(model, WEIR_R_UNEMBED, outside);
     if (!c->tied)
-        return load_linear(&model->unembed, model, WEIR_R_UNEMBED, outside, n_vocab, d_embed);
+        return load_linear(&model->unembed, model, WEIR_R_UNEMBED, outside, (size_t)c->n_outputs, d_embed);
     model->unembed.w = model->embed;
     return WEIR_OK;
 }
@@ -573,7 +619,7 @@ static enum weir_norm_kind final_norm(const struct weir_config *c)
 {
     if (c->final_norm_absent)
         return WEIR_NORM_NONE;
-    return c->norm ? c->norm : c->post_norm;
+    return c->final_norm ? c->final_norm : c->norm ? c->norm : c->post_norm;
 }
 
 weir_status weir_model_bind(struct weir_model *model)
@@ -586,7 +632,8 @@ weir_status weir_model_bind(struct weir_model *model)
     for (size_t i = 0; i < n_layers; i++)
         TRY(load_layer(model, (int)i));
     TRY(check_no_more_layers(model));
-    return load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, outside, final_norm(&model->config));
+    return load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, outside, final_norm(&model->config),
+                     (size_t)model->config.d_model);
 }
 
 /* ---- all matrices ---- */

@@ -195,6 +195,13 @@ static void act_relu2(float *out, const float *x, size_t n)
         out[i] = x[i] > 0 ? x[i] * x[i] : 0;
 }
 
+static void act_solu(float *out, const float *x, size_t n)
+{
+    float total = logsumexp(x, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] * exponential(x[i] - total);
+}
+
 /* ---- scores ---- */
 
 static void clip(float *out, const float *x, float limit, size_t n)
@@ -307,7 +314,8 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
             [WEIR_ACT_GELU_QUICK] = act_gelu_quick,
             [WEIR_ACT_SILU] = act_silu,
             [WEIR_ACT_RELU] = act_relu,
-            [WEIR_ACT_RELU2] = act_relu2},
+            [WEIR_ACT_RELU2] = act_relu2,
+            [WEIR_ACT_SOLU] = act_solu},
     .multiply = multiply,
     .clip = clip,
     .at_most = at_most,

@@ -12,6 +12,7 @@ enum weir_act {
     WEIR_ACT_SILU,
     WEIR_ACT_RELU,
     WEIR_ACT_RELU2, /* relu squared */
+    WEIR_ACT_SOLU,  /* x softmax(x): over the row, where the others are elementwise */
     WEIR_N_ACTS
 };
 
@@ -32,7 +33,7 @@ struct weir_ops {
     void (*softmax)(float *out, const float *scores, size_t n);
     /* log(sum(exp(x))) of x [n] */
     float (*logsumexp)(const float *x, size_t n);
-    /* out = f(x), [n] */
+    /* out = f(x), [n]: one row */
     void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
     /* out = x cut to +- limit, [n] */
     void (*clip)(float *out, const float *x, float limit, size_t n);

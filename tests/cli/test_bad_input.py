@@ -200,6 +200,43 @@ def test_models(model, tmp_path, case):
     refused(dump(model, tmp_path / "out.h5"), code, *words, folder=tmp_path)
 
 
+LENS = {
+    "unknown field": (dict(frobnicate=2), UNSUPPORTED, ["frobnicate", "HookedTransformer"]),
+    "gated": (dict(gated_mlp=True), UNSUPPORTED, ["gated_mlp"]),
+    "bidirectional": (dict(attention_dir="bidirectional"), UNSUPPORTED, ["attention_dir", "bidirectional"]),
+    "norms of another kind": (dict(normalization_type="Batch"), UNSUPPORTED, ["normalization_type", "Batch"]),
+    "positions of another kind": (dict(positional_embedding_type="alibi"), UNSUPPORTED, ["alibi"]),
+    "experts": (dict(num_experts=4), UNSUPPORTED, ["num_experts"]),
+    "activation of another kind": (dict(act_fn="xielu"), UNSUPPORTED, ["act_fn", "xielu"]),
+    "scale below 0": (dict(attn_scale=-2.0), INPUT, ["attn_scale"]),
+    "direction as a number": (dict(attention_dir=1), INPUT, ["attention_dir"]),
+    "local layers without a window": (dict(use_local_attn=True), INPUT, ["window_size"]),
+    "other number of outputs": (dict(d_vocab_out=5), INPUT, ["unembed.W_U", "[48, 5]"]),
+    "other heads": (dict(n_heads=6), INPUT, ["blocks.0.attn.W_Q", "[4, 48, 12]", "[6, 48, 12]"]),
+    "more layers than weights": (dict(n_layers=3), INPUT, ["blocks.2.ln1.w"]),
+    "layers past counting": (dict(n_layers=10**9), INPUT, ["n_layers"]),
+    "width past all memory": (dict(d_model=2**40), INPUT, ["d_model"]),
+}
+
+
+@pytest.mark.parametrize("case", LENS)
+def test_models_of_transformer_lens(tmp_path, case):
+    changes, code, words = LENS[case]
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "lens_solu", folder, ignore=shutil.ignore_patterns("ref_*"))
+    config(**changes)(folder)
+    refused(dump(folder, tmp_path / "out.h5"), code, *words, folder=tmp_path)
+
+
+def test_weights_of_transformer_lens_may_have_any_name(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "lens_solu", folder, ignore=shutil.ignore_patterns("ref_*"))
+    (folder / "model.safetensors").rename(folder / "solu-2l.safetensors")
+    config(W_O_init_scale=True, seed=7, frobnicate=None)(folder)
+    done = dump(folder, tmp_path / "out.h5")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_shard_that_is_not_there(tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(FIXTURES / "llama3_rope", folder, ignore=shutil.ignore_patterns("ref_*"))

@@ -130,3 +130,28 @@ CONFIGS |= {
     "gpt_oss_plain": row("gpt_oss", dict(SMALL, head_dim=20, attention_bias=False, num_key_value_heads=1, num_experts_per_tok=1,
                                          sliding_window=5, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
 }
+
+# TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select
+NAMED = ",result,q_input,k_input,v_input"
+
+
+def lens(lengths=OTHER_LENGTHS, **changes):
+    return dict(family="HookedTransformer", changes=changes, lengths=lengths,
+                named=NAMED + ("" if changes.get("attn_only") else ",mlp_in"))
+
+
+LENS = {
+    "lens_gelu": lens(FIRST_LENGTHS, n_layers=1),
+    "lens_attn_only": lens(FIRST_LENGTHS, attn_only=True, positional_embedding_type="shortformer"),
+    "lens_solu": lens(FIRST_LENGTHS, act_fn="solu_ln", d_mlp=77),
+    "lens_solu_folded": lens(act_fn="solu_ln", normalization_type="LNPre", d_head=10, n_heads=3, n_layers=1),
+    "lens_algorithmic": lens(attn_only=True, normalization_type=None, d_vocab_out=7, use_attn_scale=False),
+    "lens_shortformer": lens(act_fn="gelu_new", normalization_type=None, d_mlp=91, positional_embedding_type="shortformer"),
+    "lens_rotary": lens(act_fn="silu", normalization_type="RMS", n_key_value_heads=2, positional_embedding_type="rotary",
+                        rotary_dim=8),
+    "lens_pairs": lens(act_fn="relu", normalization_type="RMSPre", parallel_attn_mlp=True, attn_scores_soft_cap=5.0,
+                       output_logits_soft_cap=3.0, positional_embedding_type="rotary", rotary_adjacent_pairs=True,
+                       rotary_base=500),
+    "lens_local": lens(act_fn="solu", final_rms=True, use_local_attn=True, window_size=7, attn_types=["global", "local"],
+                       scale_attn_by_inverse_layer_idx=True, attn_scale=2.0, d_vocab_out=223),
+}

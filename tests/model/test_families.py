@@ -9,14 +9,16 @@ import pytest
 import cache
 import prompts
 from cache import FIXTURES, dump
-from configs import CONFIGS
-from test_model import BOUND, SAME, close, matches, same_caches
+from configs import CONFIGS, LENS
+from test_model import BOUND, FAMILIES, SAME, close, matches, same_caches
+
+EVERY = CONFIGS | LENS
 
 
 def first_of_each():
     seen = set()
-    for name, row in CONFIGS.items():
-        yield name, row["family"] in seen or name not in (row["family"],)
+    for name, row in EVERY.items():
+        yield name, row["family"] in seen or row["family"] in FAMILIES      # test_model.py has those
         seen.add(row["family"])
 
 
@@ -27,27 +29,33 @@ every_config = pytest.mark.parametrize(
 @every_config
 def test_every_hook_point_matches_pytorch_in_float64(run, name):
     """5e-5, or twice what PyTorch float32 itself is off where random weights make that more"""
-    for n in CONFIGS[name]["lengths"]:
+    for n in EVERY[name]["lengths"]:
         ref = FIXTURES / name / f"ref_{n}.h5"
         with h5py.File(ref) as f:
             bound = max(BOUND, 2 * float(f.attrs["float32_error"]))
-        matches(run(name, n), ref, bound)
+        matches(run(name, n, "*" + EVERY[name].get("named", "")), ref, bound)
 
 
 def has(r, point, layer):
     return point in r.names and np.isfinite(r(point, layer)).any()
 
 
+def shortformer(name):
+    config = json.loads((FIXTURES / name / "config.json").read_text())
+    return config.get("positional_embedding_type") == "shortformer"
+
+
 @every_config
 def test_the_stream_is_the_sum_of_what_is_added(run, name):
     r = run(name, 90)
-    embedded = r("embed") + r("pos_embed") if "pos_embed" in r.names else r("embed")
+    positions_in_stream = "pos_embed" in r.names and not shortformer(name)
+    embedded = r("embed") + r("pos_embed") if positions_in_stream else r("embed")
     close(r("resid_pre", 0), embedded)
     for i in range(r.n_layers()):
         middle = r("resid_pre", i) + r("attn_out", i)
         if has(r, "resid_mid", i):
             close(r("resid_mid", i), middle)
-        close(r("resid_post", i), middle + r("mlp_out", i))
+        close(r("resid_post", i), middle + r("mlp_out", i) if "mlp_out" in r.names else middle)
         if i:
             assert (r("resid_pre", i) == r("resid_post", i - 1)).all()
 
@@ -145,7 +153,7 @@ def test_a_batch_equals_each_alone(tmp_path, name):
 
 def test_the_fixtures_are_those_of_the_table():
     there = {p.name for p in FIXTURES.iterdir() if p.is_dir()}
-    assert there == set(CONFIGS) | {"gpt2", "llama", "llama3_rope", "mistral"}
+    assert there == set(EVERY) | {"gpt2", "llama", "llama3_rope", "mistral"}
 
 
 def test_gguf_architectures_and_families_are_listed():

@@ -2,7 +2,7 @@
 import h5py
 import numpy as np
 
-from configs import CONFIGS, FEW_ROWS
+from configs import CONFIGS, FEW_ROWS, LENS
 import prompts
 import reference
 from cache import FIXTURES
@@ -58,5 +58,5 @@ def test_fixtures_hold_the_prompts_that_the_tests_run():
         n = int(ref.stem.removeprefix("ref_"))
         with h5py.File(ref) as f:
             assert f["tokens"][...].tolist() == prompts.tokens(n)
-            few = ref.parent.name in CONFIGS
+            few = ref.parent.name in CONFIGS | LENS
             assert f["rows"][...].tolist() == ([r for r in FEW_ROWS if r < n] if few else prompts.rows(n))

@@ -340,10 +340,14 @@ static weir_status change_nothing(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
+/* those above, and what takes other ways where something is edited: sinks, the sparse mixer, positions in q and k */
+static const char *const varied[] = {"gpt2",    "llama",           "llama3_rope", "mistral",
+                                     "gpt_oss", "phimoe_longrope", "lens_solu",   "lens_shortformer"};
+
 Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
 {
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
+    for (size_t m = 0; m < sizeof varied / sizeof *varied; m++) {
+        weir_model *model = open_model(varied[m], 2);
         struct record plain = run_model(model, "*", one_length, 1, NULL);
         for (int point = 0; point < weir_n_points(); point++) {
             const weir_point *p = weir_point_at(point);
@@ -352,7 +356,7 @@ Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
             struct record edited =
                 run_model(model, "logits", one_length, 1, &(struct edit){p->name, change_nothing, NULL});
             double difference = largest_difference(find(&plain, "logits", -1, 0), find(&edited, "logits", -1, 0));
-            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", models[m], p->name, difference);
+            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", varied[m], p->name, difference);
             forget(&edited);
         }
         forget(&plain);
