@@ -38,15 +38,16 @@ struct place {
 
 static const struct place outside = {-1, -1};
 
-/* Which of a part's tensors. */
-enum tensor { WEIGHT, BIAS };
+/* Which of a part's tensors: MXFP4 has a weight's values and scales apart. */
+enum tensor { WEIGHT, BIAS, BLOCKS, SCALES };
 
 /* The tensor's name by pattern[0..n): one name that gets an ending, or the weight's and the bias's with a comma
    between. Empty where the pattern says that there is none. */
 static void make_name(char out[NAME_SIZE], const char *prefix, const char *pattern, size_t n, struct place at,
                       enum tensor which)
 {
-    static const char *const endings[] = {[WEIGHT] = ".weight", [BIAS] = ".bias"};
+    static const char *const endings[] = {
+        [WEIGHT] = ".weight", [BIAS] = ".bias", [BLOCKS] = "_blocks", [SCALES] = "_scales"};
     size_t comma = strcspn(pattern, ",|");
     bool whole = comma < n;
     const char *from = whole && which == BIAS ? pattern + comma + 1 : pattern;
@@ -56,7 +57,7 @@ static void make_name(char out[NAME_SIZE], const char *prefix, const char *patte
         return;
     expand(out, 0, prefix, strlen(prefix), 0, 0);
     expand(out, strlen(out), from, length, at.layer, at.index);
-    if (!whole)
+    if (!whole || which == BLOCKS || which == SCALES)
         expand(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
 }
 
@@ -92,7 +93,7 @@ static const struct weir_tensor *find(const struct weir_model *model, enum weir_
 static bool has(const struct weir_model *model, enum weir_role role, struct place at)
 {
     char name[NAME_SIZE];
-    return find(model, role, at, WEIGHT, name) != NULL;
+    return find(model, role, at, WEIGHT, name) || find(model, role, at, BLOCKS, name);
 }
 
 static weir_status missing(const struct weir_model *model, const char *name)
@@ -100,7 +101,7 @@ static weir_status missing(const struct weir_model *model, const char *name)
     return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", model->path, name);
 }
 
-/* `wanted` has n dimensions, up to 3. */
+/* `wanted` has n dimensions, up to 4. */
 static weir_status not_of_shape(const struct weir_tensor *tensor, const size_t *wanted, int n)
 {
     char have[96] = "", want[96] = "";
@@ -347,6 +348,7 @@ static weir_status cut(struct weir_linear *out, struct weir_model *model, const 
         return weir_fail(WEIR_E_UNSUPPORTED, "a fused matrix of type %s cannot be cut by columns", type->name);
     *out = *fused;
     out->w.data += skipped / type->block_values * type->block_bytes;
+    out->w.scales = fused->w.scales ? fused->w.scales + skipped / 32 : NULL;
     out->w.n_out = rows.n;
     out->w.group_rows = rows.run == rows.n ? 0 : rows.run;
     out->w.group_stride = rows.run == rows.n ? 0 : rows.every;
@@ -465,6 +467,31 @@ static weir_status load_expert_bias(float **out, struct weir_model *model, enum 
     return WEIR_OK;
 }
 
+/* One expert of MXFP4: values [expert, n_out, n_in / 32, 16 bytes of two], scales [expert, n_out, n_in / 32]. */
+static weir_status load_packed_expert(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
+                                      struct place at, size_t n_out, size_t n_in)
+{
+    size_t n_experts = (size_t)model->config.n_experts, runs = n_in / 32;
+    const size_t shape[] = {n_experts, n_out, runs, 16};
+    char name[NAME_SIZE];
+    const struct weir_tensor *blocks = find(model, role, at, BLOCKS, name);
+    const struct weir_tensor *scales = find(model, role, at, SCALES, name);
+    if (!scales)
+        return missing(model, name);
+    if (n_in % 32 != 0 || blocks->type != WEIR_T_FP4 || blocks->n_dims != 4 ||
+        memcmp(blocks->shape, shape, sizeof shape) != 0)
+        return not_of_shape(blocks, shape, 4);
+    if (scales->type != WEIR_T_E8M0 || !has_shape3(scales, shape))
+        return not_of_shape(scales, shape, 3);
+    linear->w = (struct weir_matrix){.data = blocks->data + (size_t)at.index * n_out * runs * 16,
+                                     .type = WEIR_T_FP4,
+                                     .n_out = n_out,
+                                     .n_in = n_in,
+                                     .stride = n_in,
+                                     .scales = scales->data + (size_t)at.index * n_out * runs};
+    return load_expert_bias(&linear->bias, model, role, at, n_out);
+}
+
 /* One expert of a tensor [expert, n_out, n_in] (or [expert, n_in, n_out]), or a tensor of its own. */
 static weir_status load_expert_part(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
                                     struct place at, size_t n_out, size_t n_in)
@@ -474,6 +501,8 @@ static weir_status load_expert_part(struct weir_linear *linear, struct weir_mode
     char name[NAME_SIZE];
     if (!pattern || strstr(pattern, "[]"))
         return load_linear(linear, model, role, at, n_out, n_in);
+    if (find(model, role, at, BLOCKS, name))
+        return load_packed_expert(linear, model, role, at, n_out, n_in);
     const struct weir_tensor *all = find(model, role, at, WEIGHT, name);
     if (!all)
         return missing(model, name);

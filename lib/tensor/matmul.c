@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { SCALED = 32 }; /* values that share one of a matrix's `scales` */
+
 enum {
     MAX_WORKERS = 256,
     SCRATCH_FLOATS = 1 << 18, /* 1 MiB a worker: what a piece of converted weights may take, to stay in the L2 cache */
@@ -99,6 +101,11 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
     const struct weir_type_info *type = weir_type_get_info(w->type);
     size_t blocks = (row * w->stride + first) / type->block_values;
     weir_to_f32(out, w->data + blocks * type->block_bytes, w->type, n);
+    for (size_t i = 0; w->scales && i < n; i += SCALED) {
+        float scale;
+        weir_to_f32(&scale, w->scales + (row * w->stride + first + i) / SCALED, WEIR_T_E8M0, 1);
+        weir_ops()->scale(out + i, out + i, scale, SCALED);
+    }
 }
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)

@@ -9,8 +9,8 @@ FEW_ROWS = (0, 8, 9, 22, 33, 57, 89)
 FIRST_LENGTHS, OTHER_LENGTHS = (1, 23, 90), (90,)
 
 
-def row(family, changes=None, paths=None, lengths=OTHER_LENGTHS):
-    return dict(family=family, changes=changes or {}, paths=paths or {}, lengths=lengths)
+def row(family, changes=None, paths=None, lengths=OTHER_LENGTHS, mxfp4=False):
+    return dict(family=family, changes=changes or {}, paths=paths or {}, lengths=lengths, mxfp4=mxfp4)
 
 
 def yarn(**more):
@@ -129,6 +129,8 @@ CONFIGS |= {
                                            layer_types=["full_attention", "sliding_attention", "sliding_attention"])),
     "gpt_oss_plain": row("gpt_oss", dict(SMALL, head_dim=20, attention_bias=False, num_key_value_heads=1, num_experts_per_tok=1,
                                          sliding_window=5, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
+    "gpt_oss_mxfp4": row("gpt_oss", dict(SMALL, hidden_size=64, intermediate_size=96, num_attention_heads=4, num_local_experts=4,
+                                         num_experts_per_tok=2), lengths=(23, 90), mxfp4=True),
 }
 
 # TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select

@@ -51,6 +51,8 @@ def make_config(name, row, seed):
     folder = HERE / "fixtures" / name
     with tempfile.TemporaryDirectory() as scratch:
         reference.build(row["family"], scratch, seed=seed, dtype=("bfloat16", "float16")[seed % 2], changes=row["changes"])
+        if row["mxfp4"]:
+            reference.pack_mxfp4(scratch)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for file in ("config.json", "model.safetensors"):

@@ -36,6 +36,26 @@ def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=No
     model.to(getattr(torch, dtype)).save_pretrained(out, max_shard_size=max_shard_size)
 
 
+def pack_mxfp4(folder):
+    """rounds the experts of a GPT-OSS folder to MXFP4, as published ones have them: 32 values of a row share a power of two"""
+    import json, torch
+    from safetensors.torch import load_file, save_file
+    levels = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6])
+    tensors = load_file(f"{folder}/model.safetensors")
+    for name in [name for name in tensors if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        x = tensors.pop(name).float().transpose(1, 2)                          # [expert, out, in]
+        x = x.reshape(*x.shape[:2], -1, 32)
+        exponent = x.abs().amax(-1).log2().floor() - 2
+        x = x / exponent.exp2()[..., None]
+        codes = ((x.abs()[..., None] - levels).abs().argmin(-1) + 8 * (x < 0)).to(torch.uint8)
+        tensors[name + "_blocks"] = codes[..., 0::2] | codes[..., 1::2] << 4
+        tensors[name + "_scales"] = (exponent + 127).to(torch.uint8)
+    save_file({name: x.contiguous() for name, x in tensors.items()}, f"{folder}/model.safetensors", {"format": "pt"})
+    config = json.load(open(f"{folder}/config.json"))
+    config["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["lm_head", "model.embed_tokens"])
+    json.dump(config, open(f"{folder}/config.json", "w"), indent=2)
+
+
 def all_double(seen_softmax):
     """transformers computes norms, rotations and softmax in float32 whatever the model's dtype: redirect those casts to
     float64, and show every 4-d softmax input (the attention scores) to `seen_softmax`."""
