@@ -352,7 +352,9 @@ static void shape_scores(const struct attending *a, const struct view *v, int he
     const struct weir_layer_spec *spec = a->spec;
     if (spec->score_cap > 0)
         weir_ops()->cap(scores, scores, spec->score_cap, n);
-    if (spec->alibi) {
+    if (spec->alibi == WEIR_ALIBI_ROUNDED) {
+        weir_ops()->ramp_rounded(scores, scores, a->run->model->alibi[head], (float)first, spec->score_scale, n);
+    } else if (spec->alibi) {
         double from = (double)first - (spec->alibi == WEIR_ALIBI_FROM_END ? (double)(v->length - 1) : 0);
         weir_ops()->ramp(scores, scores, a->run->model->alibi[head], (float)from, n);
     }

@@ -275,11 +275,10 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
     TRY(weir_json_bool(json, file, "multi_query", &multi_query));
     TRY(weir_json_bool(json, file, "alibi", &alibi));
     TRY(weir_json_int(json, file, "num_ln_in_parallel_attn", 1, 2, &n_norms));
-    if (alibi)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: \"alibi\": true is not implemented for falcon (its biases are rounded to "
-                         "bfloat16)",
-                         file);
+    if (alibi) {
+        c->alibi = WEIR_ALIBI_ROUNDED;
+        c->rotary = WEIR_ROTARY_NONE;
+    }
     c->qkv_concat = multi_query && !new_decoder;
     c->parallel = c->parallel || new_decoder;
     c->shared_norm = !new_decoder || n_norms == 1;
@@ -526,7 +525,7 @@ static const struct weir_family families[] = {
      .names = falcon_names,
      .prefix = "transformer.",
      .refine = refine_falcon,
-     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true}},
+     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true, .alibi_max = 8}},
     {.model_type = "mpt",
      .gguf = "mpt",
      .names = mpt_names,

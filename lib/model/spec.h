@@ -35,7 +35,8 @@ enum weir_routing {
 enum weir_alibi {
     WEIR_ALIBI_NONE,
     WEIR_ALIBI_FROM_START, /* m key */
-    WEIR_ALIBI_FROM_END    /* m (key - (length - 1)): the same pattern, other scores */
+    WEIR_ALIBI_FROM_END,   /* m (key - (length - 1)): the same pattern, other scores */
+    WEIR_ALIBI_ROUNDED     /* m key, both m and the product rounded to bfloat16, scaled as q k is (Falcon) */
 };
 
 enum { WEIR_MAX_ROPES = 2 }; /* kinds of layers that rotate by different angles */

@@ -244,6 +244,23 @@ static void ramp(float *out, const float *x, float slope, float first, size_t n)
         out[i] = x[i] + slope * (first + (float)(int)i);
 }
 
+/* to the nearest, ties to even; x is finite */
+static inline float round_to_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+static void ramp_rounded(float *out, const float *x, float slope, float first, float factor, size_t n)
+{
+    float rounded = round_to_bf16(slope);
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] + factor * round_to_bf16(rounded * (first + (float)(int)i));
+}
+
 static void accumulate(float *out, const float *x, float factor, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -322,6 +339,7 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .multiply_clipped = multiply_clipped,
     .cap = cap,
     .ramp = ramp,
+    .ramp_rounded = ramp_rounded,
     .accumulate = accumulate,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,

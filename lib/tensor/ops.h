@@ -45,6 +45,8 @@ struct weir_ops {
     void (*cap)(float *out, const float *x, float cap, size_t n);
     /* out = x + slope (first + i), [n]: ALiBi */
     void (*ramp)(float *out, const float *x, float slope, float first, size_t n);
+    /* out = x + factor times slope (first + i) rounded to bfloat16, [n]: Falcon's */
+    void (*ramp_rounded)(float *out, const float *x, float slope, float first, float factor, size_t n);
     /* out += factor x, [n] */
     void (*accumulate)(float *out, const float *x, float factor, size_t n);
     /* out = a * b, [n] */

@@ -131,6 +131,10 @@ CONFIGS |= {
                                          sliding_window=5, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
     "gpt_oss_mxfp4": row("gpt_oss", dict(SMALL, hidden_size=64, intermediate_size=96, num_attention_heads=4, num_local_experts=4,
                                          num_experts_per_tok=2), lengths=(23, 90), mxfp4=True),
+    "falcon_alibi": row("falcon", dict(SMALL, alibi=True, multi_query=False, parallel_attn=False, bias=True), dict(
+                        SEQUENTIAL, qkv=("self_attention.query_key_value", "per_head"), extra=dict(n_kv=4))),
+    "falcon_alibi_shared": row("falcon", dict(SMALL, alibi=True, num_attention_heads=6, tie_word_embeddings=False)),
+    "falcon_alibi_grouped": row("falcon_new", dict(SMALL, alibi=True)),
 }
 
 # TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select

@@ -141,6 +141,11 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
             got[name + ".hook_out"] = output.detach().clone().reshape(x.shape)
         norm.register_forward_hook(hook, with_kwargs=True)
 
+    def without_alibi(mod, args, kwargs):
+        """transformers' eager Falcon adds ALiBi twice, in the mask and beside it; its own sdpa and the published code once"""
+        mask = kwargs["attention_mask"]
+        return args, {**kwargs, "attention_mask": mask.masked_fill(mask > torch.finfo(mask.dtype).min / 2, 0.0)}
+
     n_heads = getattr(cfg, "num_attention_heads", None) or getattr(cfg, "n_head", None) or cfg.n_heads
     n_kv = fam.extra.get("n_kv") or getattr(cfg, "num_key_value_heads", None) or n_heads
     n_layers = len(module(fam.blocks))
@@ -149,6 +154,8 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None):
     for i in range(n_layers):
         b, n = f"{fam.blocks}.{i}", f"blocks.{i}."
         module(b).register_forward_pre_hook(lambda m, a, i=i: now.__setitem__(0, i))
+        if fam.model_type == "falcon" and cfg.alibi:
+            module(f"{b}.{fam.attn}").register_forward_pre_hook(without_alibi, with_kwargs=True)
         watch(b, n + "hook_resid_pre", "in")
         watch(b, n + "hook_resid_post", "out")
         watch(f"{b}.{fam.o_proj}", n + "attn.hook_z", "in", n_heads)
