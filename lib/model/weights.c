@@ -93,7 +93,7 @@ static const struct weir_tensor *find(const struct weir_model *model, enum weir_
 static bool has(const struct weir_model *model, enum weir_role role, struct place at)
 {
     char name[NAME_SIZE];
-    return find(model, role, at, WEIGHT, name) || find(model, role, at, BLOCKS, name);
+    return find(model, role, at, WEIGHT, name) != NULL;
 }
 
 static weir_status missing(const struct weir_model *model, const char *name)
@@ -525,7 +525,7 @@ static weir_status load_expert(struct weir_expert *expert, struct weir_model *mo
                                size_t d_model)
 {
     struct weir_linear fused = {0};
-    if (has(model, WEIR_R_EXPERT_GATE_AND_IN, at)) {
+    if (pattern_of(model, WEIR_R_EXPERT_GATE_AND_IN)) {
         TRY(load_expert_part(&fused, model, WEIR_R_EXPERT_GATE_AND_IN, at, 2 * d_expert, d_model));
         TRY(cut(&expert->gate, model, &fused, (struct rows){0, d_expert, 1, 2}));
         TRY(cut(&expert->in, model, &fused, (struct rows){1, d_expert, 1, 2}));

@@ -3,6 +3,7 @@ nothing left behind. Each case is a small change to a fixture of tests/model, wh
 """
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -18,10 +19,16 @@ WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
 USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5
 
 
+def little_memory():
+    """what cannot be right must not be allocated for first; sanitizers need all addresses"""
+    if "asan" not in WEIR:
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+
+
 def weir(*args, env=None):
     clean = {k: v for k, v in os.environ.items() if k not in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")}
     return subprocess.run([WEIR, *map(str, args)], capture_output=True, text=True, errors="replace",
-                          env={**clean, "HF_HOME": "/none", **(env or {})})
+                          env={**clean, "HF_HOME": "/none", **(env or {})}, preexec_fn=little_memory)
 
 
 def dump(model, out, *args, env=None):
@@ -226,6 +233,29 @@ def test_models_of_transformer_lens(tmp_path, case):
     shutil.copytree(FIXTURES / "lens_solu", folder, ignore=shutil.ignore_patterns("ref_*"))
     config(**changes)(folder)
     refused(dump(folder, tmp_path / "out.h5"), code, *words, folder=tmp_path)
+
+
+GATE, SINKS = "model.layers.1.mlp.experts.gate_up_proj", "model.layers.1.self_attn.sinks"
+PACKED = {
+    "scales that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_scales")})), [GATE + "_scales", "missing"]),
+    "values that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_blocks")})), [GATE, "missing"]),
+    "blocks of another length": (reshape(GATE + "_blocks", [4, 192, 1, 32]), [GATE + "_blocks", "[4, 192, 2, 16]"]),
+    "scales of another length": (reshape(GATE + "_scales", [4, 96, 4]), [GATE + "_scales", "[4, 192, 2]"]),
+    "blocks of another type": (change_header(lambda h: h[GATE + "_blocks"].update(dtype="I8")), [GATE, "missing"]),
+    "sinks that are not there": (change_header(lambda h: h.update({"other": h.pop(SINKS)})), [SINKS, "missing"]),
+    "one sink too few": (change_header(lambda h: h[SINKS].update(shape=[2, 2])), [SINKS, "[4]"]),
+    "other number of experts": (config(num_local_experts=5), ["router.weight", "[5, 64]"]),
+    "rows that are no whole blocks": (config(hidden_size=48), ["embed_tokens", "48"]),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_packed_models(tmp_path, case):
+    spoil, words = PACKED[case]
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "gpt_oss_mxfp4", folder, ignore=shutil.ignore_patterns("ref_*"))
+    spoil(folder)
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, *words, folder=tmp_path)
 
 
 def test_weights_of_transformer_lens_may_have_any_name(tmp_path):
