@@ -12,7 +12,7 @@ enum weir_act {
     WEIR_ACT_SILU,
     WEIR_ACT_RELU,
     WEIR_ACT_RELU2, /* relu squared */
-    WEIR_ACT_SOLU,  /* x softmax(x): over the row, where the others are elementwise */
+    WEIR_ACT_SOLU,  /* x softmax(x): over the row, where those before it are elementwise */
     WEIR_N_ACTS
 };
 
