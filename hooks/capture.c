@@ -342,9 +342,9 @@ static weir_status register_hooks(struct weir_capture *capture, bool *at)
 
 static weir_status check_options(const weir_capture_options *options, const struct weir_model *model)
 {
-    if (options->next < 0 || options->next > model->config.n_vocab)
+    if (options->next < 0 || options->next > model->config.n_outputs)
         return weir_fail(WEIR_E_USAGE, "%d most likely tokens: the vocabulary has %d", options->next,
-                         model->config.n_vocab);
+                         model->config.n_outputs);
     return WEIR_OK;
 }
 

@@ -82,7 +82,9 @@ static void loss_rows(void *context, size_t first, size_t last, int worker)
     (void)worker;
     for (size_t pos = first; pos < last; pos++) {
         const float *logits = l->logits + pos * l->n_vocab;
-        l->next->losses[pos] = weir_ops()->logsumexp(logits, l->n_vocab) - logits[l->prompt->ids[pos + 1]];
+        size_t id =
+            (size_t)l->prompt->ids[pos + 1]; /* may be none of the outputs, where a model has others than inputs */
+        l->next->losses[pos] = id < l->n_vocab ? weir_ops()->logsumexp(logits, l->n_vocab) - logits[id] : NAN;
     }
 }
 

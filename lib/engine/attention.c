@@ -17,6 +17,7 @@ struct head_inputs {
     const float *in; /* [total_pos, in_heads, d_model]: in_heads n_heads, or 1 */
     size_t in_heads, n_heads, d_model;
     const struct weir_norm *weights;
+    const float *positions; /* [total_pos, d_model] added behind the norm, or NULL */
     float eps;
     int centred;
 };
@@ -37,8 +38,12 @@ static void norm_head_rows(void *context, size_t first, size_t last, int worker)
     (void)worker;
     for (size_t i = first; i < last; i++) {
         float mean = 0, scale, *x = h->out + i * h->d_model;
-        weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
-        weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
+        if (h->weights->kind != WEIR_NORM_NONE) {
+            weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
+            weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
+        }
+        if (h->positions)
+            weir_ops()->add(x, x, h->positions + i / h->n_heads * h->d_model, h->d_model);
     }
 }
 
@@ -59,21 +64,39 @@ static void project_head(struct weir_run *run, float *out, size_t n_heads, size_
                     weir_gemm_rows(weir_total_pos(run)), &w, linear->bias ? linear->bias + head * d_head : NULL);
 }
 
+/* One of q, k, v: where from, by what, where to. */
+struct projection {
+    weir_buffer **out;
+    const struct weir_linear *linear;
+    int point, input;
+    size_t n_heads;
+    const weir_buffer *in;        /* [total_pos, d_model]: the common norm's output, with positions where they count */
+    const weir_buffer *positions; /* [total_pos, d_model] those positions; NULL: they do not */
+};
+
 /* Through the point `input` ([pos, head, d_model]): each head reads its own copy of `from`, which edits may have
  * changed. */
-static weir_status project_by_head(struct weir_run *run, weir_buffer **out, const weir_buffer *from, size_t from_heads,
-                                   const struct weir_linear *linear, int input, int layer, size_t n_heads)
+static weir_status project_by_head(struct weir_run *run, const struct projection *p, const weir_buffer *from,
+                                   size_t from_heads, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
-    size_t d_model = linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
+    size_t d_model = p->linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
+    size_t n_heads = p->n_heads;
     weir_buffer *inputs = NULL, *matrix = NULL;
     weir_status status;
     TRY_DONE(weir_take_rows(run, &inputs, n_heads * d_model));
-    struct head_inputs h = {inputs->data, from->data,    from_heads,        n_heads,
-                            d_model,      &weights->ln1, weights->spec.eps, weights->ln1.kind == WEIR_NORM_LAYER};
+    struct head_inputs h = {.out = inputs->data,
+                            .in = from->data,
+                            .in_heads = from_heads,
+                            .n_heads = n_heads,
+                            .d_model = d_model,
+                            .weights = &weights->ln1,
+                            .positions = p->positions ? p->positions->data : NULL,
+                            .eps = weights->spec.eps,
+                            .centred = weights->ln1.kind == WEIR_NORM_LAYER};
     weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
-    TRY_DONE(weir_at(run, input, layer, &inputs));
-    if (!weir_plan_edits(&run->plan, input, layer) && from_heads == 1)
+    TRY_DONE(weir_at(run, p->input, layer, &inputs));
+    if (!weir_plan_edits(&run->plan, p->input, layer) && from_heads == 1)
         goto done;                       /* looked at only: the common projection computes the same */
     if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
         weir_buffer *copy = NULL;
@@ -83,13 +106,12 @@ static weir_status project_by_head(struct weir_run *run, weir_buffer **out, cons
         inputs = copy;
     }
     h.out = inputs->data;
-    if (weights->ln1.kind != WEIR_NORM_NONE)
-        weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
-    TRY_DONE(weir_take(run, &matrix, linear->w.n_out * d_model));
-    weir_matrix_convert(matrix->data, &linear->w, run->pool);
-    TRY_DONE(weir_take_rows(run, out, n_heads * d_head));
+    weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
+    TRY_DONE(weir_take(run, &matrix, p->linear->w.n_out * d_model));
+    weir_matrix_convert(matrix->data, &p->linear->w, run->pool);
+    TRY_DONE(weir_take_rows(run, p->out, n_heads * d_head));
     for (size_t head = 0; head < n_heads; head++)
-        project_head(run, (*out)->data, n_heads, d_head, inputs->data, head, linear, matrix->data);
+        project_head(run, (*p->out)->data, n_heads, d_head, inputs->data, head, p->linear, matrix->data);
 done:
     weir_drop(&inputs);
     weir_drop(&matrix);
@@ -101,13 +123,6 @@ static void clip_row(float *out, const float *in, size_t n, const void *limit)
     weir_ops()->clip(out, in, *(const float *)limit, n);
 }
 
-struct projection {
-    weir_buffer **out;
-    const struct weir_linear *linear;
-    int point, input;
-    size_t n_heads;
-};
-
 /* One of q, k, v: from the common norm, or head by head where their inputs may have been edited. `per_head`: the value
    of attn_in, or NULL. Key-value heads that several query heads share read the stream itself. */
 static weir_status project(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
@@ -116,10 +131,9 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
     bool own = per_head && p->n_heads == n_heads;
     weir_drop(p->out);
     if (own || weir_plan_wants(&run->plan, p->input, layer))
-        TRY(project_by_head(run, p->out, own ? per_head : run->stream, own ? n_heads : 1, p->linear, p->input, layer,
-                            p->n_heads));
+        TRY(project_by_head(run, p, own ? per_head : run->stream, own ? n_heads : 1, layer));
     if (!*p->out)
-        TRY(weir_linear(run, p->out, run->normed, p->linear));
+        TRY(weir_linear(run, p->out, p->in, p->linear));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
         TRY(weir_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
@@ -143,23 +157,47 @@ static weir_status read_stream(struct weir_run *run, weir_buffer **out, int laye
     return WEIR_OK;
 }
 
+static weir_status project_each(struct weir_run *run, const weir_buffer *per_head, const weir_buffer *positioned,
+                                int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    const weir_buffer *positions = l->spec.positions_to_qk ? run->positions : NULL;
+    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
+    const struct projection all[] = {
+        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
+        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
+        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->normed, NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TRY(project(run, &all[i], per_head, layer));
+    return WEIR_OK;
+}
+
+/* What queries and keys read: the norm's output, plus the positions where the family adds them there. */
+static weir_status add_positions(struct weir_run *run, weir_buffer **out, int layer)
+{
+    if (!run->model->layers[layer].spec.positions_to_qk) {
+        *out = run->normed;
+        weir_buffer_retain(*out);
+        return WEIR_OK;
+    }
+    TRY(weir_take_rows(run, out, (size_t)run->model->config.d_model));
+    weir_add(run, *out, run->normed, run->positions);
+    return WEIR_OK;
+}
+
 static weir_status project_all(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
-    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
-    const struct projection all[] = {
-        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads},
-        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads},
-        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads},
-    };
-    weir_buffer *per_head = NULL;
+    weir_buffer *per_head = NULL, *positioned = NULL;
     weir_status status;
     TRY_DONE(read_stream(run, &per_head, layer));
     TRY_DONE(weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer));
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        TRY_DONE(project(run, &all[i], per_head, layer));
+    TRY_DONE(add_positions(run, &positioned, layer));
+    TRY_DONE(project_each(run, per_head, positioned, layer));
 done:
     weir_drop(&per_head);
+    weir_drop(&positioned);
     return status;
 }
 
@@ -252,6 +290,7 @@ enum step { SCORE = 1, SOFTMAX = 2, MIX = 4 };
 struct attending {
     struct weir_run *run;
     const struct weir_layer_spec *spec;
+    const float *sinks; /* [head]; NULL: none */
     unsigned steps;
 };
 
@@ -313,7 +352,9 @@ static void shape_scores(const struct attending *a, const struct view *v, int he
     const struct weir_layer_spec *spec = a->spec;
     if (spec->score_cap > 0)
         weir_ops()->cap(scores, scores, spec->score_cap, n);
-    if (spec->alibi) {
+    if (spec->alibi == WEIR_ALIBI_ROUNDED) {
+        weir_ops()->ramp_rounded(scores, scores, a->run->model->alibi[head], (float)first, spec->score_scale, n);
+    } else if (spec->alibi) {
         double from = (double)first - (spec->alibi == WEIR_ALIBI_FROM_END ? (double)(v->length - 1) : 0);
         weir_ops()->ramp(scores, scores, a->run->model->alibi[head], (float)from, n);
     }
@@ -338,13 +379,23 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     }
 }
 
-static void softmax_tile(const struct attending *a, const struct view *v)
+/* softmax(scores) of a head, [n]; less what a sink takes, which is one more score that moves nothing. */
+static void soften(const struct attending *a, size_t head, float *out, const float *scores, size_t n)
+{
+    float total = a->sinks ? weir_ops()->logsumexp(scores, n) : 0; /* before `out`, which may be the scores */
+    weir_ops()->softmax(out, scores, n);
+    if (a->sinks)
+        weir_ops()->scale(out, out, 1 / (1 + expf(a->sinks[head] - total)), n);
+}
+
+static void softmax_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
 {
     for (size_t i = 0; i < v->rows; i++) {
         float *row = v->pattern + i * v->ld_pattern;
         size_t begin, end;
         visible(a, v, i, &begin, &end);
-        weir_ops()->softmax(row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low), end - begin);
+        soften(a, (size_t)tile->head, row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low),
+               end - begin);
         mask_row(v, row, v->keeps_pattern, begin, end, 0.0f);
     }
 }
@@ -370,7 +421,7 @@ static void attend_tiles(void *context, size_t first, size_t last, int worker)
         if (a->steps & SCORE)
             score_tile(a, &v, tile);
         if (a->steps & SOFTMAX)
-            softmax_tile(a, &v);
+            softmax_tile(a, &v, tile);
         if (a->steps & MIX)
             mix_tile(a, &v, tile);
     }
@@ -396,14 +447,16 @@ static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
     }
 }
 
-static void softmax_whole(struct weir_run *run, const struct weir_layer_spec *spec)
+static void softmax_whole(const struct attending *a)
 {
+    const struct weir_run *run = a->run;
+    size_t n_heads = (size_t)a->spec->n_heads;
     for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
         size_t length = run->batch.start[prompt + 1] - run->batch.start[prompt];
-        size_t first = run->batch.square_start[prompt] * (size_t)spec->n_heads;
-        for (size_t row = 0; row < (size_t)spec->n_heads * length; row++)
-            weir_ops()->softmax(run->pattern->data + first + row * length, run->scores->data + first + row * length,
-                                length);
+        size_t first = run->batch.square_start[prompt] * n_heads;
+        for (size_t row = 0; row < n_heads * length; row++)
+            soften(a, row / length, run->pattern->data + first + row * length, run->scores->data + first + row * length,
+                   length);
     }
 }
 
@@ -411,7 +464,8 @@ static void softmax_whole(struct weir_run *run, const struct weir_layer_spec *sp
 static weir_status attend(struct weir_run *run, int layer)
 {
     const struct weir_plan *plan = &run->plan;
-    struct attending a = {.run = run, .spec = &run->model->layers[layer].spec};
+    const struct weir_layer *weights = &run->model->layers[layer];
+    struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
     size_t squares = run->batch.square_start[run->batch.n] * (size_t)a.spec->n_heads;
     bool edits_scores = weir_plan_edits(plan, WEIR_P_ATTN_SCORES, layer);
     bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
@@ -425,7 +479,7 @@ static weir_status attend(struct weir_run *run, int layer)
     attend_by(&a, edits_scores ? SCORE : edits_pattern ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX);
     TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
     if (edits_scores)
-        softmax_whole(run, a.spec);
+        softmax_whole(&a);
     TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->pattern));
     if (edits_scores || edits_pattern)
         mix_whole(run, a.spec);

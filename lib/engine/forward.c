@@ -13,6 +13,10 @@ static weir_status block(struct weir_run *run, int layer)
     TRY(weir_attention(run, layer)); /* stream -> attn_out */
     if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_OUT + 1, layer))
         return WEIR_OK;
+    if (spec->attn_only) {
+        TRY(weir_add_to_stream(run, run->attn_out));
+        return weir_at(run, WEIR_P_RESID_POST, layer, &run->stream);
+    }
     if (!spec->parallel) {
         TRY(weir_add_to_stream(run, run->attn_out));
         TRY(weir_at(run, WEIR_P_RESID_MID, layer, &run->stream));

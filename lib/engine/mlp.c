@@ -10,17 +10,24 @@ struct activation {
     const float *linear; /* [total_pos, width]; NULL: not gated */
     size_t width;
     enum weir_act act;
+    float limit; /* as weir_layer_spec's mlp_limit */
 };
 
 static void activate_rows(void *context, size_t first, size_t last, int worker)
 {
     const struct activation *a = context;
     const struct weir_ops *ops = weir_ops();
-    size_t at = first * a->width, n = (last - first) * a->width;
+    size_t n = a->width;
     (void)worker;
-    ops->act[a->act](a->out + at, a->pre + at, n);
-    if (a->linear)
-        ops->multiply(a->out + at, a->out + at, a->linear + at, n);
+    for (size_t at = first * n; at < last * n; at += n) {
+        if (a->limit > 0)
+            ops->at_most(a->out + at, a->pre + at, a->limit, n);
+        ops->act[a->act](a->out + at, (a->limit > 0 ? a->out : a->pre) + at, n);
+        if (a->linear && a->limit > 0)
+            ops->multiply_clipped(a->out + at, a->linear + at, a->limit, n);
+        else if (a->linear)
+            ops->multiply(a->out + at, a->out + at, a->linear + at, n);
+    }
 }
 
 weir_status weir_activate(struct weir_run *run, const struct weir_layer_spec *spec, size_t width)
@@ -31,11 +38,26 @@ weir_status weir_activate(struct weir_run *run, const struct weir_layer_spec *sp
     weir_drop(&run->mlp_post);
     run->mlp_post = run->mlp_pre;
     run->mlp_pre = NULL;
-    struct activation a = {run->mlp_post->data, pre->data, spec->gated ? run->mlp_linear->data : NULL, width,
-                           spec->activation};
+    struct activation a = {run->mlp_post->data, pre->data,      spec->gated ? run->mlp_linear->data : NULL, width,
+                           spec->activation,    spec->mlp_limit};
     weir_rows(run, total_pos, width, activate_rows, &a);
     weir_drop(&pre);
     weir_drop(&run->mlp_linear);
+    return WEIR_OK;
+}
+
+/* The neurons through a norm of their own, where the layer has one. */
+static weir_status norm_neurons(struct weir_run *run, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    if (!weights->spec.mlp_norm)
+        return WEIR_OK;
+    TRY(weir_at(run, WEIR_P_MLP_MID, layer, &run->mlp_post));
+    TRY(weir_norm(run, &run->spare, run->mlp_post, &weights->mlp_norm, weights->spec.eps, WEIR_P_MLP_LN_SCALE, false,
+                  layer));
+    weir_drop(&run->mlp_post);
+    run->mlp_post = run->spare;
+    run->spare = NULL;
     return WEIR_OK;
 }
 
@@ -81,6 +103,7 @@ weir_status weir_mlp(struct weir_run *run, int layer)
         TRY(weir_at(run, WEIR_P_MLP_PRE_LINEAR, layer, &run->mlp_linear));
     }
     TRY(weir_activate(run, spec, (size_t)spec->d_mlp));
+    TRY(norm_neurons(run, layer));
     TRY(weir_at(run, WEIR_P_MLP_POST, layer, &run->mlp_post));
     if (!weir_plan_goes_on(&run->plan, WEIR_P_MLP_POST + 1, layer))
         return WEIR_OK;

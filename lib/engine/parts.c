@@ -30,13 +30,18 @@ static void add_rows(void *context, size_t first, size_t last, int worker)
     weir_ops()->add(s->out + at, s->a + at, s->b + at, (last - first) * s->row);
 }
 
+void weir_add(const struct weir_run *run, weir_buffer *out, const weir_buffer *a, const weir_buffer *b)
+{
+    size_t d_model = (size_t)run->model->config.d_model;
+    struct addition sum = {out->data, a->data, b->data, d_model};
+    weir_rows(run, weir_total_pos(run), d_model, add_rows, &sum);
+}
+
 weir_status weir_add_to_stream(struct weir_run *run, const weir_buffer *what)
 {
-    size_t d_model = (size_t)run->model->config.d_model, total_pos = weir_total_pos(run);
     weir_buffer *old;
-    TRY(weir_renew(run, &run->stream, &old, d_model));
-    struct addition sum = {run->stream->data, old->data, what->data, d_model};
-    weir_rows(run, total_pos, d_model, add_rows, &sum);
+    TRY(weir_renew(run, &run->stream, &old, (size_t)run->model->config.d_model));
+    weir_add(run, run->stream, old, what);
     weir_drop(&old);
     return WEIR_OK;
 }
@@ -135,6 +140,12 @@ weir_status weir_embed(struct weir_run *run)
     TRY(weir_take_rows(run, &run->spare, (size_t)run->model->config.d_model));
     embed_positions(run, run->spare->data);
     TRY(weir_at(run, WEIR_P_POS_EMBED, -1, &run->spare));
+    if (run->model->config.positions_to_qk) {
+        weir_drop(&run->positions);
+        run->positions = run->spare;
+        run->spare = NULL;
+        return WEIR_OK;
+    }
     TRY(weir_add_to_stream(run, run->spare));
     weir_drop(&run->spare);
     return WEIR_OK;
@@ -215,7 +226,7 @@ static weir_status norm_in_steps(struct weir_run *run, weir_buffer **out, struct
 weir_status weir_norm(struct weir_run *run, weir_buffer **out, weir_buffer *in, const struct weir_norm *norm, float eps,
                       int first_point, bool with_out, int layer)
 {
-    size_t d = (size_t)run->model->config.d_model, total_pos = weir_total_pos(run);
+    size_t d = norm->d, total_pos = weir_total_pos(run);
     struct norming n = {.in = in->data, .weights = norm, .d = d, .eps = eps, .centred = norm->kind == WEIR_NORM_LAYER};
     weir_drop(out);
     if (norm->kind == WEIR_NORM_NONE) {
@@ -264,10 +275,10 @@ static weir_status finish_logits(struct weir_run *run)
 {
     const struct weir_config *c = &run->model->config;
     float cap = (float)c->logit_cap;
-    TRY(scale(run, &run->logits, (size_t)c->n_vocab, c->logit_scale));
-    TRY(scale(run, &run->logits, (size_t)c->n_vocab, c->logit_divisor > 0 ? 1 / c->logit_divisor : 1));
+    TRY(scale(run, &run->logits, (size_t)c->n_outputs, c->logit_scale));
+    TRY(scale(run, &run->logits, (size_t)c->n_outputs, c->logit_divisor > 0 ? 1 / c->logit_divisor : 1));
     if (cap > 0)
-        TRY(weir_map(run, &run->logits, (size_t)c->n_vocab, cap_row, &cap));
+        TRY(weir_map(run, &run->logits, (size_t)c->n_outputs, cap_row, &cap));
     return WEIR_OK;
 }
 

@@ -48,7 +48,8 @@ weir_status weir_renew(struct weir_run *run, weir_buffer **slot, weir_buffer **o
 
 static void drop_all(struct weir_run *run)
 {
-    weir_buffer **slots[] = {&run->stream,
+    weir_buffer **slots[] = {&run->positions,
+                             &run->stream,
                              &run->normed,
                              &run->norm_mean,
                              &run->norm_scale,
@@ -214,11 +215,13 @@ static void fill_angles(struct weir_angles *angles, size_t first, size_t n, cons
                         const struct weir_rope *rope)
 {
     size_t half = (size_t)rope->n;
+    bool beyond = rope->long_from > 0 && (double)n > rope->long_from && rope->long_factor > 0;
+    double factor = beyond ? rope->long_factor : rope->factor;
     for (size_t pos = 0; pos < n; pos++)
         for (size_t i = 0; i < half; i++) {
             double angle = (double)pos * (double)inv_freq[i];
-            angles->cosines[(first + pos) * half + i] = (float)(cos(angle) * rope->factor);
-            angles->sines[(first + pos) * half + i] = (float)(sin(angle) * rope->factor);
+            angles->cosines[(first + pos) * half + i] = (float)(cos(angle) * factor);
+            angles->sines[(first + pos) * half + i] = (float)(sin(angle) * factor);
         }
 }
 

@@ -51,6 +51,7 @@ struct weir_run {
     size_t tile_floats;
 
     /* Values in flight; NULL where there is none. Their shapes are those of the points; d_attn = head * d_head. */
+    weir_buffer *positions;                            /* [total_pos, d_model] where queries and keys read them */
     weir_buffer *stream;                               /* [total_pos, d_model] */
     weir_buffer *normed;                               /* [total_pos, d_model] what attention, then the MLP reads */
     weir_buffer *norm_mean, *norm_scale, *norm_middle; /* [total_pos], [total_pos], [total_pos, d_model] */
@@ -101,9 +102,11 @@ WEIR_CHECKED weir_status weir_experts(struct weir_run *run, int layer);
 /* parts.c */
 WEIR_CHECKED weir_status weir_embed(struct weir_run *run);   /* ids -> stream */
 WEIR_CHECKED weir_status weir_unembed(struct weir_run *run); /* stream -> logits */
+/* out = a + b, [total_pos, d_model] each */
+void weir_add(const struct weir_run *run, weir_buffer *out, const weir_buffer *a, const weir_buffer *b);
 /* stream += what */
 WEIR_CHECKED weir_status weir_add_to_stream(struct weir_run *run, const weir_buffer *what);
-/* `in` -> *out [total_pos, d_model], through the points scale, normalized and (if `with_out`) out that begin at
+/* `in` -> *out [total_pos, norm->d], through the points scale, normalized and (if `with_out`) out that begin at
    `first_point`. A norm of kind NONE gives what it gets, and fires nothing. */
 WEIR_CHECKED weir_status weir_norm(struct weir_run *run, weir_buffer **out, weir_buffer *in,
                                    const struct weir_norm *norm, float eps, int first_point, bool with_out, int layer);

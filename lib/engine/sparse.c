@@ -5,6 +5,7 @@
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- choosing ---- */
@@ -14,7 +15,7 @@ struct routing {
     float *weights;      /* [total_pos, n_experts] as applied, 0 where not chosen */
     int32_t *indices;    /* [total_pos, n_active] by falling weight */
     size_t n_experts, n_active;
-    bool sum_to_one;
+    const struct weir_layer_spec *spec;
 };
 
 static bool is_chosen(const int32_t *chosen, size_t n, size_t expert)
@@ -35,7 +36,8 @@ static size_t next_best(const float *weights, size_t n, const int32_t *chosen, s
     return best;
 }
 
-static void route_position(const struct routing *r, const float *logits, float *weights, int32_t *indices)
+/* The best by softmax(logits), their weights as they are or divided by their sum. */
+static void route_by_softmax(const struct routing *r, const float *logits, float *weights, int32_t *indices)
 {
     float kept = 0;
     weir_ops()->softmax(weights, logits, r->n_experts);
@@ -43,9 +45,45 @@ static void route_position(const struct routing *r, const float *logits, float *
         indices[j] = (int32_t)next_best(weights, r->n_experts, indices, j);
         kept += weights[indices[j]];
     }
-    float factor = r->sum_to_one && kept > 0 ? 1 / kept : 1;
+    float factor = r->spec->active_sum_to_one && kept > 0 ? 1 / kept : 1;
     for (size_t i = 0; i < r->n_experts; i++)
         weights[i] = is_chosen(indices, r->n_active, i) ? weights[i] * factor : 0;
+}
+
+/* 1 / sum of exp(logit - best) over those left that are near the best, itself included. */
+static float near_weight(const struct routing *r, const float *logits, const int32_t *taken, size_t n_taken,
+                         size_t best)
+{
+    float sum = 0, most = logits[best];
+    for (size_t i = 0; i < r->n_experts; i++) {
+        float size = fmaxf(fabsf(logits[i]), most);
+        if (!is_chosen(taken, n_taken, i) && !((most - logits[i]) / size > 2 * r->spec->router_jitter))
+            sum += expf(logits[i] - most);
+    }
+    return 1 / sum;
+}
+
+/* The best logit, then the best of the others, each with the weight that it has among those near it. */
+static void route_by_sparse_mixer(const struct routing *r, const float *logits, float *weights, int32_t *indices)
+{
+    memset(weights, 0, r->n_experts * sizeof *weights);
+    for (size_t j = 0; j < r->n_active; j++) {
+        indices[j] = (int32_t)next_best(logits, r->n_experts, indices, j);
+        weights[indices[j]] = near_weight(r, logits, indices, j, (size_t)indices[j]);
+    }
+    if (weights[indices[1]] > weights[indices[0]]) { /* the order of indices is that of weights */
+        int32_t first = indices[0];
+        indices[0] = indices[1];
+        indices[1] = first;
+    }
+}
+
+static void route_position(const struct routing *r, const float *logits, float *weights, int32_t *indices)
+{
+    if (r->spec->routing == WEIR_ROUTING_SPARSE_MIXER)
+        route_by_sparse_mixer(r, logits, weights, indices);
+    else
+        route_by_softmax(r, logits, weights, indices);
 }
 
 static void route_rows(void *context, size_t first, size_t last, int worker)
@@ -75,7 +113,7 @@ static weir_status route(struct weir_run *run, int layer)
                         .indices = indices_of(run->expert_indices),
                         .n_experts = n_experts,
                         .n_active = n_active,
-                        .sum_to_one = l->spec.active_sum_to_one};
+                        .spec = &l->spec};
     weir_rows(run, weir_total_pos(run), n_experts * n_active, route_rows, &r);
     TRY(weir_at(run, WEIR_P_EXPERT_WEIGHTS, layer, &run->expert_weights));
     return weir_at(run, WEIR_P_EXPERT_INDICES, layer, &run->expert_indices);

@@ -95,6 +95,17 @@ static weir_status read_place(const struct shard *shard, const cJSON *entry, str
     return WEIR_OK;
 }
 
+/* MXFP4 has no type in the format: its values and scales are U8, and told by their names. */
+static enum weir_type packed_type(const char *name, const struct dtype *dtype)
+{
+    size_t n = strlen(name);
+    if (strcmp(dtype->name, "U8") != 0 || n < 7)
+        return dtype->type;
+    return strcmp(name + n - 7, "_blocks") == 0   ? WEIR_T_FP4
+           : strcmp(name + n - 7, "_scales") == 0 ? WEIR_T_E8M0
+                                                  : dtype->type;
+}
+
 static weir_status read_tensor(struct weir_tensors *tensors, const struct shard *shard, const cJSON *entry)
 {
     struct weir_tensor *tensor;
@@ -110,9 +121,11 @@ static weir_status read_tensor(struct weir_tensors *tensors, const struct shard 
                          "%s: tensor \"%s\" is of type %s; weir reads F64, F32, F16 and BF16: convert the model",
                          shard->file, name, type);
     TRY(weir_tensors_add(tensors, &tensor, shard->file, name, strlen(name)));
-    tensor->type = dtype->type;
+    tensor->type = packed_type(name, dtype);
     TRY(read_shape(shard, entry, tensor));
     TRY(weir_in(weir_mul(&tensor->bytes, tensor->n, dtype->bytes), shard->file));
+    if (tensor->type == WEIR_T_FP4) /* its shape counts bytes */
+        TRY(weir_in(weir_mul(&tensor->n, tensor->n, 2), shard->file));
     return read_place(shard, entry, tensor);
 }
 

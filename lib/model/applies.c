@@ -27,6 +27,8 @@ static const char *attention_lacks(const struct weir_layer_spec *spec, int point
 /* The same for its MLP and the stream around it. */
 static const char *mlp_lacks(const struct weir_layer_spec *spec, int point)
 {
+    if (spec->attn_only && point != WEIR_P_ATTN_OUT && point != WEIR_P_RESID_POST)
+        return "its layers have no MLP";
     switch (point) {
     case WEIR_P_RESID_MID:
         return spec->parallel ? "attention and MLP are added to the stream together" : NULL;
@@ -45,6 +47,10 @@ static const char *mlp_lacks(const struct weir_layer_spec *spec, int point)
         if (!spec->gated)
             return "its MLPs are not gated";
         return spec->n_experts ? "its MLP is sparse: see expert_pre_linear" : NULL;
+    case WEIR_P_MLP_MID:
+    case WEIR_P_MLP_LN_SCALE:
+    case WEIR_P_MLP_LN_NORMALIZED:
+        return spec->mlp_norm ? NULL : "its neurons are not normed";
     case WEIR_P_MLP_PRE:
     case WEIR_P_MLP_POST:
         return spec->n_experts ? "its MLP is sparse: see expert_pre and expert_post" : NULL;
@@ -111,7 +117,7 @@ static size_t axis_size(const struct weir_config *c, weir_axis axis)
     case WEIR_AXIS_D_MLP:
         return (size_t)c->d_mlp;
     case WEIR_AXIS_VOCAB:
-        return (size_t)c->n_vocab;
+        return (size_t)c->n_outputs;
     case WEIR_AXIS_EXPERT:
         return (size_t)c->n_experts;
     case WEIR_AXIS_EXPERT_K:

@@ -20,32 +20,32 @@ static const struct key {
 } keys[] = {
     {FIELD(n_layers), INT, "num_hidden_layers|n_layer|n_layers|num_layers", "block_count", WEIR_MAX_LAYERS - 1},
     {FIELD(n_heads), INT, "num_attention_heads|n_head|n_heads|num_heads", "attention.head_count", 65536},
-    {FIELD(n_kv_heads), INT, "num_key_value_heads|num_kv_heads", "attention.head_count_kv", 65536},
-    {FIELD(d_head), INT, "head_dim", "attention.key_length", 65536},
+    {FIELD(n_kv_heads), INT, "num_key_value_heads|num_kv_heads|n_key_value_heads", "attention.head_count_kv", 65536},
+    {FIELD(d_head), INT, "head_dim|d_head", "attention.key_length", 65536},
     {FIELD(d_model), INT, "hidden_size|n_embd|d_model", "embedding_length", 1 << 20},
-    {FIELD(d_mlp), INT, "intermediate_size|n_inner|ffn_dim|ffn_hidden_size", "feed_forward_length", 1 << 22},
-    {FIELD(n_vocab), INT, "vocab_size", "vocab_size", 1 << 26},
+    {FIELD(d_mlp), INT, "intermediate_size|n_inner|ffn_dim|ffn_hidden_size|d_mlp", "feed_forward_length", 1 << 22},
+    {FIELD(n_vocab), INT, "vocab_size|d_vocab", "vocab_size", 1 << 26},
     {FIELD(n_context), INT, "max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_length", "context_length",
      1 << 30},
     {FIELD(d_embed), INT, "word_embed_proj_dim", NULL, 1 << 20},
-    {FIELD(eps), DOUBLE, "rms_norm_eps|layer_norm_epsilon|layer_norm_eps|norm_epsilon|norm_eps",
+    {FIELD(eps), DOUBLE, "rms_norm_eps|layer_norm_epsilon|layer_norm_eps|norm_epsilon|norm_eps|eps|ln_eps",
      "attention.layer_norm_rms_epsilon", 0},
     {FIELD(eps), DOUBLE, NULL, "attention.layer_norm_epsilon", 0},
     {FIELD(tied), BOOL, "tie_word_embeddings", NULL, 0},
-    {FIELD(parallel), BOOL, "use_parallel_residual|parallel_attn", "use_parallel_residual", 0},
+    {FIELD(parallel), BOOL, "use_parallel_residual|parallel_attn|parallel_attn_mlp", "use_parallel_residual", 0},
     {FIELD(window), INT_OR_0, "sliding_window|window_size", "attention.sliding_window", 1 << 30},
     {FIELD(qkv_clip), DOUBLE, "clip_qkv|attn_config.clip_qkv", "attention.clamp_kqv", 0},
     {FIELD(score_scale), DOUBLE, "attention_multiplier|attn_config.softmax_scale", "attention.scale", 0},
     {FIELD(score_scalar), DOUBLE, "query_pre_attn_scalar", NULL, 0},
     {FIELD(scores_by_layer), BOOL, "scale_attn_by_inverse_layer_idx", NULL, 0},
-    {FIELD(score_cap), DOUBLE, "attn_logit_softcapping", "attn_logit_softcapping", 0},
-    {FIELD(logit_cap), DOUBLE, "final_logit_softcapping", "final_logit_softcapping", 0},
+    {FIELD(score_cap), DOUBLE, "attn_logit_softcapping|attn_scores_soft_cap", "attn_logit_softcapping", 0},
+    {FIELD(logit_cap), DOUBLE, "final_logit_softcapping|output_logits_soft_cap", "final_logit_softcapping", 0},
     {FIELD(logit_scale), DOUBLE, "logit_scale", NULL, 0},
     {FIELD(logit_divisor), DOUBLE, "logits_scaling", "logit_scale", 0},
     {FIELD(embed_scale), DOUBLE, "embedding_multiplier", "embedding_scale", 0},
     {FIELD(branch_scale), DOUBLE, "residual_multiplier", "residual_scale", 0},
     {FIELD(alibi_max), DOUBLE, "attn_config.alibi_bias_max", "attention.max_alibi_bias", 0},
-    {FIELD(rope[0].theta), DOUBLE, "rope_theta|rotary_emb_base", "rope.freq_base", 0},
+    {FIELD(rope[0].theta), DOUBLE, "rope_theta|rotary_emb_base|rotary_base", "rope.freq_base", 0},
     {FIELD(rope[1].theta), DOUBLE, "rope_local_base_freq", "rope.freq_base_swa", 0},
     {FIELD(rotary_dims), INT, "rotary_dim", "rope.dimension_count", 65536},
     {FIELD(rotary_factor), DOUBLE, "partial_rotary_factor|rotary_pct", NULL, 0},
@@ -60,6 +60,9 @@ static const struct key {
     {FIELD(n_active), INT_OR_0, "num_experts_per_tok", "expert_used_count", 65536},
     {FIELD(d_expert), INT_OR_0, "moe_intermediate_size", "expert_feed_forward_length", 1 << 22},
     {FIELD(active_sum_to_one), BOOL, "norm_topk_prob", "expert_weights_norm", 0},
+    {FIELD(attn_only), BOOL, "attn_only", NULL, 0},
+    {FIELD(router_jitter), DOUBLE, "router_jitter_noise", NULL, 0},
+    {FIELD(mlp_limit), DOUBLE, "swiglu_limit", NULL, 0},
     {FIELD(sparse_step), INT, "decoder_sparse_step", NULL, WEIR_MAX_LAYERS},
 };
 
@@ -78,13 +81,12 @@ static const struct {
     {"swish", WEIR_ACT_SILU},
     {"relu", WEIR_ACT_RELU},
     {"relu2", WEIR_ACT_RELU2},
+    {"solu", WEIR_ACT_SOLU},
+    {"solu_ln", WEIR_ACT_SOLU},
 };
 
-/* Options that weir knows with the value in which they change nothing, in any family that has them. */
-static const struct refused {
-    const char *key;
-    double value; /* of a number, or a bool as 0 or 1 */
-} refused[] = {
+/* In any family that has them. */
+static const struct weir_neutral neutral[] = {
     {"add_cross_attention", 0},
     {"is_encoder_decoder", 0},
     {"do_layer_norm_before", 1},
@@ -94,6 +96,24 @@ static const struct refused {
     {"attn_config.attn_uses_sequence_id", 0},
     {"use_bidirectional_attention", 0},
     {"embedding_fraction", 1},
+    {"swiglu_alpha", 1.702},
+};
+
+#define QKV_ROLES    (WEIR_ROLE(QKV) | WEIR_ROLE(Q) | WEIR_ROLE(K) | WEIR_ROLE(V))
+#define MLP_ROLES    (WEIR_ROLE(GATE_AND_IN) | WEIR_ROLE(MLP_GATE) | WEIR_ROLE(MLP_IN) | WEIR_ROLE(MLP_OUT))
+#define LINEAR_ROLES (QKV_ROLES | WEIR_ROLE(O) | MLP_ROLES)
+
+/* Keys that say which maps have a bias: then its tensor must be there. */
+static const struct {
+    const char *key;
+    uint64_t roles;
+} biases[] = {
+    {"attention_bias", QKV_ROLES | WEIR_ROLE(O)},
+    {"use_qkv_bias", QKV_ROLES},
+    {"mlp_bias", MLP_ROLES},
+    {"use_bias", LINEAR_ROLES},
+    {"bias", LINEAR_ROLES},
+    {"lm_head_bias", WEIR_ROLE(UNEMBED)},
 };
 
 static void *field(struct weir_config *config, size_t offset)
@@ -162,7 +182,8 @@ static weir_status read_activation(struct weir_config *config, const cJSON *json
     char key[64];
     const cJSON *parent;
     const char *name = NULL;
-    if (!first_present(json, "hidden_activation|hidden_act|activation_function|activation", &parent, key))
+    if (!first_present(json, "hidden_activation|hidden_act|activation_function|activation|act_fn", &parent, key) ||
+        config->attn_only)
         return WEIR_OK;
     TRY(weir_json_string(parent, file, key, &name));
     if (!name)
@@ -176,15 +197,41 @@ static weir_status read_activation(struct weir_config *config, const cJSON *json
                      name);
 }
 
-static weir_status check_refused(const cJSON *json, const char *file)
+weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n, const cJSON *json, const char *file)
 {
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    for (size_t i = 0; i < n; i++) {
         char name[64];
         const cJSON *parent;
-        const cJSON *member = member_of(json, refused[i].key, strlen(refused[i].key), &parent, name);
+        const cJSON *member = member_of(json, table[i].key, strlen(table[i].key), &parent, name);
         double value = cJSON_IsNumber(member) ? member->valuedouble : cJSON_IsTrue(member) ? 1 : 0;
-        if (member && !cJSON_IsNull(member) && value != refused[i].value)
-            return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, refused[i].key, value);
+        if (member && !cJSON_IsNull(member) && value != table[i].value)
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, table[i].key, value);
+    }
+    return WEIR_OK;
+}
+
+/* Weights that are kept as blocks and scales of some method under names of its own. */
+static weir_status check_quantization(const cJSON *json, const char *file)
+{
+    const cJSON *quantization = weir_json_get(json, "quantization_config");
+    const char *method = NULL;
+    if (!quantization)
+        return WEIR_OK;
+    TRY(weir_json_string(quantization, file, "quant_method", &method));
+    if (method && strcmp(method, "mxfp4") == 0) /* told by the tensors: some are, some are not */
+        return WEIR_OK;
+    return weir_fail(
+        WEIR_E_UNSUPPORTED,
+        "%s: \"quantization_config\": weights quantized by \"%s\" are not implemented: dequantize the model", file,
+        method ? method : "?");
+}
+
+static weir_status read_biases(struct weir_config *config, const cJSON *json, const char *file)
+{
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++) {
+        bool biased = false;
+        TRY(weir_json_bool(json, file, biases[i].key, &biased));
+        config->biases |= biased ? biases[i].roles : 0;
     }
     return WEIR_OK;
 }
@@ -311,6 +358,8 @@ static weir_status read_one_rope(struct weir_config *config, struct weir_rope_co
         {"attention_factor", offsetof(struct weir_rope_config, attention_factor)},
         {"mscale", offsetof(struct weir_rope_config, mscale)},
         {"mscale_all_dim", offsetof(struct weir_rope_config, mscale_all_dim)},
+        {"short_mscale", offsetof(struct weir_rope_config, short_mscale)},
+        {"long_mscale", offsetof(struct weir_rope_config, long_mscale)},
     };
     const char *type = NULL;
     bool truncate = true;
@@ -406,6 +455,8 @@ static weir_status derive(struct weir_config *c, const char *file)
     TRY(derive_heads(c, file));
     if (c->d_mlp == 0)
         c->d_mlp = 4 * c->d_model;
+    if (c->n_outputs == 0)
+        c->n_outputs = c->n_vocab;
     if (c->d_embed == 0)
         c->d_embed = c->d_model;
     if (c->embed_scale_by_width)
@@ -425,6 +476,8 @@ static weir_status read_model_type(const char **model_type, const cJSON *json, c
     if (!cJSON_IsObject(json))
         return weir_fail(WEIR_E_INPUT, "%s: is not a JSON object", file);
     TRY(weir_json_string(json, file, "model_type", model_type));
+    if (!*model_type && weir_json_get(json, "d_vocab") && weir_json_get(json, "n_ctx")) /* it has no other sign */
+        *model_type = "HookedTransformer";
     return *model_type ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: has no \"model_type\"", file);
 }
 
@@ -443,7 +496,9 @@ weir_status weir_config_from_json(struct weir_config *out, const struct weir_fam
     TRY(read_activation(out, json, file));
     TRY(read_layers(out, json, file));
     TRY(read_rope(out, json, file));
-    TRY(check_refused(json, file));
+    TRY(weir_config_check_neutral(neutral, sizeof neutral / sizeof *neutral, json, file));
+    TRY(check_quantization(json, file));
+    TRY(read_biases(out, json, file));
     TRY(weir_json_bool(json, file, "scale_attn_weights", &scaled));
     out->scores_unscaled = out->scores_unscaled || !scaled;
     if (out->n_vocab == 0)
@@ -550,6 +605,7 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .score_cap = (float)c->score_cap,
         .qkv_clip = (float)c->qkv_clip,
         .window = sliding ? c->window : 0,
+        .sinks = c->sinks,
         .alibi = c->alibi,
         .rotary = c->unrotated[layer] ? WEIR_ROTARY_NONE : c->rotary,
         .rotary_dims = (c->rotary_dims + 1) / 2 * 2,
@@ -557,14 +613,20 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .qk_norm = c->qk_norm,
         .qk_norm_kind = c->qk_norm_kind,
         .norm = c->norm,
+        .positions_to_qk = c->positions_to_qk,
         .post_norm = c->post_norm,
         .eps = (float)c->eps,
         .gated = c->gated,
         .activation = c->activation,
+        .mlp_norm = c->mlp_norm,
+        .mlp_limit = (float)c->mlp_limit,
         .d_mlp = sparse ? c->d_expert : c->d_mlp,
         .n_experts = sparse ? c->n_experts : 0,
         .n_active = c->n_active,
         .active_sum_to_one = c->active_sum_to_one,
+        .routing = c->routing,
+        .router_jitter = (float)c->router_jitter,
+        .attn_only = c->attn_only,
         .parallel = c->parallel,
         .shared_norm = c->parallel && c->shared_norm,
         .branch_scale = c->branch_scale > 0 ? (float)c->branch_scale : 1,

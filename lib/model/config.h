@@ -21,6 +21,14 @@ void weir_gguf_defaults(struct weir_config *config);
 WEIR_CHECKED weir_status weir_gguf_facts(struct weir_config *config, const struct weir_family *family,
                                          const struct weir_gguf *gguf, const char *architecture);
 
+/* A key that weir knows with the one value in which it changes nothing. */
+struct weir_neutral {
+    const char *key;
+    double value; /* of a number, or a bool as 0 or 1 */
+};
+WEIR_CHECKED weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n, const cJSON *json,
+                                                   const char *file);
+
 /* The spec of one layer. */
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
 

@@ -47,6 +47,14 @@ static const weir_names mixtral_names = {LLAMA_EMBEDDINGS,
                                          [WEIR_R_EXPERT_GATE] = "layers.{}.block_sparse_moe.experts.[].w1",
                                          [WEIR_R_EXPERT_IN] = "layers.{}.block_sparse_moe.experts.[].w3",
                                          [WEIR_R_EXPERT_OUT] = "layers.{}.block_sparse_moe.experts.[].w2"};
+static const weir_names gpt_oss_names = {
+    LLAMA_EMBEDDINGS,
+    LLAMA_ATTENTION,
+    LLAMA_NORMS,
+    [WEIR_R_SINKS] = "layers.{}.self_attn.sinks,",
+    [WEIR_R_ROUTER] = "layers.{}.mlp.router",
+    [WEIR_R_EXPERT_GATE_AND_IN] = "layers.{}.mlp.experts.gate_up_proj,layers.{}.mlp.experts.gate_up_proj_bias",
+    [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.down_proj,layers.{}.mlp.experts.down_proj_bias"};
 static const weir_names cohere_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
                                         LLAMA_MLP, [WEIR_R_LN1] = "layers.{}.input_layernorm"};
 static const weir_names phi_names = {LLAMA_QKV,
@@ -176,6 +184,22 @@ static const weir_names mpt_names = {
     [WEIR_R_UNEMBED] = "lm_head",
 };
 
+static const weir_names lens_names = {
+    [WEIR_R_EMBED] = "embed.W_E,",
+    [WEIR_R_POS_EMBED] = "pos_embed.W_pos,",
+    [WEIR_R_LN1] = "blocks.{}.ln1.w,blocks.{}.ln1.b",
+    [WEIR_R_Q] = "blocks.{}.attn.W_Q,blocks.{}.attn.b_Q",
+    [WEIR_R_K] = "blocks.{}.attn.W_K,blocks.{}.attn.b_K|blocks.{}.attn._W_K,blocks.{}.attn._b_K",
+    [WEIR_R_V] = "blocks.{}.attn.W_V,blocks.{}.attn.b_V|blocks.{}.attn._W_V,blocks.{}.attn._b_V",
+    [WEIR_R_O] = "blocks.{}.attn.W_O,blocks.{}.attn.b_O",
+    [WEIR_R_LN2] = "blocks.{}.ln2.w,blocks.{}.ln2.b",
+    [WEIR_R_MLP_IN] = "blocks.{}.mlp.W_in,blocks.{}.mlp.b_in",
+    [WEIR_R_MLP_NORM] = "blocks.{}.mlp.ln.w,blocks.{}.mlp.ln.b",
+    [WEIR_R_MLP_OUT] = "blocks.{}.mlp.W_out,blocks.{}.mlp.b_out",
+    [WEIR_R_LN_FINAL] = "ln_final.w,ln_final.b",
+    [WEIR_R_UNEMBED] = "unembed.W_U,unembed.b_U",
+};
+
 const weir_names weir_gguf_names = {
     [WEIR_R_EMBED] = "token_embd",
     [WEIR_R_EMBED_NORM] = "token_embd_norm",
@@ -248,11 +272,10 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
     TRY(weir_json_bool(json, file, "multi_query", &multi_query));
     TRY(weir_json_bool(json, file, "alibi", &alibi));
     TRY(weir_json_int(json, file, "num_ln_in_parallel_attn", 1, 2, &n_norms));
-    if (alibi)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: \"alibi\": true is not implemented for falcon (its biases are rounded to "
-                         "bfloat16)",
-                         file);
+    if (alibi) {
+        c->alibi = WEIR_ALIBI_ROUNDED;
+        c->rotary = WEIR_ROTARY_NONE;
+    }
     c->qkv_concat = multi_query && !new_decoder;
     c->parallel = c->parallel || new_decoder;
     c->shared_norm = !new_decoder || n_norms == 1;
@@ -322,6 +345,38 @@ static void slide_all_but_every(struct weir_config *c, int64_t interval)
     c->some_sliding = true;
     for (int i = 0; i < c->n_layers; i++)
         c->sliding[i] = (i + 1) % interval != 0;
+}
+
+/* GPT-OSS, where the config leaves it out: every second layer slides, the first one does, and YaRN stretches the
+   rotation. "hidden_act" is not what its experts compute. */
+static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const char *file)
+{
+    struct weir_rope_config *rope = &c->rope[0];
+    (void)file;
+    c->activation = WEIR_ACT_GELU_QUICK;
+    for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
+        c->sliding[i] = i % 2 == 0;
+    c->some_sliding = true;
+    if (weir_json_get(json, "rope_parameters") || weir_json_get(json, "rope_scaling"))
+        return WEIR_OK;
+    strcpy(rope->type, "yarn");
+    rope->factor = 32;
+    rope->original_context = 4096;
+    rope->untruncated = true;
+    return WEIR_OK;
+}
+
+static weir_status refine_phimoe(struct weir_config *c, const void *json, const char *file)
+{
+    const char *type = c->rope[0].type;
+    (void)json;
+    if (c->n_active != 2)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: \"num_experts_per_tok\": %d is not implemented for phimoe (its router picks two)", file,
+                         c->n_active);
+    if (*type && strcmp(type, "default") != 0 && strcmp(type, "longrope") != 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented for phimoe", file, type);
+    return WEIR_OK;
 }
 
 /* Gemma 2 and 3, where the config lists no types: every second layer slides, or all but every sixth. */
@@ -538,7 +593,7 @@ static const struct weir_family families[] = {
      .names = falcon_names,
      .prefix = "transformer.",
      .refine = refine_falcon,
-     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true}},
+     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true, .alibi_max = 8}},
     {.model_type = "mpt",
      .gguf = "mpt",
      .names = mpt_names,
@@ -552,6 +607,20 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
                   .active_sum_to_one = true, .n_context = 131072}},
+    {.model_type = "phimoe",
+     .names = mixtral_names,
+     .prefix = "model.",
+     .refine = refine_phimoe,
+     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .routing = WEIR_ROUTING_SPARSE_MIXER,
+                  .router_jitter = 0.01, .n_experts = 16, .n_active = 2, .n_context = 131072,
+                  .rope = {{.theta = 1000000, .by_mscale = true}}}},
+    {.model_type = "gpt_oss",
+     .names = gpt_oss_names,
+     .prefix = "model.",
+     .refine = refine_gpt_oss,
+     .defaults = {LLAMA, .eps = 1e-5, .d_head = 64, .sinks = true, .window = 128, .mlp_limit = 7, .n_experts = 128,
+                  .n_active = 4, .active_sum_to_one = true, .experts_input_major = true, .rope = {{.theta = 150000}},
+                  .n_context = 131072}},
     {.model_type = "qwen3_moe",
      .gguf = "qwen3moe",
      .names = sparse_names,
@@ -596,6 +665,15 @@ static const struct weir_family families[] = {
      .gguf_adds_one = true,
      .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true, .rotary_factor = 0.5,
                   .n_context = 4096}},
+    {.model_type = "HookedTransformer", /* TransformerLens's own: its config.json has no model_type */
+     .names = lens_names,
+     .refine = weir_refine_lens,
+     .defaults = {.eps = 1e-5,
+                  .norm = WEIR_NORM_LAYER,
+                  .activation = WEIR_ACT_RELU,
+                  .input_major = true,
+                  .lens_layout = true,
+                  .rope = {{.theta = 10000}}}},
 };
 #pragma GCC diagnostic pop
 

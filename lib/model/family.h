@@ -20,16 +20,17 @@ enum weir_role {
     WEIR_R_Q_NORM,
     WEIR_R_K_NORM,
     WEIR_R_O,
+    WEIR_R_SINKS, /* [head] */
     WEIR_R_LN1_POST,
     WEIR_R_LN2,
     WEIR_R_GATE_AND_IN, /* both in one matrix, the gate first; else the two that follow */
     WEIR_R_MLP_GATE,
     WEIR_R_MLP_IN, /* W_in, or the linear branch of a gated MLP */
+    WEIR_R_MLP_NORM,
     WEIR_R_MLP_OUT,
     WEIR_R_ROUTER,
-    WEIR_R_EXPERT_GATE_AND_IN, /* [expert, 2 d_expert, d_model]; else one matrix an expert, "[]" in the name its number
-                                */
-    WEIR_R_EXPERT_GATE,
+    WEIR_R_EXPERT_GATE_AND_IN, /* a gate's row, its linear branch's, the next gate's; else the two that follow */
+    WEIR_R_EXPERT_GATE,        /* of experts: one tensor for all, or, with "[]" in the name, one each */
     WEIR_R_EXPERT_IN,
     WEIR_R_EXPERT_OUT,
     WEIR_R_LN2_POST,
@@ -38,8 +39,11 @@ enum weir_role {
     WEIR_N_ROLES
 };
 
+#define WEIR_ROLE(name) (UINT64_C(1) << WEIR_R_##name)
+
 /* A tensor's name without ".weight" or ".bias"; "{}" stands for the layer, "[]" for the expert
-   or head, and `|` between names for either of them. NULL: the family has no such part. */
+   or head, and `|` between names for either of them. "a,b" is a weight called a and a bias called b, as they stand.
+   NULL: the family has no such part. */
 typedef const char *weir_names[WEIR_N_ROLES];
 
 enum { WEIR_MAX_LAYERS = 1024 };
@@ -49,18 +53,21 @@ struct weir_gguf;
 /* What can be said for all layers at once: the common part of config.json and GGUF metadata. */
 struct weir_config {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab, n_context;
+    int n_outputs;             /* logits; 0: n_vocab */
     int d_embed;               /* width of the embedding; 0: d_model */
     bool tied;                 /* W_U is the embedding */
     double embed_scale;        /* 0: 1 */
     bool embed_scale_by_width; /* by sqrt(d_model) */
-    bool learned_positions;
+    bool learned_positions, positions_to_qk;
     int position_offset; /* rows of the position embedding before that of position 0 */
 
-    enum weir_norm_kind norm, post_norm;
+    enum weir_norm_kind norm, post_norm, mlp_norm;
+    enum weir_norm_kind final_norm; /* NONE: as the others */
     bool final_norm_absent;
+    bool norms_bare;    /* norms have no weights */
     bool norm_plus_one; /* weights are kept as w - 1 */
     double eps;
-    bool parallel, shared_norm;
+    bool parallel, shared_norm, attn_only;
     double branch_scale; /* 0: 1 */
 
     double score_scale; /* 0: 1 / sqrt(score_scalar), and that 0: d_head */
@@ -70,11 +77,15 @@ struct weir_config {
     bool input_major; /* matrices are [in, out], as GPT-2's Conv1D keeps them (safetensors only) */
     bool qkv_concat;  /* a fused matrix has all of q, then all of k, then all of v; else for each key-value head
                          its query heads, its k, its v (GPT-NeoX, BLOOM, Falcon) */
+    bool lens_layout; /* as TransformerLens has it: q, k, v [head, d_model, d_head], o [head, d_head, d_model], biases
+                         [head, d_head], the unembedding [d_model, vocab] */
     double qkv_clip;
+    uint64_t biases; /* 1 << role of maps that the config says have one */
     enum weir_qk_norm qk_norm;
     enum weir_norm_kind qk_norm_kind;
     enum weir_alibi alibi;
     double alibi_max;
+    bool sinks;
 
     int window;                       /* 0: none */
     uint8_t sliding[WEIR_MAX_LAYERS]; /* layers that have the window */
@@ -88,6 +99,9 @@ struct weir_config {
         char type[16]; /* "default", "linear", "llama3", ... */
         double theta, factor, low_freq_factor, high_freq_factor, original_context;
         double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim;
+        bool by_mscale; /* LongRoPE of Phi-MoE: the two that follow instead of a computed factor, and, as transformers
+                           has it, the short frequencies at every length */
+        double short_mscale, long_mscale;
         bool untruncated;                     /* YaRN's range is not rounded */
         double *short_factors, *long_factors; /* [rotary_dims / 2] LongRoPE; owned by the config */
         int n_factors;
@@ -96,8 +110,12 @@ struct weir_config {
 
     bool gated;
     enum weir_act activation;
+    double mlp_limit;
     int n_experts, n_active, d_expert;
     bool active_sum_to_one;
+    enum weir_routing routing;
+    double router_jitter;
+    bool experts_input_major;       /* as input_major, of experts' tensors */
     int sparse_step;                /* every so many layers are sparse; 0: all */
     uint8_t dense[WEIR_MAX_LAYERS]; /* layers that are not */
 };
@@ -120,6 +138,9 @@ struct weir_family {
 const struct weir_family *weir_family_of_model_type(const char *model_type);
 const struct weir_family *weir_family_of_gguf(const char *architecture);
 const struct weir_family *weir_family_at(size_t i); /* for listings; NULL past the end */
+
+/* lens.c: HookedTransformer's configuration. */
+weir_status weir_refine_lens(struct weir_config *config, const void *json, const char *file);
 
 /* The names that llama.cpp gives to the parts, the same for every architecture. */
 extern const weir_names weir_gguf_names;

@@ -4,6 +4,8 @@
 #include "base/map.h"
 #include "model/model.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,6 +132,22 @@ weir_status weir_model_locate(char **path, const char *where)
     return locate_in_cache(path, where);
 }
 
+/* The only file *.safetensors in a folder, under whatever name; *path stays NULL where there is none, or more. */
+static weir_status find_only(char **path, const char *folder)
+{
+    char found[256] = "";
+    int n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (ends_with(entry->d_name, ".safetensors")) {
+            snprintf(found, sizeof found, "%s", entry->d_name);
+            n++;
+        }
+    if (dir)
+        closedir(dir);
+    return n == 1 ? weir_format(path, "%s/%s", folder, found) : WEIR_OK;
+}
+
 weir_status weir_model_find_weights(char **path, const char *folder)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
@@ -141,6 +159,9 @@ weir_status weir_model_find_weights(char **path, const char *folder)
         weir_free(*path);
         *path = NULL;
     }
+    TRY(find_only(path, folder));
+    if (*path)
+        return WEIR_OK;
     for (size_t i = 0; i < 2; i++) {
         char *other;
         TRY(weir_format(&other, "%s/%s", folder, pickled[i]));

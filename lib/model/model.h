@@ -12,6 +12,7 @@
 
 struct weir_norm {
     enum weir_norm_kind kind; /* NONE: what goes in comes out */
+    size_t d;                 /* what is normed together */
     float *weight, *bias;     /* [d]; NULL: none */
 };
 
@@ -27,10 +28,11 @@ struct weir_expert {
 
 struct weir_layer {
     struct weir_layer_spec spec;
-    struct weir_norm ln1, ln2, ln1_post, ln2_post;
+    struct weir_norm ln1, ln2, ln1_post, ln2_post, mlp_norm;
     struct weir_norm q_norm,
         k_norm; /* over all heads: [head * d_head], a head's weights repeated where they share them */
     struct weir_linear q, k, v, o;
+    float *sinks; /* [head]; NULL: none */
     struct weir_linear mlp_gate, mlp_in, mlp_out;
     struct weir_linear router;   /* [expert, d_model] */
     struct weir_expert *experts; /* [n_experts] */

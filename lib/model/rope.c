@@ -102,6 +102,13 @@ static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *
     return WEIR_OK;
 }
 
+static double longrope_factor(const struct weir_rope_config *c, double factor, double original)
+{
+    if (c->attention_factor > 0)
+        return c->attention_factor;
+    return factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
+}
+
 /* Phi-3: each frequency is divided by a factor of its own, other ones past the original context. */
 static weir_status scale_longrope(struct weir_rope *rope, const struct weir_config *config,
                                   const struct weir_rope_config *c)
@@ -113,16 +120,17 @@ static weir_status scale_longrope(struct weir_rope *rope, const struct weir_conf
                          "rope type \"longrope\" needs \"short_factor\" and \"long_factor\" of %d numbers, and "
                          "\"original_max_position_embeddings\"",
                          rope->n);
+    if (c->by_mscale)
+        TRY(need(c->short_mscale > 0 && c->long_mscale > 0, c->type, "\"short_mscale\" and \"long_mscale\""));
     TRY(weir_alloc(&rope->long_inv_freq, (size_t)rope->n, sizeof *rope->long_inv_freq));
     for (int i = 0; i < rope->n; i++) {
         double power = pow(c->theta, 2.0 * i / rope->rotary_dims);
         rope->inv_freq[i] = (float)(1 / (c->short_factors[i] * power));
-        rope->long_inv_freq[i] = (float)(1 / (c->long_factors[i] * power));
+        rope->long_inv_freq[i] = (float)(1 / ((c->by_mscale ? c->short_factors : c->long_factors)[i] * power));
     }
     rope->long_from = original;
-    rope->factor = c->attention_factor > 0 ? c->attention_factor
-                   : factor <= 1           ? 1
-                                           : sqrt(1 + log(factor) / log(original));
+    rope->factor = c->by_mscale ? c->short_mscale : longrope_factor(c, factor, original);
+    rope->long_factor = c->by_mscale ? c->long_mscale : 0;
     return WEIR_OK;
 }
 

@@ -25,11 +25,18 @@ enum weir_qk_norm {
     WEIR_QK_NORM_WIDTH /* all heads of a position together */
 };
 
+/* How a router's logits become the weights of the experts it chooses. */
+enum weir_routing {
+    WEIR_ROUTING_SOFTMAX,     /* the largest of softmax(logits) */
+    WEIR_ROUTING_SPARSE_MIXER /* two, each by a softmax over the logits near the largest one left (Liu et al. 2023) */
+};
+
 /* What is added to the scores of a head with slope m. Press et al. 2021 (ALiBi). */
 enum weir_alibi {
     WEIR_ALIBI_NONE,
     WEIR_ALIBI_FROM_START, /* m key */
-    WEIR_ALIBI_FROM_END    /* m (key - (length - 1)): the same pattern, other scores */
+    WEIR_ALIBI_FROM_END,   /* m (key - (length - 1)): the same pattern, other scores */
+    WEIR_ALIBI_ROUNDED     /* m key, both m and the product rounded to bfloat16, scaled as q k is (Falcon) */
 };
 
 enum { WEIR_MAX_ROPES = 2 }; /* kinds of layers that rotate by different angles */
@@ -40,6 +47,7 @@ struct weir_layer_spec {
     float score_scale; /* scores = score_scale q k */
     float score_cap;   /* scores = cap tanh(scores / cap); 0: none */
     float qkv_clip;    /* q, k and v are cut to +- this; 0: none */
+    bool sinks;        /* each head has a learned score that takes its part of the softmax and moves nothing */
     int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
     enum weir_alibi alibi;
     enum weir_rotary rotary;
@@ -50,17 +58,23 @@ struct weir_layer_spec {
 
     /* norms */
     enum weir_norm_kind norm;      /* ln1 and ln2, before the branches */
+    bool positions_to_qk;          /* what q and k read is ln1's output plus the position embedding (Shortformer) */
     enum weir_norm_kind post_norm; /* ln1_post and ln2_post, on what the branches give */
     float eps;
 
     /* MLP */
     bool gated; /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
+    enum weir_norm_kind mlp_norm; /* of f(x W_in), before W_out */
+    float mlp_limit; /* x W_gate is cut above, x W_in to +- this, and 1 is added to x W_in (GPT-OSS); 0: neither */
     int d_mlp;
     int n_experts;          /* 0: dense */
     int n_active;           /* experts a position */
     bool active_sum_to_one; /* the chosen experts' weights are divided by their sum */
+    enum weir_routing routing;
+    float router_jitter; /* for the sparse mixer: logits within twice this of the largest, relatively, are near it */
 
+    bool attn_only;     /* there is no MLP */
     bool parallel;      /* attention and MLP read the same stream and are added together */
     bool shared_norm;   /* ... and the same norm of it */
     float branch_scale; /* what a branch gives is multiplied by this before it is added */
@@ -74,6 +88,7 @@ struct weir_rope {
     float *inv_freq;       /* [n] */
     float *long_inv_freq;  /* [n]; NULL: the same at every length */
     double factor;         /* YaRN and LongRoPE scale q and k; else 1 */
+    double long_factor;    /* the same beyond `long_from`; 0: `factor` */
     double dynamic_factor; /* NTK scaling by length; 0: none */
     double theta;          /* for dynamic */
     int rotary_dims;

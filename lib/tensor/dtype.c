@@ -10,6 +10,7 @@ static const struct weir_type_info types[WEIR_N_TYPES] = {
     [WEIR_T_Q5_0] = {"Q5_0", 32, 22},   [WEIR_T_Q5_1] = {"Q5_1", 32, 24},   [WEIR_T_Q8_0] = {"Q8_0", 32, 34},
     [WEIR_T_Q2_K] = {"Q2_K", 256, 84},  [WEIR_T_Q3_K] = {"Q3_K", 256, 110}, [WEIR_T_Q4_K] = {"Q4_K", 256, 144},
     [WEIR_T_Q5_K] = {"Q5_K", 256, 176}, [WEIR_T_Q6_K] = {"Q6_K", 256, 210}, [WEIR_T_IQ4_NL] = {"IQ4_NL", 32, 18},
+    [WEIR_T_FP4] = {"FP4", 2, 1},       [WEIR_T_E8M0] = {"E8M0", 1, 1},
 };
 
 const struct weir_type_info *weir_type_get_info(enum weir_type type)

@@ -159,6 +159,26 @@ static void from_q8_0(float *restrict to, const void *restrict from, size_t n)
     }
 }
 
+static void from_fp4(float *restrict to, const void *restrict from, size_t n)
+{
+    static const float levels[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    const uint8_t *p = from;
+    for (size_t i = 0; i < n; i += 2, p++) {
+        to[i] = levels[*p & 15];
+        to[i + 1] = levels[*p >> 4];
+    }
+}
+
+/* 2^(x - 127); 255 is NaN */
+static void from_e8m0(float *restrict to, const void *restrict from, size_t n)
+{
+    const uint8_t *p = from;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = p[i] == 255 ? 0x7fc00000u : p[i] == 0 ? 0x00400000u : (uint32_t)p[i] << 23;
+        memcpy(to + i, &bits, sizeof bits);
+    }
+}
+
 static void from_iq4_nl(float *restrict to, const void *restrict from, size_t n)
 {
     static const float levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
@@ -278,6 +298,8 @@ const struct weir_convert_kernels JOIN(weir_convert_, WEIR_ISA) = {
             [WEIR_T_Q5_K] = from_q5_k,
             [WEIR_T_Q6_K] = from_q6_k,
             [WEIR_T_IQ4_NL] = from_iq4_nl,
+            [WEIR_T_FP4] = from_fp4,
+            [WEIR_T_E8M0] = from_e8m0,
         },
     .f32_to_f16 = f32_to_f16,
     .f32_to_bf16 = f32_to_bf16,

@@ -196,12 +196,31 @@ static void act_relu2(float *out, const float *x, size_t n)
         out[i] = x[i] <= 0 ? 0 : x[i] * x[i];
 }
 
+static void act_solu(float *out, const float *x, size_t n)
+{
+    float total = logsumexp(x, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] * exponential(x[i] - total);
+}
+
 /* ---- scores ---- */
 
 static void clip(float *out, const float *x, float limit, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+}
+
+static void at_most(float *out, const float *x, float limit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] > limit ? limit : x[i];
+}
+
+static void multiply_clipped(float *out, const float *x, float limit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] *= 1.0f + (x[i] > limit ? limit : x[i] < -limit ? -limit : x[i]);
 }
 
 /* tanh(x): an odd polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel. */
@@ -224,6 +243,23 @@ static void ramp(float *out, const float *x, float slope, float first, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = x[i] + slope * (first + (float)(int)i);
+}
+
+/* to the nearest, ties to even; x is finite */
+static inline float round_to_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+static void ramp_rounded(float *out, const float *x, float slope, float first, float factor, size_t n)
+{
+    float rounded = round_to_bf16(slope);
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] + factor * round_to_bf16(rounded * (first + (float)(int)i));
 }
 
 static void accumulate(float *out, const float *x, float factor, size_t n)
@@ -296,11 +332,15 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
             [WEIR_ACT_GELU_QUICK] = act_gelu_quick,
             [WEIR_ACT_SILU] = act_silu,
             [WEIR_ACT_RELU] = act_relu,
-            [WEIR_ACT_RELU2] = act_relu2},
+            [WEIR_ACT_RELU2] = act_relu2,
+            [WEIR_ACT_SOLU] = act_solu},
     .multiply = multiply,
     .clip = clip,
+    .at_most = at_most,
+    .multiply_clipped = multiply_clipped,
     .cap = cap,
     .ramp = ramp,
+    .ramp_rounded = ramp_rounded,
     .accumulate = accumulate,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,

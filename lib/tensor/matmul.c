@@ -7,10 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { SCALED = 32 }; /* values that share one of a matrix's `scales` */
+
 enum {
     MAX_WORKERS = 256,
     SCRATCH_FLOATS = 1 << 18, /* 1 MiB a worker: what a piece of converted weights may take, to stay in the L2 cache */
-    COLUMN_ROUND = 16         /* pieces are whole vectors wide */
+    COLUMN_ROUND = 16,        /* pieces are whole vectors wide */
+    SPAN = 256                /* values that are converted to keep every second or third of them */
 };
 
 struct weir_matmul {
@@ -104,7 +107,7 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
 
 /* ---- conversion ---- */
 
-/* Where output i of an output-major matrix stands. */
+/* Which stored row, or of an input-major matrix which value of a row, output i is. */
 static size_t stored_row(const struct weir_matrix *w, size_t i)
 {
     if (w->pair_rows > 0) {
@@ -120,6 +123,11 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
     const struct weir_type_info *type = weir_type_get_info(w->type);
     size_t blocks = (row * w->stride + first) / type->block_values;
     weir_to_f32(out, w->data + blocks * type->block_bytes, w->type, n);
+    for (size_t i = 0; w->scales && i < n; i += SCALED) {
+        float scale;
+        weir_to_f32(&scale, w->scales + (row * w->stride + first + i) / SCALED, WEIR_T_E8M0, 1);
+        weir_ops()->scale(out + i, out + i, scale, SCALED);
+    }
 }
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
@@ -131,12 +139,35 @@ void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
         convert(out, w, stored_row(w, i), 0, w->n_in);
 }
 
+/* Outputs first to first + n - 1 of an input-major matrix's row. */
+static void convert_columns(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
+{
+    float span[SPAN];
+    size_t run = w->group_rows, every = w->group_stride;
+    if (run == 0) {
+        convert(out, w, row, first, n);
+    } else if (run == 1 && every < SPAN) {
+        for (size_t i = 0, some = 0; i < n; i += some) {
+            some = n - i < SPAN / every ? n - i : SPAN / every;
+            convert(span, w, row, (first + i) * every, (some - 1) * every + 1);
+            for (size_t j = 0; j < some; j++)
+                out[i + j] = span[j * every];
+        }
+    } else {
+        for (size_t i = 0, some = 0; i < n; i += some) {
+            size_t left = run - (first + i) % run;
+            some = n - i < left ? n - i : left;
+            convert(out + i, w, row, stored_row(w, first + i), some);
+        }
+    }
+}
+
 /* Outputs first to first + n - 1 in the layout of the matrix: [n, n_in], or [n_in, n] when input_major. */
 static void convert_outputs(float *out, const struct weir_matrix *w, size_t first, size_t n)
 {
     if (w->input_major)
         for (size_t i = 0; i < w->n_in; i++)
-            convert(out + i * n, w, i, first, n);
+            convert_columns(out + i * n, w, i, first, n);
     else if (w->pair_rows == 0 && w->group_rows == 0 && w->stride == w->n_in)
         convert(out, w, first, 0, n * w->n_in);
     else
@@ -155,7 +186,7 @@ static void convert_rows(void *context, size_t first, size_t last, int worker)
     (void)worker;
     for (size_t i = first; i < last; i++)
         if (c->w->input_major)
-            convert(c->out + i * c->w->n_out, c->w, i, 0, c->w->n_out);
+            convert_columns(c->out + i * c->w->n_out, c->w, i, 0, c->w->n_out);
         else
             convert(c->out + i * c->w->n_in, c->w, stored_row(c->w, i), 0, c->w->n_in);
 }

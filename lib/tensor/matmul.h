@@ -10,15 +10,16 @@ struct weir_matrix {
     const uint8_t *data; /* in a map; any alignment */
     enum weir_type type;
     size_t n_out, n_in;
-    size_t stride;     /* values from one stored row to the next */
-    bool input_major;  /* stored rows are inputs ([n_in, stride]); else outputs ([n_out, stride]) */
-    size_t pair_rows;  /* output rows stand in rotary pairs within heads of so many rows: i and i + half beside each
-                          other, as llama.cpp keeps q and k; 0: in order */
-    size_t group_rows; /* output rows stand in runs of so many, */
-    size_t
-        group_stride; /* a run beginning every so many stored rows (the rest are another matrix's); 0: all together */
-    float *copy;      /* [n_out, n_in] or [n_in, n_out] in float32, kept over passes; NULL: none. Written while other
-                         runs of the model multiply: by weir_matrix_set_copy only */
+    size_t stride;         /* values from one stored row to the next */
+    bool input_major;      /* stored rows are inputs ([n_in, stride]); else outputs ([n_out, stride]) */
+    size_t pair_rows;      /* output rows stand in rotary pairs within heads of so many rows: i and i + half beside each
+                              other, as llama.cpp keeps q and k; 0: in order */
+    size_t group_rows;     /* outputs stand in runs of so many, */
+    size_t group_stride;   /* a run beginning every so many stored rows (input_major: values of a row), the rest being
+                              another matrix's; 0: all together */
+    const uint8_t *scales; /* E8M0, one for each 32 values of a row, by which they are multiplied; NULL: none */
+    float *copy;           /* [n_out, n_in] or [n_in, n_out] in float32, kept over passes; NULL: none.
+                              Written while other runs of the model multiply: by weir_matrix_set_copy only */
 };
 
 struct weir_matmul; /* the work space of one caller */

@@ -12,6 +12,7 @@ enum weir_act {
     WEIR_ACT_SILU,
     WEIR_ACT_RELU,
     WEIR_ACT_RELU2, /* relu squared */
+    WEIR_ACT_SOLU,  /* x softmax(x): over the row, where those before it are elementwise */
     WEIR_N_ACTS
 };
 
@@ -32,14 +33,20 @@ struct weir_ops {
     void (*softmax)(float *out, const float *scores, size_t n);
     /* log(sum(exp(x))) of x [n] */
     float (*logsumexp)(const float *x, size_t n);
-    /* out = f(x), [n] */
+    /* out = f(x), [n]: one row */
     void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
     /* out = x cut to +- limit, [n] */
     void (*clip)(float *out, const float *x, float limit, size_t n);
+    /* out = min(x, limit), [n] */
+    void (*at_most)(float *out, const float *x, float limit, size_t n);
+    /* out *= 1 + x cut to +- limit, [n] */
+    void (*multiply_clipped)(float *out, const float *x, float limit, size_t n);
     /* out = cap tanh(x / cap), [n] */
     void (*cap)(float *out, const float *x, float cap, size_t n);
     /* out = x + slope (first + i), [n]: ALiBi */
     void (*ramp)(float *out, const float *x, float slope, float first, size_t n);
+    /* out = x + factor times slope (first + i) rounded to bfloat16, [n]: Falcon's */
+    void (*ramp_rounded)(float *out, const float *x, float slope, float first, float factor, size_t n);
     /* out += factor x, [n] */
     void (*accumulate)(float *out, const float *x, float factor, size_t n);
     /* out = a * b, [n] */

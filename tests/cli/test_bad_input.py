@@ -4,6 +4,7 @@ nothing left behind. Each case is a small change to a fixture of tests/model, wh
 import gzip
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -19,10 +20,16 @@ WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
 USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5
 
 
+def little_memory():
+    """what cannot be right must not be allocated for first; sanitizers need all addresses"""
+    if "asan" not in WEIR:
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+
+
 def weir(*args, env=None):
     clean = {k: v for k, v in os.environ.items() if k not in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")}
     return subprocess.run([WEIR, *map(str, args)], capture_output=True, text=True, errors="replace",
-                          env={**clean, "HF_HOME": "/none", **(env or {})})
+                          env={**clean, "HF_HOME": "/none", **(env or {})}, preexec_fn=little_memory)
 
 
 def dump(model, out, *args, env=None):
@@ -160,6 +167,35 @@ MODELS = {
     "unknown activation": (config(hidden_act="swosh"), UNSUPPORTED, ["hidden_act", "swosh"]),
     "unknown rope type": (config(rope_parameters={"rope_type": "spiral", "rope_theta": 1e4}), UNSUPPORTED, ["spiral"]),
     "rope that is a number": (config(rope_parameters=3), INPUT, ["rope_parameters"]),
+    "biases that are not there": (config(attention_bias=True), INPUT, ["q_proj.bias", "missing"]),
+    "quantized by some method": (config(quantization_config={"quant_method": "gptq"}), UNSUPPORTED,
+                                 ["quantization_config", "gptq"]),
+    "width past all memory": (config(hidden_size=2**40), INPUT, ["hidden_size"]),
+    "heads past all memory": (config(num_attention_heads=2**31), INPUT, ["num_attention_heads"]),
+    "largest layers that are allowed": (config(num_hidden_layers=1023), INPUT, ["model.layers.3"]),
+    "largest sizes that are allowed": (config(hidden_size=2**20, intermediate_size=2**22, num_attention_heads=65536,
+                                              num_key_value_heads=65536, head_dim=65536, vocab_size=2**26), INPUT,
+                                       ["embed_tokens"]),
+    "context past counting": (config(max_position_embeddings=10**18), INPUT, ["max_position_embeddings"]),
+    "width not said": (config(hidden_size=...), INPUT, ["dimensions"]),
+    "heads not said": (config(num_attention_heads=...), INPUT, ["heads"]),
+    "vocabulary not said": (config(vocab_size=...), INPUT, ["vocab_size"]),
+    "negative heads": (config(num_attention_heads=-6), INPUT, ["num_attention_heads"]),
+    "negative window": (config(sliding_window=-1), INPUT, ["sliding_window"]),
+    "width as a list": (config(hidden_size=[48]), INPUT, ["hidden_size"]),
+    "width as text": (config(hidden_size="48"), INPUT, ["hidden_size"]),
+    "epsilon as text": (config(rms_norm_eps="tiny"), INPUT, ["rms_norm_eps"]),
+    "activation as a number": (config(hidden_act=7), INPUT, ["hidden_act"]),
+    "tied as text": (config(tie_word_embeddings="yes"), INPUT, ["tie_word_embeddings"]),
+    "layer types as a number": (config(layer_types=3), INPUT, ["layer_types"]),
+    "layer types of too few layers": (config(layer_types=["full_attention"]), INPUT, ["layer_types", "3"]),
+    "layer type that there is not": (config(layer_types=["full_attention"] * 2 + ["linear_attention"]), UNSUPPORTED,
+                                     ["linear_attention"]),
+    "more rotated than a head has": (config(head_dim=8, rope_parameters={"rope_type": "default", "rope_theta": 1e4,
+                                                                         "partial_rotary_factor": 4.0}), INPUT, ["32 of 8"]),
+    "no base of rotation": (config(rope_parameters={"rope_type": "default", "rope_theta": 0}), INPUT, ["rope_theta"]),
+    "yarn without its context": (config(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4}), INPUT,
+                                 ["yarn", "original_max_position_embeddings"]),
     "norms without sense": (config(rms_norm_eps=-1), INPUT, ["epsilon"]),
     "deep nesting": (text("config.json", '{"a":' * 100 + "1" + "}" * 100), INPUT, ["config.json", "deep"]),
 }
@@ -190,6 +226,66 @@ def test_weights_that_are_no_numbers_are_named(model):
     found = json.loads(weir("info", "--check", "--json", model).stdout)
     assert found["finite"] is False and len(found["findings"]) == 1
     assert dump(model, model / "out.h5").returncode == 0    # it runs all the same
+
+
+LENS = {
+    "unknown field": (dict(frobnicate=2), UNSUPPORTED, ["frobnicate", "HookedTransformer"]),
+    "gated": (dict(gated_mlp=True), UNSUPPORTED, ["gated_mlp"]),
+    "bidirectional": (dict(attention_dir="bidirectional"), UNSUPPORTED, ["attention_dir", "bidirectional"]),
+    "norms of another kind": (dict(normalization_type="Batch"), UNSUPPORTED, ["normalization_type", "Batch"]),
+    "positions of another kind": (dict(positional_embedding_type="alibi"), UNSUPPORTED, ["alibi"]),
+    "experts": (dict(num_experts=4), UNSUPPORTED, ["num_experts"]),
+    "activation of another kind": (dict(act_fn="xielu"), UNSUPPORTED, ["act_fn", "xielu"]),
+    "scale below 0": (dict(attn_scale=-2.0), INPUT, ["attn_scale"]),
+    "direction as a number": (dict(attention_dir=1), INPUT, ["attention_dir"]),
+    "local layers without a window": (dict(use_local_attn=True), INPUT, ["window_size"]),
+    "other number of outputs": (dict(d_vocab_out=5), INPUT, ["unembed.W_U", "[48, 5]"]),
+    "other heads": (dict(n_heads=6), INPUT, ["blocks.0.attn.W_Q", "[4, 48, 12]", "[6, 48, 12]"]),
+    "more layers than weights": (dict(n_layers=3), INPUT, ["blocks.2.ln1.w"]),
+    "layers past counting": (dict(n_layers=10**9), INPUT, ["n_layers"]),
+    "width past all memory": (dict(d_model=2**40), INPUT, ["d_model"]),
+}
+
+
+@pytest.mark.parametrize("case", LENS)
+def test_models_of_transformer_lens(tmp_path, case):
+    changes, code, words = LENS[case]
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "lens_solu", folder, ignore=shutil.ignore_patterns("ref_*"))
+    config(**changes)(folder)
+    refused(dump(folder, tmp_path / "out.h5"), code, *words, folder=tmp_path)
+
+
+GATE, SINKS = "model.layers.1.mlp.experts.gate_up_proj", "model.layers.1.self_attn.sinks"
+PACKED = {
+    "scales that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_scales")})), [GATE + "_scales", "missing"]),
+    "values that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_blocks")})), [GATE, "missing"]),
+    "blocks of another length": (reshape(GATE + "_blocks", [4, 192, 1, 32]), [GATE + "_blocks", "[4, 192, 2, 16]"]),
+    "scales of another length": (reshape(GATE + "_scales", [4, 96, 4]), [GATE + "_scales", "[4, 192, 2]"]),
+    "blocks of another type": (change_header(lambda h: h[GATE + "_blocks"].update(dtype="I8")), [GATE, "missing"]),
+    "sinks that are not there": (change_header(lambda h: h.update({"other": h.pop(SINKS)})), [SINKS, "missing"]),
+    "one sink too few": (change_header(lambda h: h[SINKS].update(shape=[2, 2])), [SINKS, "[4]"]),
+    "other number of experts": (config(num_local_experts=5), ["router.weight", "[5, 64]"]),
+    "rows that are no whole blocks": (config(hidden_size=48), ["embed_tokens", "48"]),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_packed_models(tmp_path, case):
+    spoil, words = PACKED[case]
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "gpt_oss_mxfp4", folder, ignore=shutil.ignore_patterns("ref_*"))
+    spoil(folder)
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, *words, folder=tmp_path)
+
+
+def test_weights_of_transformer_lens_may_have_any_name(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(FIXTURES / "lens_solu", folder, ignore=shutil.ignore_patterns("ref_*"))
+    (folder / "model.safetensors").rename(folder / "solu-2l.safetensors")
+    config(W_O_init_scale=True, seed=7, frobnicate=None)(folder)
+    done = dump(folder, tmp_path / "out.h5")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_shard_that_is_not_there(tmp_path):

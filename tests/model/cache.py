@@ -71,7 +71,7 @@ def weights(folder):
         raw = file.read_bytes()
         n = int.from_bytes(raw[:8], "little")
         for name, entry in json.loads(raw[8:8 + n]).items():
-            if name == "__metadata__":
+            if name == "__metadata__" or entry["dtype"] in ("BOOL", "U8"):   # buffers, packed values
                 continue
             begin, end = (8 + n + at for at in entry["data_offsets"])
             data = raw[begin:end]

@@ -9,8 +9,8 @@ FEW_ROWS = (0, 8, 9, 22, 33, 57, 89)
 FIRST_LENGTHS, OTHER_LENGTHS = (1, 23, 90), (90,)
 
 
-def row(family, changes=None, paths=None, lengths=OTHER_LENGTHS):
-    return dict(family=family, changes=changes or {}, paths=paths or {}, lengths=lengths)
+def row(family, changes=None, paths=None, lengths=OTHER_LENGTHS, mxfp4=False):
+    return dict(family=family, changes=changes or {}, paths=paths or {}, lengths=lengths, mxfp4=mxfp4)
 
 
 def yarn(**more):
@@ -112,4 +112,52 @@ CONFIGS |= {
                                                   activation_function="gelu")),
     "nemotron_wide": row("nemotron", dict(SMALL, head_dim=16, partial_rotary_factor=1.0, attention_bias=True, mlp_bias=True)),
     "nemotron_tied": row("nemotron", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, hidden_act="gelu")),
+}
+
+# rows that came later stand behind the others: a fixture's seed is its place
+CONFIGS |= {name: row(name, lengths=FIRST_LENGTHS) for name in ("phimoe", "gpt_oss")}
+
+CONFIGS |= {
+    "phimoe_longrope": row("phimoe", dict(SMALL, router_jitter_noise=0.3, max_position_embeddings=128, num_local_experts=4,
+                                          rope_parameters=dict(LONGROPE, rope_theta=1e6, short_mscale=1.1, long_mscale=1.3)),
+                           lengths=(23, 90)),
+    "phimoe_plain": row("phimoe", dict(SMALL, num_key_value_heads=1, attention_bias=False, lm_head_bias=False,
+                                       tie_word_embeddings=True, intermediate_size=37, num_local_experts=2,
+                                       router_jitter_noise=0.1, sliding_window=9)),
+    "gpt_oss_clamped": row("gpt_oss", dict(SMALL, num_hidden_layers=3, swiglu_limit=0.7, num_key_value_heads=6, num_local_experts=5,
+                                           num_experts_per_tok=5, intermediate_size=43, tie_word_embeddings=True,
+                                           layer_types=["full_attention", "sliding_attention", "sliding_attention"])),
+    "gpt_oss_plain": row("gpt_oss", dict(SMALL, head_dim=20, attention_bias=False, num_key_value_heads=1, num_experts_per_tok=1,
+                                         sliding_window=5, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
+    "gpt_oss_mxfp4": row("gpt_oss", dict(SMALL, hidden_size=64, intermediate_size=96, num_attention_heads=4, num_local_experts=4,
+                                         num_experts_per_tok=2), lengths=(23, 90), mxfp4=True),
+    "falcon_alibi": row("falcon", dict(SMALL, alibi=True, multi_query=False, parallel_attn=False, bias=True), dict(
+                        SEQUENTIAL, qkv=("self_attention.query_key_value", "per_head"), extra=dict(n_kv=4))),
+    "falcon_alibi_shared": row("falcon", dict(SMALL, alibi=True, num_attention_heads=6, tie_word_embeddings=False)),
+    "falcon_alibi_grouped": row("falcon_new", dict(SMALL, alibi=True)),
+}
+
+# TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select
+NAMED = ",result,q_input,k_input,v_input"
+
+
+def lens(lengths=OTHER_LENGTHS, **changes):
+    return dict(family="HookedTransformer", changes=changes, lengths=lengths,
+                named=NAMED + ("" if changes.get("attn_only") else ",mlp_in"))
+
+
+LENS = {
+    "lens_gelu": lens(FIRST_LENGTHS, n_layers=1),
+    "lens_attn_only": lens(FIRST_LENGTHS, attn_only=True, positional_embedding_type="shortformer"),
+    "lens_solu": lens(FIRST_LENGTHS, act_fn="solu_ln", d_mlp=77),
+    "lens_solu_folded": lens(act_fn="solu_ln", normalization_type="LNPre", d_head=10, n_heads=3, n_layers=1),
+    "lens_algorithmic": lens(attn_only=True, normalization_type=None, d_vocab_out=7, use_attn_scale=False),
+    "lens_shortformer": lens(act_fn="gelu_new", normalization_type=None, d_mlp=91, positional_embedding_type="shortformer"),
+    "lens_rotary": lens(act_fn="silu", normalization_type="RMS", n_key_value_heads=2, positional_embedding_type="rotary",
+                        rotary_dim=8),
+    "lens_pairs": lens(act_fn="relu", normalization_type="RMSPre", parallel_attn_mlp=True, attn_scores_soft_cap=5.0,
+                       output_logits_soft_cap=3.0, positional_embedding_type="rotary", rotary_adjacent_pairs=True,
+                       rotary_base=500),
+    "lens_local": lens(act_fn="solu", final_rms=True, use_local_attn=True, window_size=7, attn_types=["global", "local"],
+                       scale_attn_by_inverse_layer_idx=True, attn_scale=2.0, d_vocab_out=223),
 }

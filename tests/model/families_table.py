@@ -13,7 +13,7 @@ import h5py  # noqa: E402
 import cache  # noqa: E402
 import prompts  # noqa: E402
 import reference  # noqa: E402
-from configs import CONFIGS  # noqa: E402
+from configs import CONFIGS, LENS  # noqa: E402
 from make import FIXTURES  # noqa: E402
 
 HEAD = """# Families
@@ -64,9 +64,9 @@ def points(folder):
 
 def main():
     by_type, all_points = {}, []
-    for name in [*FIXTURES, *CONFIGS]:
+    for name in [*FIXTURES, *CONFIGS, *LENS]:
         folder = cache.FIXTURES / name
-        model_type = json.loads((folder / "config.json").read_text())["model_type"]
+        model_type = json.loads((folder / "config.json").read_text()).get("model_type", "HookedTransformer")
         by_type.setdefault(model_type, []).append(name)
     with tempfile.TemporaryDirectory() as scratch:
         rows = {}

@@ -25,7 +25,8 @@ import h5py  # noqa: E402
 
 import edits  # noqa: E402
 import prompts  # noqa: E402
-from configs import CONFIGS, FEW_ROWS  # noqa: E402
+from configs import CONFIGS, FEW_ROWS, LENS  # noqa: E402
+import lens  # noqa: E402
 import reference  # noqa: E402
 
 # family of families.py -> how its weights are stored; between them every float type, and one split into shards
@@ -52,6 +53,8 @@ def make_config(name, row, seed):
     folder = HERE / "fixtures" / name
     with tempfile.TemporaryDirectory() as scratch:
         reference.build(row["family"], scratch, seed=seed, dtype=("bfloat16", "float16")[seed % 2], changes=row["changes"])
+        if row["mxfp4"]:
+            reference.pack_mxfp4(scratch)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for file in ("config.json", "model.safetensors"):
@@ -61,6 +64,19 @@ def make_config(name, row, seed):
         got = reference.run(str(folder), ids, row["family"], paths=row["paths"])
         reference.save(out, got, ids, [r for r in FEW_ROWS if r < n], dtype="float32", family=row["family"])
         note_float32(out, reference.run(str(folder), ids, row["family"], "float32", paths=row["paths"]), ids)
+    print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
+
+
+def make_lens(name, row, seed):
+    """A model of TransformerLens's own, stored as those of configs.py are."""
+    folder = HERE / "fixtures" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    lens.build(folder, row["changes"], seed, ("float32", "float16", "bfloat16")[seed % 3])
+    for n in row["lengths"]:
+        ids, out = prompts.tokens(n), folder / f"ref_{n}.h5"
+        reference.save(out, lens.run(folder, ids), ids, [r for r in FEW_ROWS if r < n], dtype="float32", family=row["family"])
+        note_float32(out, lens.run(folder, ids, "float32"), ids)
     print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
 
 
@@ -110,11 +126,13 @@ def make_smollm2():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, "smollm2"]:
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, "smollm2"]:
         if name == "smollm2":
             make_smollm2()
         elif name in FIXTURES:
             make(name, FIXTURES[name])
+        elif name in LENS:
+            make_lens(name, LENS[name], seed=300 + list(LENS).index(name))
         else:
             make_config(name, CONFIGS[name], seed=100 + list(CONFIGS).index(name))
         if name in edits.FAMILIES:

@@ -9,14 +9,16 @@ import pytest
 import cache
 import prompts
 from cache import FIXTURES, dump
-from configs import CONFIGS
-from test_model import BOUND, SAME, close, matches, same_caches
+from configs import CONFIGS, LENS
+from test_model import BOUND, FAMILIES, SAME, close, matches, same_caches
+
+EVERY = CONFIGS | LENS
 
 
 def first_of_each():
     seen = set()
-    for name, row in CONFIGS.items():
-        yield name, row["family"] in seen or name not in (row["family"],)
+    for name, row in EVERY.items():
+        yield name, row["family"] in seen or row["family"] in FAMILIES      # test_model.py has those
         seen.add(row["family"])
 
 
@@ -27,29 +29,41 @@ every_config = pytest.mark.parametrize(
 @every_config
 def test_every_hook_point_matches_pytorch_in_float64(run, name):
     """5e-5, or twice what PyTorch float32 itself is off where random weights make that more"""
-    for n in CONFIGS[name]["lengths"]:
+    for n in EVERY[name]["lengths"]:
         ref = FIXTURES / name / f"ref_{n}.h5"
         with h5py.File(ref) as f:
             bound = max(BOUND, 2 * float(f.attrs["float32_error"]))
-        matches(run(name, n), ref, bound)
+        matches(run(name, n, "*" + EVERY[name].get("named", "")), ref, bound)
 
 
 def has(r, point, layer):
     return point in r.names and np.isfinite(r(point, layer)).any()
 
 
+def shortformer(name):
+    config = json.loads((FIXTURES / name / "config.json").read_text())
+    return config.get("positional_embedding_type") == "shortformer"
+
+
 @every_config
 def test_the_stream_is_the_sum_of_what_is_added(run, name):
     r = run(name, 90)
-    embedded = r("embed") + r("pos_embed") if "pos_embed" in r.names else r("embed")
+    positions_in_stream = "pos_embed" in r.names and not shortformer(name)
+    embedded = r("embed") + r("pos_embed") if positions_in_stream else r("embed")
     close(r("resid_pre", 0), embedded)
     for i in range(r.n_layers()):
         middle = r("resid_pre", i) + r("attn_out", i)
         if has(r, "resid_mid", i):
             close(r("resid_mid", i), middle)
-        close(r("resid_post", i), middle + r("mlp_out", i))
+        close(r("resid_post", i), middle + r("mlp_out", i) if "mlp_out" in r.names else middle)
         if i:
             assert (r("resid_pre", i) == r("resid_post", i - 1)).all()
+
+
+def sinks(name, layer):
+    """[head, 1, 1]: one more score of each head, -inf where the family has none"""
+    found = [x for key, x in cache.weights(FIXTURES / name).items() if key.endswith(f"layers.{layer}.self_attn.sinks")]
+    return found[0].reshape(-1, 1, 1).astype(np.float64) if found else -np.inf
 
 
 @every_config
@@ -59,9 +73,10 @@ def test_patterns_are_the_softmax_of_scores(run, name):
         scores, pattern = r("attn_scores", i), r("pattern", i)
         assert (pattern[np.isneginf(scores)] == 0).all()
         assert np.isneginf(scores[:, np.triu_indices(90, 1)[0], np.triu_indices(90, 1)[1]]).all()
-        assert np.abs(pattern.sum(-1) - 1).max() <= SAME
-        e = np.exp(scores - scores.max(-1, keepdims=True))
-        close(pattern, e / e.sum(-1, keepdims=True), 3e-5)
+        most = scores.max(-1, keepdims=True)
+        e, sink = np.exp(scores - most), np.exp(sinks(name, i) - most)
+        close(pattern, e / (e.sum(-1, keepdims=True) + sink), 3e-5)
+        assert np.abs(pattern.sum(-1) - (1 - sink / (e.sum(-1, keepdims=True) + sink))[..., 0]).max() <= SAME
 
 
 @every_config
@@ -89,6 +104,26 @@ def test_norms_are_what_their_scale_says(run, name):
             assert error <= 1e-5 * np.abs(x).max(), (norm, i, error)
 
 
+def sums_to_one(config):
+    return config.get("norm_topk_prob", config["model_type"] in ("mixtral", "gpt_oss"))
+
+
+def softmax_of_the_best(logits, n, sum_to_one):
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+    order = np.argsort(-p, axis=-1, kind="stable")[:, :n]
+    weights = np.zeros_like(p)
+    np.put_along_axis(weights, order, np.take_along_axis(p, order, -1), -1)
+    return weights / weights.sum(-1, keepdims=True) if sum_to_one else weights
+
+
+def inside_an_expert(config, gate, linear):
+    if config["model_type"] != "gpt_oss":
+        return gate / (1 + np.exp(-gate)) * linear
+    gate, linear = np.minimum(gate, config["swiglu_limit"]), np.clip(linear, -config["swiglu_limit"], config["swiglu_limit"])
+    return gate / (1 + np.exp(-1.702 * gate)) * (linear + 1)
+
+
 @every_config
 def test_experts(run, name):
     r = run(name, 90)
@@ -99,19 +134,12 @@ def test_experts(run, name):
         if not has(r, "router", i):
             assert has(r, "mlp_post", i)                 # a dense layer among sparse ones
             continue
-        logits, weights = r("router", i), r("expert_weights", i)
-        chosen = r("expert_indices", i).astype(int)
-        e = np.exp(logits - logits.max(-1, keepdims=True))
-        p = e / e.sum(-1, keepdims=True)
-        order = np.argsort(-p, axis=-1, kind="stable")[:, :chosen.shape[1]]
-        assert (chosen == order).all()
-        expected = np.zeros_like(p)
-        np.put_along_axis(expected, order, np.take_along_axis(p, order, -1), -1)
-        if config.get("norm_topk_prob", config["model_type"] == "mixtral"):
-            expected /= expected.sum(-1, keepdims=True)
-        close(weights, expected)
-        silu = r("expert_pre", i) / (1 + np.exp(-r("expert_pre", i)))
-        close(r("expert_post", i), silu * r("expert_pre_linear", i))
+        weights, chosen = r("expert_weights", i), r("expert_indices", i).astype(int)
+        applied = np.take_along_axis(weights, chosen, -1)
+        assert (np.diff(applied, axis=-1) <= 0).all() and ((weights != 0).sum(-1) == chosen.shape[1]).all()
+        if config["model_type"] != "phimoe":             # the reference has what the sparse mixer gives
+            close(weights, softmax_of_the_best(r("router", i), chosen.shape[1], sums_to_one(config)))
+        close(r("expert_post", i), inside_an_expert(config, r("expert_pre", i), r("expert_pre_linear", i)))
 
 
 @every_config
@@ -125,7 +153,7 @@ def test_a_batch_equals_each_alone(tmp_path, name):
 
 def test_the_fixtures_are_those_of_the_table():
     there = {p.name for p in FIXTURES.iterdir() if p.is_dir()}
-    assert there == set(CONFIGS) | {"gpt2", "llama", "llama3_rope", "mistral"}
+    assert there == set(EVERY) | {"gpt2", "llama", "llama3_rope", "mistral"}
 
 
 def test_gguf_architectures_and_families_are_listed():

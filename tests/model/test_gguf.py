@@ -9,12 +9,13 @@ import cache
 import gguf_make
 import prompts
 from cache import FIXTURES, config, dump
-from configs import CONFIGS, yarn
+from configs import CONFIGS, LENS, yarn
 from test_model import BOUND, same_caches
 
 NO_ARCHITECTURE = "llama.cpp has no such architecture"
 NO_WINDOW = "the architecture has no window in llama.cpp"
 NO_LISTS = "llama.cpp rotates all layers but every fourth"
+NO_ALIBI = "falcon rotates"
 NO_DENSE_LAYERS = "every layer is sparse in llama.cpp"
 
 # fixtures whose options no GGUF file can say, so that nothing of theirs is left to compare
@@ -32,7 +33,11 @@ UNSAYABLE = {
     "smollm3_listed": NO_LISTS, "smollm3_every_second": NO_LISTS,
     "gpt_bigcode_multi_head": "starcoder shares keys and values",
     "gpt2_unscaled": "scores are always scaled",
-}
+    "falcon_alibi": NO_ALIBI, "falcon_alibi_shared": NO_ALIBI, "falcon_alibi_grouped": NO_ALIBI,
+} | dict.fromkeys(LENS, "TransformerLens's own")
+
+# families that weir reads from folders only
+FOLDERS_ONLY = {"gpt_oss", "phimoe"}
 
 BY_HEAD = dict(query_pre_attn_scalar=16)   # GGUF has no key for it: scores are scaled by the head's size
 # options that GGUF cannot say, set to what the architecture means; the rest of the fixture is compared
@@ -57,7 +62,8 @@ WITHOUT = {
 # a GGUF file has these numbers in float32, config.json in decimal; random weights make much of the difference
 ROUNDED = {"phi3_longrope": "frequencies' factors", "llama_yarn_scaled": "the factor of q and k"}
 
-SAYABLE = sorted(p.name for p in FIXTURES.iterdir() if p.is_dir() and p.name not in UNSAYABLE)
+SAYABLE = sorted(p.name for p in FIXTURES.iterdir() if p.is_dir() and p.name not in UNSAYABLE
+                 and config(p)["model_type"] not in FOLDERS_ONLY)
 
 
 def changed_folder(tmp_path, name, changes):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cache
-from configs import CONFIGS, FEW_ROWS
+from configs import CONFIGS, FEW_ROWS, LENS
 import prompts
 import reference
 from cache import FIXTURES
@@ -62,7 +62,7 @@ def test_fixtures_hold_the_prompts_that_the_tests_run():
         n = int(ref.stem.removeprefix("ref_"))
         with h5py.File(ref) as f:
             assert f["tokens"][...].tolist() == prompts.tokens(n)
-            few = ref.parent.name in CONFIGS
+            few = ref.parent.name in CONFIGS | LENS
             assert f["rows"][...].tolist() == ([r for r in FEW_ROWS if r < n] if few else prompts.rows(n))
 
 

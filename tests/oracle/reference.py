@@ -29,11 +29,31 @@ def build(family, out, seed=0, dtype="float32", max_shard_size="5GB", changes=No
     gen = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():                      # untrained norms are all ones and biases zeros: make them matter
         for name, p in model.named_parameters():
-            if p.dim() == 1:
+            if p.dim() == 1 or name.endswith("bias"):    # experts' biases stand in one tensor of 2 dimensions
                 p.add_(0.3 * torch.randn(p.shape, generator=gen))
             else:
                 p.mul_(8.0)
     model.to(getattr(torch, dtype)).save_pretrained(out, max_shard_size=max_shard_size)
+
+
+def pack_mxfp4(folder):
+    """rounds the experts of a GPT-OSS folder to MXFP4, as published ones have them: 32 values of a row share a power of two"""
+    import json, torch
+    from safetensors.torch import load_file, save_file
+    levels = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6])
+    tensors = load_file(f"{folder}/model.safetensors")
+    for name in [name for name in tensors if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        x = tensors.pop(name).float().transpose(1, 2)                          # [expert, out, in]
+        x = x.reshape(*x.shape[:2], -1, 32)
+        exponent = x.abs().amax(-1).log2().floor() - 2
+        x = x / exponent.exp2()[..., None]
+        codes = ((x.abs()[..., None] - levels).abs().argmin(-1) + 8 * (x < 0)).to(torch.uint8)
+        tensors[name + "_blocks"] = codes[..., 0::2] | codes[..., 1::2] << 4
+        tensors[name + "_scales"] = (exponent + 127).to(torch.uint8)
+    save_file({name: x.contiguous() for name, x in tensors.items()}, f"{folder}/model.safetensors", {"format": "pt"})
+    config = json.load(open(f"{folder}/config.json"))
+    config["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["lm_head", "model.embed_tokens"])
+    json.dump(config, open(f"{folder}/config.json", "w"), indent=2)
 
 
 def all_double(seen_softmax, edited=lambda x: x, seen_product=lambda a, b: None):
@@ -124,14 +144,21 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
 
     def watch_experts(path, name):
         """what the chosen experts compute inside, by falling weight; made again from their weights, which is where it is kept"""
-        def hook(mod, args, output):
-            x, chosen, weights = (a.detach() for a in args)
+        def hook(mod, args, kwargs, output):
+            x, chosen, weights = (a.detach() for a in (*args, *kwargs.values()))
+            x = x.reshape(-1, x.shape[-1])
             order = torch.sort(weights, dim=-1, descending=True, stable=True).indices
-            maps = mod.gate_up_proj[chosen.gather(-1, order)]                # [pos, expert_k, 2 d_expert, d_model]
-            pre, linear = torch.einsum("pkfd,pd->pkf", maps, x).chunk(2, -1)
-            got[name + ".hook_expert_pre"], got[name + ".hook_expert_pre_linear"] = pre[None], linear[None]
-            got[name + ".hook_expert_post"] = (mod.act_fn(pre) * linear)[None]
-        module(path).register_forward_hook(hook)
+            chosen = chosen.gather(-1, order)
+            maps = mod.gate_up_proj[chosen]
+            if hasattr(mod, "gate_up_proj_bias"):                            # GPT-OSS: [pos, expert_k, d_model, 2 d_expert] in turn
+                both = torch.einsum("pkdf,pd->pkf", maps, x) + mod.gate_up_proj_bias[chosen]
+                pre, linear, post = both[..., ::2], both[..., 1::2], mod._apply_gate(both)
+            else:                                                            # [pos, expert_k, 2 d_expert, d_model]
+                pre, linear = torch.einsum("pkfd,pd->pkf", maps, x).chunk(2, -1)
+                post = mod.act_fn(pre) * linear
+            for value, x in ("pre", pre), ("pre_linear", linear), ("post", post):
+                got[f"{name}.hook_expert_{value}"] = x.detach()[None]
+        module(path).register_forward_hook(hook, with_kwargs=True)
 
     def watch_norm(path, name, with_out=True):
         """scale, normalized and out of a LayerNorm or RMS norm; normalized is before weight and bias"""
@@ -149,6 +176,11 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
             if with_out:
                 got[name + ".hook_out"] = output.detach().clone().reshape(x.shape)
         norm.register_forward_hook(hook, with_kwargs=True)
+
+    def without_alibi(mod, args, kwargs):
+        """transformers' eager Falcon adds ALiBi twice, in the mask and beside it; its own sdpa and the published code once"""
+        mask = kwargs["attention_mask"]
+        return args, {**kwargs, "attention_mask": mask.masked_fill(mask > torch.finfo(mask.dtype).min / 2, 0.0)}
 
     n_heads = getattr(cfg, "num_attention_heads", None) or getattr(cfg, "n_head", None) or cfg.n_heads
     n_kv = fam.extra.get("n_kv") or getattr(cfg, "num_key_value_heads", None) or n_heads
@@ -175,6 +207,8 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
     for i in range(n_layers):
         b, n = f"{fam.blocks}.{i}", f"blocks.{i}."
         module(b).register_forward_pre_hook(lambda m, a, i=i: now.__setitem__(0, i))
+        if fam.model_type == "falcon" and cfg.alibi:
+            module(f"{b}.{fam.attn}").register_forward_pre_hook(without_alibi, with_kwargs=True)
         watch(b, n + "hook_resid_pre", "in")
         watch(b, n + "hook_resid_post", "out")
         watch(f"{b}.{fam.o_proj}", n + "attn.hook_z", "in", n_heads)
@@ -244,6 +278,9 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
     for i, a in enumerate(res.attentions):
         n = f"blocks.{i}."
         got[n + "attn.hook_pattern"] = a
+        if fam.extra.get("sinks") and n + "attn.hook_attn_scores" in got:  # the last column is the sink, all less the largest
+            x, sinks = got[n + "attn.hook_attn_scores"], module(f"{fam.blocks}.{i}.{fam.attn}").sinks
+            got[n + "attn.hook_attn_scores"] = x[..., :-1] - x[..., -1:] + sinks.detach().reshape(1, -1, 1, 1)
         if n + "attn.hook_attn_scores" in got:                             # the mask is a very negative number here
             x = got[n + "attn.hook_attn_scores"]
             got[n + "attn.hook_attn_scores"] = x.masked_fill(x < -1e30, float("-inf"))

@@ -45,15 +45,17 @@ static bool same(float a, float b)
     return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b));
 }
 
+enum { GGUF_TYPES = WEIR_N_TYPES - 2 }; /* FP4 and E8M0 are of safetensors alone */
+
 Test(convert, decodes_every_type_to_the_bits_of_gguf)
 {
     struct weir_gguf *gguf;
     struct weir_tensors *expected;
     cr_assert(weir_gguf_open(&gguf, DATA "types.gguf") == WEIR_OK, "%s", weir_message());
     cr_assert(weir_safetensors_open(&expected, DATA "types.safetensors") == WEIR_OK, "%s", weir_message());
-    cr_assert(gguf->tensors->n == WEIR_N_TYPES && expected->n == WEIR_N_TYPES);
+    cr_assert(gguf->tensors->n == GGUF_TYPES && expected->n == GGUF_TYPES);
     EACH_ISA
-    for (size_t t = 0; t < WEIR_N_TYPES; t++) {
+    for (size_t t = 0; t < GGUF_TYPES; t++) {
         const struct weir_tensor *tensor = &gguf->tensors->list[t];
         const struct weir_tensor *floats = weir_tensors_find(expected, tensor->name);
         float *got; /* [n] */
@@ -174,6 +176,32 @@ static uint32_t next_random(uint32_t *state)
     return *state >> 8;
 }
 
+/* Open Compute Project, Microscaling Formats 1.0: E2M1 and E8M0 */
+static float fp4_by_definition(unsigned code)
+{
+    int exponent = code >> 1 & 3, fraction = code & 1;
+    float magnitude = exponent == 0 ? 0.5f * (float)fraction : ldexpf(1 + 0.5f * (float)fraction, exponent - 1);
+    return code & 8 ? -magnitude : magnitude;
+}
+
+Test(convert, decodes_fp4_and_its_scales_as_the_format_defines_them)
+{
+    uint8_t bytes[256];
+    float values[512];
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (uint8_t)i;
+    EACH_ISA
+    {
+        weir_to_f32(values, bytes, WEIR_T_FP4, 512);
+        for (unsigned i = 0; i < 256; i++)
+            cr_expect(same(values[2 * i], fp4_by_definition(i & 15)) &&
+                      same(values[2 * i + 1], fp4_by_definition(i >> 4)));
+        weir_to_f32(values, bytes, WEIR_T_E8M0, 256);
+        for (int i = 0; i < 256; i++)
+            cr_expect(same(values[i], i == 255 ? NAN : ldexpf(1, i - 127)), "%d", i);
+    }
+}
+
 Test(convert, builds_agree_on_any_bytes_at_any_alignment)
 {
     enum { N = 2048 };
@@ -221,15 +249,16 @@ static void convert_exactly(enum weir_type type, size_t n)
 {
     size_t bytes;
     uint8_t *from;
-    float *to;      /* [n] */
-    uint16_t *half; /* [n] */
+    float *to;                                        /* [n] */
+    uint16_t *half;                                   /* [n] */
+    float zero = type == WEIR_T_E8M0 ? 0x1p-127f : 0; /* what bytes of 0 mean */
     cr_assert(weir_type_bytes(&bytes, type, n) == WEIR_OK);
     cr_assert(weir_alloc_zero(&from, bytes, 1) == WEIR_OK);
     cr_assert(weir_alloc(&to, n, sizeof *to) == WEIR_OK);
     cr_assert(weir_alloc(&half, n, sizeof *half) == WEIR_OK);
     weir_to_f32(to, from, type, n);
     for (size_t i = 0; i < n; i++)
-        cr_assert(to[i] == 0, "%s: value %zu of %zu", weir_type_get_info(type)->name, i, n);
+        cr_assert(to[i] == zero, "%s: value %zu of %zu", weir_type_get_info(type)->name, i, n);
     cr_assert(weir_f32_to_f16(half, to, n) == 0);
     weir_f32_to_bf16(half, to, n);
     weir_free(half);

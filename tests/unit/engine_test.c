@@ -16,9 +16,12 @@ enum { LENGTH = 70, MAX_VALUES = 64, LAYERS = 3 };
 static const char *const models[] = {"gpt2", "llama", "llama3_rope", "mistral"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
-/* ... and those whose weights stand otherwise: fused a head at a time or one behind the other, experts, no norm */
-static const char *const kinds[] = {"gpt2", "llama", "gpt_neox", "bloom", "falcon_new", "phi3",
-                                    "gptj", "olmo2", "mixtral",  "mpt",   "gemma2",     "gpt_bigcode"};
+/* ... and those whose weights stand otherwise, fused a head at a time or one behind the other, and that take other
+   ways: experts, sinks, the sparse mixer, positions in q and k */
+static const char *const kinds[] = {
+    "gpt2",      "llama",           "gpt_neox", "bloom",  "falcon_new",  "phi3",    "gptj",
+    "olmo2",     "mixtral",         "mpt",      "gemma2", "gpt_bigcode", "gpt_oss", "phimoe_longrope",
+    "lens_solu", "lens_shortformer"};
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 /* ---- a recorder: copies of what flowed past ---- */

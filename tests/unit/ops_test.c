@@ -104,12 +104,14 @@ static double relu2(double v)
     return v > 0 ? v * v : 0;
 }
 
+enum { ELEMENTWISE = WEIR_ACT_SOLU }; /* the activations before this one */
+
 static void check_activations(const char *isa)
 {
     static double (*const exact[])(double) = {
         [WEIR_ACT_GELU] = gelu, [WEIR_ACT_GELU_TANH] = gelu_tanh, [WEIR_ACT_GELU_QUICK] = quick_gelu,
         [WEIR_ACT_SILU] = silu, [WEIR_ACT_RELU] = relu,           [WEIR_ACT_RELU2] = relu2};
-    for (int act = 0; act < WEIR_N_ACTS; act++) {
+    for (int act = 0; act < ELEMENTWISE; act++) {
         weir_ops()->act[act](out, x, LONGEST);
         for (int i = 0; i < LONGEST; i++)
             close_to((double)out[i], exact[act]((double)x[i]), 1e-6, "activation", isa, 1000 * act + i);
@@ -121,10 +123,55 @@ Test(ops, activations_are_right_on_every_instruction_set)
     on_each_isa(check_activations);
 }
 
+static void check_solu(const char *isa)
+{
+    double sum = 0;
+    for (int i = 0; i < LONGEST; i++)
+        sum += exp((double)x[i]);
+    weir_ops()->act[WEIR_ACT_SOLU](out, x, LONGEST);
+    for (int i = 0; i < LONGEST; i++)
+        close_to((double)out[i], (double)x[i] * exp((double)x[i]) / sum, 1e-6, "solu", isa, i);
+}
+
+Test(ops, solu_is_x_times_its_softmax)
+{
+    on_each_isa(check_solu);
+}
+
+static void check_clamped_gates(const char *isa)
+{
+    weir_ops()->at_most(out, x, 0.5f, LONGEST);
+    for (int i = 0; i < LONGEST; i++)
+        close_to((double)out[i], fmin((double)x[i], 0.5), 1e-7, "at most", isa, i);
+    weir_ops()->multiply_clipped(out, y, 0.25f, LONGEST);
+    for (int i = 0; i < LONGEST; i++)
+        close_to((double)out[i], fmin((double)x[i], 0.5) * (1 + fmax(fmin((double)y[i], 0.25), -0.25)), 1e-6, "clipped",
+                 isa, i);
+}
+
+Test(ops, gates_and_linear_branches_are_cut_where_told)
+{
+    on_each_isa(check_clamped_gates);
+}
+
+static void check_ramp_rounded(const char *isa)
+{
+    /* 0.3 is 0.30078125 in bfloat16; times 5 is 1.50390625, half way between 1.5 and 1.5078125: to even */
+    float zeros[7] = {0}, expected[7] = {0, 0.30078125f, 0.6015625f, 0.90234375f, 1.203125f, 1.5f, 1.8046875f};
+    weir_ops()->ramp_rounded(out, zeros, 0.3f, 0, 2, 7);
+    for (int i = 0; i < 7; i++)
+        cr_assert(out[i] == 2 * expected[i], "%s: %d is %.9g", isa, i, (double)out[i]);
+}
+
+Test(ops, rounded_ramps_are_rounded_twice)
+{
+    on_each_isa(check_ramp_rounded);
+}
+
 static void check_extremes(const char *isa)
 {
     float extremes[6] = {-1e30f, -200, -90, 90, 200, 1e30f};
-    for (int act = 0; act < WEIR_N_ACTS; act++) {
+    for (int act = 0; act < ELEMENTWISE; act++) {
         weir_ops()->act[act](out, extremes, 6);
         for (int i = 0; i < 3; i++)
             cr_assert(fabsf(out[i]) <= 1e-30f - 3e-39f * extremes[i], "%s: activation %d of %g is %g", isa, act,
