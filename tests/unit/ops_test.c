@@ -191,7 +191,7 @@ static void check_nan(const char *isa)
     float odd[LONGEST];
     memcpy(odd, x, sizeof odd);
     odd[77] = NAN;
-    for (int act = 0; act < WEIR_N_ACTS; act++) {
+    for (int act = 0; act < ELEMENTWISE; act++) {
         weir_ops()->act[act](out, odd, LONGEST);
         for (int i = 0; i < LONGEST; i++)
             cr_assert((isnan(out[i]) != 0) == (i == 77), "%s: activation %d at %d is %g", isa, act, i, (double)out[i]);
