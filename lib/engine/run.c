@@ -371,6 +371,7 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
     for (size_t done = 0; done < n;) {
         size_t size = batch_size(run, prompts + done, n - done);
+        run->lets_go = run->n_passes == 0 && done + size == n;
         TRY(run_batch(run, prompts + done, size, (int)done));
         done += size;
     }
