@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Regenerates the fixtures: a tiny random model of each family and what PyTorch computes with it in float64.
 
-    script/oracle tests/model/make.py [FAMILY ...]         all rows of FIXTURES and smollm2, or those named
+    script/oracle tests/model/make.py [FAMILY ...]         all fixtures, or those named
 
 fixtures/FAMILY/config.json, model*.safetensors     the model, as a Hugging Face folder
 fixtures/FAMILY/ref_N.h5                            hook points for prompts.tokens(N), see ../oracle/README.md
 fixtures/FAMILY/edit_NAME.h5                        what follows an edit, of some families (edits.py)
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
+fixtures/gemma3_ref.h5                              the same of Gemma 3 270M (script/fetch-gemma)
 
 To add a family that ../oracle/families.py knows: add a row here, run this, commit what it wrote. The references are
 computed in float64 and stored rounded to float32 (6e-8, against a bound of 5e-5).
@@ -106,29 +107,37 @@ def make_edits(family):
         reference.save(folder / f"edit_{name}.h5", kept, ids, edits.ROWS, dtype="float32", family=family)
 
 
-# "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the layers and rows have
-# PyTorch's worst point in them (the MLP of layer 9 at position 15)
-SMOLLM2 = dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", layers=(0, 9, 29), rows=(0, 1, 2, 15, 22),
-               tokens=[49, 392, 337, 314, 253, 1642, 2156, 1699, 253, 5390, 28, 837, 260, 1874, 282, 260, 913, 314, 6090, 1194, 284,
-                       3163, 30])
+# Published models on "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the
+# layers and rows have PyTorch's worst point in them (the MLP of layer 9 at position 15; that of layer 4 at position 6),
+# Gemma's a global layer (17) beside local ones. Of its 262144 logits some are enough.
+PUBLISHED = {
+    "smollm2": dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", family="llama", layers=(0, 9, 29),
+                    rows=(0, 1, 2, 15, 22), every={},
+                    tokens=[49, 392, 337, 314, 253, 1642, 2156, 1699, 253, 5390, 28, 837, 260, 1874, 282, 260, 913, 314, 6090,
+                            1194, 284, 3163, 30]),
+    "gemma3": dict(file=".cache/gemma3/gemma-3-270m-q4_k_m.gguf", family="gemma3_text", layers=(4, 8, 17), rows=(6, 22),
+                   every={"logits": 64},
+                   tokens=[2, 236776, 160479, 563, 496, 2708, 3882, 3418, 496, 6381, 236764, 1298, 506, 2727, 529, 506, 1813, 563,
+                           8434, 1719, 532, 3446, 236761]),
+}
 
 
-def make_smollm2():
+def make_published(name, row):
     """The bound is PyTorch float32's own worst error on what is stored, so that the comparison is like with like."""
-    model, ids, out = str(HERE.parents[1] / SMOLLM2["file"]), SMOLLM2["tokens"], HERE / "fixtures/smollm2_ref.h5"
-    stored = dict(tokens=ids, rows=SMOLLM2["rows"], layers=SMOLLM2["layers"])
-    reference.save(out, reference.run(model, ids, "llama"), dtype="float32", **stored)
-    errors = note_float32(out, reference.run(model, ids, "llama", "float32"), ids)
-    print(f"smollm2: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
+    model, ids, out = str(HERE.parents[1] / row["file"]), row["tokens"], HERE / f"fixtures/{name}_ref.h5"
+    stored = dict(tokens=ids, rows=row["rows"], layers=row["layers"], every=row["every"])
+    reference.save(out, reference.run(model, ids, row["family"]), dtype="float32", **stored)
+    errors = note_float32(out, reference.run(model, ids, row["family"], "float32"), ids)
+    print(f"{name}: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
           f"{out.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, "smollm2"]:
-        if name == "smollm2":
-            make_smollm2()
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, *PUBLISHED]:
+        if name in PUBLISHED:
+            make_published(name, PUBLISHED[name])
         elif name in FIXTURES:
             make(name, FIXTURES[name])
         elif name in LENS:

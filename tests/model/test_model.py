@@ -258,12 +258,26 @@ def test_tied_embeddings_are_the_unembedding(run, tmp_path):
     close(tied("logits"), tied("ln_final_out") @ tensors["model.embed_tokens.weight"].astype(np.float64).T)
 
 
+# files of script/fetch-model and script/fetch-gemma; a vocabulary's size bounds the ids of arbitrary prompts
+PUBLISHED = {
+    "smollm2": (".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 49000),
+    "gemma3": (".cache/gemma3/gemma-3-270m-q4_k_m.gguf", 262000),
+}
+every_published = pytest.mark.parametrize("name", PUBLISHED)
+
+
+def published(name):
+    model = cache.ROOT / PUBLISHED[name][0]
+    assert model.exists(), "run script/fetch-model and script/fetch-gemma first"
+    return model
+
+
 @pytest.mark.slow
-def test_smollm2_alone_in_a_batch_and_on_any_threads(tmp_path):
-    """to float32 rounding: 3e-4 of a row, as far as one float32 is from another on this model"""
-    model = cache.ROOT / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert model.exists(), "run script/fetch-model first"
-    ids = [[(i * 7919 + n) % 49000 for i in range(n)] for n in (1, 40, 7, 2, 23, 64, 65, 11)]
+@every_published
+def test_a_published_model_alone_in_a_batch_and_on_any_threads(tmp_path, name):
+    """to float32 rounding: 3e-4 of a row, as far as one float32 is from another on these models"""
+    model, n_vocab = published(name), PUBLISHED[name][1]
+    ids = [[(i * 7919 + n) % n_vocab for i in range(n)] for n in (1, 40, 7, 2, 23, 64, 65, 11)]
     batch = dump(tmp_path / "batch.h5", model, ids, hooks="*")
     for i in (0, 1, 5, 6):
         same_caches(dump(tmp_path / f"{i}.h5", model, [ids[i]], hooks="*"), batch, 3e-4, prompt_b=i)
@@ -273,11 +287,10 @@ def test_smollm2_alone_in_a_batch_and_on_any_threads(tmp_path):
 
 
 @pytest.mark.slow
-def test_smollm2_is_as_exact_as_pytorch_float32(tmp_path):
-    """The real model: every point of the reference, at no more than twice what PyTorch float32 errs at its worst."""
-    model = cache.ROOT / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert model.exists(), "run script/fetch-model first"
-    ref = FIXTURES / "smollm2_ref.h5"
+@every_published
+def test_a_published_model_is_as_exact_as_pytorch_float32(tmp_path, name):
+    """Every point of the reference, at no more than twice what PyTorch float32 errs at its worst."""
+    ref = FIXTURES / f"{name}_ref.h5"
     with h5py.File(ref) as f:
         ids, bound = f["tokens"][...].tolist(), 2 * float(f.attrs["float32_error"])
-    matches(dump(tmp_path / "run.h5", model, [ids]), ref, bound)
+    matches(dump(tmp_path / "run.h5", published(name), [ids]), ref, bound)

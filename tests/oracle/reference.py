@@ -7,7 +7,8 @@
 A reference file is laid out like a cache of this project: /tokens, and one dataset a hook point with the attribute
 `hook_name` ("blocks.{layer}.attn.hook_pattern"), the first axis the layers, the next a batch of 1. Two things may be
 fewer than in a cache: the layers (the attribute `layer_ids`) and the positions, on the pos axis, of patterns and scores
-on the query axis (/rows). `compare` judges what the reference has.
+on the query axis (/rows). Of logits over a large vocabulary it may have every n-th only (the attribute `every`).
+`compare` judges what the reference has.
 
 Error at a hook point: the largest over rows (last axis) of max |a - b| / rms(row of b), the row's rms taken as no less
 than a tenth of the median row's. A whole tensor's rms would not do: in real models the first token's stream is a
@@ -321,8 +322,9 @@ def row_axis(name):
     return 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
 
 
-def save(out, got, tokens, rows=None, layers=None, dtype="float64", **attrs):
-    """Writes a reference file of what `run` got: `rows` and `layers` of it, by default all."""
+def save(out, got, tokens, rows=None, layers=None, dtype="float64", every={}, **attrs):
+    """Writes a reference file of what `run` got: `rows` and `layers` of it, by default all; `every`: a point's name -> n,
+    to keep every n-th value of its last axis"""
     import h5py
     rows = list(range(len(tokens)) if rows is None else rows)
     stacks = {}                                # hook_name -> {layer: array}; layer None outside blocks
@@ -330,7 +332,7 @@ def save(out, got, tokens, rows=None, layers=None, dtype="float64", **attrs):
         block = re.match(r"blocks\.(\d+)\.", name)
         layer = int(block[1]) if block else None
         if layers is None or layer is None or layer in layers:
-            x = np.take(x, rows, axis=row_axis(name)).astype(dtype)
+            x = np.take(x, rows, axis=row_axis(name))[..., ::every.get(name, 1)].astype(dtype)
             stacks.setdefault("blocks.{layer}." + name[block.end():] if block else name, {})[layer] = x
     with h5py.File(out, "w", libver="latest") as f:
         f.attrs.update(attrs)
@@ -339,6 +341,8 @@ def save(out, got, tokens, rows=None, layers=None, dtype="float64", **attrs):
             x = stack[None] if None in stack else np.stack([stack[layer] for layer in sorted(stack)])
             d = f.create_dataset(f"activations/{i:02}", data=x, chunks=x.shape, compression=9, shuffle=True)
             d.attrs["hook_name"] = name
+            if name in every:
+                d.attrs["every"] = every[name]
             if None not in stack:
                 d.attrs["layer_ids"] = sorted(stack)
 
@@ -390,7 +394,8 @@ def errors(cache, reference, prompt=0):
         if mine.shape[axis] != n:
             found[name] = float("inf")
             continue
-        found[name] = error(np.take(mine, rows, axis=axis), d[index])
+        mine = np.take(mine, rows, axis=axis)[..., ::int(d.attrs.get("every", 1))]
+        found[name] = error(mine, d[index])
     return found
 
 
