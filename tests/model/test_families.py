@@ -164,3 +164,25 @@ def test_gguf_architectures_and_families_are_listed():
         assert f"`{model_type}`" in text
     with h5py.File(FIXTURES / "smollm2_ref.h5") as f:
         assert f.attrs["float32_error"] > 0
+
+
+@pytest.mark.parametrize("name, why", [("gpt_oss", "its patterns sum to less than 1"), ("lens_algorithmic", "fewer logits than ids")])
+def test_what_is_unusual_is_valid_in_a_file(tmp_path, name, why):
+    out = tmp_path / "run.h5"
+    dump(out, FIXTURES / name, [prompts.tokens(23)])
+    cache.weir("validate", out)
+
+
+def test_patterns_with_sinks_say_so(run):
+    assert run("gpt_oss", 23).file["activations/pattern"].attrs["sinks"] == 1
+    assert "sinks" not in run("mixtral", 23).file["activations/pattern"].attrs
+
+
+@pytest.mark.parametrize("factor", [3, -1])
+def test_validate_still_sees_sums_that_no_sink_leaves(tmp_path, factor):
+    out = tmp_path / "run.h5"
+    dump(out, FIXTURES / "gpt_oss", [prompts.tokens(5)], "pattern")
+    with h5py.File(out, "r+") as f:
+        f["activations/pattern"][0] *= factor
+    said = cache.weir("validate", out, check=False)
+    assert said.returncode == 1 and "must sum to at most 1" in said.stdout
