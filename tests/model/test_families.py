@@ -186,3 +186,14 @@ def test_validate_still_sees_sums_that_no_sink_leaves(tmp_path, factor):
         f["activations/pattern"][0] *= factor
     said = cache.weir("validate", out, check=False)
     assert said.returncode == 1 and "must sum to at most 1" in said.stdout
+
+
+@pytest.mark.parametrize("name, changes", [("llama", dict(sliding_window=3)), ("gpt2", dict(window_size=3)), ("olmo", dict(
+    sliding_window=3, layer_types=["sliding_attention"] * 3))])
+def test_a_window_that_the_familys_code_does_not_read_is_none(run, tmp_path, name, changes):
+    model = tmp_path / name
+    model.mkdir()
+    config = json.loads((FIXTURES / name / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | changes))
+    (model / "model.safetensors").symlink_to(FIXTURES / name / "model.safetensors")
+    same_caches(run(name, 23), dump(tmp_path / "run.h5", model, [prompts.tokens(23)]))
