@@ -199,6 +199,8 @@ static float logsumexp(const float *x, size_t n)
 {
     float most = largest(x, n);
     double sum = 0;
+    if (most == -INFINITY) /* as softmax: the log of nothing, or NaN where there is one */
+        most = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += (double)exponential(x[i] - most);
