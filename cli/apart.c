@@ -33,8 +33,12 @@ static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
 static int outcome(pid_t child, const char *message, const char *what)
 {
     int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    pid_t ended;
+    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
         ;
+    if (ended < 0)
+        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that looked at it is not known: %s", what,
+                         strerror(errno));
     if (WIFEXITED(status)) {
         int code = WEXITSTATUS(status);
         return code < WEIR_E_USAGE ? code : (int)weir_fail((weir_status)code, "%s", message);
@@ -51,7 +55,8 @@ int run_apart(apart_fn *fn, const void *context, const char *what)
     char message[LONGEST_MESSAGE];
     if (pipe(ends) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
-    fflush(stdout); /* else both would print what waits */
+    signal(SIGCHLD, SIG_DFL); /* where the caller's parent ignores it, results are thrown away */
+    fflush(stdout);           /* else both would print what waits */
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);

@@ -83,6 +83,7 @@ done:
 const struct command cmd_tokens = {
     .name = "tokens",
     .summary = "show how a model's tokenizer cuts a text",
+    .notes = "docs/tokenizers.md says which tokenizers are read.",
     .usage = "-m MODEL (-p TEXT | -f FILE)... [OPTIONS]",
     .example = "weir tokens -m model.gguf -p \"The cat sat\"",
     .opts = opts,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LONGEST_UNIT = 64 }; /* bytes of "+layer.unit" */
+enum { LONGEST_UNIT = 64 }; /* bytes of "+layer.unit", or of ",point:layer" */
 
 /* What is kept of one point. Per layer (layer + 1: outside blocks at 0): */
 struct kept {
@@ -35,6 +35,7 @@ struct weir_capture {
     int32_t *positions;                      /* [longest + 1] scratch for rows */
     struct weir_store_prompt *store_prompts; /* [n_prompts] */
     struct weir_store_point *store_points;   /* [n_kept] */
+    char *edits;                             /* NULL: none */
     struct weir_store_spec spec;
     struct weir_store *store;
     struct weir_next *next; /* NULL: neither likely tokens nor loss */
@@ -224,6 +225,7 @@ static weir_status is_whole(struct weir_capture *capture, const struct kept *kep
 static weir_status describe_point(struct weir_capture *capture, struct weir_store_point *out, const struct kept *kept)
 {
     *out = (struct weir_store_point){.point = weir_point_at(kept->point), .units = kept->units_text};
+    out->sinks = kept->point == WEIR_P_PATTERN && capture->run->model->config.sinks;
     out->layers = out->point->per_layer ? kept->stored_layers : NULL;
     for (size_t i = 0; i <= n_layers(capture); i++)
         out->n_units = kept->units[i] && kept->n_units[i] > out->n_units ? kept->n_units[i] : out->n_units;
@@ -243,9 +245,33 @@ static size_t show_id(const void *context, int32_t id, char *text, size_t size)
     return (size_t)snprintf(text, size, "%d", id);
 }
 
+/* "resid_pre:1,pattern:0+2": where hooks that edit are registered by now. */
+static weir_status write_edits(struct weir_capture *capture)
+{
+    size_t n = 0, room = 0;
+    for (int point = 0; point < WEIR_N_POINTS; point++) {
+        const char *name = weir_point_at(point)->name;
+        for (int layer = -1; layer < (int)n_layers(capture); layer++) {
+            if (!weir_plan_edits(&capture->run->plan, point, layer))
+                continue;
+            TRY(weir_grow(&capture->edits, &room, n + LONGEST_UNIT, 1));
+            char *end = capture->edits + n;
+            if (layer < 0)
+                n += (size_t)snprintf(end, LONGEST_UNIT, "%s%s", n ? "," : "", name);
+            else if (*name)
+                n += (size_t)snprintf(end, LONGEST_UNIT, "%s%s:%d", n ? "," : "", name, layer);
+            else
+                n += (size_t)snprintf(end, LONGEST_UNIT, "+%d", layer);
+            name = "";
+        }
+    }
+    return WEIR_OK;
+}
+
 static weir_status describe(struct weir_capture *capture, const weir_capture_options *options)
 {
     bool has_text = false;
+    TRY(write_edits(capture));
     TRY(weir_alloc_zero(&capture->store_prompts, capture->n_prompts, sizeof *capture->store_prompts));
     TRY(weir_alloc_zero(&capture->store_points, capture->n_kept, sizeof *capture->store_points));
     for (size_t i = 0; i < capture->n_prompts; i++) {
@@ -261,6 +287,7 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
     capture->spec = (struct weir_store_spec){
         .model = weir_model_get_info(capture->run->model),
         .command = options->command,
+        .edits = capture->edits,
         .prompts = capture->store_prompts,
         .n_prompts = capture->n_prompts,
         .points = capture->store_points,
@@ -432,6 +459,7 @@ void weir_capture_close(weir_capture *capture)
     weir_free(capture->positions);
     weir_free(capture->store_prompts);
     weir_free(capture->store_points);
+    weir_free(capture->edits);
     weir_next_close(capture->next);
     weir_slices_close(&capture->shared);
     weir_selection_close(capture->selection);

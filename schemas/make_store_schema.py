@@ -61,6 +61,8 @@ def activation(short, hook, dims):
         "units": {"type": "string"},
         "saturated": {"$ref": "#/$defs/index"},
     }
+    if short == "pattern":
+        attributes["sinks"] = {"const": 1}
     if dims[0] != "layer":
         del attributes["layers"]
     required = ["hook_name"] + (["layers"] if dims[0] == "layer" else [])

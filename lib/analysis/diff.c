@@ -1,5 +1,7 @@
 #include "analysis/analysis.h"
 
+#include "tensor/ops.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -11,18 +13,32 @@ static bool is_unlike(float a, float b)
     return isnan(a) ? !isnan(b) || weir_value_is_absent(a) != weir_value_is_absent(b) : a != b;
 }
 
-static weir_status compare_row(const struct weir_row *row, void *payload)
+/* The largest difference and the largest value, of a row with values that are no numbers or not stored. */
+static void compare_odd_row(struct weir_difference *out, const struct weir_row *row, double *largest, double *scale)
 {
-    struct weir_difference *out = payload;
-    double largest = 0, scale = 0;
+    *largest = *scale = 0;
     for (size_t i = 0; i < row->n; i++) {
         float a = row->values[i], b = row->other[i];
         out->unlike += is_unlike(a, b);
         if (!isfinite(a) || !isfinite(b))
             continue;
         out->count++;
-        largest = fmax(largest, fabs((double)a - b));
-        scale = fmax(scale, fmax(fabs((double)a), fabs((double)b)));
+        *largest = fmax(*largest, fabs((double)a - b));
+        *scale = fmax(*scale, fmax(fabs((double)a), fabs((double)b)));
+    }
+}
+
+static weir_status compare_row(const struct weir_row *row, void *payload)
+{
+    struct weir_difference *out = payload;
+    double largest, scale;
+    float apart, most;
+    if (weir_ops()->apart(row->values, row->other, row->n, &apart, &most)) {
+        largest = (double)apart;
+        scale = (double)most;
+        out->count += row->n;
+    } else {
+        compare_odd_row(out, row, &largest, &scale);
     }
     if (largest > out->absolute) {
         out->absolute = largest;

@@ -1,5 +1,7 @@
 #include "analysis/analysis.h"
 
+#include "tensor/ops.h"
+
 #include <math.h>
 
 /* Whether a NaN stands for "not stored": the whole row does, or the point was captured for some units only. */
@@ -8,32 +10,47 @@ struct count {
     bool some_units;
 };
 
+/* A row in which some values are no numbers, or not stored. */
+static void count_odd_row(struct weir_stats *one, const struct weir_row *row, bool some_units)
+{
+    bool absent = weir_row_is_absent(row->values, row->n);
+    double sum = 0;
+    for (size_t i = 0; i < row->n; i++) {
+        float value = row->values[i];
+        if (isnan(value) && (absent || (some_units && weir_value_is_absent(value)))) {
+            one->absent++;
+        } else if (isnan(value)) {
+            one->n_nan++;
+        } else if (isinf(value)) {
+            one->n_inf++;
+        } else {
+            sum += value;
+            one->min = one->count == 0 || value < one->min ? value : one->min;
+            one->max = one->count == 0 || value > one->max ? value : one->max;
+            one->count++;
+        }
+    }
+    one->mean = one->count ? sum / (double)one->count : 0;
+    for (size_t i = 0; i < row->n; i++)
+        if (isfinite(row->values[i]))
+            one->squares += (row->values[i] - one->mean) * (row->values[i] - one->mean);
+}
+
 /* The moments of one row by two passes, so that they can be joined without cancellation. */
 static weir_status count_row(const struct weir_row *row, void *payload)
 {
     const struct count *count = payload;
     struct weir_stats one = {0};
-    bool absent = weir_row_is_absent(row->values, row->n);
+    float low, high;
     double sum = 0;
-    for (size_t i = 0; i < row->n; i++) {
-        float value = row->values[i];
-        if (isnan(value) && (absent || (count->some_units && weir_value_is_absent(value)))) {
-            one.absent++;
-        } else if (isnan(value)) {
-            one.n_nan++;
-        } else if (isinf(value)) {
-            one.n_inf++;
-        } else {
-            sum += value;
-            one.min = one.count == 0 || value < one.min ? value : one.min;
-            one.max = one.count == 0 || value > one.max ? value : one.max;
-            one.count++;
-        }
+    if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high)) {
+        one =
+            (struct weir_stats){.count = row->n, .mean = sum / (double)row->n, .min = (double)low, .max = (double)high};
+        one.squares = weir_ops()->squares(row->values, row->n, one.mean);
+        weir_stats_add(count->total, &one);
+        return WEIR_OK;
     }
-    one.mean = one.count ? sum / (double)one.count : 0;
-    for (size_t i = 0; i < row->n; i++)
-        if (isfinite(row->values[i]))
-            one.squares += (row->values[i] - one.mean) * (row->values[i] - one.mean);
+    count_odd_row(&one, row, count->some_units);
     weir_stats_add(count->total, &one);
     return WEIR_OK;
 }

@@ -56,3 +56,11 @@ void weir_map_close(struct weir_map *map)
     weir_free(map->path);
     weir_free(map);
 }
+
+void weir_map_let_go(const uint8_t *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = ((uintptr_t)data + bytes) / page * page;
+    uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED); /* a hint: when it fails, nothing is lost */
+}

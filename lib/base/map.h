@@ -13,5 +13,7 @@ struct weir_map {
 /* Fails with WEIR_E_INPUT, naming the path, when it is no regular file that can be read. */
 WEIR_CHECKED weir_status weir_map_open(struct weir_map **out, const char *path);
 void weir_map_close(struct weir_map *map);
+/* Gives back the memory of a piece of a map, pages that it has to itself. Reading it again reads the file again. */
+void weir_map_let_go(const uint8_t *data, size_t bytes);
 
 #endif

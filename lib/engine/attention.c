@@ -379,7 +379,8 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     }
 }
 
-/* softmax(scores) of a head, [n]; less what a sink takes, which is one more score that moves nothing. */
+/* softmax(scores) of a head, [n]; less what a sink takes, which is one more score that moves nothing: all, where edits
+   have masked every key. */
 static void soften(const struct attending *a, size_t head, float *out, const float *scores, size_t n)
 {
     float total = a->sinks ? weir_ops()->logsumexp(scores, n) : 0; /* before `out`, which may be the scores */

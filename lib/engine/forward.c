@@ -35,7 +35,10 @@ weir_status weir_forward(struct weir_run *run)
     const struct weir_plan *plan = &run->plan;
 
     TRY(weir_embed(run)); /* ids -> stream */
-    for (int layer = 0; layer < plan->n_layers && layer <= plan->last_layer; layer++)
+    for (int layer = 0; layer < plan->n_layers && layer <= plan->last_layer; layer++) {
         TRY(block(run, layer));
+        if (run->lets_go)
+            weir_model_let_go(run->model, layer);
+    }
     return plan->last_layer == plan->n_layers ? weir_unembed(run) : WEIR_OK;
 }

@@ -44,6 +44,7 @@ struct weir_run {
     struct weir_buffers *buffers;
     size_t batch_positions;
     size_t n_passes; /* calls of weir_run_forward that came to an end */
+    bool lets_go;    /* of each layer's weights once it is through: nothing says that they will be read again */
 
     struct weir_batch batch;
     struct weir_angles angles[WEIR_MAX_ROPES];

@@ -493,6 +493,8 @@ weir_status weir_config_from_json(struct weir_config *out, const struct weir_fam
     *out = (*family)->defaults;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         TRY(read_json_key(out, &keys[i], json, file));
+    if (!(*family)->slides) /* left by a conversion: Llama's code does not look at "sliding_window" */
+        out->window = 0;
     TRY(read_activation(out, json, file));
     TRY(read_layers(out, json, file));
     TRY(read_rope(out, json, file));

@@ -127,6 +127,7 @@ struct weir_family {
     const char *prefix;       /* in front of all names but the unembedding's; may be absent in a file */
     bool biased;              /* every linear map and norm has a bias; else those that the file has */
 
+    bool slides;                 /* layers may have windows; else a window in config.json is one that nothing reads */
     bool gguf_rotates_rows;      /* GGUF files have q and k rows in pairs order: undone at load */
     bool gguf_adds_one;          /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */

@@ -171,6 +171,8 @@ static weir_status read_rest(struct weir_config *c, const cJSON *json, const cha
         return not_implemented(file, "attention_dir", direction);
     if (strncmp(architecture, "Olmo", 4) == 0) /* its blocks norm what branches give */
         return not_implemented(file, "original_architecture", architecture);
+    if (!c->attn_only && !*act)
+        return weir_fail(WEIR_E_INPUT, "%s: has no \"act_fn\"", file);
     c->n_outputs = n_outputs > 0 ? (int)n_outputs : 0;
     c->mlp_norm = !c->attn_only && strcmp(act, "solu_ln") == 0 ? WEIR_NORM_LAYER : WEIR_NORM_NONE;
     return WEIR_OK;

@@ -696,3 +696,16 @@ weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn,
         TRY(each_in_layer(&model->layers[i], fn, payload));
     return each_of(ends, fn, payload);
 }
+
+static weir_status let_go(struct weir_matrix *matrix, void *payload)
+{
+    (void)payload;
+    weir_matrix_let_go(matrix);
+    return WEIR_OK;
+}
+
+void weir_model_let_go(struct weir_model *model, int layer)
+{
+    weir_status status = each_in_layer(&model->layers[layer], let_go, NULL);
+    (void)status; /* letting go does not fail */
+}

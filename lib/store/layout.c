@@ -73,6 +73,7 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_LAYERS] = {"layers", WEIR_ATTR_INTS, false}, /* required where there is a layer axis */
     [WEIR_A_UNITS] = {"units", WEIR_ATTR_TEXT, false},
     [WEIR_A_SATURATED] = {"saturated", WEIR_ATTR_INT, false}, /* required for 16-bit types */
+    [WEIR_A_SINKS] = {"sinks", WEIR_ATTR_INT, false},
 };
 
 const struct weir_attr *weir_attr_at(int id)

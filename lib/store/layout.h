@@ -48,6 +48,7 @@ enum weir_attr_id {
     WEIR_A_LAYERS,
     WEIR_A_UNITS,
     WEIR_A_SATURATED,
+    WEIR_A_SINKS,
     WEIR_N_ATTRS
 };
 

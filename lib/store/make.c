@@ -409,6 +409,8 @@ static weir_status make_point(const struct maker *m, hid_t group, struct weir_da
     TRY(weir_h5_put_text(out->id, WEIR_A_HOOK, point->point->hook, m->path));
     if (point->units)
         TRY(weir_h5_put_text(out->id, WEIR_A_UNITS, point->units, m->path));
+    if (point->sinks)
+        TRY(weir_h5_put_int(out->id, WEIR_A_SINKS, 1, m->path));
     return point->point->per_layer ? put_layers(m, out->id, point->layers) : WEIR_OK;
 }
 

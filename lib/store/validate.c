@@ -270,6 +270,7 @@ static void check_point(struct check *c, const cJSON *set, const char *path, con
         check_layers(c, set, path);
     check_attribute(c, set, path, WEIR_A_UNITS, false);
     check_attribute(c, set, path, WEIR_A_SATURATED, weir_elem_size(elem) == 2);
+    check_attribute(c, set, path, WEIR_A_SINKS, false);
 }
 
 static const weir_point *point_of_path(const char *path)
@@ -340,20 +341,20 @@ static void check_structure(struct check *c)
 
 /* ---- values ---- */
 
-/* Ids must be below this; 0 when the file does not say. */
+/* Ids must be below this; 0 when the file does not say. Where the config does, it is not asked how many logits there
+   are: TransformerLens's models may have others. */
 static int64_t vocabulary(const struct check *c, const weir_file *file)
 {
     int64_t n = 0;
     cJSON *config;
     const char *text = weir_file_get_info(file)->config;
-    if (c->sizes.size[WEIR_AXIS_VOCAB])
-        return (int64_t)c->sizes.size[WEIR_AXIS_VOCAB];
-    if (weir_json_parse(&config, "config", text, strlen(text)) != WEIR_OK)
-        return 0;
-    if (weir_json_int(config, "config", "vocab_size", 1, INT32_MAX, &n) != WEIR_OK)
-        n = 0;
-    cJSON_Delete(config);
-    return n;
+    if (weir_json_parse(&config, "config", text, strlen(text)) == WEIR_OK) {
+        const char *key = weir_json_get(config, "d_vocab") ? "d_vocab" : "vocab_size";
+        if (weir_json_int(config, "config", key, 1, INT32_MAX, &n) != WEIR_OK)
+            n = 0;
+        cJSON_Delete(config);
+    }
+    return n ? n : (int64_t)c->sizes.size[WEIR_AXIS_VOCAB];
 }
 
 static void check_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
@@ -379,6 +380,8 @@ static void check_prompts(struct check *c, const weir_file *file)
         check_prompt(c, file, i, vocab);
 }
 
+enum sums { ANY_SUM, SUM_OF_1, SUM_UP_TO_1 };
+
 /* One value being looked at. */
 struct look {
     const weir_file *file;
@@ -386,12 +389,19 @@ struct look {
     const char *path;
     int layer, prompt;
     size_t n_rows, n_tokens;
-    float *buffer; /* [PIECE or one row] */
-    bool sums;     /* rows must sum to 1 */
+    float *buffer;  /* [PIECE or one row] */
+    enum sums sums; /* of rows */
     double tolerance;
     bool any;   /* a value was there */
     bool found; /* enough said about this layer */
 };
+
+static bool is_sum(const struct look *look, double sum)
+{
+    if (look->sums == SUM_UP_TO_1)
+        return sum >= 0 && sum <= 1 + look->tolerance;
+    return look->sums == ANY_SUM || fabs(sum - 1) <= look->tolerance;
+}
 
 /* Row `row` of [outer, rows, inner]: all stored or none, and of patterns with sums of 1. */
 static void check_row(struct check *c, struct look *look, const float *values, size_t outer, size_t rows, size_t inner,
@@ -407,9 +417,9 @@ static void check_row(struct check *c, struct look *look, const float *values, s
             sum += (double)run[i];
         }
         nans += here;
-        if (look->sums && here == 0 && fabs(sum - 1) > look->tolerance) {
-            find(c, look->path, "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to 1",
-                 look->layer, look->prompt, o, absolute, sum);
+        if (here == 0 && !is_sum(look, sum)) {
+            find(c, look->path, "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to %s1",
+                 look->layer, look->prompt, o, absolute, sum, look->sums == SUM_UP_TO_1 ? "at most " : "");
             look->found = true;
         }
     }
@@ -467,11 +477,13 @@ static void check_layer(struct check *c, struct look *look)
         find(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
 }
 
-/* Rows of a pattern sum to 1 unless the model has sinks or a hook changed them. */
-static bool sums_to_one(const struct check *c, const weir_file *file, const weir_point *point)
+/* What rows of a pattern sum to, unless a hook changed them. */
+static enum sums sums_of(const struct check *c, const weir_point *point)
 {
     const char *edits = text_of(c->root, WEIR_A_EDITS);
-    return point->id == WEIR_P_PATTERN && !(edits && *edits) && !strstr(weir_file_get_info(file)->config, "sink");
+    if (point->id != WEIR_P_PATTERN || (edits && *edits))
+        return ANY_SUM;
+    return attribute(dataset(c, WEIR_GROUP_ACTIVATIONS "/pattern"), WEIR_A_SINKS) ? SUM_UP_TO_1 : SUM_OF_1;
 }
 
 static weir_status check_values(struct check *c, const weir_file *file, const weir_file_point *point)
@@ -479,7 +491,7 @@ static weir_status check_values(struct check *c, const weir_file *file, const we
     static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};
     const weir_file_info *info = weir_file_get_info(file);
     struct look look = {
-        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = sums_to_one(c, file, point->point)};
+        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = sums_of(c, point->point)};
     size_t one = 1;
     char *path = NULL;
     weir_status status;

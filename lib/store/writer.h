@@ -25,6 +25,7 @@ struct weir_store_point {
     const char *units;           /* for the attribute: "5.3+7.2"; NULL when whole */
     size_t n_units;              /* how many of them one layer has at most, for estimates; 0: not known */
     bool whole;                  /* every unit and every row, in the layers that are stored */
+    bool sinks;                  /* of patterns: the heads have attention sinks */
 };
 
 struct weir_store_spec {

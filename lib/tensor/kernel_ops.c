@@ -84,6 +84,62 @@ static void norm(float *out, const float *x, float mean, float by, const float *
     }
 }
 
+/* ---- what rows hold ---- */
+
+/* 1 for infinities and NaN, told by their bits: comparisons would not see NaN. */
+static inline int32_t is_odd(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits & 0x7f800000) == 0x7f800000;
+}
+
+static int survey(const float *x, size_t n, double *sum_out, float *min_out, float *max_out)
+{
+    double sum = 0;
+    float low = x[0], high = x[0];
+    int32_t odd = 0;
+#pragma omp simd reduction(+ : sum) reduction(min : low) reduction(max : high) reduction(| : odd)
+    for (size_t i = 0; i < n; i++) {
+        odd |= is_odd(x[i]);
+        sum += (double)x[i];
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    *sum_out = sum;
+    *min_out = low;
+    *max_out = high;
+    return !odd;
+}
+
+static double squares(const float *x, size_t n, double mean)
+{
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        double from_mean = (double)x[i] - mean;
+        sum += from_mean * from_mean;
+    }
+    return sum;
+}
+
+static int apart(const float *a, const float *b, size_t n, float *apart_out, float *scale_out)
+{
+    float most = 0, scaled = 0;
+    int32_t odd = 0;
+#pragma omp simd reduction(max : most, scaled) reduction(| : odd)
+    for (size_t i = 0; i < n; i++) {
+        float x = fabsf(a[i]), y = fabsf(b[i]), between = fabsf(a[i] - b[i]);
+        odd |= is_odd(a[i]) | is_odd(b[i]) | is_odd(between); /* two finite values may be too far apart */
+        most = between > most ? between : most;
+        scaled = x > scaled ? x : scaled;
+        scaled = y > scaled ? y : scaled;
+    }
+    *apart_out = most;
+    *scale_out = scaled;
+    return !odd;
+}
+
 /* ---- exponentials ---- */
 
 /* exp(x) to about one unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of degree 7 for exp(r)
@@ -143,6 +199,8 @@ static float logsumexp(const float *x, size_t n)
 {
     float most = largest(x, n);
     double sum = 0;
+    if (most == -INFINITY) /* as softmax: the log of nothing, or NaN where there is one */
+        most = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += (double)exponential(x[i] - most);
@@ -344,5 +402,8 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .accumulate = accumulate,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,
+    .survey = survey,
+    .squares = squares,
+    .apart = apart,
     .product = product,
 };

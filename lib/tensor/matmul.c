@@ -27,8 +27,8 @@ weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool)
 {
     struct weir_matmul *matmul;
     *out = NULL;
-    TRY(weir_gemm_start());
     TRY(weir_alloc_zero(&matmul, 1, sizeof *matmul));
+    weir_gemm_begin();
     matmul->pool = pool;
     matmul->workers = weir_pool_size(pool);
     *out = matmul;
@@ -39,6 +39,8 @@ void weir_matmul_close(struct weir_matmul *matmul)
 {
     if (!matmul)
         return;
+    weir_status status = weir_gemm_start(); /* waits: nothing may go on while the process ends */
+    (void)status;
     for (int i = 0; i < matmul->workers; i++)
         weir_free(matmul->scratch[i]);
     weir_free(matmul);
@@ -128,6 +130,13 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
         weir_to_f32(&scale, w->scales + (row * w->stride + first + i) / SCALED, WEIR_T_E8M0, 1);
         weir_ops()->scale(out + i, out + i, scale, SCALED);
     }
+}
+
+void weir_matrix_let_go(const struct weir_matrix *w)
+{
+    const struct weir_type_info *type = weir_type_get_info(w->type);
+    size_t rows = w->input_major ? w->n_in : stored_row(w, w->n_out - 1) + 1;
+    weir_map_let_go(w->data, rows * w->stride / type->block_values * type->block_bytes);
 }
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)

@@ -2,6 +2,7 @@
 #ifndef WEIR_TENSOR_MATMUL_H
 #define WEIR_TENSOR_MATMUL_H
 
+#include "base/map.h"
 #include "base/parallel.h"
 #include "tensor/dtype.h"
 
@@ -39,6 +40,8 @@ void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const f
 bool weir_matrix_is_direct(const struct weir_matrix *w);
 /* From now on products read the copy, as weir_matrix_convert makes it. Not owned. */
 void weir_matrix_set_copy(struct weir_matrix *w, float *copy);
+/* Gives back the memory in which the map of its file keeps the matrix (base/map.h). */
+void weir_matrix_let_go(const struct weir_matrix *w);
 /* Row i of an output-major matrix (a token's embedding) in float32, [n_in]. */
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i);
 /* Whole matrix in float32, layout as stored, rows in order: [n_out, n_in], or [n_in, n_out] when input_major. */

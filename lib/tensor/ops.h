@@ -55,6 +55,12 @@ struct weir_ops {
        nothing else. halves: dimension i with i + n; pairs: 2i with 2i + 1. */
     void (*rotate_halves)(float *out, const float *x, const float *cosines, const float *sines, size_t n);
     void (*rotate_pairs)(float *out, const float *x, const float *cosines, const float *sines, size_t n);
+    /* Of x [n], n > 0: *sum, *min, *max; whether all are finite, else what they hold says nothing */
+    int (*survey)(const float *x, size_t n, double *sum, float *min, float *max);
+    /* sum of (x - mean)^2 of x [n] */
+    double (*squares)(const float *x, size_t n, double mean);
+    /* *apart the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say nothing */
+    int (*apart)(const float *a, const float *b, size_t n, float *apart, float *scale);
     /* out[i, j] = sum over k of a[i, k] b[j, k]: the plain matrix product behind the library and its check.
        a [m, lda], b [n, ldb], out [m, ldo]; input_major: b is [k, ldb] instead. */
     void (*product)(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,

@@ -58,18 +58,19 @@ static weir_status special_id(const struct folder *f, const struct weir_tokenize
     char token[16], number[16];
     snprintf(token, sizeof token, "%s_token", kind);
     snprintf(number, sizeof number, "%s_token_id", kind);
-    const char *text = special_text(f->config, token);
+    const char *text = special_text(f->config, token), *path = f->config_path;
     if (!text && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(f->config, token))) {
         *id = -1;
         return WEIR_OK;
     }
-    if (!text)
+    if (!text) {
         text = special_text(f->special, token);
+        path = f->special_path;
+    }
     if (text) {
         *id = weir_token_id(t, text, strlen(text));
-        return *id >= 0
-                   ? WEIR_OK
-                   : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", f->config_path, token, text);
+        return *id >= 0 ? WEIR_OK
+                        : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", path, token, text);
     }
     const cJSON *value = weir_json_get(f->model, number);
     if (cJSON_IsNumber(value)) {

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 from pathlib import Path
@@ -235,6 +236,7 @@ LENS = {
     "norms of another kind": (dict(normalization_type="Batch"), UNSUPPORTED, ["normalization_type", "Batch"]),
     "positions of another kind": (dict(positional_embedding_type="alibi"), UNSUPPORTED, ["alibi"]),
     "experts": (dict(num_experts=4), UNSUPPORTED, ["num_experts"]),
+    "no activation": (dict(act_fn=None), INPUT, ["act_fn"]),
     "activation of another kind": (dict(act_fn="xielu"), UNSUPPORTED, ["act_fn", "xielu"]),
     "scale below 0": (dict(attn_scale=-2.0), INPUT, ["attn_scale"]),
     "direction as a number": (dict(attention_dir=1), INPUT, ["attention_dir"]),
@@ -485,6 +487,25 @@ def test_validate_prints_nothing_to_a_full_disk(tmp_path):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([WEIR, "validate", tmp_path / "kept.h5"], stdout=full, stderr=subprocess.PIPE, text=True)
     refused(done, OUTPUT, "standard output")
+
+
+def test_validate_knows_what_it_found_where_ended_children_are_not_kept():
+    """some daemons and job runners start everything like that"""
+    done = subprocess.run([WEIR, "validate", "/nowhere/none.h5"], capture_output=True, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    refused(done, INPUT, "none.h5")
+
+
+# ---- tokenizers ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_a_special_token_that_is_none_is_told_with_its_file(tmp_path, file):
+    model = tmp_path / "model"
+    shutil.copytree(LLAMA, model, ignore=shutil.ignore_patterns("ref_*"))
+    unigram = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}
+    (model / "tokenizer.json").write_text(json.dumps({"model": unigram}))
+    (model / file).write_text(json.dumps({"bos_token": "<s>"}))
+    refused(weir("tokens", "-m", model, "-p", "a"), INPUT, file, "bos_token", "<s>")
 
 
 # ---- names in the Hugging Face cache ---------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ static void use(const struct weir_config *config)
     struct weir_layer_spec spec;
     for (int layer = 0; layer < config->n_layers; layer++) {
         weir_config_layer(&spec, config, layer);
-        if (spec.n_heads % spec.n_kv_heads != 0 || spec.rotary_dims > spec.d_head || spec.rope >= WEIR_MAX_ROPES)
+        if (spec.n_heads % spec.n_kv_heads != 0 || (spec.rotary && spec.rotary_dims > spec.d_head) ||
+            spec.rope >= WEIR_MAX_ROPES)
             __builtin_trap();
     }
 }

@@ -84,3 +84,10 @@ def test_an_edit_changes_the_logits_from_its_position_on(run, edited, family, na
     first = {"head": 1, "row": 9, "entry": 12}[name]
     assert reference.error(after[None, first:], plain[None, first:]) > 20 * BOUND
     assert name == "head" or reference.error(after[None, :first], plain[None, :first]) <= BOUND
+
+
+@every_edit
+def test_a_capture_says_where_it_was_edited_and_is_valid(edited, name):
+    edit, run = edits.EDITS[name], edited("gpt2", name)
+    assert run.file.attrs["edits"] == f"{edit['point']}:{edit['layer']}"
+    cache.weir("validate", run.file.filename)

@@ -164,3 +164,36 @@ def test_gguf_architectures_and_families_are_listed():
         assert f"`{model_type}`" in text
     with h5py.File(FIXTURES / "smollm2_ref.h5") as f:
         assert f.attrs["float32_error"] > 0
+
+
+@pytest.mark.parametrize("name, why", [("gpt_oss", "its patterns sum to less than 1"), ("lens_algorithmic", "fewer logits than ids")])
+def test_what_is_unusual_is_valid_in_a_file(tmp_path, name, why):
+    out = tmp_path / "run.h5"
+    dump(out, FIXTURES / name, [prompts.tokens(23)])
+    cache.weir("validate", out)
+
+
+def test_patterns_with_sinks_say_so(run):
+    assert run("gpt_oss", 23).file["activations/pattern"].attrs["sinks"] == 1
+    assert "sinks" not in run("mixtral", 23).file["activations/pattern"].attrs
+
+
+@pytest.mark.parametrize("factor", [3, -1])
+def test_validate_still_sees_sums_that_no_sink_leaves(tmp_path, factor):
+    out = tmp_path / "run.h5"
+    dump(out, FIXTURES / "gpt_oss", [prompts.tokens(5)], "pattern")
+    with h5py.File(out, "r+") as f:
+        f["activations/pattern"][0] *= factor
+    said = cache.weir("validate", out, check=False)
+    assert said.returncode == 1 and "must sum to at most 1" in said.stdout
+
+
+@pytest.mark.parametrize("name, changes", [("llama", dict(sliding_window=3)), ("gpt2", dict(window_size=3)), ("olmo", dict(
+    sliding_window=3, layer_types=["sliding_attention"] * 3))])
+def test_a_window_that_the_familys_code_does_not_read_is_none(run, tmp_path, name, changes):
+    model = tmp_path / name
+    model.mkdir()
+    config = json.loads((FIXTURES / name / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | changes))
+    (model / "model.safetensors").symlink_to(FIXTURES / name / "model.safetensors")
+    same_caches(run(name, 23), dump(tmp_path / "run.h5", model, [prompts.tokens(23)]))

@@ -259,7 +259,8 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
 
     def rotates(layer):
         listed = getattr(cfg, "no_rope_layers", None)
-        return (getattr(cfg, "rope_parameters", None) or getattr(cfg, "rotary_dim", None)) and (not listed or listed[layer])
+        rotary = getattr(cfg, "rope_parameters", None) or getattr(cfg, "rotary_dim", None)   # Falcon: or ALiBi
+        return rotary and not getattr(cfg, "alibi", False) and (not listed or listed[layer])
 
     def scores(x):
         n = f"blocks.{now[0]}.attn.hook_"

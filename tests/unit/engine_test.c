@@ -309,6 +309,29 @@ Test(edits, edited_scores_go_through_the_softmax)
     weir_model_close(model);
 }
 
+static weir_status forbid_query_0(const weir_event *event, void *payload)
+{
+    (void)payload; /* it sees key 0 only */
+    for (size_t head = 0; head < event->shape[0]; head++)
+        event->data[head * event->shape[1] * event->shape[2]] = -INFINITY;
+    return WEIR_OK;
+}
+
+Test(edits, a_query_that_is_forbidden_every_key_looks_at_the_sink_alone)
+{
+    weir_model *model = open_model("gpt_oss", 2);
+    struct record seen =
+        run_model(model, "pattern:0,logits", one_length, 1, &(struct edit){"attn_scores:0", forbid_query_0, NULL});
+    const struct value *pattern = find(&seen, "pattern", 0, 0), *logits = find(&seen, "logits", -1, 0);
+    for (size_t row = 0; row < pattern->n; row += LENGTH * LENGTH) /* of each head */
+        for (size_t key = 0; key < LENGTH; key++)
+            cr_expect(pattern->data[row + key] == 0);
+    for (size_t i = 0; i < logits->n; i++)
+        cr_assert(isfinite(logits->data[i]));
+    forget(&seen);
+    weir_model_close(model);
+}
+
 static weir_status double_row_3(const weir_event *event, void *payload)
 {
     (void)payload;

@@ -191,7 +191,7 @@ static void check_nan(const char *isa)
     float odd[LONGEST];
     memcpy(odd, x, sizeof odd);
     odd[77] = NAN;
-    for (int act = 0; act < WEIR_N_ACTS; act++) {
+    for (int act = 0; act < ELEMENTWISE; act++) {
         weir_ops()->act[act](out, odd, LONGEST);
         for (int i = 0; i < LONGEST; i++)
             cr_assert((isnan(out[i]) != 0) == (i == 77), "%s: activation %d at %d is %g", isa, act, i, (double)out[i]);
@@ -207,6 +207,50 @@ static void check_nan(const char *isa)
 Test(ops, nan_is_shown_and_not_hidden)
 {
     on_each_isa(check_nan);
+}
+
+/* Every length, since the last few values go another way; then something odd at either end. */
+static void check_surveys(const char *isa)
+{
+    float a[LONGEST], b[LONGEST], low, high, apart, scale;
+    double sum;
+    for (size_t n = 1; n <= LONGEST; n++) {
+        double expected = 0, around = 0, least = INFINITY, most = -INFINITY, between = 0, largest = 0;
+        for (size_t i = 0; i < n; i++) {
+            a[i] = x[i];
+            b[i] = x[i] + (i == n / 2 ? 0.5f : 0.0f);
+            expected += (double)a[i];
+            around += ((double)a[i] - 0.25) * ((double)a[i] - 0.25);
+            least = fmin(least, (double)a[i]);
+            most = fmax(most, (double)a[i]);
+            between = fmax(between, fabs((double)a[i] - (double)b[i]));
+            largest = fmax(largest, fmax(fabs((double)a[i]), fabs((double)b[i])));
+        }
+        cr_assert(weir_ops()->survey(a, n, &sum, &low, &high), "%s: %zu", isa, n);
+        cr_assert(fabs(sum - expected) <= 1e-12 * (double)n && low == (float)least && high == (float)most, "%s: %zu",
+                  isa, n);
+        cr_assert(fabs(weir_ops()->squares(a, n, 0.25) - around) <= 1e-12 * around + 1e-12, "%s: %zu", isa, n);
+        cr_assert(weir_ops()->apart(a, b, n, &apart, &scale), "%s: %zu", isa, n);
+        cr_assert(fabs((double)apart - between) <= 1e-6 && (double)scale == largest, "%s: %zu", isa, n);
+        const float odd[] = {NAN, INFINITY, -INFINITY};
+        for (size_t k = 0; k < 3; k++) {
+            size_t at = k == 1 ? 0 : n - 1;
+            float kept = a[at];
+            a[at] = odd[k];
+            cr_assert(!weir_ops()->survey(a, n, &sum, &low, &high), "%s: %zu", isa, n);
+            cr_assert(!weir_ops()->apart(a, b, n, &apart, &scale) && !weir_ops()->apart(b, a, n, &apart, &scale),
+                      "%s: %zu", isa, n);
+            a[at] = kept;
+        }
+    }
+    a[0] = 3e38f;
+    b[0] = -3e38f; /* finite, and too far apart for a float */
+    cr_assert(!weir_ops()->apart(a, b, 1, &apart, &scale), "%s", isa);
+}
+
+Test(ops, rows_are_surveyed)
+{
+    on_each_isa(check_surveys);
 }
 
 static void check_norm(const char *isa)
