@@ -2,6 +2,7 @@
 #ifndef WEIR_TOKEN_PIPELINE_H
 #define WEIR_TOKEN_PIPELINE_H
 
+#include "base/json_text.h"
 #include "token/added.h"
 #include "token/bpe.h"
 #include "token/ids.h"
@@ -67,7 +68,18 @@ WEIR_CHECKED weir_status weir_read_added_decoder(struct weir_tokenizer *t, const
 WEIR_CHECKED weir_status weir_tokenizer_from_sentencepiece(struct weir_tokenizer **out, const void *bytes, size_t n,
                                                            const char *file, const cJSON *config);
 
-/* The whole of a parsed tokenizer.json; `json` stays the caller's. */
-WEIR_CHECKED weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *json, const char *file);
+/* What of a tokenizer.json is large, as text. */
+struct weir_model_text {
+    struct weir_json_text vocab, merges; /* at NULL: it has none, or no array nor object */
+    const char *lines;                   /* [n_lines] bytes of a merges.txt instead of merges; or NULL */
+    size_t n_lines;
+};
+
+/* The n bytes of a tokenizer.json. */
+WEIR_CHECKED weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const char *text, size_t n,
+                                                  const char *file);
+/* The same of its tree, with "vocab" and "merges" apart. */
+WEIR_CHECKED weir_status weir_tokenizer_from_parts(struct weir_tokenizer **out, const cJSON *json,
+                                                   const struct weir_model_text *large, const char *file);
 
 #endif

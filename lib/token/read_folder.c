@@ -104,27 +104,6 @@ static weir_status apply_config(const struct folder *f, struct weir_tokenizer *t
 
 /* ---- vocab.json and merges.txt --------------------------------------------------------------------------------- */
 
-static weir_status add_merge_lines(cJSON *merges, const struct weir_map *map)
-{
-    const char *text = (const char *)map->data, *end = text + map->size;
-    size_t bad;
-    if (!weir_utf8_valid(text, map->size, &bad))
-        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not UTF-8", map->path, bad);
-    while (text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t n = (size_t)((newline ? newline : end) - text);
-        char *line;
-        size_t kept = n > 0 && text[n - 1] == '\r' ? n - 1 : n;
-        TRY(weir_copy_bytes(&line, text, kept));
-        cJSON *item = kept > 0 ? cJSON_CreateString(line) : NULL;
-        weir_free(line);
-        if (kept > 0 && (!item || !cJSON_AddItemToArray(merges, item)))
-            return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
-        text += n + (newline ? 1 : 0);
-    }
-    return WEIR_OK;
-}
-
 /* The special tokens that the configuration names are added tokens; GPT-2's own when it names none. */
 static weir_status add_special_tokens(cJSON *json, const struct folder *f, const cJSON *vocab)
 {
@@ -149,42 +128,59 @@ static weir_status add_special_tokens(cJSON *json, const struct folder *f, const
     return WEIR_OK;
 }
 
-/* The two files as the tokenizer.json that they are short for. Owns `vocab` from now on. */
-static weir_status as_tokenizer_json(cJSON **out, cJSON *vocab, const struct weir_map *map, const struct folder *f)
+/* The two files as the tokenizer.json that they are short for, but for its large parts. */
+static weir_status as_tokenizer_json(cJSON **out, const cJSON *vocab, const struct folder *f)
 {
     bool prefix_space = false;
     cJSON *json = *out = cJSON_CreateObject(), *model = cJSON_AddObjectToObject(json, "model");
-    if (!cJSON_AddItemToObject(model, "vocab", vocab)) {
-        cJSON_Delete(vocab);
-        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
-    }
     TRY(weir_json_bool(f->config, f->config_path, "add_prefix_space", &prefix_space));
-    cJSON *merges = cJSON_AddArrayToObject(model, "merges");
     cJSON *stage = cJSON_AddObjectToObject(json, "pre_tokenizer");
-    if (!merges || !cJSON_AddStringToObject(stage, "type", "ByteLevel") ||
+    if (!model || !cJSON_AddStringToObject(stage, "type", "ByteLevel") ||
         !cJSON_AddBoolToObject(stage, "add_prefix_space", prefix_space))
-        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
-    TRY(add_merge_lines(merges, map));
+        return weir_fail(WEIR_E_MEMORY, "out of memory");
     cJSON *added = cJSON_GetObjectItemCaseSensitive(f->config, "added_tokens_decoder");
     if (added && !cJSON_AddItemReferenceToObject(json, "added_tokens_decoder", added))
-        return weir_fail(WEIR_E_MEMORY, "%s: out of memory", map->path);
+        return weir_fail(WEIR_E_MEMORY, "out of memory");
     return add_special_tokens(json, f, vocab);
 }
 
-static weir_status from_pair(struct weir_tokenizer **out, cJSON *vocab, const char *vocab_path, const char *merges_path,
-                             const struct folder *f)
+/* `vocab` is vocab.json as a tree, which is small enough for one. */
+static weir_status read_pair(struct weir_tokenizer **out, const cJSON *vocab, const struct weir_map *vocab_map,
+                             const struct weir_map *merges_map, const struct folder *f)
 {
-    struct weir_map *map = NULL;
+    const char *text = (const char *)vocab_map->data, *lines = (const char *)merges_map->data;
     cJSON *json = NULL;
-    weir_status status = weir_map_open(&map, merges_path);
-    if (status != WEIR_OK)
-        cJSON_Delete(vocab);
-    TRY_DONE(status);
-    TRY_DONE(as_tokenizer_json(&json, vocab, map, f));
-    TRY_DONE(weir_tokenizer_from_json(out, json, vocab_path));
+    size_t bad;
+    weir_status status;
+    struct weir_model_text large = {
+        .vocab = {vocab_map->path, text, text, text + vocab_map->size, (size_t)cJSON_GetArraySize(vocab)},
+        .lines = lines ? lines : "",
+        .n_lines = merges_map->size,
+    };
+    if (!weir_utf8_valid(large.lines, large.n_lines, &bad))
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not UTF-8", merges_map->path, bad);
+    TRY_DONE(as_tokenizer_json(&json, vocab, f));
+    TRY_DONE(weir_tokenizer_from_parts(out, json, &large, vocab_map->path));
 done:
     cJSON_Delete(json);
-    weir_map_close(map);
+    return status;
+}
+
+static weir_status from_pair(struct weir_tokenizer **out, const char *vocab_path, const char *merges_path,
+                             const struct folder *f)
+{
+    struct weir_map *vocab_map = NULL, *merges_map = NULL;
+    cJSON *vocab = NULL;
+    weir_status status;
+    TRY_DONE(weir_map_open(&vocab_map, vocab_path));
+    TRY_DONE(weir_map_open(&merges_map, merges_path));
+    TRY_DONE(
+        weir_json_parse(&vocab, vocab_path, vocab_map->data ? (const char *)vocab_map->data : "", vocab_map->size));
+    TRY_DONE(read_pair(out, vocab, vocab_map, merges_map, f));
+done:
+    cJSON_Delete(vocab);
+    weir_map_close(vocab_map);
+    weir_map_close(merges_map);
     return status;
 }
 
@@ -193,14 +189,16 @@ done:
 static weir_status from_tokenizer_json(struct weir_tokenizer **out, const char *folder, const struct folder *f)
 {
     char *path = NULL;
-    cJSON *json = NULL;
+    struct weir_map *map = NULL;
     weir_status status;
     (void)f;
-    TRY_DONE(read_file(&json, &path, folder, "tokenizer.json"));
-    if (json)
-        TRY_DONE(weir_tokenizer_from_json(out, json, path));
+    TRY_DONE(weir_format(&path, "%s/tokenizer.json", folder));
+    if (access(path, F_OK) != 0)
+        goto done;
+    TRY_DONE(weir_map_open(&map, path));
+    TRY_DONE(weir_tokenizer_from_json(out, map->data ? (const char *)map->data : "", map->size, path));
 done:
-    cJSON_Delete(json);
+    weir_map_close(map);
     weir_free(path);
     return status;
 }
@@ -208,13 +206,11 @@ done:
 static weir_status from_vocab_and_merges(struct weir_tokenizer **out, const char *folder, const struct folder *f)
 {
     char *vocab_path = NULL, *merges_path = NULL;
-    cJSON *vocab = NULL;
     weir_status status;
     TRY_DONE(weir_format(&merges_path, "%s/merges.txt", folder));
-    if (access(merges_path, F_OK) == 0)
-        TRY_DONE(read_file(&vocab, &vocab_path, folder, "vocab.json"));
-    if (vocab)
-        TRY_DONE(from_pair(out, vocab, vocab_path, merges_path, f));
+    TRY_DONE(weir_format(&vocab_path, "%s/vocab.json", folder));
+    if (access(merges_path, F_OK) == 0 && access(vocab_path, F_OK) == 0)
+        TRY_DONE(from_pair(out, vocab_path, merges_path, f));
 done:
     weir_free(vocab_path);
     weir_free(merges_path);

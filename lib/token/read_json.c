@@ -6,48 +6,114 @@
 #include <stdlib.h>
 #include <string.h>
 
-static weir_status read_vocab(struct weir_tokenizer *t, const cJSON *vocab, const char *file)
+/* An id's value; the token is for the message. */
+static weir_status take_id(struct weir_json_text *t, const struct weir_json_string *token, double *id)
 {
-    const cJSON *entry;
-    size_t n = 0;
-    if (!cJSON_IsObject(vocab))
+    char first = weir_json_peek(t);
+    if (first != '-' && (first < '0' || first > '9'))
+        return weir_fail(WEIR_E_INPUT, "%s: the id of token \"%.*s\" must be a number", t->file,
+                         (int)(token->n < 64 ? token->n : 64), token->text);
+    return weir_json_take_number(t, id);
+}
+
+static weir_status read_vocab(struct weir_tokenizer *t, struct weir_json_text vocab, const char *file)
+{
+    struct weir_json_string token = {0};
+    weir_status status;
+    bool more;
+    double id = 0;
+    if (weir_json_peek(&vocab) != '{')
         return weir_fail(WEIR_E_INPUT, "%s: the model's \"vocab\" must be an object", file);
-    cJSON_ArrayForEach(entry, vocab)
-    {
-        n++;
+    TRY(weir_vocab_open(&t->vocab, vocab.n_elements));
+    TRY(weir_json_enter(&vocab, '{', '}', &more));
+    while (more) {
+        TRY_DONE(weir_json_take_string(&vocab, &token));
+        TRY_DONE(weir_json_take(&vocab, ':'));
+        TRY_DONE(take_id(&vocab, &token, &id));
+        TRY_DONE(weir_check_id(file, id, vocab.n_elements));
+        TRY_DONE(weir_in(weir_vocab_add(&t->vocab, (int32_t)id, token.text, token.n, false), file));
+        TRY_DONE(weir_json_next(&vocab, '}', &more));
     }
-    TRY(weir_vocab_open(&t->vocab, n));
-    cJSON_ArrayForEach(entry, vocab)
-    {
-        if (!cJSON_IsNumber(entry))
-            return weir_fail(WEIR_E_INPUT, "%s: the id of token \"%.64s\" must be a number", file, entry->string);
-        TRY(weir_check_id(file, entry->valuedouble, n));
-        TRY(weir_in(weir_vocab_add(&t->vocab, (int32_t)entry->valuedouble, entry->string, strlen(entry->string), false),
-                    file));
-    }
-    return WEIR_OK;
+    status = WEIR_OK;
+done:
+    weir_json_string_close(&token);
+    return status;
 }
 
-static weir_status read_merge(struct weir_tokenizer *t, const cJSON *merge, size_t number, const char *file)
+static weir_status wrong_merge(const struct weir_json_text *merges, size_t number)
 {
-    if (cJSON_IsString(merge))
-        return weir_add_merge_line(t, file, number, merge->valuestring, strlen(merge->valuestring));
-    const cJSON *left = cJSON_IsArray(merge) ? merge->child : NULL, *right = left ? left->next : NULL;
-    if (!right || !cJSON_IsString(left) || !cJSON_IsString(right) || right->next)
-        return weir_fail(WEIR_E_INPUT, "%s: merge %zu must be a string or two strings", file, number);
-    return weir_add_merge(t, file, number, left->valuestring, strlen(left->valuestring), right->valuestring,
-                          strlen(right->valuestring));
+    return weir_fail(WEIR_E_INPUT, "%s: merge %zu must be a string or two strings", merges->file, number);
 }
 
-static weir_status read_merges(struct weir_tokenizer *t, const cJSON *merges, const char *file)
+/* ["LEFT", "RIGHT"] */
+static weir_status read_merge_pair(struct weir_tokenizer *t, struct weir_json_text *merges, size_t number,
+                                   struct weir_json_string both[2])
 {
-    const cJSON *merge;
+    TRY(weir_json_take(merges, '['));
+    for (int i = 0; i < 2; i++) {
+        if (i > 0 && weir_json_peek(merges) != ',')
+            return wrong_merge(merges, number);
+        if (i > 0)
+            TRY(weir_json_take(merges, ','));
+        if (weir_json_peek(merges) != '"')
+            return wrong_merge(merges, number);
+        TRY(weir_json_take_string(merges, &both[i]));
+    }
+    if (weir_json_peek(merges) != ']')
+        return wrong_merge(merges, number);
+    TRY(weir_json_take(merges, ']'));
+    return weir_add_merge(t, merges->file, number, both[0].text, both[0].n, both[1].text, both[1].n);
+}
+
+static bool is_header(const char *line, size_t n)
+{
+    return n >= 8 && memcmp(line, "#version", 8) == 0;
+}
+
+/* *number counts those that are merges. */
+static weir_status read_merge(struct weir_tokenizer *t, struct weir_json_text *merges, size_t *number,
+                              struct weir_json_string both[2])
+{
+    char first = weir_json_peek(merges);
+    if (first == '[')
+        return read_merge_pair(t, merges, (*number)++, both);
+    if (first != '"')
+        return wrong_merge(merges, *number);
+    TRY(weir_json_take_string(merges, &both[0]));
+    if (is_header(both[0].text, both[0].n))
+        return WEIR_OK;
+    return weir_add_merge_line(t, merges->file, (*number)++, both[0].text, both[0].n);
+}
+
+static weir_status read_merges(struct weir_tokenizer *t, struct weir_json_text merges)
+{
+    struct weir_json_string both[2] = {0};
     size_t number = 0;
-    cJSON_ArrayForEach(merge, merges)
-    {
-        bool header = cJSON_IsString(merge) && strncmp(merge->valuestring, "#version", 8) == 0;
-        if (!header)
-            TRY(read_merge(t, merge, number++, file));
+    weir_status status;
+    bool more;
+    TRY(weir_json_enter(&merges, '[', ']', &more));
+    while (more) {
+        TRY_DONE(read_merge(t, &merges, &number, both));
+        TRY_DONE(weir_json_next(&merges, ']', &more));
+    }
+    status = WEIR_OK;
+done:
+    weir_json_string_close(&both[0]);
+    weir_json_string_close(&both[1]);
+    return status;
+}
+
+/* merges.txt */
+static weir_status read_merge_lines(struct weir_tokenizer *t, const char *text, size_t n_text, const char *file)
+{
+    size_t number = 0;
+    for (const char *end = text + n_text, *next; text < end; text = next) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t n = (size_t)((newline ? newline : end) - text);
+        next = text + n + (newline ? 1 : 0);
+        n -= n > 0 && text[n - 1] == '\r';
+        if (n > 0 && !is_header(text, n))
+            TRY(weir_add_merge_line(t, file, number++, text, n));
     }
     return WEIR_OK;
 }
@@ -80,25 +146,61 @@ static weir_status read_bpe_options(struct weir_tokenizer *t, const cJSON *model
     return WEIR_OK;
 }
 
-static weir_status read_bpe(struct weir_tokenizer *t, const cJSON *model, const char *file)
+static weir_status read_bpe(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
+                            const char *file)
 {
-    const cJSON *merges = weir_json_get(model, "merges");
-    if (!cJSON_IsArray(merges))
+    if (!large->lines && (!large->merges.at || *large->merges.at != '['))
         return weir_fail(WEIR_E_INPUT, "%s: the model's \"merges\" must be an array", file);
-    TRY(read_vocab(t, weir_json_get(model, "vocab"), file));
-    TRY(weir_bpe_open(&t->bpe, (size_t)cJSON_GetArraySize(merges)));
+    TRY(read_vocab(t, large->vocab, file));
+    TRY(weir_bpe_open(&t->bpe, large->merges.n_elements));
     TRY(read_bpe_options(t, model, file));
-    return read_merges(t, merges, file);
+    return large->lines ? read_merge_lines(t, large->lines, large->n_lines, file) : read_merges(t, large->merges);
 }
 
-/* "vocab": [["token", score], ...], the place being the id. */
-static weir_status read_scored_token(struct weir_tokenizer *t, const cJSON *entry, int32_t id, const char *file)
+static weir_status wrong_entry(const struct weir_json_text *vocab, int32_t id)
 {
-    const cJSON *token = cJSON_IsArray(entry) ? entry->child : NULL, *score = token ? token->next : NULL;
-    if (!score || !cJSON_IsString(token) || !cJSON_IsNumber(score) || score->next)
-        return weir_fail(WEIR_E_INPUT, "%s: entry %d of the model's \"vocab\" must be a token and its score", file, id);
-    t->unigram.scores[id] = score->valuedouble;
-    return weir_in(weir_vocab_add(&t->vocab, id, token->valuestring, strlen(token->valuestring), true), file);
+    return weir_fail(WEIR_E_INPUT, "%s: entry %d of the model's \"vocab\" must be a token and its score", vocab->file,
+                     id);
+}
+
+/* ["token", score], the place being the id. */
+static weir_status read_scored_token(struct weir_tokenizer *t, struct weir_json_text *vocab, int32_t id,
+                                     struct weir_json_string *token)
+{
+    if (weir_json_peek(vocab) != '[')
+        return wrong_entry(vocab, id);
+    TRY(weir_json_take(vocab, '['));
+    if (weir_json_peek(vocab) != '"')
+        return wrong_entry(vocab, id);
+    TRY(weir_json_take_string(vocab, token));
+    if (weir_json_peek(vocab) != ',')
+        return wrong_entry(vocab, id);
+    TRY(weir_json_take(vocab, ','));
+    char first = weir_json_peek(vocab);
+    if (first != '-' && (first < '0' || first > '9'))
+        return wrong_entry(vocab, id);
+    TRY(weir_json_take_number(vocab, &t->unigram.scores[id]));
+    if (weir_json_peek(vocab) != ']')
+        return wrong_entry(vocab, id);
+    TRY(weir_json_take(vocab, ']'));
+    return weir_in(weir_vocab_add(&t->vocab, id, token->text, token->n, true), vocab->file);
+}
+
+static weir_status read_scored_tokens(struct weir_tokenizer *t, struct weir_json_text vocab)
+{
+    struct weir_json_string token = {0};
+    size_t n = 0;
+    weir_status status;
+    bool more;
+    TRY(weir_json_enter(&vocab, '[', ']', &more));
+    while (more && n < vocab.n_elements) {
+        TRY_DONE(read_scored_token(t, &vocab, (int32_t)n++, &token));
+        TRY_DONE(weir_json_next(&vocab, ']', &more));
+    }
+    status = more ? wrong_entry(&vocab, (int32_t)n) : WEIR_OK; /* more commas than there is room for entries */
+done:
+    weir_json_string_close(&token);
+    return status;
 }
 
 static weir_status read_unigram_options(struct weir_tokenizer *t, const cJSON *model, const char *file)
@@ -113,37 +215,37 @@ static weir_status read_unigram_options(struct weir_tokenizer *t, const cJSON *m
     return weir_json_bool(model, file, "byte_fallback", &t->unigram.byte_fallback);
 }
 
-static weir_status read_unigram(struct weir_tokenizer *t, const cJSON *model, const char *file)
+static weir_status read_unigram(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
+                                const char *file)
 {
-    const cJSON *vocab = weir_json_get(model, "vocab"), *entry;
-    int32_t id = 0;
-    if (!cJSON_IsArray(vocab))
+    size_t n = large->vocab.n_elements;
+    if (!large->vocab.at || *large->vocab.at != '[')
         return weir_fail(WEIR_E_INPUT, "%s: the \"vocab\" of a Unigram model must be an array", file);
-    size_t n = (size_t)cJSON_GetArraySize(vocab);
+    if (n >= INT32_MAX)
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: %zu tokens are more than ids can count", file, n);
     t->model = WEIR_MODEL_UNIGRAM;
     TRY(weir_vocab_open(&t->vocab, n));
     TRY(weir_alloc(&t->unigram.scores, n, sizeof *t->unigram.scores));
-    cJSON_ArrayForEach(entry, vocab)
-    {
-        TRY(read_scored_token(t, entry, id++, file));
-    }
+    TRY(read_scored_tokens(t, large->vocab));
     return read_unigram_options(t, model, file);
 }
 
 static const struct {
     const char *type;
-    weir_status (*read)(struct weir_tokenizer *t, const cJSON *model, const char *file);
+    weir_status (*read)(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
+                        const char *file);
 } models[] = {{"BPE", read_bpe}, {"Unigram", read_unigram}};
 
-static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, const char *file)
+static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
+                              const char *file)
 {
-    const char *type = cJSON_IsArray(weir_json_get(model, "vocab")) ? "Unigram" : "BPE"; /* old files leave it out */
+    const char *type = large->vocab.at && *large->vocab.at == '[' ? "Unigram" : "BPE"; /* old files leave it out */
     if (!cJSON_IsObject(model))
         return weir_fail(WEIR_E_INPUT, "%s: \"model\" must be an object", file);
     TRY(weir_json_string(model, file, "type", &type));
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
         if (strcmp(models[i].type, type) == 0)
-            return models[i].read(t, model, file);
+            return models[i].read(t, model, large, file);
     return weir_fail(WEIR_E_UNSUPPORTED, "%s: model of type \"%s\" is not supported", file, type);
 }
 
@@ -410,7 +512,21 @@ static weir_status read_spelling(struct weir_tokenizer *t, const cJSON *json, co
     return WEIR_OK;
 }
 
-weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *json, const char *file)
+weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const char *text, size_t n, const char *file)
+{
+    static const char *const names[] = {"vocab", "merges"};
+    struct weir_json_text parts[2];
+    cJSON *json;
+    *out = NULL;
+    TRY(weir_json_parse_without(&json, file, text, n, "model", names, 2, parts));
+    const struct weir_model_text large = {.vocab = parts[0], .merges = parts[1]};
+    weir_status status = weir_tokenizer_from_parts(out, json, &large, file);
+    cJSON_Delete(json);
+    return status;
+}
+
+weir_status weir_tokenizer_from_parts(struct weir_tokenizer **out, const cJSON *json,
+                                      const struct weir_model_text *large, const char *file)
 {
     struct weir_tokenizer *t = NULL;
     weir_status status;
@@ -418,7 +534,7 @@ weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const cJSON *j
     if (!cJSON_IsObject(json))
         return weir_fail(WEIR_E_INPUT, "%s: not a JSON object", file);
     TRY_DONE(weir_tokenizer_new(&t));
-    TRY_DONE(read_model(t, weir_json_get(json, "model"), file));
+    TRY_DONE(read_model(t, weir_json_get(json, "model"), large, file));
     TRY_DONE(read_added_tokens(t, weir_json_get(json, "added_tokens"), file));
     TRY_DONE(weir_read_added_decoder(t, json, file)); /* what weir itself puts there for a folder without this file */
     TRY_DONE(weir_normalizers_read(&t->normalizers, weir_json_get(json, "normalizer"), file));

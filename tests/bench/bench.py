@@ -1,8 +1,8 @@
-"""The first table of docs/performance.md: weir and its peers in turn, on this machine, in one sitting.
+"""The first tables of docs/performance.md: weir and its peers in turn, on this machine, in one sitting.
 
-    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024]
+    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|tokens]
 
-A row of ROWS is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
+A row of ROWS or TOKEN_ROWS is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
 of its own, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
 median. To add a peer, add a verb to peers.py and a row here.
 """
@@ -22,8 +22,8 @@ from statistics import median
 
 TOP = Path(__file__).resolve().parents[2]
 DOC = TOP / "docs/performance.md"
-BEGIN, END = "<!-- script/bench begins -->", "<!-- script/bench ends -->"
-WEIR, WARM = TOP / "build/cli/weir", TOP / "build/bench_warm"
+WEIR, WARM, TOKENS = TOP / "build/cli/weir", TOP / "build/bench_warm", TOP / "build/bench_tokens"
+GGUF = TOP / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REPEATS = 5   # passes of one warm process
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -47,6 +47,10 @@ def weir_forward(model, n, out):
     return [WARM, model, n, REPEATS + 2, "read", "ln_final_out"]
 
 
+def weir_tokens(what):
+    return lambda folder, n, out: [TOKENS, folder, REPEATS + 1, what]
+
+
 def wall(run):
     return [run["seconds"]]
 
@@ -68,6 +72,11 @@ ROWS = [
     ("card dump, warm", "s", weir_capture, "TransformerLens", peer("tl-warm"), printed),
     ("forward alone, no unembedding, warm", "s", weir_forward, "transformers", peer("hf-warm"), printed),
 ]
+TOKEN_ROWS = [
+    ("opening its tokenizer.json", "s", weir_tokens("open"), "`Tokenizer.from_file`", peer("tokens-open-warm"), printed),
+    ("encoding as one text", "s", weir_tokens("text"), "`encode`", peer("tokens-text-warm"), printed),
+    ("encoding line by line", "s", weir_tokens("lines"), "`encode_batch`", peer("tokens-lines-warm"), printed),
+]
 
 
 def run(command):
@@ -85,11 +94,11 @@ def run(command):
         return dict(seconds=seconds, peak=usage.ru_maxrss * 1024, stdout=out.read().decode())
 
 
-def measure(model, lengths, rounds, folder):
+def measure(all_rows, model, lengths, rounds, folder):
     """{(what, n): ([weir's figures], [the peer's])}; processes that two rows share run once"""
     found = {}
     pairs = {}
-    for row in ROWS:
+    for row in all_rows:
         pairs.setdefault((row[2], row[3], row[0].split(",")[-1] if row[5] is printed else "dump"), []).append(row)
     for n in lengths:
         for rows in pairs.values():
@@ -100,14 +109,14 @@ def measure(model, lengths, rounds, folder):
                     done = run(command(model, n, out))
                     for what, _, _, _, _, figures in rows:
                         found.setdefault((what, n), ([], []))[side].extend(figures(done))
-                print(f"{rows[0][0]}, {n} tokens, round {i + 1} of {rounds}: "
+                print(f"{rows[0][0]}, {n}, round {i + 1} of {rounds}: "
                       + " against ".join(f"{median(side):.3g}" for side in found[rows[0][0], n]), file=sys.stderr)
     return found
 
 
-def table(found, lengths):
-    lines = ["| | " + " | ".join(f"{n} tokens" for n in lengths) + " |", "|---" * (len(lengths) + 1) + "|"]
-    for what, unit, _, against, _, _ in ROWS:
+def table(rows, found, lengths, heads):
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(lengths) + 1) + "|"]
+    for what, unit, _, against, _, _ in rows:
         cells = []
         for n in lengths:
             mine, theirs = map(median, found[what, n])
@@ -131,23 +140,53 @@ def installed(package):
         return f"no {package}"
 
 
-def machine():
+def machine(packages):
     memory = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1]) / 1e6
     compiler = subprocess.run(["cc", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=TOP, capture_output=True, text=True).stdout.strip()
-    peers_ = ", ".join(map(installed, ("torch", "transformers", "transformer-lens", "h5py")))
+    peers_ = ", ".join(map(installed, packages))
+    kernel = ".".join(platform.release().split(".")[:2])
     libraries = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", "libdnnl2", "libhdf5-103-1"],
                                capture_output=True, text=True).stdout.rstrip(", ")
-    return (f"{cpu()}; {memory:.0f} GB; Linux {platform.release()}; {compiler}; {libraries}; Python {platform.python_version()}, "
+    return (f"{cpu()}; {memory:.0f} GB; Linux {kernel}; {compiler}; {libraries}; Python {platform.python_version()}, "
             f"{peers_}; weir at {commit or 'no commit'}, {time.strftime('%Y-%m-%d')}.")
 
 
-def write(block):
+def write(name, block):
+    """between the markers of docs/performance.md that bear this name"""
+    begin, end = (f"<!-- script/bench {name} {verb} -->" for verb in ("begins", "ends"))
     text = DOC.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"{DOC} lacks the markers {BEGIN} and {END}")
-    head, rest = text.split(BEGIN, 1)
-    DOC.write_text(f"{head}{BEGIN}\n{block}\n{END}{rest.split(END, 1)[1]}")
+    if begin not in text or end not in text:
+        sys.exit(f"{DOC} lacks the markers {begin} and {end}")
+    head, rest = text.split(begin, 1)
+    DOC.write_text(f"{head}{begin}\n{block}\n{end}{rest.split(end, 1)[1]}")
+
+
+def passes(lengths, rounds, folder):
+    """what was found, and the words and the table about it"""
+    model = TOP / ".cache/bench/gpt2-small"
+    if not (model / "model.safetensors").exists():
+        run([sys.executable, TOP / "tests/bench/peers.py", "model", model])
+    found = measure(ROWS, model, lengths, rounds, folder)
+    return found, (f"GPT-2 small's shape (124M, random weights), float32, all cores; medians of {rounds} rounds, the two sides in "
+                   "turn. \"card dump\" is the five default hook points in every layer, written to HDF5.\n\n"
+                   + table(ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
+
+
+def tokens(lengths, rounds, folder):
+    """the same of tokenizers; there are no lengths"""
+    model = TOP / ".cache/bench/smollm2"
+    if not (model / "tokenizer.json").exists():
+        run([sys.executable, TOP / "tests/bench/peers.py", "tokens", model, GGUF])
+    found = measure(TOKEN_ROWS, model, [1], rounds, folder)
+    size = (model / "text.txt").stat().st_size / 1e6
+    return found, (f"SmolLM2's tokenizer (49152 tokens) and {size:.2f} MB of text, code and many languages; one thread on both sides; "
+                   f"medians of {rounds} rounds, the two sides in turn. The peer is Hugging Face tokenizers, from Python.\n\n"
+                   + table(TOKEN_ROWS, found, [1], ["warm"]))
+
+
+# a table: what measures it, and the packages that it measures
+GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "tokens": (tokens, ("tokenizers",))}
 
 
 def main():
@@ -156,20 +195,20 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lengths", default="64,512,1024")
     parser.add_argument("--no-write", action="store_true", help="print only")
+    parser.add_argument("--only", choices=GROUPS, help="one of the tables")
     given = parser.parse_args()
     lengths, rounds = ([64], 1) if given.quick else ([int(n) for n in given.lengths.split(",")], given.rounds)
 
-    model = TOP / ".cache/bench/gpt2-small"
-    if not (model / "model.safetensors").exists():
-        run([sys.executable, TOP / "tests/bench/peers.py", "model", model])
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
-        found = measure(model, lengths, rounds, Path(folder))
-    block = (f"\nGPT-2 small's shape (124M, random weights), float32, all cores; medians of {rounds} rounds, the two sides in turn. "
-             f"\"card dump\" is the five default hook points in every layer, written to HDF5.\n\n{table(found, lengths)}\n\n{machine()}\n")
-    print(block)
-    (TOP / "build/bench.json").write_text(json.dumps({f"{what}, {n}": sides for (what, n), sides in found.items()}, indent=1))
-    if not given.no_write and not given.quick:
-        write(block)
+    every = {}
+    for name in [given.only] if given.only else GROUPS:
+        with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
+            found, words = GROUPS[name][0](lengths, rounds, Path(folder))
+        every |= {f"{what}, {n}": sides for (what, n), sides in found.items()}
+        block = f"\n{words}\n\n{machine(GROUPS[name][1])}\n"
+        print(block)
+        if not given.no_write and not given.quick:
+            write(name, block)
+    (TOP / "build/bench.json").write_text(json.dumps(every, indent=1))
 
 
 if __name__ == "__main__":

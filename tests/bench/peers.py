@@ -4,6 +4,11 @@
     tl-dump FOLDER N OUT.h5      TransformerLens: run_with_cache of the five default points, written with h5py
     tl-warm FOLDER N REPEATS     the same several times; prints the seconds of each as a JSON list
     hf-warm FOLDER N REPEATS     transformers' GPT2Model forward alone (sdpa, no unembedding)
+
+    tokens FOLDER GGUF           writes the tokenizer.json of a GGUF file, and text.txt: a megabyte of this project's files and of
+                                 the texts of tests/python/token_texts.py
+    tokens-VERB-warm FOLDER N REPEATS   tokenizers on one thread: `open` reads the file, `text` encodes the text as one,
+                                 `lines` its lines by encode_batch
 """
 import json
 import os
@@ -43,6 +48,34 @@ def capture(lens_model, tokens, out):
             f[name] = cache[name].numpy()
 
 
+def tokenizer(folder, gguf):
+    import subprocess
+    from pathlib import Path
+    from transformers import AutoTokenizer
+    top, folder = Path(__file__).resolve().parents[2], Path(folder)
+    sys.path.insert(0, str(top / "tests/python"))
+    import token_texts
+    folder.mkdir(parents=True, exist_ok=True)
+    files = subprocess.run(["git", "ls-files", "*.md", "lib/*.c", "tests/*.c", "*.py"], cwd=top, capture_output=True, text=True).stdout
+    names = [name for name in files.split() if "unicode_tables" not in name]
+    own = "\n".join((top / name).read_text() for name in names).encode()[:700_000].decode(errors="ignore")
+    (folder / "text.txt").write_text(own + "\n" + "\n".join(token_texts.corpus()))
+    hf = AutoTokenizer.from_pretrained(os.path.dirname(os.path.abspath(gguf)), gguf_file=os.path.basename(gguf))
+    hf.backend_tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def time_tokens(verb, folder, times):
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from tokenizers import Tokenizer
+    file = folder + "/tokenizer.json"
+    with open(folder + "/text.txt", encoding="utf-8", newline="") as f:
+        text = f.read()
+    hf, lines = Tokenizer.from_file(file), text.split("\n")
+    repeat(times, {"open": lambda: Tokenizer.from_file(file),
+                   "text": lambda: hf.encode(text, add_special_tokens=False),
+                   "lines": lambda: hf.encode_batch(lines, add_special_tokens=False)}[verb])
+
+
 def repeat(times, work):
     """the seconds of each, after one that does not count"""
     work()
@@ -58,6 +91,10 @@ def main():
     verb, folder, *rest = sys.argv[1:]
     if verb == "model":
         return model(folder)
+    if verb == "tokens":
+        return tokenizer(folder, rest[0])
+    if verb.startswith("tokens-"):
+        return time_tokens(verb.split("-")[1], folder, int(rest[1]))
     import torch
     torch.set_num_threads(os.cpu_count())
     tokens = torch.tensor([ids(int(rest[0]))])

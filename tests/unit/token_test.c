@@ -25,12 +25,7 @@
 
 static weir_status open_text(struct weir_tokenizer **out, const char *text)
 {
-    cJSON *json;
-    *out = NULL;
-    TRY(weir_json_parse(&json, "t.json", text, strlen(text)));
-    weir_status status = weir_tokenizer_from_json(out, json, "t.json");
-    cJSON_Delete(json);
-    return status;
+    return weir_tokenizer_from_json(out, text, strlen(text), "t.json");
 }
 
 static struct weir_tokenizer *opened(const char *text)
@@ -265,6 +260,60 @@ Test(tokenizer, refuses_types_that_it_does_not_know_by_name)
         struct weir_tokenizer *t;
         cr_expect_eq(open_text(&t, texts[i][0]), WEIR_E_UNSUPPORTED);
         cr_expect(strstr(weir_message(), texts[i][1]) && strstr(weir_message(), "t.json"), "%s", weir_message());
+    }
+}
+
+Test(tokenizer, finds_vocabulary_and_merges_however_they_are_written)
+{
+    static const char *const texts[] = {
+        "{\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}}",
+        "{\"x\":{\"vocab\":[1]},\"y\":\"\\\"model\\\":{\",\"\\u006dodel\" :\n{\"merges\":[\"#version: 0.2\",[ \"a\" , "
+        "\"b\" ]],"
+        "\"voc\\u0061b\": { \"a\" : 0.0 , \"\\u0062\":1,\"\\u0061b\":2}, \"vocab\":3, \"merges\":{}}, \"model\":4}",
+        "\xef\xbb\xbf{\"model\":{\"merges\":[[\"\\u0061\",\"b\"]],\"vocab\":{\"ab\":2e0,\"a\":0,\"b\":1}}}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct weir_tokenizer *t = opened(texts[i]);
+        expect_ids(t, "abba", WEIR_BOS_NO, "2 1 0");
+        weir_tokenizer_close(t);
+    }
+}
+
+Test(tokenizer, reads_escapes_in_its_vocabulary)
+{
+    size_t n;
+    struct weir_tokenizer *t =
+        opened("{\"model\":{\"vocab\":{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u20ac\\ud83d\\uDE00x\":0},\"merges\":[]}}");
+    const char *bytes = weir_tokenizer_bytes(t, 0, &n);
+    cr_expect_eq(n, 18);
+    cr_expect_arr_eq(bytes, "\"\\/\b\f\n\r\t\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80x", 18);
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, names_the_byte_that_is_no_json)
+{
+    static const char *const texts[][2] = {
+        {"{\"model\":{\"vocab\":{\"a\":0,},\"merges\":[]}}", "byte 25: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"a\" 0},\"merges\":[]}}", "byte 23: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"a\":0]},\"merges\":[]}}", "not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"a\":0-1},\"merges\":[]}}", "byte 23: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"\\u0000\":0},\"merges\":[]}}", "byte 20: \\u0000"},
+        {"{\"model\":{\"vocab\":{\"\\ud83d\":0},\"merges\":[]}}", "byte 22: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"\\ud83d\\u0041\":0},\"merges\":[]}}", "byte 22: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"\\x\":0},\"merges\":[]}}", "byte 20: not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"a a\"", "not valid JSON"},
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[[\"a\"\"a\"]]}}", "merge 0 must be"},
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[,]}}", "merge 0 must be"},
+        {"{\"model\":{\"vocab\":{\"a\":true},\"merges\":[]}}", "the id of token \"a\""},
+        {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]},\"x\":tru}", "not valid JSON"},
+        {"{\"model\":{\"vocab\":[[\"a\",0],,,,,,,,,,,]}}", "entry 1"},
+        {"{\"model\":{\"vocab\":[", "not valid JSON"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct weir_tokenizer *t;
+        cr_expect_eq(open_text(&t, texts[i][0]), WEIR_E_INPUT, "%s", texts[i][0]);
+        cr_expect(strstr(weir_message(), texts[i][1]) && strstr(weir_message(), "t.json"), "%s: %s", texts[i][0],
+                  weir_message());
     }
 }
 
