@@ -1,8 +1,8 @@
 """The first tables of docs/performance.md: weir and its peers in turn, on this machine, in one sitting.
 
-    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|tokens]
+    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|limit|llama|reading|tokens]
 
-A row of ROWS or TOKEN_ROWS is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
+A row of ROWS and its like is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
 of its own, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
 median. To add a peer, add a verb to peers.py and a row here.
 """
@@ -32,7 +32,8 @@ import peers  # noqa: E402
 
 def peer(verb):
     return lambda model, n, out: [sys.executable, TOP / "tests/bench/peers.py", verb, model, n,
-                                  *([REPEATS] if "warm" in verb else []), *([out] if verb.startswith("tl") else [])]
+                                  *([REPEATS] if "warm" in verb else []),
+                                  *([out] if verb.startswith(("tl", "limit")) else [])]
 
 
 def weir_dump(model, n, out):
@@ -45,6 +46,10 @@ def weir_capture(model, n, out):
 
 def weir_forward(model, n, out):
     return [WARM, model, n, REPEATS + 2, "read", "ln_final_out"]
+
+
+def weir_query(words):
+    return lambda file, n, out: [WEIR, words[0], file, *words[1:]]
 
 
 def weir_tokens(what):
@@ -71,6 +76,13 @@ ROWS = [
     ("peak memory of that", "GB", weir_dump, "TransformerLens", peer("tl-dump"), peak),
     ("card dump, warm", "s", weir_capture, "TransformerLens", peer("tl-warm"), printed),
     ("forward alone, no unembedding, warm", "s", weir_forward, "transformers", peer("hf-warm"), printed),
+]
+LIMIT_ROWS = [("card dump, warm", "s", weir_capture, "the limit", peer("limit-warm"), printed)]
+LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
+BIG_ROWS = [
+    (f"`weir {' '.join(words)}`", "s", weir_query(words), "a plain read of the file", peer("plain-warm"), figures)
+    for words, figures in ((["ls"], wall), (["attn", "--layer", "3", "--head", "5", "--prompt", "7"], wall),
+                           (["show", "resid_post:3@5", "--prompt", "4"], wall), (["stats"], wall), (["heads"], wall))
 ]
 TOKEN_ROWS = [
     ("opening its tokenizer.json", "s", weir_tokens("open"), "`Tokenizer.from_file`", peer("tokens-open-warm"), printed),
@@ -99,7 +111,7 @@ def measure(all_rows, model, lengths, rounds, folder):
     found = {}
     pairs = {}
     for row in all_rows:
-        pairs.setdefault((row[2], row[3], row[0].split(",")[-1] if row[5] is printed else "dump"), []).append(row)
+        pairs.setdefault((row[2], row[3], row[0].split(",")[-1] if row[5] is printed else "once"), []).append(row)
     for n in lengths:
         for rows in pairs.values():
             for i in range(rounds):
@@ -173,6 +185,31 @@ def passes(lengths, rounds, folder):
                    + table(ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
+def limits(lengths, rounds, folder):
+    """passes must have run: the model is theirs"""
+    found = measure(LIMIT_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
+    return found, ("The same dump against what nothing can beat: the longer of its arithmetic, at the rate of PyTorch's best product "
+                   "of such sizes, and its bytes written to this disk in one piece, both measured in turn with weir.\n\n"
+                   + table(LIMIT_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
+
+
+def llama(lengths, rounds, folder):
+    found = measure(LLAMA_ROWS, GGUF, lengths, rounds, folder)
+    return found, ("SmolLM2-135M-Instruct, Q4_1, all cores: weir's pass to the last norm, llama.cpp's with the logits of the last "
+                   f"token; medians of {rounds} rounds, in turn.\n\n" + table(LLAMA_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
+
+
+def reading(lengths, rounds, folder):
+    """a file of 10 GB; there are no lengths"""
+    big = folder / "big.h5"
+    prompts = [",".join(map(str, peers.ids(1024)[k:] + peers.ids(k))) for k in range(12)]
+    run([WEIR, "dump", "-m", TOP / ".cache/bench/gpt2-small", "-o", big, *(word for p in prompts for word in ("--tokens", p))])
+    found = measure(BIG_ROWS, big, [1], rounds, folder)
+    return found, (f"Queries on a file of {big.stat().st_size / 1e9:.1f} GB (GPT-2 small, 12 prompts of 1024 tokens), whole processes; "
+                   "the file is in the page cache as far as it fits, for both sides. `heads` reads the patterns, 7 GB.\n\n"
+                   + table(BIG_ROWS, found, [1], ["10 GB"]))
+
+
 def tokens(lengths, rounds, folder):
     """the same of tokenizers; there are no lengths"""
     model = TOP / ".cache/bench/smollm2"
@@ -186,7 +223,8 @@ def tokens(lengths, rounds, folder):
 
 
 # a table: what measures it, and the packages that it measures
-GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "tokens": (tokens, ("tokenizers",))}
+GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
+          "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",))}
 
 
 def main():

@@ -3,6 +3,9 @@
     model FOLDER                 writes a random model of GPT-2 small's shape
     tl-dump FOLDER N OUT.h5      TransformerLens: run_with_cache of the five default points, written with h5py
     tl-warm FOLDER N REPEATS     the same several times; prints the seconds of each as a JSON list
+    limit-warm - N REPEATS OUT   what no card dump can beat here: arithmetic, or bytes to the disk
+    llama-warm GGUF N REPEATS    llama.cpp
+    plain-warm FILE 1 REPEATS    reads a file from end to end
     hf-warm FOLDER N REPEATS     transformers' GPT2Model forward alone (sdpa, no unembedding)
 
     tokens FOLDER GGUF           writes the tokenizer.json of a GGUF file, and text.txt: a megabyte of this project's files and of
@@ -76,6 +79,51 @@ def time_tokens(verb, folder, times):
                    "lines": lambda: hf.encode_batch(lines, add_special_tokens=False)}[verb])
 
 
+def llama(gguf, n, times):
+    """llama.cpp: a prompt's pass at once, with the logits of its last token"""
+    from llama_cpp import Llama
+    threads = os.cpu_count()
+    model = Llama(model_path=gguf, n_ctx=max(n, 256), n_batch=n, n_ubatch=n, n_threads=threads, n_threads_batch=threads,
+                  verbose=False)
+    tokens = ids(n, model.n_vocab())
+
+    def work():
+        model.reset()
+        model.eval(tokens)
+    repeat(times, work)
+
+
+def read_plainly(path):
+    with open(path, "rb", buffering=0) as f:
+        block = bytearray(1 << 20)
+        while f.readinto(block):
+            pass
+
+
+def limit(n, times, out):
+    """What a card dump of GPT-2 small cannot beat, each time anew: the arithmetic at the rate of the best of PyTorch's products
+    of such sizes, or its bytes written to that disk, whichever takes longer."""
+    import torch
+    layers, d = 12, 768
+    flops = layers * (2 * 12 * d * d * n + 2 * n * n * d)      # products with weights; half of scores and of mixing
+    size = layers * 4 * (n * d * (1 + 1 + 1 + 4) + 12 * n * n)
+    operands = [(torch.rand(n, k), torch.rand(m, k)) for k, m in ((d, 4 * d), (4 * d, d), (d, 3 * d))]
+    block = bytes(size)
+    seconds = []
+    for _ in range(times + 1):
+        rate = 0
+        for x, w in operands * 3:
+            start = time.perf_counter()
+            x @ w.T
+            rate = max(rate, 2 * n * w.numel() / (time.perf_counter() - start))
+        start = time.perf_counter()
+        with open(out, "wb", buffering=0) as f:
+            f.write(block)
+            os.fsync(f.fileno())
+        seconds.append(max(flops / rate, time.perf_counter() - start))
+    print(json.dumps(seconds[1:]))
+
+
 def repeat(times, work):
     """the seconds of each, after one that does not count"""
     work()
@@ -93,12 +141,18 @@ def main():
         return model(folder)
     if verb == "tokens":
         return tokenizer(folder, rest[0])
+    if verb == "llama-warm":
+        return llama(folder, int(rest[0]), int(rest[1]))
+    if verb == "plain-warm":
+        return repeat(int(rest[1]), lambda: read_plainly(folder))
     if verb.startswith("tokens-"):
         return time_tokens(verb.split("-")[1], folder, int(rest[1]))
     import torch
     torch.set_num_threads(os.cpu_count())
     tokens = torch.tensor([ids(int(rest[0]))])
-    if verb == "tl-dump":
+    if verb == "limit-warm":
+        limit(int(rest[0]), int(rest[1]), rest[2])
+    elif verb == "tl-dump":
         capture(lens(folder), tokens, rest[1])
     elif verb == "tl-warm":
         lens_model = lens(folder)
@@ -108,8 +162,6 @@ def main():
         torch.set_grad_enabled(False)
         hf = GPT2Model.from_pretrained(folder, attn_implementation="sdpa").eval()
         repeat(int(rest[1]), lambda: hf(tokens, use_cache=False))
-    elif verb == "versions":
-        pass
     else:
         sys.exit(__doc__)
 
