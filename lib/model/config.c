@@ -204,7 +204,11 @@ weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n
         const cJSON *parent;
         const cJSON *member = member_of(json, table[i].key, strlen(table[i].key), &parent, name);
         double value = cJSON_IsNumber(member) ? member->valuedouble : cJSON_IsTrue(member) ? 1 : 0;
-        if (member && !cJSON_IsNull(member) && value != table[i].value)
+        if (!member || cJSON_IsNull(member))
+            continue;
+        if (!cJSON_IsNumber(member) && !cJSON_IsBool(member))
+            return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must be a number or a truth value", file, table[i].key);
+        if (value != table[i].value)
             return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, table[i].key, value);
     }
     return WEIR_OK;
