@@ -104,7 +104,9 @@ const struct command cmd_heads = {
     .usage = "FILE [--json]",
     .notes =
         "Means over all stored queries of all prompts: entropy in nats; the weight on the query's own token, on the "
-        "previous one (queries from 1 on) and on the first; distance, query minus key, by weight.",
+        "previous one (queries from 1 on) and on the first; distance, query minus key, by weight. What an attention "
+        "sink takes "
+        "is in none of them.",
     .example = "weir heads run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

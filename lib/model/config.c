@@ -204,7 +204,11 @@ weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n
         const cJSON *parent;
         const cJSON *member = member_of(json, table[i].key, strlen(table[i].key), &parent, name);
         double value = cJSON_IsNumber(member) ? member->valuedouble : cJSON_IsTrue(member) ? 1 : 0;
-        if (member && !cJSON_IsNull(member) && value != table[i].value)
+        if (!member || cJSON_IsNull(member))
+            continue;
+        if (!cJSON_IsNumber(member) && !cJSON_IsBool(member))
+            return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must be a number or a truth value", file, table[i].key);
+        if (value != table[i].value)
             return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %g is not implemented", file, table[i].key, value);
     }
     return WEIR_OK;
@@ -238,23 +242,23 @@ static weir_status read_biases(struct weir_config *config, const cJSON *json, co
 
 /* ---- layers that differ ---- */
 
-/* "layer_types": full or sliding attention, one a layer. */
-static weir_status read_layer_types(struct weir_config *config, const cJSON *json, const char *file)
+weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file, const char *key,
+                                     const char *sliding, const char *full)
 {
-    const cJSON *types = weir_json_get(json, "layer_types"), *type;
+    const cJSON *types = weir_json_get(json, key), *type;
     int i = 0;
     if (!types)
         return WEIR_OK;
     if (!cJSON_IsArray(types) || cJSON_GetArraySize(types) != config->n_layers)
-        return weir_fail(WEIR_E_INPUT, "%s: \"layer_types\" must list %d layers", file, config->n_layers);
+        return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must list %d layers", file, key, config->n_layers);
     config->some_sliding = true;
     cJSON_ArrayForEach(type, types)
     {
         const char *name = cJSON_IsString(type) ? type->valuestring : "?";
-        bool sliding = strcmp(name, "sliding_attention") == 0;
-        if (!sliding && strcmp(name, "full_attention") != 0)
-            return weir_fail(WEIR_E_UNSUPPORTED, "%s: layer type \"%s\" is not implemented", file, name);
-        config->sliding[i++] = sliding;
+        bool slides = strcmp(name, sliding) == 0;
+        if (!slides && strcmp(name, full) != 0)
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": \"%s\" is not implemented", file, key, name);
+        config->sliding[i++] = slides;
     }
     return WEIR_OK;
 }
@@ -313,7 +317,7 @@ static weir_status read_dense_layers(struct weir_config *config, const cJSON *js
 
 static weir_status read_layers(struct weir_config *config, const cJSON *json, const char *file)
 {
-    TRY(read_layer_types(config, json, file));
+    TRY(weir_config_read_sliding(config, json, file, "layer_types", "sliding_attention", "full_attention"));
     TRY(read_window_layers(config, json, file));
     TRY(read_flags(config->unrotated, config, json, file, "no_rope_layers", 0));
     return read_dense_layers(config, json, file);

@@ -29,6 +29,10 @@ struct weir_neutral {
 WEIR_CHECKED weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n, const cJSON *json,
                                                    const char *file);
 
+/* A list under `key` of what attention each layer has, one of two names; nothing where there is none. */
+WEIR_CHECKED weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file,
+                                                  const char *key, const char *sliding, const char *full);
+
 /* The spec of one layer. */
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
 

@@ -137,26 +137,15 @@ static weir_status read_scale(struct weir_config *c, const cJSON *json, const ch
 /* "attn_types": "global" or "local", one a layer, where use_local_attn says so. */
 static weir_status read_local(struct weir_config *c, const cJSON *json, const char *file)
 {
-    const cJSON *types = weir_json_get(json, "attn_types"), *type;
     bool local = false;
-    int i = 0;
     TRY(weir_json_bool(json, file, "use_local_attn", &local));
     if (!local) {
         c->window = 0;
         return WEIR_OK;
     }
-    if (c->window == 0 || !cJSON_IsArray(types) || cJSON_GetArraySize(types) != c->n_layers)
-        return weir_fail(WEIR_E_INPUT, "%s: \"use_local_attn\" needs \"window_size\" and \"attn_types\" of %d layers",
-                         file, c->n_layers);
-    c->some_sliding = true;
-    cJSON_ArrayForEach(type, types)
-    {
-        const char *name = cJSON_IsString(type) ? type->valuestring : "?";
-        if (strcmp(name, "local") != 0 && strcmp(name, "global") != 0)
-            return not_implemented(file, "attn_types", name);
-        c->sliding[i++] = strcmp(name, "local") == 0;
-    }
-    return WEIR_OK;
+    if (c->window == 0 || !weir_json_get(json, "attn_types"))
+        return weir_fail(WEIR_E_INPUT, "%s: \"use_local_attn\" needs \"window_size\" and \"attn_types\"", file);
+    return weir_config_read_sliding(c, json, file, "attn_types", "local", "global");
 }
 
 static weir_status read_rest(struct weir_config *c, const cJSON *json, const char *file)

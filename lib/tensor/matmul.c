@@ -132,11 +132,13 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
     }
 }
 
+/* Up to the last value, not the last row's end: what is behind a part of a fused matrix may be past the map. */
 void weir_matrix_let_go(const struct weir_matrix *w)
 {
     const struct weir_type_info *type = weir_type_get_info(w->type);
-    size_t rows = w->input_major ? w->n_in : stored_row(w, w->n_out - 1) + 1;
-    weir_map_let_go(w->data, rows * w->stride / type->block_values * type->block_bytes);
+    size_t last = stored_row(w, w->n_out - 1);
+    size_t n = w->input_major ? (w->n_in - 1) * w->stride + last + 1 : last * w->stride + w->n_in;
+    weir_map_let_go(w->data, n / type->block_values * type->block_bytes);
 }
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)

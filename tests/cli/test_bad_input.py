@@ -236,6 +236,7 @@ LENS = {
     "norms of another kind": (dict(normalization_type="Batch"), UNSUPPORTED, ["normalization_type", "Batch"]),
     "positions of another kind": (dict(positional_embedding_type="alibi"), UNSUPPORTED, ["alibi"]),
     "experts": (dict(num_experts=4), UNSUPPORTED, ["num_experts"]),
+    "an option that is neither on nor off": (dict(use_qk_norm="yes"), INPUT, ["use_qk_norm"]),
     "no activation": (dict(act_fn=None), INPUT, ["act_fn"]),
     "activation of another kind": (dict(act_fn="xielu"), UNSUPPORTED, ["act_fn", "xielu"]),
     "scale below 0": (dict(attn_scale=-2.0), INPUT, ["attn_scale"]),

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { LONGEST = 131 };
 
@@ -374,4 +376,29 @@ Test(matmul, reads_rows_that_stand_in_rotary_pairs_back_in_order)
     expect_product(product, N, a, ordered, false, NULL);
     weir_matmul_close(matmul);
     weir_pool_close(pool);
+}
+
+/* Memory that no file stands behind reads as 0 once it is let go: what was, and what must not have been. */
+Test(matmul, lets_go_of_a_part_of_a_matrix_and_of_nothing_behind_it)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n_out = page / sizeof(float), n_in = 4, parts = 3;
+    size_t pages = parts * n_in, behind = parts;
+    float *values = mmap(NULL, (pages + behind) * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(values != MAP_FAILED);
+    for (size_t i = 0; i < (pages + behind) * n_out; i++)
+        values[i] = 1;
+    for (size_t part = 0; part < parts; part++) { /* q, k, v side by side in rows, as GPT-2 has them */
+        struct weir_matrix w = {.data = (const uint8_t *)(values + part * n_out),
+                                .type = WEIR_T_F32,
+                                .n_out = n_out,
+                                .n_in = n_in,
+                                .stride = parts * n_out,
+                                .input_major = true};
+        weir_matrix_let_go(&w);
+    }
+    for (size_t i = 0; i < pages; i++)
+        cr_expect(values[i * n_out] == 0, "page %zu of the matrix is kept", i);
+    for (size_t i = pages; i < pages + behind; i++)
+        cr_expect(values[i * n_out] == 1, "page %zu behind the matrix is gone", i - pages);
+    munmap(values, (pages + behind) * page);
 }
