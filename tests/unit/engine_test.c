@@ -539,27 +539,49 @@ Test(prompts, a_batch_equals_each_alone)
     }
 }
 
+/* The same prompt on so many threads. */
+static void expect_same_on(const struct record *one, const char *name, int threads, const char *what)
+{
+    weir_model *model = open_model(name, threads);
+    struct record more = run_model(model, "*", one_length, 1, NULL);
+    expect_equal_runs(one, &more, name, what);
+    forget(&more);
+    weir_model_close(model);
+}
+
 Test(prompts, threads_and_instruction_sets_agree)
 {
+    static const char *const isas[] = {"plain kernels", "AVX2 kernels", "AVX-512 kernels"};
     for (int m = 0; m < N_MODELS; m++) {
         weir_model *model = open_model(models[m], 1);
         struct record one = run_model(model, "*", one_length, 1, NULL);
         weir_model_close(model);
-        for (int threads = 2; threads <= 5; threads += 1 + (threads == 3)) {
-            model = open_model(models[m], threads);
-            struct record more = run_model(model, "*", one_length, 1, NULL);
-            expect_equal_runs(&one, &more, models[m], "one thread and more");
-            forget(&more);
-            weir_model_close(model);
-        }
-        cr_assert(weir_isa_use(WEIR_ISA_PLAIN));
-        model = open_model(models[m], 2);
-        struct record plain = run_model(model, "*", one_length, 1, NULL);
-        expect_equal_runs(&one, &plain, models[m], "vectors and plain");
-        weir_model_close(model);
-        for (int isa = WEIR_ISA_AVX512; isa >= WEIR_ISA_PLAIN && !weir_isa_use((enum weir_isa)isa); isa--)
-            continue;
-        forget(&plain);
+        expect_same_on(&one, models[m], 2, "one thread and two");
+        expect_same_on(&one, models[m], 3, "one thread and three");
+        expect_same_on(&one, models[m], 5, "one thread and five");
+        for (int isa = WEIR_ISA_PLAIN; isa <= WEIR_ISA_AVX512; isa++)
+            if (weir_isa_use((enum weir_isa)isa)) /* the last that there is stays */
+                expect_same_on(&one, models[m], 2, isas[isa]);
         forget(&one);
+    }
+}
+
+Test(prompts, the_same_run_gives_the_same_bits)
+{
+    const size_t lengths[] = {70, 3, 33};
+    for (int m = 0; m < N_KINDS; m++) {
+        weir_model *model = open_model(kinds[m], 2);
+        struct record first = run_model(model, "*", lengths, 3, NULL);
+        struct record second = run_model(model, "*", lengths, 3, NULL);
+        cr_assert_eq(first.n, second.n);
+        for (size_t i = 0; i < first.n; i++) {
+            const struct value *a = &first.values[i], *b = &second.values[i];
+            for (size_t j = 0; j < a->n; j++)
+                cr_assert(a->data[j] == b->data[j], "%s: %s of layer %d", kinds[m], weir_point_at(a->point)->name,
+                          a->layer);
+        }
+        forget(&first);
+        forget(&second);
+        weir_model_close(model);
     }
 }
