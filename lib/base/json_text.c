@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,9 @@ weir_status weir_json_take_number(struct weir_json_text *t, double *out)
         for (size_t i = 0; i < n; i++)
             *out = 10 * *out + (digits[i] - '0');
     } else {
+        char *point = strchr(digits, '.');
+        if (point)
+            *point = *localeconv()->decimal_point; /* the program's, which strtod wants */
         *out = strtod(digits, &end);
         if (n == 0 || *end != '\0')
             return not_json(t);

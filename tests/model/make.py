@@ -115,7 +115,7 @@ PUBLISHED = {
                     rows=(0, 1, 2, 15, 22), every={},
                     tokens=[49, 392, 337, 314, 253, 1642, 2156, 1699, 253, 5390, 28, 837, 260, 1874, 282, 260, 913, 314, 6090,
                             1194, 284, 3163, 30]),
-    "gemma3": dict(file=".cache/gemma3/gemma-3-270m-q4_k_m.gguf", family="gemma3_text", layers=(4, 8, 17), rows=(6, 22),
+    "gemma3": dict(file=".cache/gemma3/gemma-3-270m-q4_k_m.gguf", family="gemma3_text", layers=(4, 17), rows=(6, 22),
                    every={"logits": 64},
                    tokens=[2, 236776, 160479, 563, 496, 2708, 3882, 3418, 496, 6381, 236764, 1298, 506, 2727, 529, 506, 1813, 563,
                            8434, 1719, 532, 3446, 236761]),
