@@ -109,7 +109,7 @@ def make_edits(family):
 
 # Published models on "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the
 # layers and rows have PyTorch's worst point in them (the MLP of layer 9 at position 15; that of layer 4 at position 6),
-# Gemma's a global layer (17) beside local ones. Of its 262144 logits some are enough.
+# Gemma's a global layer (17) beside a local one. Of its 262144 logits some are enough.
 PUBLISHED = {
     "smollm2": dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", family="llama", layers=(0, 9, 29),
                     rows=(0, 1, 2, 15, 22), every={},
