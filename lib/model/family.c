@@ -352,7 +352,8 @@ static void slide_all_but_every(struct weir_config *c, int64_t interval)
 static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const char *file)
 {
     struct weir_rope_config *rope = &c->rope[0];
-    (void)file;
+    if (!(c->mlp_limit > 0))
+        return weir_fail(WEIR_E_INPUT, "%s: \"swiglu_limit\" is %g; it must be above 0", file, c->mlp_limit);
     c->activation = WEIR_ACT_GELU_QUICK;
     for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
         c->sliding[i] = i % 2 == 0;

@@ -261,6 +261,7 @@ def test_models_of_transformer_lens(tmp_path, case):
 
 GATE, SINKS = "model.layers.1.mlp.experts.gate_up_proj", "model.layers.1.self_attn.sinks"
 PACKED = {
+    "no room for what experts compute": (config(swiglu_limit=0.0), ["swiglu_limit", "above 0"]),
     "scales that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_scales")})), [GATE + "_scales", "missing"]),
     "values that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_blocks")})), [GATE, "missing"]),
     "blocks of another length": (reshape(GATE + "_blocks", [4, 192, 1, 32]), [GATE + "_blocks", "[4, 192, 2, 16]"]),
