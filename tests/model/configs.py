@@ -135,6 +135,9 @@ CONFIGS |= {
                         SEQUENTIAL, qkv=("self_attention.query_key_value", "per_head"), extra=dict(n_kv=4))),
     "falcon_alibi_shared": row("falcon", dict(SMALL, alibi=True, num_attention_heads=6, tie_word_embeddings=False)),
     "falcon_alibi_grouped": row("falcon_new", dict(SMALL, alibi=True)),
+    "gpt_neo_wide": row("gpt_neo", dict(num_layers=2, attention_types=[[["local", "global"], 1]], window_size=11,
+                                        hidden_size=72, num_heads=6, activation_function="gelu_new")),
+    "cohere_wide": row("cohere", dict(SMALL, hidden_size=96, num_key_value_heads=2, intermediate_size=101, logit_scale=0.5)),
 }
 
 # TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select

@@ -20,7 +20,7 @@ NO_DENSE_LAYERS = "every layer is sparse in llama.cpp"
 
 # fixtures whose options no GGUF file can say, so that nothing of theirs is left to compare
 UNSAYABLE = {
-    "gpt_neo": NO_ARCHITECTURE, "gpt_neo_local": NO_ARCHITECTURE, "gpt_neo_one": NO_ARCHITECTURE,
+    "gpt_neo": NO_ARCHITECTURE, "gpt_neo_local": NO_ARCHITECTURE, "gpt_neo_one": NO_ARCHITECTURE, "gpt_neo_wide": NO_ARCHITECTURE,
     "opt": NO_ARCHITECTURE, "opt_projected": NO_ARCHITECTURE, "opt_plain": NO_ARCHITECTURE,
     "mistral": NO_WINDOW, "mistral_narrow": NO_WINDOW, "qwen2_sliding": NO_WINDOW,
     "llama_dynamic": "no type of scaling for it",
