@@ -237,7 +237,9 @@ static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const
     cJSON_ArrayForEach(entry, types)
     {
         const cJSON *kinds = cJSON_GetArrayItem(entry, 0), *times = cJSON_GetArrayItem(entry, 1);
-        for (int i = 0; cJSON_IsNumber(times) && i < times->valueint && layer < c->n_layers; i++)
+        int n = cJSON_IsNumber(times) ? times->valueint : 0;
+        n = n < c->n_layers ? n : c->n_layers; /* it may be huge, and the list empty */
+        for (int i = 0; i < n && layer < c->n_layers; i++)
             cJSON_ArrayForEach(kind, kinds)
             {
                 const char *name = cJSON_IsString(kind) ? kind->valuestring : "?";
