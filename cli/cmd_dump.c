@@ -216,8 +216,8 @@ static weir_status open_all(struct dump *dump)
     join_command(dump->command, args);
     capture.command = dump->command;
     TRY(weir_model_open(&dump->model, args->text[MODEL], &options));
-    TRY(weir_run_open(&dump->run, dump->model, NULL)); /* first: it starts the matrix library meanwhile */
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
+    TRY(weir_run_open(&dump->run, dump->model, NULL));
     catch_signals(); /* from here on there is a file to clean up */
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }

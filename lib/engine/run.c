@@ -366,7 +366,6 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     TRY(weir_run_check(run, prompts, n));
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
-    TRY(weir_gemm_start());
     if (run->n_passes > 0)
         TRY(keep_copies(run));
     TRY(weir_model_each_matrix(run->model, reserve, run->matmul));

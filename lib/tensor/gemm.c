@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -248,20 +247,6 @@ static void start(void)
     } else {
         strncpy(problem, weir_message(), sizeof problem - 1);
     }
-}
-
-static void *start_apart(void *unused)
-{
-    pthread_once(&once, start);
-    return unused;
-}
-
-void weir_gemm_begin(void)
-{
-    static atomic_flag begun = ATOMIC_FLAG_INIT;
-    pthread_t thread;
-    if (!atomic_flag_test_and_set(&begun) && pthread_create(&thread, NULL, start_apart, NULL) == 0)
-        pthread_detach(thread); /* else it starts when it is needed */
 }
 
 weir_status weir_gemm_start(void)

@@ -9,9 +9,6 @@
    compute wrong results. Once a process; later calls give the same answer. WEIR_MATMUL=plain in the environment skips
    the library. */
 WEIR_CHECKED weir_status weir_gemm_start(void);
-/* Begins that in a thread of its own, for there is other work meanwhile: the first product costs oneDNN 20 ms. Whoever
-   begins must call weir_gemm_start before the process ends. */
-void weir_gemm_begin(void);
 /* "oneDNN", "CBLAS" or "plain C" */
 const char *weir_gemm_library(void);
 

@@ -27,8 +27,8 @@ weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool)
 {
     struct weir_matmul *matmul;
     *out = NULL;
+    TRY(weir_gemm_start());
     TRY(weir_alloc_zero(&matmul, 1, sizeof *matmul));
-    weir_gemm_begin();
     matmul->pool = pool;
     matmul->workers = weir_pool_size(pool);
     *out = matmul;
@@ -39,8 +39,6 @@ void weir_matmul_close(struct weir_matmul *matmul)
 {
     if (!matmul)
         return;
-    weir_status status = weir_gemm_start(); /* waits: nothing may go on while the process ends */
-    (void)status;
     for (int i = 0; i < matmul->workers; i++)
         weir_free(matmul->scratch[i]);
     weir_free(matmul);
