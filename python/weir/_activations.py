@@ -79,6 +79,11 @@ class Activations(Mapping[Key, NDArray[Any]]):
             return False
         return True
 
+    def __eq__(self, other: object) -> bool:
+        return self is other  # a mapping would read and compare all there is
+
+    __hash__ = object.__hash__
+
     @property
     def points(self) -> dict[str, Point]:
         """The hook points by weir's short names, as they lie in the file: [layer, prompt, ...], read by indexing.

@@ -134,9 +134,9 @@ class Cache(Stacks):
 
     def __repr__(self) -> str:
         lengths = self._store.lengths
-        prompts = f"{len(lengths)} prompt{'s' * (len(lengths) != 1)} of {'up to ' * (len(set(lengths)) > 1)}"
-        head = f"{self.path}: {self.model} ({self.attrs['family']}), {self.n_layers} layers, {prompts}"
-        head += f"{max(lengths, default=0)} tokens, {self.attrs['dtype']}"
+        head = f"{'temporary file' if self._remove else self.path}: {self.model} ({self.attrs['family']}), "
+        head += f"{self.n_layers} layers, {len(lengths)} prompt{'s' * (len(lengths) != 1)} of "
+        head += f"{'up to ' * (len(set(lengths)) > 1)}{max(lengths, default=0)} tokens, {self.attrs['dtype']}"
         return tame(head) + ("" if self._store.file.id.valid else ", closed") + self._table()
 
 

@@ -15,13 +15,13 @@ from weir._error import Error
 from weir._store import Store
 
 Ids = Sequence[int]
-Prompt = str | Ids
+OnePrompt = str | Ids
 Some = str | int | slice
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
 
 def dump(
-    prompts: Prompt | Sequence[Prompt],
+    prompts: OnePrompt | Sequence[OnePrompt],
     model: str | os.PathLike[str] | None = None,
     hooks: str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -93,7 +93,7 @@ def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
     _binary.run(["dump", *given], stdin, quiet)
 
 
-def _prompts(prompts: Prompt | Sequence[Prompt]) -> tuple[list[str], bytes]:
+def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:
     """Options, and what goes to standard input: prompts that are too long for a command line."""
     each: list[Any] = [prompts] if isinstance(prompts, str) or _is_ids(prompts) else list(prompts)
     if not each:

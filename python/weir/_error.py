@@ -17,6 +17,8 @@ class Error(Exception):
             print(error, error.code)
     """
 
+    __module__ = "weir"
+
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
@@ -24,6 +26,8 @@ class Error(Exception):
 
 class NotStored(KeyError):
     """The KeyError of a hook point or a layer that a file does not have; its text is the message, without quotes."""
+
+    __module__ = "weir"
 
     def __str__(self) -> str:
         return str(self.args[0])

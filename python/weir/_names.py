@@ -100,8 +100,4 @@ def not_stored(key: object, path: str, stored: Iterable[str]) -> NotStored:
         return NotStored(f"{short} is not stored: {has}; dump with {short} in hooks")
     near = nearest(key, stored)
     hint = f" (nearest: {', '.join(near)})" if near else ""
-    return NotStored(f"no hook point is named {_shown(key)}{hint}: {has}")
-
-
-def _shown(key: object) -> str:
-    return repr(key[0]) if isinstance(key, tuple) and len(key) == 1 else repr(key)
+    return NotStored(f"no hook point is named {_pieces(key)[0]!r}{hint}: {has}")

@@ -35,7 +35,7 @@ def read(dataset: h5py.Dataset, index: Any) -> NDArray[Any]:
     """
     axes = _axes(index, dataset.shape)
     raw = is_bfloat16(dataset)
-    out = np.empty([a.n for a in axes], "<u2" if raw else dataset.dtype)
+    out = np.empty([a.n for a in axes], "<u2" if raw else dataset.dtype.newbyteorder("="))
     if out.size:
         space = dataset.id.get_space()
         if axes:
@@ -47,9 +47,9 @@ def read(dataset: h5py.Dataset, index: Any) -> NDArray[Any]:
 
 def widen(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """bfloat16 as its bits -> float32."""
-    wide = bits.astype("<u4")
+    wide = bits.astype(np.uint32)
     wide <<= 16
-    return wide.view("<f4")
+    return wide.view(np.float32)
 
 
 def _axes(index: Any, shape: tuple[int, ...]) -> list[_Axis]:

@@ -89,6 +89,8 @@ class Point:
         return read(self._dataset, index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError(f"{self.name} is on disk: it cannot be an array without being read")
         values = self[...]
         return values if dtype is None else values.astype(dtype)
 

@@ -30,7 +30,7 @@ NAMES = [
 ]
 STACKS = [
     ("accumulated_resid", {}), ("accumulated_resid", dict(layer=1)), ("accumulated_resid", dict(layer=-1, incl_mid=True)),
-    ("accumulated_resid", dict(layer=1, incl_mid=True, mlp_input=True)), ("accumulated_resid", dict(pos_slice=-1)),
+    ("accumulated_resid", dict(layer=1, incl_mid=True)), ("accumulated_resid", dict(layer=1, incl_mid=True, mlp_input=True)), ("accumulated_resid", dict(pos_slice=-1)),
     ("accumulated_resid", dict(layer=0, pos_slice=[1, 3])),
     ("decompose_resid", {}), ("decompose_resid", dict(layer=1, mlp_input=True)), ("decompose_resid", dict(layer=0)),
     ("decompose_resid", dict(mode="attn", incl_embeds=False)), ("decompose_resid", dict(mode="mlp", pos_slice=[0, 2])),
@@ -69,7 +69,7 @@ def run(model, stacks):
 
 
 def main():
-    from transformer_lens.utils import get_act_name
+    from transformer_lens.utilities import get_act_name
 
     rows = [[arguments, get_act_name(*arguments)] for arguments in NAMES]
     (HERE / "data/lens_names.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")

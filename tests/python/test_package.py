@@ -158,6 +158,19 @@ def test_the_mapping_has_each_stored_point_by_its_full_name(files):
     assert ("pattern", -1) in cache and "post0" in cache and ("scale", 1, "ln1") in cache
 
 
+def test_layers_count_from_both_ends(files):
+    cache = weir.open(files / "f32.h5")
+    for layer in range(3):
+        kept = cache.file["activations/resid_post"][layer]
+        for key in (("resid_post", layer), ("resid_post", layer - 3), f"blocks.{layer}.hook_resid_post"):
+            np.testing.assert_array_equal(cache[key], kept)
+
+
+def test_caches_are_equal_to_themselves_alone(files):
+    cache = weir.open(files / "f32.h5")
+    assert cache == cache and cache != weir.open(files / "f32.h5") and len({cache, cache.prompt(0), cache}) == 2
+
+
 def test_units_and_layers_that_were_not_stored_are_nan_and_said(files):
     cache = weir.open(files / "parts.h5")
     assert cache.points["z"].units == "2.1+2.3" and cache.points["z"].layers == (2,)
