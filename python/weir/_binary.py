@@ -36,9 +36,10 @@ def run(arguments: Sequence[str], stdin: bytes = b"", quiet: bool = False) -> No
 
     Where sys.stderr is a terminal weir gets one too, and so draws its progress.
     """
+    command = [find(), *arguments]
     reader, writer = _channel(not quiet and sys.stderr.isatty())
     try:
-        child = subprocess.Popen([find(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=writer)
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=writer)
     except OSError as error:
         os.close(reader)
         raise Error(f"weir could not be run: {error.strerror}") from None

@@ -69,17 +69,17 @@ class Cache(Stacks):
 
             cache.tokens[0]                     # ["The", " cat", " sat"]
         """
-        return [self._store.tokens(i) for i in range(len(self._store.lengths))]
+        return self._store.tokens()
 
     @property
     def ids(self) -> list[NDArray[np.int32]]:
         """The token ids of each prompt: a list of [token]."""
-        return [self._store.ids(i) for i in range(len(self._store.lengths))]
+        return self._store.ids()
 
     @property
     def text(self) -> list[str]:
         """The text of each prompt, empty where it was given as ids."""
-        return [self._store.text(i) for i in range(len(self._store.lengths))]
+        return self._store.text()
 
     @property
     def positions(self) -> list[NDArray[np.int32]]:
@@ -156,6 +156,7 @@ class Prompt(Stacks):
         self.index = index
         self._store = cache._store
         self._prompt = index
+        self._only = slice(index, index + 1)
 
     @property
     def length(self) -> int:
@@ -165,17 +166,17 @@ class Prompt(Stacks):
     @property
     def tokens(self) -> list[str]:
         """What each token shows as."""
-        return self._store.tokens(self.index)
+        return self._store.tokens(self._only)[0]
 
     @property
     def ids(self) -> NDArray[np.int32]:
         """The token ids: [token]."""
-        return self._store.ids(self.index)
+        return self._store.ids(self._only)[0]
 
     @property
     def text(self) -> str:
         """The text, empty where the prompt was given as ids."""
-        return self._store.text(self.index)
+        return self._store.text(self._only)[0]
 
     @property
     def positions(self) -> NDArray[np.int32]:

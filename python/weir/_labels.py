@@ -94,5 +94,5 @@ def _labels(store: Store, prompt: int | None) -> dict[str, tuple[tuple[str, ...]
 def _token_table(store: Store) -> NDArray[Any]:
     """What tokens show as: [prompt, token], empty past a prompt's end."""
     longest = max(store.lengths, default=0)
-    each = [store.tokens(i) for i in range(len(store.lengths))]
+    each = store.tokens()
     return np.array([row + [""] * (longest - len(row)) for row in each], dtype=object).reshape(len(each), longest)

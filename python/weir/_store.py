@@ -17,6 +17,7 @@ from weir._names import Key, not_stored, parse, ranges
 from weir._read import read
 
 SCHEMA = 1  # the version of the layout that is read here (docs/store.md)
+ALL = slice(None)
 OF_POSITIONS = ("pos", "query")  # axes that have a row for each position that is stored
 
 
@@ -220,21 +221,21 @@ class Store:
         """Where the axes of one prompt end that are longer for other prompts."""
         return dict.fromkeys(OF_POSITIONS, self.rows(prompt)) | {"key": self.lengths[prompt]}
 
-    def tokens(self, prompt: int) -> list[str]:
-        """What each token of a prompt shows as."""
+    def tokens(self, prompts: slice = ALL) -> list[list[str]]:
+        """What each token of each of these prompts shows as."""
         self.check_open()
-        return [_text(t) for t in self.file["tokens/text"][prompt, : self.lengths[prompt]]]
+        rows = zip(self.file["tokens/text"][prompts], self.lengths[prompts], strict=True)
+        return [[_text(token) for token in row[:n]] for row, n in rows]
 
-    def ids(self, prompt: int) -> NDArray[np.int32]:
-        """The token ids of a prompt."""
+    def ids(self, prompts: slice = ALL) -> list[NDArray[np.int32]]:
+        """The token ids of these prompts."""
         self.check_open()
-        ids: NDArray[np.int32] = self.file["tokens/id"][prompt, : self.lengths[prompt]]
-        return ids
+        return [row[:n] for row, n in zip(self.file["tokens/id"][prompts], self.lengths[prompts], strict=True)]
 
-    def text(self, prompt: int) -> str:
-        """A prompt's text, empty where it was given as ids."""
+    def text(self, prompts: slice = ALL) -> list[str]:
+        """The texts of these prompts, empty where one was given as ids."""
         self.check_open()
-        return _text(self.file["prompts/text"][prompt])
+        return [_text(text) for text in self.file["prompts/text"][prompts]]
 
     def loss(self) -> NDArray[np.float32]:
         """Mean next-token loss of each prompt."""

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -358,6 +359,11 @@ def test_the_package_installs_from_its_folder_and_needs_h5py_and_numpy_only(tmp_
 def test_names_of_hook_points_are_those_of_points_def():
     made = subprocess.run([sys.executable, ROOT / "python/make_points.py"], capture_output=True, text=True, check=True)
     assert made.stdout == (ROOT / "python/weir/_points.py").read_text(), "run python/make_points.py"
+
+
+def test_the_version_is_that_of_the_binary(weir_cli):
+    version = re.search(r'^version = "(.*)"', (ROOT / "python/pyproject.toml").read_text(), re.M)[1]
+    assert version in weir_cli("--version").stdout
 
 
 def test_a_temporary_file_goes_with_its_cache(models):
