@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import ItemsView, Iterator, KeysView, Mapping
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
@@ -68,6 +68,14 @@ class Activations(Mapping[Key, NDArray[Any]]):
     def __iter__(self) -> Iterator[str]:
         """The full names, in the order in which a pass computes them."""
         return self._store.full_names()
+
+    def keys(self) -> KeysView[str]:
+        """The full names."""
+        return cast("KeysView[str]", super().keys())
+
+    def items(self) -> ItemsView[str, NDArray[Any]]:
+        """Full names and values, each read when its turn comes."""
+        return cast("ItemsView[str, NDArray[Any]]", super().items())
 
     def __len__(self) -> int:
         return sum(1 if p.layers is None else len(p.layers) for p in self.points.values())

@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from weir import _binary
 from weir._cache import Cache
 from weir._error import Error
 from weir._store import Store
 
-Ids = Sequence[int]
+Ids = Sequence[int] | NDArray[np.integer[Any]]
 OnePrompt = str | Ids
 Some = str | int | slice
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
