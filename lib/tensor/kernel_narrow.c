@@ -3,6 +3,8 @@
    both kinds of unit, since only the step and the ends differ. */
 #include "tensor/narrow.h"
 
+#if defined(__x86_64__)
+
 #include <immintrin.h>
 #include <string.h>
 
@@ -293,3 +295,5 @@ const struct weir_narrow weir_narrow_int8 = {.per = 4,
                                              .weights = weights_int8,
                                              .turn_over = turn_over,
                                              .product = product_int8};
+
+#endif
