@@ -1,6 +1,6 @@
 #include "cli/commands.h"
+#include "cli/cut.h"
 #include "cli/render.h"
-#include "cli/view.h"
 
 #include "analysis/analysis.h"
 
@@ -40,12 +40,12 @@ static size_t columns_that_fit(size_t margin)
     return room > 3 ? room : 3;
 }
 
-static const struct picked *columns_of(const struct view *view)
+static const struct picked *columns_of(const struct cut *cut)
 {
     static size_t zero[1];
     static const struct picked single = {zero, 1};
-    int last = view->what->n_axes - 1;
-    return last == view->row ? &single : &view->axes[last];
+    int last = cut->what->n_axes - 1;
+    return last == cut->row ? &single : &cut->axes[last];
 }
 
 static const char *value_text(char to[32], float value)
@@ -53,9 +53,9 @@ static const char *value_text(char to[32], float value)
     return weir_value_is_absent(value) ? "-" : short_number(to, (double)value);
 }
 
-static void print_columns(const struct view *view, const char *name, size_t margin, size_t edge)
+static void print_columns(const struct cut *cut, const char *name, size_t margin, size_t edge)
 {
-    const struct picked *columns = columns_of(view);
+    const struct picked *columns = columns_of(cut);
     char number[24];
     print_left(name, margin);
     for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
@@ -67,71 +67,71 @@ static void print_columns(const struct view *view, const char *name, size_t marg
 }
 
 /* "   3 The" and the values of that row. */
-static void print_row(const struct view *view, size_t row, size_t edge)
+static void print_row(const struct cut *cut, size_t row, size_t edge)
 {
-    const struct picked *columns = columns_of(view);
-    int32_t position = view->tokens.positions[row];
+    const struct picked *columns = columns_of(cut);
+    int32_t position = cut->tokens.positions[row];
     char label[4 * LABEL + 8], number[32];
-    token_label(label, sizeof label, weir_file_token(view->file, view->prompt, position), LABEL);
+    token_label(label, sizeof label, weir_file_token(cut->file, cut->prompt, position), LABEL);
     printf("%5d ", position);
     print_left(label, LABEL);
     for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
-        print_right(value_text(number, view->values[columns->list[i]]), CELL);
+        print_right(value_text(number, cut->values[columns->list[i]]), CELL);
         fputs(is_gap(i, edge) ? " ..." : "", stdout);
     }
     putchar('\n');
 }
 
-static weir_status print_matrix(struct view *view, size_t place[WEIR_MAX_AXES])
+static weir_status print_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
 {
-    const struct picked *rows = &view->axes[view->row];
-    const weir_point *what = view->what;
+    const struct picked *rows = &cut->axes[cut->row];
+    const weir_point *what = cut->what;
     size_t margin = 6 + LABEL, fit = columns_that_fit(margin);
-    size_t edge = columns_of(view)->n > fit ? fit / 2 : 0;
+    size_t edge = columns_of(cut)->n > fit ? fit / 2 : 0;
     size_t row_edge = edge_of(rows->n, MOST_ROWS);
     char name[48];
     int last = what->n_axes - 1;
-    snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[view->row]),
-             last == view->row ? "" : weir_axis_name(what->axes[last]));
-    if (last != view->row)
-        print_columns(view, name, margin, edge);
+    snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[cut->row]),
+             last == cut->row ? "" : weir_axis_name(what->axes[last]));
+    if (last != cut->row)
+        print_columns(cut, name, margin, edge);
     for (size_t i = 0; i < rows->n; i = after(i, rows->n, row_edge)) {
-        place[view->row] = rows->list[i];
-        TRY(view_read_row(view, place));
-        print_row(view, rows->list[i], edge);
+        place[cut->row] = rows->list[i];
+        TRY(cut_read_row(cut, place));
+        print_row(cut, rows->list[i], edge);
         if (is_gap(i, row_edge))
             printf("%5s\n", "...");
     }
     return WEIR_OK;
 }
 
-static void print_head(const struct view *view)
+static void print_head(const struct cut *cut)
 {
-    printf("%s", view->what->name);
-    if (view->layer >= 0)
-        printf(", layer %d", view->layer);
-    printf(", prompt %d of %d: [", view->prompt, weir_file_get_info(view->file)->n_prompts);
-    for (int i = 0; i < view->what->n_axes; i++)
-        printf("%s%s %zu", i ? ", " : "", weir_axis_name(view->what->axes[i]), view->axes[i].n);
+    printf("%s", cut->what->name);
+    if (cut->layer >= 0)
+        printf(", layer %d", cut->layer);
+    printf(", prompt %d of %d: [", cut->prompt, weir_file_get_info(cut->file)->n_prompts);
+    for (int i = 0; i < cut->what->n_axes; i++)
+        printf("%s%s %zu", i ? ", " : "", weir_axis_name(cut->what->axes[i]), cut->axes[i].n);
     printf("]\n");
 }
 
-static weir_status print_view(struct view *view, void *payload)
+static weir_status print_cut(struct cut *cut, void *payload)
 {
     bool *first = payload;
     size_t place[WEIR_MAX_AXES] = {0};
     if (!*first)
         putchar('\n');
     *first = false;
-    print_head(view);
-    if (view->outer < 0)
-        return print_matrix(view, place);
-    const struct picked *outer = &view->axes[view->outer];
+    print_head(cut);
+    if (cut->outer < 0)
+        return print_matrix(cut, place);
+    const struct picked *outer = &cut->axes[cut->outer];
     size_t edge = edge_of(outer->n, MOST_OUTER);
     for (size_t i = 0; i < outer->n; i = after(i, outer->n, edge)) {
-        place[view->outer] = outer->list[i];
-        printf("%s %zu\n", weir_axis_name(view->what->axes[view->outer]), outer->list[i]);
-        TRY(print_matrix(view, place));
+        place[cut->outer] = outer->list[i];
+        printf("%s %zu\n", weir_axis_name(cut->what->axes[cut->outer]), outer->list[i]);
+        TRY(print_matrix(cut, place));
         if (is_gap(i, edge))
             printf("...\n");
     }
@@ -140,36 +140,36 @@ static weir_status print_view(struct view *view, void *payload)
 
 /* ---- JSON: written as it is read, since values can be many ---- */
 
-static void json_row(const struct view *view)
+static void json_row(const struct cut *cut)
 {
-    const struct picked *columns = columns_of(view);
-    bool single = view->what->n_axes - 1 == view->row;
+    const struct picked *columns = columns_of(cut);
+    bool single = cut->what->n_axes - 1 == cut->row;
     fputs(single ? "" : "[", stdout);
     for (size_t i = 0; i < columns->n; i++) {
         fputs(i ? "," : "", stdout);
-        json_print_float(stdout, view->values[columns->list[i]]);
+        json_print_float(stdout, cut->values[columns->list[i]]);
     }
     fputs(single ? "" : "]", stdout);
 }
 
 /* The axes from `axis` on, nested as the value is. */
-static weir_status json_axis(struct view *view, int axis, size_t place[WEIR_MAX_AXES])
+static weir_status json_axis(struct cut *cut, int axis, size_t place[WEIR_MAX_AXES])
 {
-    int last = view->what->n_axes - 1;
-    if (axis == last && axis != view->row) {
-        TRY(view_read_row(view, place));
-        json_row(view);
+    int last = cut->what->n_axes - 1;
+    if (axis == last && axis != cut->row) {
+        TRY(cut_read_row(cut, place));
+        json_row(cut);
         return WEIR_OK;
     }
     putchar('[');
-    for (size_t i = 0; i < view->axes[axis].n; i++) {
+    for (size_t i = 0; i < cut->axes[axis].n; i++) {
         fputs(i ? "," : "", stdout);
-        place[axis] = view->axes[axis].list[i];
+        place[axis] = cut->axes[axis].list[i];
         if (axis < last && axis + 1 < WEIR_MAX_AXES) {
-            TRY(json_axis(view, axis + 1, place));
+            TRY(json_axis(cut, axis + 1, place));
         } else {
-            TRY(view_read_row(view, place));
-            json_row(view);
+            TRY(cut_read_row(cut, place));
+            json_row(cut);
         }
     }
     putchar(']');
@@ -177,20 +177,20 @@ static weir_status json_axis(struct view *view, int axis, size_t place[WEIR_MAX_
 }
 
 /* Everything but the numbers: which value it is and what its axes are. */
-static cJSON *json_head(const struct view *view)
+static cJSON *json_head(const struct cut *cut)
 {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", view->what->hook);
-    cJSON_AddStringToObject(json, "short", view->what->name);
-    cJSON_AddItemToObject(json, "layer", view->layer < 0 ? cJSON_CreateNull() : cJSON_CreateNumber(view->layer));
-    cJSON_AddNumberToObject(json, "prompt", view->prompt);
+    cJSON_AddStringToObject(json, "name", cut->what->hook);
+    cJSON_AddStringToObject(json, "short", cut->what->name);
+    cJSON_AddItemToObject(json, "layer", cut->layer < 0 ? cJSON_CreateNull() : cJSON_CreateNumber(cut->layer));
+    cJSON_AddNumberToObject(json, "prompt", cut->prompt);
     cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *indices = cJSON_AddArrayToObject(json, "indices");
-    for (int i = 0; i < view->what->n_axes; i++) {
+    for (int i = 0; i < cut->what->n_axes; i++) {
         cJSON *list = cJSON_CreateArray();
-        cJSON_AddItemToArray(axes, cJSON_CreateString(weir_axis_name(view->what->axes[i])));
-        for (size_t j = 0; j < view->axes[i].n; j++) {
-            size_t index = view->axes[i].list[j];
-            double number = i == view->row ? view->tokens.positions[index] : (double)index;
+        cJSON_AddItemToArray(axes, cJSON_CreateString(weir_axis_name(cut->what->axes[i])));
+        for (size_t j = 0; j < cut->axes[i].n; j++) {
+            size_t index = cut->axes[i].list[j];
+            double number = i == cut->row ? cut->tokens.positions[index] : (double)index;
             cJSON_AddItemToArray(list, cJSON_CreateNumber(number));
         }
         cJSON_AddItemToArray(indices, list);
@@ -198,11 +198,11 @@ static cJSON *json_head(const struct view *view)
     return json;
 }
 
-static weir_status json_view(struct view *view, void *payload)
+static weir_status json_cut(struct cut *cut, void *payload)
 {
     bool *first = payload;
     size_t place[WEIR_MAX_AXES] = {0};
-    cJSON *head = json_head(view);
+    cJSON *head = json_head(cut);
     char *text = cJSON_PrintUnformatted(head);
     cJSON_Delete(head);
     if (!text)
@@ -211,7 +211,7 @@ static weir_status json_view(struct view *view, void *payload)
     printf("%s%s,\"data\":", *first ? "" : ",", text);
     cJSON_free(text);
     *first = false;
-    TRY(json_axis(view, 0, place));
+    TRY(json_axis(cut, 0, place));
     putchar('}');
     return WEIR_OK;
 }
@@ -222,9 +222,9 @@ static weir_status show(const weir_file *file, const struct weir_selection *sele
 {
     bool first = true;
     if (!json)
-        return view_each(file, selection, prompt, print_view, &first);
+        return cut_each(file, selection, prompt, print_cut, &first);
     fputs("{\"values\":[", stdout);
-    TRY(view_each(file, selection, prompt, json_view, &first));
+    TRY(cut_each(file, selection, prompt, json_cut, &first));
     fputs("]}\n", stdout);
     return WEIR_OK;
 }

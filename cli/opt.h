@@ -39,7 +39,7 @@ struct opt {
                                                                                           .most = INT32_MAX            \
     }
 
-enum { MAX_OPTS = 16 };
+enum { MAX_OPTS = 32 };
 
 struct args;
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* ---- the terminal ---- */
+/* ---- terminal.c ---- */
 
 /* Columns of the terminal: COLUMNS, or what standard output says; 0 when it is no terminal (no limit). */
 size_t terminal_width(void);
@@ -31,7 +31,22 @@ const char *human_bytes(char to[16], uint64_t bytes);
 /* A number in at most 10 columns. */
 const char *short_number(char to[32], double value);
 
-/* ---- tables ---- */
+void print_spaces(size_t n);
+
+/* ---- colour.c ---- */
+
+struct rgb {
+    uint8_t r, g, b;
+};
+
+/* What a part of 0 to 1 looks like everywhere: black, violet, orange, pale yellow. */
+struct rgb colour_of(double part);
+/* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
+void colour_background(enum colours colours, struct rgb rgb);
+void colour_foreground(enum colours colours, struct rgb rgb);
+void colour_end(enum colours colours);
+
+/* ---- table.c ---- */
 
 enum align { LEFT, RIGHT, FLEXIBLE /* left, and the first to be cut when the table is too wide */ };
 
@@ -47,7 +62,7 @@ WEIR_CHECKED __attribute__((format(printf, 2, 3))) weir_status table_add(struct 
 WEIR_CHECKED weir_status table_print(struct table *table);
 void table_close(struct table *table);
 
-/* ---- heatmap ---- */
+/* ---- heatmap.c ---- */
 
 struct heatmap {
     size_t n_rows, n_columns;
@@ -58,7 +73,7 @@ struct heatmap {
 
 WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);
 
-/* ---- JSON ---- */
+/* ---- json_out.c ---- */
 
 /* null for NaN; infinities as 1e999, which readers take for what they are. */
 cJSON *json_number(double value);
@@ -67,7 +82,7 @@ void json_print_float(FILE *to, float value);
 /* Prints and deletes. WEIR_E_MEMORY for NULL. */
 WEIR_CHECKED weir_status json_print(cJSON *value);
 
-/* ---- progress ---- */
+/* ---- progress.c ---- */
 
 struct progress {
     const char *what;

@@ -20,7 +20,7 @@ OWNERS = {
     "dnnl.h": ("lib/tensor/gemm.c",),     # one file calls the matrix library
     "cblas.h": ("lib/tensor/gemm.c",),
     "pcre2.h": ("lib/token",),
-    "utf8proc.h": ("lib/token", "cli/render"),      # text for models; how wide it prints
+    "utf8proc.h": ("lib/token", "cli/terminal.c"),      # text for models; how wide it prints
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -1,4 +1,4 @@
-#include "cli/view.h"
+#include "cli/cut.h"
 
 #include "base/alloc.h"
 
@@ -46,52 +46,52 @@ static weir_status pick_rows(struct picked *out, const struct weir_term *term, c
     return status;
 }
 
-static weir_status pick_axis(struct view *view, const struct weir_term *term, int i)
+static weir_status pick_axis(struct cut *cut, const struct weir_term *term, int i)
 {
-    weir_axis axis = view->what->axes[i];
-    if (i == view->row)
-        return pick_rows(&view->axes[i], term, &view->tokens);
+    weir_axis axis = cut->what->axes[i];
+    if (i == cut->row)
+        return pick_rows(&cut->axes[i], term, &cut->tokens);
     if (axis == WEIR_AXIS_KEY)
-        return pick(&view->axes[i], NULL, view->tokens.n, "key");
-    bool cut = i == weir_point_unit_axis(view->what);
-    return pick(&view->axes[i], cut ? &term->units : NULL, view->point->shape[i], weir_axis_name(axis));
+        return pick(&cut->axes[i], NULL, cut->tokens.n, "key");
+    bool has_units = i == weir_point_unit_axis(cut->what);
+    return pick(&cut->axes[i], has_units ? &term->units : NULL, cut->point->shape[i], weir_axis_name(axis));
 }
 
 /* ---- one value ---- */
 
-static weir_status open_view(struct view *view, const struct weir_term *term)
+static weir_status open_cut(struct cut *cut, const struct weir_term *term)
 {
-    const weir_point *what = view->what;
+    const weir_point *what = cut->what;
     int last = what->n_axes - 1;
-    view->row = weir_point_row_axis(what);
-    view->outer = what->n_axes == 3 ? (view->row == 0 ? 1 : 0) : -1;
-    view->length = view->row == last ? 1 : view->point->shape[last];
-    TRY(weir_file_get_prompt(view->file, view->prompt, &view->tokens));
+    cut->row = weir_point_row_axis(what);
+    cut->outer = what->n_axes == 3 ? (cut->row == 0 ? 1 : 0) : -1;
+    cut->length = cut->row == last ? 1 : cut->point->shape[last];
+    TRY(weir_file_get_prompt(cut->file, cut->prompt, &cut->tokens));
     for (int i = 0; i < what->n_axes; i++) {
-        TRY(pick_axis(view, term, i));
-        if (view->axes[i].n == 0)
+        TRY(pick_axis(cut, term, i));
+        if (cut->axes[i].n == 0)
             return weir_fail(WEIR_E_USAGE, "'%s': nothing of %s is stored there for prompt %d", term->text, what->name,
-                             view->prompt);
+                             cut->prompt);
     }
-    return weir_alloc(&view->values, view->length, sizeof *view->values);
+    return weir_alloc(&cut->values, cut->length, sizeof *cut->values);
 }
 
-static void close_view(struct view *view)
+static void close_cut(struct cut *cut)
 {
     for (int i = 0; i < WEIR_MAX_AXES; i++)
-        weir_free(view->axes[i].list);
-    weir_free(view->values);
+        weir_free(cut->axes[i].list);
+    weir_free(cut->values);
 }
 
-weir_status view_read_row(struct view *view, const size_t place[WEIR_MAX_AXES])
+weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES])
 {
-    int last = view->what->n_axes - 1;
+    int last = cut->what->n_axes - 1;
     weir_block block = {{0}, {1, 1, 1}};
-    for (int i = 0; i < last || i == view->row; i++)
+    for (int i = 0; i < last || i == cut->row; i++)
         block.start[i] = place[i];
-    if (last != view->row)
-        block.count[last] = view->length;
-    return weir_file_read(view->file, view->point, view->layer, view->prompt, &block, view->values);
+    if (last != cut->row)
+        block.count[last] = cut->length;
+    return weir_file_read(cut->file, cut->point, cut->layer, cut->prompt, &block, cut->values);
 }
 
 /* ---- all of a selection ---- */
@@ -100,18 +100,18 @@ struct search {
     const weir_file *file;
     const struct weir_term *term;
     int prompt, n_found;
-    view_fn *each;
+    cut_fn *each;
     void *payload;
 };
 
 static weir_status visit(struct search *search, const weir_file_point *point, int layer)
 {
-    struct view view = {.file = search->file, .point = point, .what = point->point, .layer = layer};
-    view.prompt = search->prompt;
-    weir_status status = open_view(&view, search->term);
+    struct cut cut = {.file = search->file, .point = point, .what = point->point, .layer = layer};
+    cut.prompt = search->prompt;
+    weir_status status = open_cut(&cut, search->term);
     if (status == WEIR_OK)
-        status = search->each(&view, search->payload);
-    close_view(&view);
+        status = search->each(&cut, search->payload);
+    close_cut(&cut);
     search->n_found++;
     return status;
 }
@@ -153,8 +153,8 @@ static weir_status visit_term(struct search *search)
                      search->term->text, names);
 }
 
-weir_status view_each(const weir_file *file, const struct weir_selection *selection, int prompt, view_fn *each,
-                      void *payload)
+weir_status cut_each(const weir_file *file, const struct weir_selection *selection, int prompt, cut_fn *each,
+                     void *payload)
 {
     struct search search = {.file = file, .prompt = prompt, .each = each, .payload = payload};
     for (size_t i = 0; i < selection->n; i++) {

@@ -1,6 +1,6 @@
 /* What a selection picks of one stored value, and how to look at it: for weir show. */
-#ifndef WEIR_CLI_VIEW_H
-#define WEIR_CLI_VIEW_H
+#ifndef WEIR_CLI_CUT_H
+#define WEIR_CLI_CUT_H
 
 #include "points/select.h"
 
@@ -10,7 +10,7 @@ struct picked {
 };
 
 /* One value (a hook point in a layer, for a prompt), cut by the units and positions of a term. */
-struct view {
+struct cut {
     const weir_file *file;
     const weir_file_point *point;
     const weir_point *what;
@@ -22,12 +22,12 @@ struct view {
     int row, outer; /* the axis of positions, and the remaining one before the last, or -1 */
 };
 
-typedef weir_status view_fn(struct view *view, void *payload);
+typedef weir_status cut_fn(struct cut *cut, void *payload);
 
 /* Calls `each` for every value of the file that the selection names. WEIR_E_USAGE when a term names nothing stored. */
-WEIR_CHECKED weir_status view_each(const weir_file *file, const struct weir_selection *selection, int prompt,
-                                   view_fn *each, void *payload);
+WEIR_CHECKED weir_status cut_each(const weir_file *file, const struct weir_selection *selection, int prompt,
+                                  cut_fn *each, void *payload);
 /* Reads the row at `place`, one index for each axis but the last (which may be the only one). */
-WEIR_CHECKED weir_status view_read_row(struct view *view, const size_t place[WEIR_MAX_AXES]);
+WEIR_CHECKED weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES]);
 
 #endif

@@ -1,0 +1,54 @@
+#include "cli/render.h"
+
+struct rgb colour_of(double part)
+{
+    static const double stops[4][3] = {{10, 8, 20}, {110, 30, 120}, {240, 110, 50}, {255, 245, 180}};
+    double at = part > 0 ? part * 3 : 0;
+    int i = at < 2 ? (int)at : 2;
+    double between = at < 3 ? at - i : 1;
+    uint8_t rgb[3];
+    for (int c = 0; c < 3; c++)
+        rgb[c] = (uint8_t)(stops[i][c] + (stops[i + 1][c] - stops[i][c]) * between + 0.5);
+    return (struct rgb){rgb[0], rgb[1], rgb[2]};
+}
+
+/* The nearest of the 256: a cube of 6 levels a channel from 16 on, a ramp of 24 greys from 232 on. */
+static int nearest_256(struct rgb rgb)
+{
+    static const int levels[6] = {0, 95, 135, 175, 215, 255};
+    const int given[3] = {rgb.r, rgb.g, rgb.b};
+    int cube = 16, cube_distance = 0, grey_distance = 0;
+    int grey = ((rgb.r + rgb.g + rgb.b) / 3 - 3) / 10;
+    grey = grey < 0 ? 0 : grey > 23 ? 23 : grey;
+    for (int c = 0; c < 3; c++) {
+        int level = given[c] < 48 ? 0 : given[c] < 115 ? 1 : (given[c] - 35) / 40;
+        cube += level * (c == 0 ? 36 : c == 1 ? 6 : 1);
+        cube_distance += (given[c] - levels[level]) * (given[c] - levels[level]);
+        grey_distance += (given[c] - 8 - 10 * grey) * (given[c] - 8 - 10 * grey);
+    }
+    return cube_distance <= grey_distance ? cube : 232 + grey;
+}
+
+static void print_colour(enum colours colours, struct rgb rgb, int ground)
+{
+    if (colours == COLOURS_24BIT)
+        printf("\033[%d;2;%d;%d;%dm", ground, rgb.r, rgb.g, rgb.b);
+    else if (colours == COLOURS_256)
+        printf("\033[%d;5;%dm", ground, nearest_256(rgb));
+}
+
+void colour_background(enum colours colours, struct rgb rgb)
+{
+    print_colour(colours, rgb, 48);
+}
+
+void colour_foreground(enum colours colours, struct rgb rgb)
+{
+    print_colour(colours, rgb, 38);
+}
+
+void colour_end(enum colours colours)
+{
+    if (colours != COLOURS_NONE)
+        fputs("\033[0m", stdout);
+}

@@ -1,0 +1,48 @@
+#include "cli/render.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The shortest text that reads back as the same number; `digits` are always enough. */
+static const char *number_text(char to[32], double value, bool is_float)
+{
+    if (isnan(value))
+        return "null";
+    if (isinf(value))
+        return value < 0 ? "-1e999" : "1e999";
+    for (int digits = is_float ? 6 : 15; digits <= (is_float ? 9 : 17); digits++) {
+        snprintf(to, 32, "%.*g", digits, value);
+        if (is_float ? strtof(to, NULL) == (float)value : strtod(to, NULL) == value)
+            break;
+    }
+    return to;
+}
+
+cJSON *json_number(double value)
+{
+    char text[32];
+    return cJSON_CreateRaw(number_text(text, value, false));
+}
+
+cJSON *json_float(float value)
+{
+    char text[32];
+    return cJSON_CreateRaw(number_text(text, (double)value, true));
+}
+
+void json_print_float(FILE *to, float value)
+{
+    char text[32];
+    fputs(number_text(text, (double)value, true), to);
+}
+
+weir_status json_print(cJSON *value)
+{
+    char *text = value ? cJSON_PrintUnformatted(value) : NULL;
+    cJSON_Delete(value);
+    if (!text)
+        return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
+    puts(text);
+    cJSON_free(text);
+    return WEIR_OK;
+}

@@ -1,0 +1,147 @@
+#include "cli/render.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+enum { MOST_COLUMNS = 100000 };
+
+size_t terminal_width(void)
+{
+    struct winsize size;
+    const char *given = getenv("COLUMNS");
+    long columns = given ? strtol(given, NULL, 10) : 0;
+    if (columns > 0 && columns < MOST_COLUMNS)
+        return (size_t)columns;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        return size.ws_col;
+    return 0;
+}
+
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value;
+}
+
+enum colours terminal_colours(void)
+{
+    const char *term = getenv("TERM"), *more = getenv("COLORTERM");
+    if (is_set("NO_COLOR") || !isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0)
+        return COLOURS_NONE;
+    if (more && (strcmp(more, "truecolor") == 0 || strcmp(more, "24bit") == 0))
+        return COLOURS_24BIT;
+    return COLOURS_256;
+}
+
+/* The next character of UTF-8 text: its columns and, in *n, its bytes. What is not UTF-8 counts one each. */
+static size_t next_columns(const char *text, size_t *n)
+{
+    utf8proc_int32_t code;
+    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code);
+    *n = used > 0 ? (size_t)used : 1;
+    int columns = used > 0 ? utf8proc_charwidth(code) : 1;
+    return columns > 0 ? (size_t)columns : 0;
+}
+
+size_t text_columns(const char *text)
+{
+    size_t columns = 0, n;
+    for (; *text; text += n)
+        columns += next_columns(text, &n);
+    return columns;
+}
+
+void text_cut(char *to, size_t size, const char *text, size_t columns)
+{
+    static const char ellipsis[] = "…";
+    bool whole = text_columns(text) <= columns && strlen(text) < size;
+    size_t room = whole || columns == 0 ? columns : columns - 1, used = 0, at = 0, n;
+    for (; *text; text += n, at += n) {
+        size_t more = next_columns(text, &n);
+        if (used + more > room || at + n + sizeof ellipsis > size)
+            break;
+        memcpy(to + at, text, n);
+        used += more;
+    }
+    memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
+}
+
+/* Bytes of the control character at p: C0, DEL, or C1 as UTF-8; 0 when it is none. */
+static size_t control_bytes(const unsigned char *p)
+{
+    if (*p < 0x20 || *p == 0x7f)
+        return 1;
+    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0 ? 2 : 0;
+}
+
+char *text_tame(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++)
+        for (size_t n = control_bytes(p); n > 0; n--)
+            p[n - 1] = '?';
+    return text;
+}
+
+void print_text(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        size_t n = control_bytes(p);
+        putchar(n ? '?' : *p);
+        p += n == 2;
+    }
+}
+
+void token_label(char *to, size_t size, const char *token, size_t columns)
+{
+    char text[128];
+    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, token, columns - 2);
+    snprintf(to, size, "|%.*s|", (int)size - 3, text_tame(text));
+}
+
+void print_spaces(size_t n)
+{
+    printf("%*s", (int)n, "");
+}
+
+void print_left(const char *text, size_t columns)
+{
+    size_t n = text_columns(text);
+    fputs(text, stdout);
+    print_spaces(n < columns ? columns - n : 0);
+}
+
+void print_right(const char *text, size_t columns)
+{
+    size_t n = text_columns(text);
+    print_spaces(n < columns ? columns - n : 0);
+    fputs(text, stdout);
+}
+
+const char *human_bytes(char to[16], uint64_t bytes)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    double n = (double)bytes / 1000;
+    size_t unit = 0;
+    for (; n >= 999.5 && unit < 5; unit++)
+        n /= 1000;
+    if (bytes < 1000)
+        snprintf(to, 16, "%d B", (int)bytes);
+    else
+        snprintf(to, 16, n < 9.95 ? "%.1f %s" : "%.0f %s", n, units[unit]);
+    return to;
+}
+
+const char *short_number(char to[32], double value)
+{
+    if (isnan(value))
+        snprintf(to, 32, "NaN");
+    else if (value != 0 && (fabs(value) < 1e-3 || fabs(value) >= 1e5))
+        snprintf(to, 32, "%.3e", value);
+    else
+        snprintf(to, 32, "%.4f", value);
+    return to;
+}
