@@ -33,6 +33,7 @@ def dump(
     positions: Some | None = None,
     dtype: Literal["f32", "f16", "bf16"] | None = None,
     compress: Literal["none", "gzip"] | None = None,
+    compute: Literal["f32", "bf16", "int8"] | None = None,
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
     force: bool = False,
@@ -48,6 +49,7 @@ def dump(
     `next`       store this many likely next tokens of each position, and the prompts' loss
     `positions`  store these positions only: -1, slice(0, 16), "0:16"
     `dtype`      how numbers are stored: "f32" (None), "f16" or "bf16"
+    `compute`    what products with weights are computed in, "f32" (None), "bf16" or "int8", where the processor can
     `force`      replace `out` if it is there
     `quiet`      do not show on stderr what weir says and how far it is
 
@@ -67,6 +69,7 @@ def dump(
         "positions": None if positions is None else _positions(positions),
         "dtype": dtype,
         "compress": compress,
+        "compute": compute,
         "bos": ("no", "yes")[bos] if isinstance(bos, bool) else bos,
         "threads": threads,
     }

@@ -68,6 +68,8 @@ class Point:
         """The heads or neurons that are stored, as `weir dump` selects them; None for all."""
         self.saturated: int = int(attrs.get("saturated", 0))
         """How many values float16 could not hold."""
+        self.compute_error: float | None = float(attrs["compute_error"]) if "compute_error" in attrs else None
+        """With compute="bf16" or "int8": how far from float32, relative, where the dump measured it."""
         self.sinks: bool = bool(attrs.get("sinks", 0))
         """Whether rows of a pattern sum to less than 1 because attention sinks have the rest."""
 

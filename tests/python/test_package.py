@@ -281,6 +281,22 @@ def test_a_repr_shows_what_is_there_and_nothing_that_moves_the_cursor(files, tmp
     assert "a\\x1b[2Jb\\nc (gpt2)" in repr(weir.open(tmp_path / "evil.h5"))
 
 
+def test_attributes_of_points(files, tmp_path):
+    shutil.copyfile(files / "f16.h5", tmp_path / "noted.h5")
+    with h5py.File(tmp_path / "noted.h5", "r+") as f:
+        f["activations/z"].attrs["saturated"] = 3
+        f["activations/z"].attrs["compute_error"] = 0.25
+        f["activations/pattern"].attrs["sinks"] = 1
+    points = weir.open(tmp_path / "noted.h5").points
+    assert [points[name].saturated for name in ("z", "q")] == [3, 0]
+    assert [points[name].compute_error for name in ("z", "q")] == [0.25, None]
+    assert [points[name].sinks for name in ("pattern", "z")] == [True, False]
+    assert points["z"].ndim == 5 and len(points["z"]) == 3
+    assert repr(points["z"]) == "blocks.{layer}.attn.hook_z [layer 3, prompt 2, pos 7, head 4, d_head 12], layers 0-2"
+    with pytest.raises(ValueError, match="without being read"):
+        np.array(points["z"], copy=False)
+
+
 def test_attributes_of_the_file(files):
     cache = weir.open(files / "f16.h5")
     assert cache.model == "gpt2" and cache.n_layers == 3 and cache.config["n_embd"] == 48
