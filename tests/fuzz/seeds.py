@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECTIONS = ["*", "pattern,z:3,resid_post:-1@-1", "mlp_post:4.100+205", "blocks.*.attn.hook_pattern:0:6@::2", "z:5.3+7.2@1:-1",
-              "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999"]
+              "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999",
+              "pattern[3, 0, 5]", "resid_post[-1, 0, -3:, ::64]", "z[..., ::-2, :],z:5.3", "blocks.3.attn.hook_z[0,]", "z[", "z[]", "z[,]"]
 
 
 def byte_level(**model):
