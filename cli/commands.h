@@ -10,6 +10,10 @@ enum { ANSWER_NO = 1 };
 extern const struct command cmd_dump, cmd_hooks, cmd_tokens, cmd_info, cmd_ls, cmd_show, cmd_export, cmd_stats,
     cmd_attn, cmd_heads, cmd_diff, cmd_validate;
 
+/* All of them, in the order of the help. */
+extern const struct command *const commands[];
+extern const size_t n_commands;
+
 #define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
 
 /* ---- prompts.c ---- */
@@ -48,5 +52,7 @@ const char *dtype_text(weir_dtype dtype);
 void interrupts_catch(void);
 /* The signal that asked for an end, or 0. */
 int interrupted(void);
+/* A model file that another process cuts short is an error of the run, not the end of the process. */
+void cut_files_catch(void);
 
 #endif

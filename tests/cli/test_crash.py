@@ -3,11 +3,14 @@ there is either nothing or a file that `weir validate` passes, and what is said 
 
 Moments are drawn from a seeded generator, spread over the time that the same dump takes undisturbed.
 """
+import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -180,6 +183,60 @@ def test_too_little_memory(tmp_path):
             assert list(tmp_path.iterdir()) == [], limit
         (tmp_path / "out.h5").unlink(missing_ok=True)
     assert MEMORY in codes and codes[-1] == 0, codes
+
+
+# ---- a model that is cut short while it is read ----
+
+def deep_model(folder, layers):
+    """the tiny GPT-2 with its first block many times over: some megabytes, read from front to end"""
+    folder.mkdir()
+    data = (GPT2 / "model.safetensors").read_bytes()
+    n = struct.unpack("<Q", data[:8])[0]
+    header, values = json.loads(data[8:8 + n]), data[8 + n:]
+    header.pop("__metadata__", None)
+    block = re.compile(r"(.*\bh\.)(\d+)(\..*)")
+    table, parts, at = {}, [], 0
+    for name, tensor in header.items():
+        found = block.fullmatch(name)
+        if found and found[2] != "0":
+            continue
+        begin, end = tensor["data_offsets"]
+        for copy in [f"{found[1]}{i}{found[3]}" for i in range(layers)] if found else [name]:
+            table[copy] = tensor | {"data_offsets": [at, at + end - begin]}
+            parts.append(values[begin:end])
+            at += end - begin
+    text = json.dumps(table).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+    config = json.loads((GPT2 / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": layers}))
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize("left", [0, 0.25, 0.75, -1])
+def test_a_model_that_is_cut_short_meanwhile(tmp_path, left):
+    """left: the part that stays; -1: all but a byte, which raises no signal"""
+    weights = deep_model(tmp_path / "deep", 300)
+    size = weights.stat().st_size
+    out = tmp_path / "out"
+    out.mkdir()
+    args = [WEIR, "dump", "-m", weights.parent, "-o", out / "out.h5", *["--tokens", PROMPT] * 40]
+    with subprocess.Popen(list(map(str, args)), stderr=subprocess.PIPE, text=True) as process:
+        assert "hook point" in process.stderr.readline()
+        process.send_signal(signal.SIGSTOP)
+        os.truncate(weights, size - 1 if left < 0 else int(size * left))
+        process.send_signal(signal.SIGCONT)
+        said = process.stderr.read()
+    assert process.returncode == 3, (process.returncode, said)
+    assert said == f"weir: {weights}: was cut short while it was read\n"
+    assert list(out.iterdir()) == []
+
+
+def test_a_bus_error_that_is_not_a_models_ends_the_process(tmp_path):
+    with subprocess.Popen(list(map(str, command(tmp_path / "out.h5", 200))), stderr=subprocess.PIPE, text=True) as process:
+        assert "hook point" in process.stderr.readline()
+        process.send_signal(signal.SIGBUS)
+        process.stderr.read()
+    assert process.returncode == -signal.SIGBUS
 
 
 # ---- two at once ----
