@@ -157,6 +157,54 @@ def test_a_folder_that_goes_away_meanwhile(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def export_of(path, out):
+    return [WEIR, "export", path, "pattern", "-o", out]
+
+
+@pytest.mark.parametrize("options", ["ro", "rw"])
+def test_a_folder_that_cannot_be_written(tmp_path, options):
+    """ro: a read-only disk; rw: a folder of someone else's"""
+    folder, source = tmp_path / "folder", tmp_path / "source.h5"
+    folder.mkdir()
+    assert run(command(source)).returncode == 0
+    if run(["mount", "-t", "tmpfs", "-o", f"{options},mode=555", "none", folder]).returncode != 0:
+        pytest.skip("such a disk can be made only where mount is allowed")
+    drop = {"preexec_fn": lambda: drop_capabilities()} if options == "rw" else {}
+    try:
+        for args in command(folder / "out.h5"), export_of(source, folder / "out.npy"):
+            done = run(args, **drop)
+            assert done.returncode == OUTPUT and "cannot be written" in one_line(done), done
+            assert list(folder.iterdir()) == []
+    finally:
+        run(["umount", folder])
+
+
+def drop_capabilities():
+    """root without the right to write where its bits forbid it (CAP_DAC_OVERRIDE, 1)"""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(24, 1, 0, 0, 0) == 0      # PR_CAPBSET_DROP: gone after exec
+
+
+@pytest.fixture(scope="module")
+def quota(tmp_path_factory):
+    library = tmp_path_factory.mktemp("quota") / "quota.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests/cli/quota.c", "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@pytest.mark.parametrize("bytes", [0, 5_000, 100_000, 380_000])
+def test_a_quota_that_is_used_up(tmp_path, quota, bytes):
+    source, out = tmp_path / "source.h5", tmp_path / "out"
+    out.mkdir()
+    assert run(command(source)).returncode == 0
+    for args in command(out / "out.h5"), export_of(source, out / "out.npy"):
+        done = run(args, env={**os.environ, "LD_PRELOAD": str(quota), "QUOTA": str(bytes)})
+        assert done.returncode == OUTPUT and "Disk quota exceeded" in one_line(done), done
+        assert list(out.iterdir()) == []
+
+
 # ---- no descriptors, no memory ----
 
 def test_too_few_descriptors(tmp_path):
