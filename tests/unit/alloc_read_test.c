@@ -149,9 +149,7 @@ static weir_status tokenize_gguf(void)
 
 Test(alloc_read, tokenizing_with_a_gguf_file_of_gpt2s_kind)
 {
-    static const char *const tokens[] = {"a", "b", "ab", "\xc4\xa0",
-                                         "\xc4\xa0"
-                                         "a"};
+    static const char *const tokens[] = {"a", "b", "ab", "\xc4\xa0", "\304\240a"};
     static const char *const merges[] = {"a b", "\xc4\xa0 a"};
     put_head(&file, 4);
     put_text(&file, "tokenizer.ggml.model", "gpt2");
@@ -163,13 +161,7 @@ Test(alloc_read, tokenizing_with_a_gguf_file_of_gpt2s_kind)
 
 Test(alloc_read, tokenizing_with_a_gguf_file_of_llamas_kind)
 {
-    static const char *const tokens[] = {"<unk>",
-                                         "a",
-                                         "b",
-                                         "ab",
-                                         "\xe2\x96\x81",
-                                         "\xe2\x96\x81"
-                                         "a"};
+    static const char *const tokens[] = {"<unk>", "a", "b", "ab", "\xe2\x96\x81", "\342\226\201a"};
     put_head(&file, 4);
     put_text(&file, "tokenizer.ggml.model", "llama");
     put_texts(&file, "tokenizer.ggml.tokens", tokens, 6);
