@@ -227,8 +227,8 @@ static weir_status add_default(struct weir_selection *selection)
 /* The comma behind a term, or the end; those between brackets belong to it. */
 static const char *end_of_term(const char *text)
 {
-    const char *comma = strchrnul(text, ','), *open = strchr(text, '[');
-    const char *close = open && open < comma ? strchr(open, ']') : NULL;
+    const char *comma = strchrnul(text, ',');
+    const char *open = memchr(text, '[', (size_t)(comma - text)), *close = open ? strchr(open, ']') : NULL;
     return close && close > comma ? strchrnul(close, ',') : comma;
 }
 
