@@ -13,6 +13,8 @@ size_t terminal_width(void);
 enum colours { COLOURS_NONE, COLOURS_256, COLOURS_24BIT };
 /* What standard output can show; none with NO_COLOR set, TERM=dumb, or no terminal. */
 enum colours terminal_colours(void);
+/* The first character of UTF-8 text, -1 for what is none, and in *n its bytes. @return its columns: 1 for what is none. */
+size_t text_next(int32_t *code, const char *text, size_t *n);
 /* How many columns UTF-8 text takes. */
 size_t text_columns(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
@@ -41,6 +43,10 @@ struct rgb {
 
 /* What a part of 0 to 1 looks like everywhere: black, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
+/* The same for -1 to 1: what is under 0 goes from black over blue to pale cyan. */
+struct rgb colour_of_signed(double part);
+/* The nearest of the 256 colours of a terminal, the first 16 of which are the user's own. */
+int colour_nearest_256(struct rgb rgb);
 /* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
 void colour_background(enum colours colours, struct rgb rgb);
 void colour_foreground(enum colours colours, struct rgb rgb);

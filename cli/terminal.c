@@ -37,14 +37,18 @@ enum colours terminal_colours(void)
     return COLOURS_256;
 }
 
-/* The next character of UTF-8 text: its columns and, in *n, its bytes. What is not UTF-8 counts one each. */
+size_t text_next(int32_t *code, const char *text, size_t *n)
+{
+    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, code);
+    *n = used > 0 ? (size_t)used : 1;
+    int columns = used > 0 ? utf8proc_charwidth(*code) : 1;
+    return columns > 0 ? (size_t)columns : 0;
+}
+
 static size_t next_columns(const char *text, size_t *n)
 {
-    utf8proc_int32_t code;
-    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code);
-    *n = used > 0 ? (size_t)used : 1;
-    int columns = used > 0 ? utf8proc_charwidth(code) : 1;
-    return columns > 0 ? (size_t)columns : 0;
+    int32_t code;
+    return text_next(&code, text, n);
 }
 
 size_t text_columns(const char *text)
