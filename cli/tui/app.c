@@ -158,11 +158,6 @@ static void next_pane(struct tui_state *state, int step)
     state->pane = (enum tui_pane)(((int)state->pane + step + N_PANES) % N_PANES);
 }
 
-static void change_zoom(struct tui_state *state)
-{
-    state->zoom = state->zoom == ZOOM_DENSE ? ZOOM_ROOMY : ZOOM_DENSE;
-}
-
 static void act(struct tui_app *app, enum tui_action action)
 {
     struct tui_state *state = &app->state;
@@ -188,7 +183,7 @@ static void act(struct tui_app *app, enum tui_action action)
         state->drop_first = !state->drop_first;
         break;
     case ACTION_ZOOM:
-        change_zoom(state);
+        state->zoom = app->is_dense ? ZOOM_ROOMY : ZOOM_DENSE;
         break;
     case ACTION_NEXT_MATCH:
         find(app, 1);

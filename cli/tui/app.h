@@ -17,6 +17,7 @@ struct tui_app {
     struct tui_band band, locked; /* its rows on the screen; the locked row */
     char problem[256];            /* why it cannot be shown; "" when it can */
     size_t first_row, first_column, first_node, first_prompt;
+    bool is_dense; /* drawn last with two rows a line */
     bool is_searching;
     char search[LONGEST_SEARCH + 1]; /* UTF-8 */
     const char *note;                /* said once, at the bottom */

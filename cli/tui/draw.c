@@ -98,7 +98,7 @@ static void draw_right(struct tui_app *app, struct tui_box box, bool is_wide)
 {
     struct tui_box map = box, row = box;
     if (is_wide) {
-        row.width = 40;
+        row.width = 46;
         map.width = box.width - row.width - 3;
         row.x = box.x + map.width + 3;
         screen_line_down(box.y, row.x - 2, box.height);

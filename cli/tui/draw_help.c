@@ -2,7 +2,7 @@
 
 #include "cli/render.h"
 
-enum { MOST_WIDTH = 78, KEYS = 20 };
+enum { MOST_WIDTH = 80, KEYS = 20 };
 
 /* Made from the table of keys. */
 void tui_draw_help(struct tui_box screen)

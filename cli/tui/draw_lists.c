@@ -30,7 +30,7 @@ static int node_look(const struct tui_state *state, const struct tui_node *node)
     bool is_cursor = memcmp(node, &state->node, sizeof *node) == 0;
     bool is_shown = node->point == state->at.point && (node->layer < 0 || node->layer == state->at.layer) &&
                     (node->unit < 0 || node->unit == state->at.unit);
-    return (is_cursor ? LOOK_CHOSEN : 0) | (is_shown ? LOOK_STRONG : 0);
+    return (is_cursor && state->pane == PANE_TREE ? LOOK_CHOSEN : 0) | (is_shown ? LOOK_STRONG : 0);
 }
 
 static size_t count_nodes(const struct tui_state *state, size_t *cursor)
@@ -78,6 +78,7 @@ void tui_draw_prompts(struct tui_app *app, struct tui_box box)
 {
     const struct tui_state *state = &app->state;
     char text[128], title[48];
+    int chosen = state->pane == PANE_PROMPTS ? LOOK_STRONG | LOOK_CHOSEN : LOOK_STRONG;
     size_t n = (size_t)app->extent.n_prompts, room = (size_t)box.height - 1;
     app->first_prompt = tui_scroll(app->first_prompt, (size_t)state->at.prompt, n, room);
     snprintf(title, sizeof title, n == 1 ? "1 prompt" : "%zu prompts", n);
@@ -85,6 +86,6 @@ void tui_draw_prompts(struct tui_app *app, struct tui_box box)
     for (size_t i = app->first_prompt; i < n && i < app->first_prompt + room; i++) {
         prompt_text(text, app, (int)i);
         screen_print(box.y + 1 + (int)(i - app->first_prompt), box.x, box.width,
-                     i == (size_t)state->at.prompt ? LOOK_CHOSEN : LOOK_PLAIN, "%3zu %s", i, text);
+                     i == (size_t)state->at.prompt ? chosen : LOOK_PLAIN, "%3zu %s", i, text);
     }
 }

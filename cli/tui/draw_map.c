@@ -77,7 +77,8 @@ static double scaled(enum tui_scale scale, double part)
 
 static struct tui_shade shade_of(const struct tui_app *app, const struct plan *plan, float value)
 {
-    if (weir_value_is_absent(value) || value == -INFINITY) /* -inf: masked scores */
+    bool is_masked = value == -INFINITY && app->value.point->point->id == WEIR_P_ATTN_SCORES;
+    if (weir_value_is_absent(value) || is_masked)
         return (struct tui_shade){SHADE_NOTHING, 0};
     if (isnan(value))
         return (struct tui_shade){SHADE_NAN, 0};
@@ -95,23 +96,24 @@ static struct tui_shade shade_at(const struct tui_app *app, const struct plan *p
 
 /* ---- what is drawn ---- */
 
+/* The chosen column's number, and those of every so many where they do not touch it. */
 static void draw_numbers(const struct tui_app *app, const struct plan *plan)
 {
-    size_t end = app->first_column + plan->n_shown, n = app->value.n_columns;
+    char number[24];
+    size_t end = app->first_column + plan->n_shown, n = app->value.n_columns, step = TICK;
     int y = plan->box.y - 1, right = plan->box.x + plan->box.width;
-    end = end < n ? end : n;
-    size_t step = TICK;
+    int digits = snprintf(number, sizeof number, "%zu", app->state.column);
+    int chosen = plan->box.x + (int)(app->state.column - app->first_column) * plan->cell;
+    chosen = chosen + digits > right ? right - digits : chosen;
+    screen_text(y, chosen, digits, LOOK_CHOSEN, number);
     while (n >= 1000 && step * (size_t)plan->cell < 2 * NUMBER)
         step += TICK;
-    for (size_t i = (app->first_column + step - 1) / step * step; i < end; i += step) {
+    for (size_t i = (app->first_column + step - 1) / step * step; i < end && i < n; i += step) {
         int x = plan->box.x + (int)(i - app->first_column) * plan->cell;
-        screen_print(y, x, right - x < NUMBER ? right - x : NUMBER, LOOK_FAINT, "%zu", i);
+        int width = snprintf(number, sizeof number, "%zu", i);
+        if (x + width <= right && (x > chosen + digits || x + width < chosen))
+            screen_text(y, x, width, LOOK_FAINT, number);
     }
-    char number[24];
-    int digits = snprintf(number, sizeof number, "%zu", app->state.column);
-    int x = plan->box.x + (int)(app->state.column - app->first_column) * plan->cell;
-    x = x + digits > right ? right - digits : x;
-    screen_text(y, x, digits, LOOK_CHOSEN, number);
 }
 
 /* Number and token of the chosen row if it is in the line, else of the line's first. */
@@ -228,6 +230,7 @@ void tui_draw_map(struct tui_app *app, struct tui_box box)
 {
     struct plan plan;
     plan_map(&plan, app, box);
+    app->is_dense = plan.two_rows;
     draw_heading(app, &box);
     if (!*app->problem && app->value.n_rows == 0)
         snprintf(app->problem, sizeof app->problem, "no position of this prompt is stored");

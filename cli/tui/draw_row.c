@@ -16,7 +16,7 @@ struct details {
     int line; /* of the box, the next to be written */
 };
 
-enum { VALUE = 11, MOST_LISTED = 64 };
+enum { MOST_LISTED = 64 };
 
 static int lines_left(const struct details *details)
 {
@@ -75,27 +75,43 @@ static weir_status strongest(size_t *n, size_t columns[MOST_LISTED], const struc
     return WEIR_OK;
 }
 
-/* "  5 | mat|      0.8410     0.1040    +0.7370" */
+/* "+0.7370": how much more it is here than in the locked row. */
+static const char *difference_text(char to[34], const struct tui_value *value, float here, float there)
+{
+    char number[32];
+    double difference = (double)here - (double)there;
+    if (!isfinite(difference))
+        snprintf(to, 34, "-");
+    else if (tui_is_pattern(value))
+        snprintf(to, 34, "%+.4f", difference);
+    else
+        snprintf(to, 34, "%s%s", difference < 0 ? "-" : "+", short_number(number, fabs(difference)));
+    return to;
+}
+
+/* "  5 | mat|   0.8410   0.1040  +0.7370", as much of it as there is room for */
 static void print_column(struct details *details, size_t column)
 {
-    char label[200], token[160] = "", here[32], there[32], change[32];
-    float value = details->row[column];
-    if (columns_are_tokens(details->value))
-        tui_token(token, details->value, (int32_t)column, 12);
+    enum { INDEX = 6, SHORT_TOKEN = 7, TOKEN = 13, WEIGHT = 9, NUMBER = 12 };
+    const struct tui_value *value = details->value;
+    char label[200], token[160] = "", number[34];
+    int x = details->box.x, y = details->box.y + details->line++, end = x + details->box.width;
+    int cell = tui_is_pattern(value) ? WEIGHT : NUMBER, n_cells = details->locked ? 3 : 1;
+    int room = details->box.width - INDEX - n_cells * cell < TOKEN ? SHORT_TOKEN : TOKEN;
+    if (columns_are_tokens(value))
+        tui_token(token, value, (int32_t)column, (size_t)room);
+    else
+        room = 0;
     snprintf(label, sizeof label, "%5zu %s", column, token);
-    int x = details->box.x, y = details->box.y + details->line, left = details->locked ? 6 : 19;
-    left = columns_are_tokens(details->value) ? (details->locked && details->box.width < 52 ? 13 : 19) : left;
-    screen_text(y, x, left, LOOK_PLAIN, label);
-    details->line++;
-    screen_print(y, x + left, VALUE, LOOK_STRONG, "%*s", VALUE, tui_number(here, details->value, value));
-    if (!details->locked)
+    screen_text(y, x, INDEX + room, LOOK_PLAIN, label);
+    x += INDEX + room;
+    screen_print(y, x, cell, LOOK_STRONG, "%*s", cell, tui_number(number, value, details->row[column]));
+    if (!details->locked || x + 2 * cell > end)
         return;
-    float other = details->locked[column], difference = value - other;
-    screen_print(y, x + left + VALUE, VALUE, LOOK_PLAIN, "%*s", VALUE, tui_number(there, details->value, other));
-    int room = details->box.width - left - 2 * VALUE;
-    if (room >= 5 && isfinite(difference))
-        screen_print(y, x + left + 2 * VALUE, room, LOOK_FAINT, "%s%s%s", room > 8 ? "  " : " ",
-                     difference < 0 ? "-" : "+", short_number(change, fabs((double)difference)));
+    screen_print(y, x + cell, cell, LOOK_PLAIN, "%*s", cell, tui_number(number, value, details->locked[column]));
+    if (x + 3 * cell <= end)
+        screen_print(y, x + 2 * cell, cell, LOOK_FAINT, "%*s", cell,
+                     difference_text(number, value, details->row[column], details->locked[column]));
 }
 
 static void list_strongest(struct details *details)

@@ -3,7 +3,7 @@
 #include <curses.h>
 
 static const struct tui_key table[] = {
-    {ACTION_UP, {KEY_UP, 'k'}, "up down, k j", "the query or position; in the tree and the prompts: the line"},
+    {ACTION_UP, {KEY_UP, 'k'}, "up down, k j", "the query or position; in the lists: the line"},
     {ACTION_DOWN, {KEY_DOWN, 'j'}, NULL, NULL},
     {ACTION_LEFT, {KEY_LEFT, 'h'}, "left right, h l", "the key, neuron or dimension; in the tree: fold, unfold"},
     {ACTION_RIGHT, {KEY_RIGHT, 'l'}, NULL, NULL},

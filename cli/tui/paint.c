@@ -27,10 +27,10 @@ static struct rgb colour_of_shade(int shade)
     return shade == NAN_SHADE ? nan_colour : colour_of_signed((double)(shade - LEVELS) / LEVELS);
 }
 
-/* curses counts a channel to 1000 */
+/* curses counts a channel to 1000, and rounds down on the way back */
 static short thousandths(uint8_t channel)
 {
-    return (short)((channel * 1000 + 127) / 255);
+    return (short)((channel * 1000 + 254) / 255);
 }
 
 /* Exactly these colours where the terminal takes any or lets its palette be set, else the nearest of the 256. */

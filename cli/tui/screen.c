@@ -1,5 +1,7 @@
 #include "cli/tui/screen.h"
 
+#include "cli/render.h"
+
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -118,15 +120,26 @@ weir_status screen_check(void)
     return WEIR_OK;
 }
 
+/* The terminal's type, or the one beside it that has 256 colours, which the other commands print too. */
+static const char *type_with_colours(char to[96])
+{
+    int found;
+    snprintf(to, 96, "%s-256color", getenv("TERM"));
+    if (terminal_colours() == COLOURS_NONE || tigetnum("colors") >= 256)
+        return NULL;
+    return setupterm(to, STDOUT_FILENO, &found) == OK ? to : NULL;
+}
+
 weir_status screen_open(void)
 {
+    char type[96];
     choose_locale();
     tcgetattr(STDIN_FILENO, &screen.before);
     use_env(FALSE); /* the size that the terminal has, not what COLUMNS says */
     use_tioctl(TRUE);
     set_escdelay(25);
     catch_signals();
-    screen.curses = newterm(NULL, stdout, stdin);
+    screen.curses = newterm(type_with_colours(type), stdout, stdin);
     if (!screen.curses)
         return weir_fail(WEIR_E_USAGE, "the terminal could not be taken over; weir attn and weir show print lines");
     prepare_farewell();
