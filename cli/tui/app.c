@@ -1,7 +1,6 @@
 #include "cli/tui/app.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -83,11 +82,10 @@ static void move_down(struct tui_state *state, long step)
     else if (state->pane == PANE_MAP)
         tui_step_row(state, step);
     else
-        for (long i = 0; i < labs(step); i++)
-            tui_step_prompt(state, step < 0 ? -1 : 1);
+        tui_step_prompt(state, step);
 }
 
-static void move_right(struct tui_state *state, int step)
+static void move_right(struct tui_state *state, long step)
 {
     if (state->pane == PANE_MAP)
         tui_step_column(state, step);
@@ -97,66 +95,48 @@ static void move_right(struct tui_state *state, int step)
         tui_fold(state);
 }
 
+static void next_pane(struct tui_state *state, long step)
+{
+    state->pane = (enum tui_pane)(((long)state->pane + step + N_PANES) % N_PANES);
+}
+
 /* Further than any list is long. */
 enum { FAR = INT32_MAX };
 
+static const struct {
+    enum tui_action action;
+    void (*move)(struct tui_state *state, long step);
+    long step;
+} moves[] = {
+    {ACTION_UP, move_down, -1},
+    {ACTION_DOWN, move_down, 1},
+    {ACTION_LEFT, move_right, -1},
+    {ACTION_RIGHT, move_right, 1},
+    {ACTION_FIRST, move_down, -FAR},
+    {ACTION_LAST, move_down, FAR},
+    {ACTION_FIRST_COLUMN, tui_step_column, -FAR},
+    {ACTION_LAST_COLUMN, tui_step_column, FAR},
+    {ACTION_LAYER_DOWN, tui_step_layer, -1},
+    {ACTION_LAYER_UP, tui_step_layer, 1},
+    {ACTION_HEAD_DOWN, tui_step_unit, -1},
+    {ACTION_HEAD_UP, tui_step_unit, 1},
+    {ACTION_PROMPT_UP, tui_step_prompt, 1},
+    {ACTION_PROMPT_DOWN, tui_step_prompt, -1},
+    {ACTION_NEXT_PANE, next_pane, 1},
+    {ACTION_PREVIOUS_PANE, next_pane, -1},
+};
+
 static bool move(struct tui_state *state, enum tui_action action)
 {
-    switch (action) {
-    case ACTION_UP:
-        move_down(state, -1);
-        break;
-    case ACTION_DOWN:
-        move_down(state, 1);
-        break;
-    case ACTION_LEFT:
-        move_right(state, -1);
-        break;
-    case ACTION_RIGHT:
-        move_right(state, 1);
-        break;
-    case ACTION_FIRST:
-        move_down(state, -FAR);
-        break;
-    case ACTION_LAST:
-        move_down(state, FAR);
-        break;
-    case ACTION_FIRST_COLUMN:
-        tui_step_column(state, -FAR);
-        break;
-    case ACTION_LAST_COLUMN:
-        tui_step_column(state, FAR);
-        break;
-    case ACTION_LAYER_DOWN:
-        tui_step_layer(state, -1);
-        break;
-    case ACTION_LAYER_UP:
-        tui_step_layer(state, 1);
-        break;
-    case ACTION_HEAD_DOWN:
-        tui_step_unit(state, -1);
-        break;
-    case ACTION_HEAD_UP:
-        tui_step_unit(state, 1);
-        break;
-    case ACTION_PROMPT_UP:
-        tui_step_prompt(state, 1);
-        break;
-    case ACTION_PROMPT_DOWN:
-        tui_step_prompt(state, -1);
-        break;
-    default:
-        return false;
-    }
-    return true;
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+        if (moves[i].action == action) {
+            moves[i].move(state, moves[i].step);
+            return true;
+        }
+    return false;
 }
 
 /* ---- the rest ---- */
-
-static void next_pane(struct tui_state *state, int step)
-{
-    state->pane = (enum tui_pane)(((int)state->pane + step + N_PANES) % N_PANES);
-}
 
 static void act(struct tui_app *app, enum tui_action action)
 {
@@ -164,14 +144,9 @@ static void act(struct tui_app *app, enum tui_action action)
     if (move(state, action))
         return;
     switch (action) {
-    case ACTION_NEXT_PANE:
-        next_pane(state, 1);
-        break;
-    case ACTION_PREVIOUS_PANE:
-        next_pane(state, -1);
-        break;
     case ACTION_UNFOLD:
-        move_right(state, state->pane == PANE_TREE);
+        if (state->pane == PANE_TREE)
+            tui_unfold(state);
         break;
     case ACTION_LOCK:
         tui_toggle_lock(state);

@@ -120,8 +120,8 @@ static void list_strongest(struct details *details)
     const char *axis = tui_axis(details->value, details->value->column_axis);
     if (details->value->column_axis < 0)
         return;
-    print(details, LOOK_FAINT, "%s %ss%s", columns_are_tokens(details->value) ? "strongest" : "largest", axis,
-          details->locked ? ": here, locked, difference" : "");
+    print(details, LOOK_FAINT, "%s%s%s", columns_are_tokens(details->value) ? "strongest keys" : "largest of ",
+          columns_are_tokens(details->value) ? "" : axis, details->locked ? ": here, locked, difference" : "");
     if (lines_left(details) <= 0)
         return;
     if (strongest(&n, columns, details, (size_t)lines_left(details)) != WEIR_OK) {

@@ -60,27 +60,20 @@ int tui_layer(const struct tui_state *state, const struct tui_place *place)
     return point_at(state, place->point)->layers ? place->layer : -1;
 }
 
-void tui_step_layer(struct tui_state *state, int step)
+void tui_step_layer(struct tui_state *state, long step)
 {
     const struct tui_point *p = point_at(state, state->at.point);
     if (p->layers)
-        state->at.layer = next_marked(p->layers, state->extent->n_layers, state->at.layer, step);
+        state->at.layer = next_marked(p->layers, state->extent->n_layers, state->at.layer, step < 0 ? -1 : 1);
     follow(state);
 }
 
-void tui_step_unit(struct tui_state *state, int step)
+void tui_step_unit(struct tui_state *state, long step)
 {
     const struct tui_point *p = point_at(state, state->at.point);
     if (p->units)
-        state->at.unit = next_marked(p->units, p->n_units, state->at.unit, step);
+        state->at.unit = next_marked(p->units, p->n_units, state->at.unit, step < 0 ? -1 : 1);
     follow(state);
-}
-
-void tui_step_prompt(struct tui_state *state, int step)
-{
-    int prompt = state->at.prompt + step;
-    if (prompt >= 0 && prompt < state->extent->n_prompts)
-        state->at.prompt = prompt;
 }
 
 /* index + step, kept within 0 to n - 1 */
@@ -90,6 +83,11 @@ static size_t moved(size_t index, long step, size_t n)
         return index < (size_t)-step ? 0 : index - (size_t)-step;
     size_t room = n > index ? n - 1 - index : 0;
     return index + ((size_t)step < room ? (size_t)step : room);
+}
+
+void tui_step_prompt(struct tui_state *state, long step)
+{
+    state->at.prompt = (int)moved((size_t)state->at.prompt, step, (size_t)state->extent->n_prompts);
 }
 
 void tui_step_row(struct tui_state *state, long step)

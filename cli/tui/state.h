@@ -51,10 +51,11 @@ void tui_begin(struct tui_state *state, const struct tui_extent *extent, int pat
 /* The layer to read: -1 outside blocks. */
 int tui_layer(const struct tui_state *state, const struct tui_place *place);
 
-/* To the next stored layer, head or prompt in the direction of `step` (1 or -1); stays where there is none. */
-void tui_step_layer(struct tui_state *state, int step);
-void tui_step_unit(struct tui_state *state, int step);
-void tui_step_prompt(struct tui_state *state, int step);
+/* To the next stored layer or head in the direction of `step`; stays where there is none. */
+void tui_step_layer(struct tui_state *state, long step);
+void tui_step_unit(struct tui_state *state, long step);
+/* As far as `step` and what there is. */
+void tui_step_prompt(struct tui_state *state, long step);
 void tui_step_row(struct tui_state *state, long step);
 void tui_step_column(struct tui_state *state, long step);
 /* After the value has changed: its size, into which row and column are brought. */

@@ -224,7 +224,7 @@ def test_neurons_show_value_norm_and_largest(folder):
         terminal.keys("j", "j", "j", "End")
         screen = terminal.wait(status(3, 47, f"{values[47]:.4f}", ("pos", "d_mlp")))
     assert f"norm {np.linalg.norm(values):.4f}  mean {values.mean():.4f}" in screen
-    assert re.search(rf"largest d_mlps\n.* {np.argmax(values)} +{values.max():.4f}", screen)
+    assert re.search(rf"largest of d_mlp *\n.* {np.argmax(values)} +{values.max():.4f}", screen)
 
 
 def test_points_without_units_are_bars(folder):
