@@ -13,7 +13,8 @@ size_t terminal_width(void);
 enum colours { COLOURS_NONE, COLOURS_256, COLOURS_24BIT };
 /* What standard output can show; none with NO_COLOR set, TERM=dumb, or no terminal. */
 enum colours terminal_colours(void);
-/* The first character of UTF-8 text, -1 for what is none, and in *n its bytes. @return its columns: 1 for what is none. */
+/* The first character of UTF-8 text, -1 for what is none, and in *n its bytes. @return its columns: 1 for what is none.
+ */
 size_t text_next(int32_t *code, const char *text, size_t *n);
 /* How many columns UTF-8 text takes. */
 size_t text_columns(const char *text);
