@@ -120,14 +120,18 @@ weir_status screen_check(void)
     return WEIR_OK;
 }
 
-/* The terminal's type, or the one beside it that has 256 colours, which the other commands print too. */
+/* The type beside the terminal's own that has 256 colours, which the other commands print too; NULL: its own will do.
+   Ends what screen_check began. */
 static const char *type_with_colours(char to[96])
 {
     int found;
+    bool will_do = terminal_colours() == COLOURS_NONE || tigetnum("colors") >= 256;
+    del_curterm(cur_term);
     snprintf(to, 96, "%s-256color", getenv("TERM"));
-    if (terminal_colours() == COLOURS_NONE || tigetnum("colors") >= 256)
+    if (will_do || setupterm(to, STDOUT_FILENO, &found) != OK)
         return NULL;
-    return setupterm(to, STDOUT_FILENO, &found) == OK ? to : NULL;
+    del_curterm(cur_term);
+    return to;
 }
 
 weir_status screen_open(void)
