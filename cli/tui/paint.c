@@ -99,33 +99,39 @@ static void put_one(int y, int x, wchar_t c, attr_t attrs, int pair)
 }
 
 /* Characters that a terminal would not draw, or that would turn the line around, show as a question mark. */
-static bool is_harmful(int32_t code)
+static bool is_harmful(uint32_t code)
 {
     return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2066 && code <= 0x206f) || code == 0xfeff || wcwidth((wchar_t)code) < 0;
 }
 
-/* The next character with the combining marks behind it. @return columns that it takes; *text moves on. */
+/* Adds the combining marks at the text to the cell's character, as many as curses keeps; the text moves past all. */
+static void add_marks(wchar_t cell[CCHARW_MAX + 1], const char **text)
+{
+    size_t n = wcslen(cell);
+    const char *next = *text;
+    for (; *next; *text = next) {
+        uint32_t code = text_next(&next);
+        if (code_columns(code) > 0 || is_harmful(code))
+            return;
+        if (n < CCHARW_MAX)
+            cell[n++] = (wchar_t)code;
+    }
+}
+
+/* The next character with the marks behind it. @return columns that it takes; the text moves on. */
 static int next_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
 {
-    int32_t code;
-    size_t n, columns = text_next(&code, *text, &n), marks = 0;
+    const char *begin = *text;
+    uint32_t code = text_next(text);
+    bool is_mark = code_columns(code) == 0 && !is_harmful(code);
     memset(cell, 0, (CCHARW_MAX + 1) * sizeof *cell);
-    cell[0] = code < 0 || is_harmful(code) ? L'?' : (wchar_t)code;
-    *text += n;
-    if (columns == 0 || cell[0] == L'?') { /* a mark that has nothing to stand on stands on a space */
-        cell[1] = cell[0] == L'?' ? L'\0' : cell[0];
-        cell[0] = cell[0] == L'?' ? L'?' : L' ';
-        columns = 1;
-        marks = cell[1] != L'\0';
-    }
-    while (**text && text_next(&code, *text, &n) == 0 && code >= 0x20 && !is_harmful(code)) {
-        if (marks + 1 < CCHARW_MAX)
-            cell[++marks] = (wchar_t)code;
-        *text += n;
-    }
-    int curses = wcwidth(cell[0]);
-    return curses > (int)columns ? curses : (int)columns;
+    cell[0] = is_harmful(code) ? L'?' : is_mark ? L' ' : (wchar_t)code; /* a mark without a character: on a space */
+    if (is_mark)
+        *text = begin;
+    add_marks(cell, text);
+    int columns = (int)code_columns((uint32_t)cell[0]), curses = wcwidth(cell[0]);
+    return curses > columns ? curses : columns;
 }
 
 void screen_text(int y, int x, int columns, int look, const char *text)
