@@ -122,7 +122,7 @@ static weir_status print_csv(const struct printing *printing)
         for (int j = 0; score_at(j); j++) {
             double value = score_of(score_at(j), &line->scores);
             if (score_is_shown(score_at(j), MEASURE_ALL, printing->matrix))
-                printf(isnan(value) ? "," : ",%.9g", value);
+                printf(isnan(value) ? "," : ",%.7g", value);
         }
         putchar('\n');
     }
