@@ -148,7 +148,7 @@ static inline float logarithm(float x)
     float m;
     memcpy(&bits, &x, sizeof bits);
     exponent = (bits - 0x3f3504f3) >> 23; /* what leaves m over sqrt 1/2 */
-    bits -= exponent << 23;
+    bits -= exponent * (1 << 23);
     memcpy(&m, &bits, sizeof m);
     float r = m - 1;
     float p = 7.0376836e-2f;

@@ -109,6 +109,7 @@ BAD = {
     "past all memory": (npy(EYE, shape=(2**40, 2**40)), "shape"),
     "past 64 bits": (npy(EYE, shape=(2**70, 2**70)), "shape"),
     "cut in its header": (npy(EYE)[:20], "byte"),
+    "a key without a value": (b"\x93NUMPY\x01\x00\x08\x00'descr':", "its type"),
     "no header": (b"\x93NUMPY\x01\x00\x00\x00", "its type"),
     "keys behind the query": (npy(EYE[::-1].copy()), "query 0, key 11"),
     "infinite": (npy(np.where(EYE, np.inf, 0).astype("f4")), "query 0, key 0"),
