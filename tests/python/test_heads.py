@@ -88,6 +88,28 @@ def test_selected_layers_heads_and_prompts_are_those_of_the_whole():
     assert all(head == whole[head["layer"], head["head"]] for head in some)
 
 
+def test_random_tokens_are_said_twice_and_follow_from_the_seed():
+    args = ["-m", make_heads.MODEL, "--length", 20, "--sequences", 3]
+    first = heads(*args)
+    assert first == heads(*args, "--seed", 0) and first != heads(*args, "--seed", 1)
+    assert all(head["queries"] == 2 * 20 * 3 and head["previous_queries"] == 39 * 3 for head in first)
+    assert all(20 * 3 <= head["induction_queries"] == head["duplicate_queries"] < 30 * 3 for head in first)
+    assert {head["queries"] for head in heads("-m", make_heads.MODEL)} == {96 * 8}, "as long as its context of 96 holds"
+
+
+def test_random_tokens_stand_behind_bos_and_do_not_repeat_it(tmp_path):
+    for name in "config.json", "model.safetensors":
+        (tmp_path / name).symlink_to(make_heads.MODEL / name)
+    (tmp_path / "vocab.json").write_text(json.dumps({"a": 0, "<s>": 1, "b": 2}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "add_bos_token": False}))
+    found = heads("-m", tmp_path, "--length", 40, "--sequences", 4)
+    assert {head["queries"] for head in found} == {81 * 4}
+    tokens = heads("-m", tmp_path, "--length", 40, "--sequences", 4, "--exclude-bos")
+    assert [head["induction_queries"] for head in tokens] == [head["induction_queries"] for head in found]
+    assert [head["duplicate_queries"] for head in tokens] == [head["duplicate_queries"] for head in found], "BOS is once"
+
+
 def npy(array, **header):
     """the bytes of a .npy file, its header changed"""
     file = io.BytesIO()
