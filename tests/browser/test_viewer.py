@@ -24,7 +24,7 @@ def test_cells_of_the_heatmap_show_the_stored_weights(view, files, dtype):
     viewer, pattern, seen = view(dtype), stored(files[dtype], "pattern"), 0
     for prompt, layer, head in (0, 0, 0), (2, 2, 5), (1, 1, 3):
         viewer.choose("prompt", prompt)
-        viewer.double_click(viewer.head(layer, head))
+        viewer.solo(layer, head)
         for tip in viewer.cells("attention-map", GRID):
             query, key = index(tip["query"]), index(tip["key"])
             if key > query:
@@ -37,7 +37,7 @@ def test_cells_of_the_heatmap_show_the_stored_weights(view, files, dtype):
 
 def test_a_locked_query_and_a_hovered_key_show_their_weight(view, files):
     viewer, pattern = view("f32"), stored(files["f32"], "pattern")
-    viewer.double_click(viewer.head(2, 1))
+    viewer.solo(2, 1)
     viewer.click(viewer.token(9))
     for key in range(10):
         viewer.hover(viewer.token(key))
@@ -66,7 +66,7 @@ def test_several_heads_are_shown_as_their_mean_or_maximum(view, files):
 
 def test_what_a_sink_takes_is_said(view, files):
     viewer, pattern = view("sinks"), stored(files["sinks"], "pattern")
-    viewer.double_click(viewer.head(1, 2))
+    viewer.solo(1, 2)
     viewer.click(viewer.token(10))
     viewer.hover(viewer.token(4))
     rest = 1 - pattern[1, 0, 2, 10, :11].astype("f8").sum()
@@ -78,7 +78,7 @@ def test_what_a_sink_takes_is_said(view, files):
 def test_the_strongest_keys_are_those_of_the_file(view, files):
     viewer, pattern = view("f32"), stored(files["f32"], "pattern")
     viewer.choose("prompt", 2)
-    viewer.double_click(viewer.head(0, 4))
+    viewer.solo(0, 4)
     viewer.click(viewer.token(15))
     row = pattern[0, 2, 4, 15, :16]
     lines = [line.text.split() for line in viewer.all("#strongest tr")]
@@ -127,7 +127,7 @@ def test_the_residual_view_shows_the_norms(view, files):
 @pytest.mark.parametrize("dark", [False, True])
 def test_tokens_are_coloured_by_the_weights_in_either_direction(view, files, dark):
     viewer, pattern, theme = view("f32", dark=dark), stored(files["f32"], "pattern")[1, 0, 3], "dark" if dark else "light"
-    viewer.double_click(viewer.head(1, 3))
+    viewer.solo(1, 3)
     viewer.hover(viewer.token(8))
     for key, got in enumerate(viewer.colours()):
         if key > 8:
@@ -144,7 +144,7 @@ def test_tokens_are_coloured_by_the_weights_in_either_direction(view, files, dar
 
 def test_the_scale_and_the_first_token_can_be_chosen(view, files):
     viewer, row = view("f32"), stored(files["f32"], "pattern")[0, 0, 0, 11, :12]
-    viewer.double_click(viewer.head(0, 0))
+    viewer.solo(0, 0)
     viewer.click(viewer.token(11))
     viewer.choose("scale", "linear")
     assert_close_colour(viewer.colours()[5], colour(row[5], "light"), "linear")
@@ -186,7 +186,7 @@ def test_hovering_previews_a_head_clicking_locks_it_double_clicking_solos_it(vie
     assert viewer.shown() == "mean of 2 heads: L0 H2, L1 H4"
     viewer.click(viewer.head(1, 4))
     assert viewer.locked() == ["layer 0, head 2"]
-    viewer.double_click(viewer.head(2, 5))
+    viewer.solo(2, 5)
     assert viewer.locked() == ["layer 2, head 5"]
     viewer.click(viewer.find("#clear-heads"))
     assert viewer.locked() == []
@@ -292,7 +292,7 @@ def test_everything_can_be_done_from_the_keyboard(view, files):
     assert viewer.find("#keys").is_displayed()
     viewer.press(Keys.ESCAPE)
     assert not viewer.find("#keys").is_displayed()
-    viewer.double_click(viewer.head(1, 1))
+    viewer.solo(1, 1)
     canvas = viewer.find("#attention-map canvas")
     viewer.away()
     viewer.driver.execute_script("arguments[0].focus()", canvas)
@@ -332,7 +332,7 @@ def test_the_tab_key_reaches_every_part_and_each_has_a_name(view):
 def test_partial_files_say_what_is_not_stored(view, files):
     viewer, pattern = view("part"), stored(files["part"], "pattern")
     assert [thumb.get_attribute("title") for thumb in viewer.all(".thumb")] == [f"layer {l}, head {h}" for l in (1, 2) for h in (0, 4)]
-    viewer.double_click(viewer.head(2, 4))
+    viewer.solo(2, 4)
     viewer.click(viewer.token(5))
     viewer.hover(viewer.token(3))
     assert float(viewer.tip()["weight"]) == digits(pattern[2, 0, 4, 2, 3], 4)       # row 2 is position 5
@@ -357,7 +357,7 @@ def test_layers_heads_and_prompts_are_those_that_were_asked_for(view, files):
     viewer, pattern = view("f32", "--layer", "-1", "--head", "1:3", "--prompt", "2"), stored(files["f32"], "pattern")
     assert [thumb.get_attribute("title") for thumb in viewer.all(".thumb")] == ["layer 2, head 1", "layer 2, head 2"]
     assert len(viewer.all("#attention-tokens .token")) == 20 and not viewer.find("#prompt").is_enabled()
-    viewer.double_click(viewer.head(2, 2))
+    viewer.solo(2, 2)
     viewer.click(viewer.token(19))
     viewer.hover(viewer.token(13))
     assert float(viewer.tip()["weight"]) == digits(pattern[2, 2, 2, 19, 13], 4)
@@ -377,7 +377,7 @@ def test_nothing_runs_out_of_the_window(view, size):
 def test_thirty_layers_of_nine_heads_on_128_tokens_stay_under_ten_megabytes(view, files, tmp_path):
     viewer, pattern = view("wide"), stored(files["wide"], "pattern")
     assert (tmp_path / "wide.html").stat().st_size < 10_000_000
-    viewer.double_click(viewer.head(0, 8))
+    viewer.solo(0, 8)
     viewer.click(viewer.token(127))
     viewer.hover(viewer.token(64))
     assert float(viewer.tip()["weight"]) == digits(pattern[0, 0, 8, 127, 64], 4)
@@ -444,7 +444,7 @@ def test_every_kind_of_weight_is_shown_as_it_is_stored(view, files, tmp_path):
         file["activations/pattern"][0, 0, 0, 11, :12] = values
     files["edited"] = edited
     viewer = view("edited")
-    viewer.double_click(viewer.head(0, 0))
+    viewer.solo(0, 0)
     viewer.click(viewer.token(11))
     for key, value in enumerate(numpy.array(values, "f4")):
         viewer.hover(viewer.token(key))

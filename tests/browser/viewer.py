@@ -59,9 +59,14 @@ class Viewer:
         ActionChains(self.driver, duration=0).move_to_element(element).click().perform()
         self.frames()
 
-    def double_click(self, element):
-        ActionChains(self.driver, duration=0).move_to_element(element).double_click().perform()
-        self.frames()
+    def solo(self, layer, head):
+        """double clicks: on a busy machine two clicks can come too far apart to be one"""
+        for _ in range(10):
+            ActionChains(self.driver, duration=0).move_to_element(self.head(layer, head)).double_click().perform()
+            self.frames()
+            if self.locked() == [f"layer {layer}, head {head}"]:
+                return
+        raise AssertionError(f"a double click on layer {layer}, head {head} does not show it alone: {self.locked()}")
 
     def press(self, *keys):
         ActionChains(self.driver).send_keys(*keys).perform()
