@@ -53,11 +53,13 @@ function shownWords() {
 const isHidden = (key) => state.hideFirst && key === 0;
 
 function largestOf(shown) {
+  if (shown.largestHides === state.hideFirst) return shown.largest;
   let largest = 0;
   prompt().rows.forEach((query, row) => {
     const start = prompt().rowStart[row];
     for (let key = state.hideFirst ? 1 : 0; key <= query; key++) if (shown.values[start + key] > largest) largest = shown.values[start + key];
   });
+  Object.assign(shown, { largest, largestHides: state.hideFirst });
   return largest;
 }
 
@@ -104,6 +106,7 @@ function drawThumb(i) {
   });
   canvas.width = width;
   canvas.height = height;
+  canvas.style.imageRendering = width > SMALL / 2 ? 'auto' : 'pixelated';    // what is made larger stays sharp
   const image = new ImageData(width, height), { pixels } = plainPalette();
   new Uint32Array(image.data.buffer).set(Array.from(levels, (at) => (at < 0 ? 0 : pixels[at])));
   canvas.getContext('2d').putImageData(image, 0, 0);
@@ -111,9 +114,9 @@ function drawThumb(i) {
 }
 
 function buildGrid() {
-  const grid = $('heads'), size = Math.max(24, Math.min(heads.length > 6 ? 46 : 60, Math.floor(420 / heads.length) - 7));
+  const grid = $('heads');
   grid.style.gridTemplateColumns = `auto repeat(${heads.length}, max-content)`;
-  grid.style.setProperty('--thumb', `${size}px`);
+  grid.style.setProperty('--columns', heads.length);
   grid.append(element('div', { role: 'row' }, element('span', { className: 'number layer', role: 'columnheader' }, ''),
     ...heads.map((head) => element('span', { className: 'number', role: 'columnheader', 'aria-label': `head ${head}` }, head))));
   layers.forEach((layer, y) => {
@@ -163,7 +166,7 @@ function markThumbs() {
 
 /* The two ends of a weight and the weight itself. */
 function pairRows(query, key) {
-  const shown = currentPattern(), rows = [['heads', shownWords()],
+  const shown = currentPattern(), rows = [[shown.heads.length > 1 ? 'heads' : 'head', shownWords()],
     ['query', element('span', {}, `${query} `, tokenName(query))], ['key', element('span', {}, `${key} `, tokenName(key))],
     ['weight', shown.text(query, key), 'value']];
   if (shown.sink(query) >= 0) rows.push(['sink has', shown.textAt(shown.sink(query))]);

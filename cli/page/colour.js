@@ -64,7 +64,7 @@ function paintLegend(canvas, colours) {
 function showTheme() {
   document.documentElement.dataset.theme = theme();
   document.documentElement.style.setProperty('--cell', plainPalette().styles[0]);
-  $('theme').textContent = state.theme === 'auto' ? 'auto' : state.theme;
+  $('theme').textContent = `\u25d0 ${state.theme}`;
   $('theme').title = `Colours: ${state.theme === 'auto' ? 'as the system' : state.theme} (t)`;
   $('theme').setAttribute('aria-label', $('theme').title);
 }

@@ -134,7 +134,8 @@ class HeatMap {
     }
     context.fillStyle = style.getPropertyValue('--faint');
     context.textAlign = 'left';
-    context.fillText(columnTitle, this.left + nColumns * this.cellWidth - context.measureText(columnTitle).width, this.height - 8);
+    const below = Math.min(bottom + this.margin(nColumns, columnLabel) * 0.87 + 16, this.height - 8);
+    context.fillText(columnTitle, this.left + nColumns * this.cellWidth - context.measureText(columnTitle).width, below);
     context.translate(9, this.top);
     context.rotate(-Math.PI / 2);
     context.textAlign = 'right';

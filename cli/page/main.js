@@ -52,7 +52,7 @@ function fillHead() {
   $('theme').addEventListener('click', ACTIONS.t);
   $('help').addEventListener('click', ACTIONS['?']);
   $('about').textContent = `${contents.prompts.length} of ${of} prompts of a file of ${dtype}, written ${created} by: ${command}. ` +
-    'Weights are shown as they are stored, rounded to four digits; those of several heads to three; other values whole. ' +
+    'Weights are shown as they are stored, rounded to four digits; those of several heads to three; other values with all their digits. ' +
     (top ? 'The neurons are those with the largest values past the first token. ' : '') + `weir ${weir}.`;
 }
 

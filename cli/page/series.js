@@ -92,10 +92,12 @@ function drawChart(values, colours, scale) {
   const { rows, tokens } = prompt(), low = Math.min(0, ...values.filter((v) => v < 0)), high = Math.max(0, ...values.filter((v) => v > 0));
   const edge = (row) => high - (high - low) * row / CHART_ROWS;
   const inside = (value, row) => (value >= 0 ? edge(row) <= value && edge(row + 1) >= 0 : edge(row + 1) >= value && edge(row) <= 0);
+  const zero = high > low ? Math.min(Math.round(high / (high - low) * CHART_ROWS), CHART_ROWS - 1) : 0;
+  const ticks = [0, zero, CHART_ROWS - 1].filter((row) => row === zero || Math.abs(row - zero) > 4);
   unitChart.show({
     nRows: CHART_ROWS, nColumns: rows.length, colours,
     level: (row, column) => (inside(values[column], row) ? scale(values[column]) : -1),
-    rowLabel: (row) => (row === 0 ? high : low).toPrecision(3), rowTicks: [0, CHART_ROWS - 1],
+    rowLabel: (row) => (row === zero ? '0' : (row === 0 ? high : low).toPrecision(3)), rowTicks: ticks,
     columnLabel: (column) => `${cutText(visible(tokens[rows[column]]))} ${rows[column]}`,
     rowTitle: 'value', columnTitle: 'position', name: 'The neuron\u2019s value at every position',
     words: (row, column) => `position ${rows[column]} ${tokenText(rows[column])}: ${floatText(values[column])}`,
@@ -107,11 +109,14 @@ function drawUnitTop(unit) {
   const all = contents.prompts.flatMap((of, p) => Array.from(unitSeries(unit, of), (value, row) => ({ value, p, position: of.rows[row] })))
     .filter(({ value }) => !Number.isNaN(value)).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const largest = all.length ? Math.abs(all[0].value) : 0;
-  $('unit-top').replaceChildren(...all.slice(0, TOP).map(({ value, p, position }) => {
+  const several = contents.prompts.length > 1;
+  const head = element('tr', {}, ...[several ? 'prompt:token' : 'token', '', 'value', ''].map((name) =>
+    element('th', { className: name === 'value' ? 'n' : '' }, name)));
+  $('unit-top').replaceChildren(head, ...all.slice(0, TOP).map(({ value, p, position }) => {
     const meter = element('div', { className: value < 0 ? 'minus' : '' });
     meter.style.width = `${largest ? Math.abs(value) / largest * 100 : 0}%`;
     const row = element('tr', { className: 'go' },
-      element('td', { className: 'n' }, contents.prompts.length > 1 ? `${contents.prompts[p].index}:${position}` : position),
+      element('td', { className: 'n' }, several ? `${contents.prompts[p].index}:${position}` : position),
       element('td', { className: 't token-name' }, tokenText(position, contents.prompts[p])),
       element('td', { className: 'n' }, value.toPrecision(3)), element('td', { className: 'meter' }, meter));
     row.addEventListener('click', () => {

@@ -32,6 +32,7 @@ class TokenText {
   fill(shown) {
     if (this.prompt === shown) return;
     this.prompt = shown;
+    this.painted = [];
     this.buttons = shown.tokens.map((text, position) => {
       const button = element('button', { className: 'token', tabIndex: -1, 'aria-pressed': 'false' });
       button.dataset.position = position;
@@ -48,17 +49,19 @@ class TokenText {
     this.box.replaceChildren(...this.buttons);
   }
 
-  /* level(position): 0 to 255, or -1 for no colour. */
+  /* level(position): 0 to 255, or -1 for no colour. Only what has changed is touched: most of a hover is spent on styles. */
   paint(colours, levelOf, near) {
-    const focus = focusToken();
+    const focus = focusToken(), { lockedToken } = state;
     this.buttons.forEach((button, position) => {
-      const at = levelOf(position);
+      const at = levelOf(position), look = position === lockedToken ? 'locked' : position === focus ? 'focus' : '';
+      const key = `${at} ${look} ${position === near} ${position === focus} ${theme()}`;
+      if (this.painted[position] === key) return;
+      this.painted[position] = key;
       button.style.backgroundColor = at < 0 ? 'transparent' : colours.styles[at];
       button.style.color = at < 0 ? '' : colours.inks[at];
-      button.classList.toggle('focus', position === focus && state.lockedToken === null);
-      button.classList.toggle('locked', position === state.lockedToken);
+      for (const name of ['focus', 'locked']) button.classList.toggle(name, name === look);
       button.classList.toggle('near', position === near);
-      button.setAttribute('aria-pressed', position === state.lockedToken);
+      button.setAttribute('aria-pressed', position === lockedToken);
       button.tabIndex = position === focus ? 0 : -1;
     });
   }

@@ -6,6 +6,7 @@ import time
 import h5py
 import numpy
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
@@ -46,23 +47,35 @@ class Viewer:
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def point_at(self, element, x=0, y=0):
+        """the pointer onto the middle of an element, or x and y from there: of its largest part, where a line end cuts a token"""
+        at = self.driver.execute_script("""
+            arguments[0].scrollIntoView({block: 'nearest'});
+            const parts = [...arguments[0].getClientRects()].sort((a, b) => b.width * b.height - a.width * a.height);
+            return [parts[0].x + parts[0].width / 2, parts[0].y + parts[0].height / 2];""", element)
+        actions = ActionBuilder(self.driver, duration=0)
+        actions.pointer_action.move_to_location(round(at[0] + x), round(at[1] + y))
+        return actions
+
     def hover(self, element, x=0, y=0):
-        """x and y from the middle"""
-        ActionChains(self.driver, duration=0).move_to_element_with_offset(element, x, y).perform()
+        self.point_at(element, x, y).perform()
         self.frames()
 
     def away(self):
         self.hover(self.find("#model"))
 
     def click(self, element):
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'nearest'})", element)
-        ActionChains(self.driver, duration=0).move_to_element(element).click().perform()
+        actions = self.point_at(element)
+        actions.pointer_action.click()
+        actions.perform()
         self.frames()
 
     def solo(self, layer, head):
         """double clicks: on a busy machine two clicks can come too far apart to be one"""
         for _ in range(10):
-            ActionChains(self.driver, duration=0).move_to_element(self.head(layer, head)).double_click().perform()
+            actions = self.point_at(self.head(layer, head))
+            actions.pointer_action.double_click()
+            actions.perform()
             self.frames()
             if self.locked() == [f"layer {layer}, head {head}"]:
                 return
