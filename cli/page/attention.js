@@ -17,9 +17,10 @@ function shownHeads() {
 
 let pattern = null;
 
+/* Made anew when what it depends on is another: `locked` is replaced, never changed. */
 function currentPattern() {
-  const shown = shownHeads(), key = [state.prompt, state.combine, ...shown].join();
-  if (pattern?.key !== key) pattern = Object.assign(new Pattern(prompt(), shown, state.combine), { key });
+  const { prompt: p, combine, hoverHead, locked } = state, of = [p, combine, hoverHead, locked];
+  if (!pattern || of.some((part, i) => part !== pattern.of[i])) pattern = Object.assign(new Pattern(prompt(), shownHeads(), combine), { of });
   return pattern;
 }
 
@@ -72,30 +73,32 @@ function levelAt(shown, scale, query, key) {
   return Number.isNaN(value) ? -1 : scale(value);
 }
 
-/* ---- thumbnails ---- */
+/* ---- thumbnails: a button for each head, and over those of a layer one canvas (one a head would cost every hover) ---- */
 
-const thumbs = [];
+const thumbs = [];          // buttons, by head
+const strips = [];          // of layers: { row, canvas, fresh, seen }
 
 function buildThumb(i) {
-  const canvas = element('canvas'), thumb = element('button', {
+  const button = element('button', {
     className: 'thumb', role: 'gridcell', tabIndex: i ? -1 : 0, title: headName(i), 'aria-label': headName(i), 'aria-selected': 'false',
-  }, canvas);
-  thumb.dataset.head = i;
-  thumbs.push({ button: thumb, canvas, fresh: false, seen: false });
-  return thumb;
+  });
+  button.dataset.head = i;
+  thumbs.push(button);
+  return button;
 }
 
+/* Only layers in sight are drawn. */
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
-    const thumb = thumbs[Number(target.dataset.head)];
-    thumb.seen = isIntersecting;
-    if (isIntersecting && !thumb.fresh) drawThumb(Number(target.dataset.head));
+    const strip = strips[Number(target.dataset.layer)];
+    strip.seen = isIntersecting;
+    if (isIntersecting && !strip.fresh) drawStrip(strip);
   }
 });
 
-/* Prompts of more than SMALL tokens: the largest level of every block that a pixel stands for. */
-function drawThumb(i) {
-  const { canvas } = thumbs[i], shown = new Pattern(prompt(), [i]), scale = scaleOf(shown), { rows, tokens } = prompt();
+/* Levels of one head as an image; where a prompt has more than SMALL tokens, the largest of each block. */
+function smallImage(i) {
+  const shown = new Pattern(prompt(), [i]), scale = scaleOf(shown), { rows, tokens } = prompt(), { pixels } = plainPalette();
   const width = Math.min(tokens.length, SMALL), height = Math.min(rows.length, SMALL), levels = new Int16Array(width * height).fill(-1);
   rows.forEach((query, row) => {
     const y = Math.floor(row * height / rows.length);
@@ -104,27 +107,56 @@ function drawThumb(i) {
       levels[at] = Math.max(levels[at], levelAt(shown, scale, query, key));
     }
   });
-  canvas.width = width;
-  canvas.height = height;
-  canvas.style.imageRendering = width > SMALL / 2 ? 'auto' : 'pixelated';    // what is made larger stays sharp
-  const image = new ImageData(width, height), { pixels } = plainPalette();
-  new Uint32Array(image.data.buffer).set(Array.from(levels, (at) => (at < 0 ? 0 : pixels[at])));
-  canvas.getContext('2d').putImageData(image, 0, 0);
-  thumbs[i].fresh = true;
+  const image = new ImageData(width, height);
+  new Uint32Array(image.data.buffer).set(Array.from(levels, (at) => pixels[Math.max(at, 0)]));
+  return image;
+}
+
+function drawStrip(strip) {
+  const { row, canvas } = strip, buttons = [...row.querySelectorAll('.thumb')], ratio = devicePixelRatio || 1, border = 2;
+  const left = buttons[0].offsetLeft, last = buttons[buttons.length - 1], size = buttons[0].clientWidth;
+  if (!size) return;
+  canvas.style.left = `${left}px`;
+  canvas.style.width = `${last.offsetLeft + last.offsetWidth - left}px`;
+  canvas.width = Math.round((last.offsetLeft + last.offsetWidth - left) * ratio);
+  canvas.height = Math.round(buttons[0].offsetHeight * ratio);
+  const context = canvas.getContext('2d'), small = element('canvas');
+  context.scale(ratio, ratio);
+  for (const button of buttons) {
+    const image = smallImage(Number(button.dataset.head));
+    small.width = image.width;
+    small.height = image.height;
+    small.getContext('2d').putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = image.width > size * ratio;             // what is made larger stays sharp
+    context.drawImage(small, button.offsetLeft - left + border, border, size, size);
+  }
+  strip.fresh = true;
+}
+
+function drawStrips() {
+  for (const strip of strips) {
+    strip.fresh = false;
+    if (strip.seen) drawStrip(strip);
+  }
+}
+
+function buildRow(layer, y) {
+  const canvas = element('canvas', { className: 'strip' }), cells = heads.map((_, x) => buildThumb(y * heads.length + x));
+  const name = element('span', { className: 'number layer', role: 'rowheader', 'aria-label': `layer ${layer}` }, `L${layer}`);
+  const row = element('div', { role: 'row' }, name, ...cells, canvas);
+  row.dataset.layer = y;
+  strips.push({ row, canvas, fresh: false, seen: false });
+  return row;
 }
 
 function buildGrid() {
-  const grid = $('heads');
-  grid.style.gridTemplateColumns = `auto repeat(${heads.length}, max-content)`;
+  const grid = $('heads'), corner = element('span', { className: 'number layer', role: 'columnheader' }, '');
   grid.style.setProperty('--columns', heads.length);
-  grid.append(element('div', { role: 'row' }, element('span', { className: 'number layer', role: 'columnheader' }, ''),
-    ...heads.map((head) => element('span', { className: 'number', role: 'columnheader', 'aria-label': `head ${head}` }, head))));
-  layers.forEach((layer, y) => {
-    const cells = heads.map((_, x) => buildThumb(y * heads.length + x));
-    grid.append(element('div', { role: 'row' },
-      element('span', { className: 'number layer', role: 'rowheader', 'aria-label': `layer ${layer}` }, `L${layer}`), ...cells));
-  });
-  for (const { button } of thumbs) watcher.observe(button);
+  grid.append(element('div', { role: 'row' }, corner, ...heads.map((head) =>
+    element('span', { className: 'number', role: 'columnheader', 'aria-label': `head ${head}` }, head))));
+  layers.forEach((layer, y) => grid.append(buildRow(layer, y)));
+  for (const { row } of strips) watcher.observe(row);
+  new ResizeObserver(drawStrips).observe(grid);
   listenGrid(grid);
 }
 
@@ -148,14 +180,14 @@ function gridKey(event, at) {
   const step = { ArrowUp: -heads.length, ArrowDown: heads.length, ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (at === null || (!step && event.key !== 's')) return;
   if (event.key === 's') soloHead(at);
-  else if (at + step >= 0 && at + step < nHeads) thumbs[at + step].button.focus();
+  else if (at + step >= 0 && at + step < nHeads) thumbs[at + step].focus();
   event.preventDefault();
   event.stopPropagation();
 }
 
 function markThumbs() {
   const shown = new Set(shownHeads()), place = state.hoverHead ?? Math.min(nHeads - 1, ...state.locked);
-  thumbs.forEach(({ button }, i) => {
+  thumbs.forEach((button, i) => {
     button.setAttribute('aria-selected', state.locked.has(i));
     button.classList.toggle('shown', shown.size < nHeads && shown.has(i));
     button.tabIndex = i === (state.locked.size || state.hoverHead !== null ? place : 0) ? 0 : -1;
@@ -267,7 +299,7 @@ function drawFocus() {
   $('to-key').setAttribute('aria-pressed', !byQuery);
 }
 
-function drawPicture() {
+function drawPicture(sameAxes) {
   const shown = currentPattern(), scale = scaleOf(shown), { rows, tokens } = prompt();
   $('shown').textContent = shownWords();
   $('legend-to').textContent = state.scale === 'fit' ? largestOf(shown).toPrecision(3) : '1';
@@ -279,7 +311,7 @@ function drawPicture() {
     rowLabel: (row) => `${cutText(visible(tokens[rows[row]]))} ${rows[row]}`, columnLabel: (key) => `${cutText(visible(tokens[key]))} ${key}`,
     rowTitle: 'query', columnTitle: 'key', name: `Pattern of ${shownWords()}: queries down, keys across`,
     words: (row, key) => `query ${rows[row]} ${tokenText(rows[row])}, key ${key} ${tokenText(key)}: ${currentPattern().text(rows[row], key)}`,
-  });
+  }, sameAxes);
   markThumbs();
 }
 
@@ -289,10 +321,7 @@ function drawAttentionPage() {
   paintLegend($('legend'), plainPalette());
   $('scale').value = state.scale;
   $('hide-first').checked = state.hideFirst;
-  thumbs.forEach((thumb, i) => {
-    thumb.fresh = false;
-    if (thumb.seen) drawThumb(i);
-  });
+  drawStrips();
 }
 
 function startAttention() {
@@ -306,7 +335,7 @@ function startAttention() {
   drawers.push((what) => {
     if (state.tab !== 'attention') return;
     if (what === 'page') drawAttentionPage();
-    if (what !== 'focus') drawPicture();
+    if (what !== 'focus') drawPicture(what === 'picture');
     drawFocus();
   });
 }

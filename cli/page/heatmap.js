@@ -50,11 +50,12 @@ class HeatMap {
   }
 
   /* data: { nRows, nColumns, level(row, column), rowLabel(row), columnLabel(column), rowTitle, columnTitle, name, colours,
-     square, words(row, column), rowTicks: the rows to label, where not as many as there is room for } */
-  show(data) {
+     square, words(row, column), rowTicks: the rows to label, where not as many as there is room for }; sameAxes: as in the last, sizes and labels and all */
+  show(data, sameAxes = false) {
     this.data = data;
     this.canvas.setAttribute('aria-label', data.name);
-    this.draw();
+    if (sameAxes && this.width) this.drawCells(this.canvas.getContext('2d'));
+    else this.draw();
   }
 
   place() {
@@ -97,7 +98,9 @@ class HeatMap {
     const context = canvas.getContext('2d');
     context.scale(ratio, ratio);
     this.drawCells(context);
+    context.save();
     this.drawLabels(context);
+    context.restore();
     this.mark(this.marked ?? {});
   }
 
@@ -111,6 +114,7 @@ class HeatMap {
       }
     const small = element('canvas', { width: nColumns, height: nRows });
     small.getContext('2d').putImageData(image, 0, 0);
+    context.clearRect(this.left, this.top, nColumns * this.cellWidth, nRows * this.cellHeight);
     context.imageSmoothingEnabled = this.cellWidth < 1 || this.cellHeight < 1;
     context.drawImage(small, this.left, this.top, nColumns * this.cellWidth, nRows * this.cellHeight);
   }

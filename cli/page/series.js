@@ -13,7 +13,7 @@ function shownUnit() {
   return units[state.hoverUnit ?? state.unit];
 }
 
-function drawStrip(canvas, values) {
+function drawCourse(canvas, values) {
   const scale = signedScale(sizeOf(values)), image = new ImageData(values.length, 1), { pixels } = signedPalette();
   new Uint32Array(image.data.buffer).set(Array.from(values, (value) => (Number.isNaN(value) ? 0 : pixels[scale(value)])));
   canvas.width = values.length;
@@ -25,7 +25,7 @@ function buildUnits() {
   const listed = units.map((unit, i) => ({ unit, i })).filter(({ unit }) => state.unitLayer === 'all' || unit.layer === Number(state.unitLayer));
   $('units').replaceChildren(...listed.map(({ unit, i }) => {
     const canvas = element('canvas'), values = unitSeries(unit);
-    drawStrip(canvas, values);
+    drawCourse(canvas, values);
     const button = element('button', { className: 'unit', role: 'option', title: `${unit.point}, layer ${unit.layer}, unit ${unit.unit}` },
       element('span', {}, unitName(unit)), canvas, element('span', {}, sizeOf(values).toPrecision(3)));
     button.dataset.unit = i;

@@ -84,8 +84,8 @@ def files(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="session")
-def browser():
+def chromium():
+    """which keeps what the page says on its console and asks of the network"""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in "--headless=new", "--disable-gpu", "--no-first-run", "--window-size=1400,900":
@@ -93,7 +93,12 @@ def browser():
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    driver = chromium()
     yield driver
     driver.quit()
 
