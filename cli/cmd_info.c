@@ -106,6 +106,7 @@ static weir_status file_facts(const char *path, bool json)
         {"command", info->command ? info->command : "", 0},
         {"schema", NUMBER(info->schema)},
         {"dtype", dtype_text(info->dtype), 0},
+        {"compute", info->compute, 0},
         {"n_layers", NUMBER(info->n_layers)},
         {"n_prompts", NUMBER(info->n_prompts)},
         {"n_positions", NUMBER(info->n_positions)},
@@ -155,6 +156,9 @@ static int check(const char *where, bool json)
     weir_model *model;
     TRY(weir_model_open(&model, where, NULL));
     int code = json ? json_check(model) : print_check(model, where);
+    weir_status whole = weir_tensors_check_whole(model->tensors);
+    if (whole != WEIR_OK)
+        code = (int)whole;
     weir_model_close(model);
     return code;
 }

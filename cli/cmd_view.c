@@ -2,8 +2,6 @@
 #include "cli/page.h"
 #include "cli/render.h"
 
-#include <stdio.h>
-
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 
 enum { DEFAULT_MB = 10, MB = 1000000 };
@@ -50,7 +48,7 @@ static int run(const struct args *args)
     if (status == WEIR_OK)
         print_done(args->text[OUT], &page);
     weir_file_close(file);
-    return (int)status;
+    return status == WEIR_E_STOPPED && interrupted() ? 128 + interrupted() : (int)status;
 }
 
 const struct command cmd_view = {

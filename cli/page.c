@@ -2,6 +2,7 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
+#include "cli/commands.h"
 #include "store/partial.h"
 
 #include <errno.h>
@@ -38,7 +39,8 @@ done:
     return status;
 }
 
-/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads). */
+/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads).
+ */
 static weir_status has_head(bool *out, const struct page *page, int layer, size_t head)
 {
     weir_file_prompt prompt;
@@ -231,6 +233,7 @@ static weir_status write_to(const struct weir_partial *partial, const struct pag
 static weir_status write_whole(const char *path, const struct page *page, const char *json, uint64_t bytes, bool force)
 {
     struct weir_partial *partial;
+    interrupts_catch(); /* from here on there is a file to clean up */
     TRY(weir_partial_open(&partial, path, force));
     weir_status status = weir_partial_room(partial, bytes);
     if (status == WEIR_OK)

@@ -10,6 +10,35 @@
 
 enum { MOST_TOP = 8 }; /* neurons a layer when none are asked for */
 
+typedef weir_status cut_fn(struct cut *cut, void *payload);
+
+/* What cut_fn to call for every value of a selection. */
+struct visit {
+    cut_fn *each;
+    void *payload;
+};
+
+static weir_status visit_layers(const struct selected *selected, void *payload)
+{
+    const struct visit *visit = payload;
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
+        struct cut cut;
+        status = cut_open(&cut, selected, i);
+        if (status == WEIR_OK)
+            status = visit->each(&cut, visit->payload);
+        cut_close(&cut);
+    }
+    return status;
+}
+
+/* Every layer that the page's selection names of the i-th chosen prompt. */
+static weir_status each_cut(const struct page *page, size_t i, cut_fn *each, void *payload)
+{
+    struct visit visit = {each, payload};
+    return selected_each(page->file, page->selection, (int)page->prompts.list[i], visit_layers, &visit);
+}
+
 static weir_status add_units(struct cut *cut, void *payload)
 {
     struct page *page = payload;
@@ -18,7 +47,7 @@ static weir_status add_units(struct cut *cut, void *payload)
                          "%s has no single value for a position and a unit: a page takes hook points [pos, units], as "
                          "in mlp_post:3.10",
                          cut->what->name);
-    const struct picked *picked = &cut->axes[1];
+    const struct picked *picked = cut_columns(cut);
     TRY(weir_grow(&page->units, &page->unit_capacity, page->n_units + picked->n, sizeof *page->units));
     for (size_t i = 0; i < picked->n; i++)
         page->units[page->n_units++] = (struct page_unit){cut->what, cut->layer, picked->list[i]};
@@ -69,29 +98,36 @@ weir_status page_choose_units(struct page *page, const char *selection, uint64_t
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
-        status = cut_each(page->file, page->selection, (int)page->prompts.list[0], add_units, page);
+        status = each_cut(page, 0, add_units, page);
     }
 done:
     free(top);
     return status;
 }
 
+/* Fills `values`, [units, n_rows], with those of the positions that are picked. */
+static weir_status read_units(float *values, struct cut *cut)
+{
+    const struct picked *rows = &cut->axes[cut->row];
+    size_t place[WEIR_MAX_AXES] = {0}, n_units = cut_columns(cut)->n, n_rows = cut->tokens.n_rows;
+    for (size_t i = 0; i < n_units * n_rows; i++)
+        values[i] = NAN;
+    for (size_t i = 0; i < rows->n; i++) {
+        place[cut->row] = i;
+        TRY(cut_read_row(cut, place));
+        for (size_t j = 0; j < n_units; j++)
+            values[j * n_rows + rows->list[i]] = cut_value(cut, j);
+    }
+    return WEIR_OK;
+}
+
 static weir_status put_cut(struct cut *cut, void *payload)
 {
-    const struct picked *units = &cut->axes[1], *rows = &cut->axes[cut->row];
-    size_t n_rows = cut->tokens.n_rows, place[WEIR_MAX_AXES] = {0}, n;
     float *values; /* [units, n_rows] */
-    TRY(weir_mul(&n, units->n, n_rows));
+    size_t n;
+    TRY(weir_mul(&n, cut_columns(cut)->n, cut->tokens.n_rows));
     TRY(weir_alloc(&values, n, sizeof *values));
-    weir_status status = WEIR_OK;
-    for (size_t i = 0; i < n; i++)
-        values[i] = NAN;
-    for (size_t i = 0; i < rows->n && status == WEIR_OK; i++) {
-        place[cut->row] = rows->list[i];
-        status = cut_read_row(cut, place);
-        for (size_t j = 0; j < units->n && status == WEIR_OK; j++)
-            values[j * n_rows + rows->list[i]] = cut->values[units->list[j]];
-    }
+    weir_status status = read_units(values, cut);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         base64_put_float(payload, values[i]);
     weir_free(values);
@@ -101,7 +137,7 @@ static weir_status put_cut(struct cut *cut, void *payload)
 weir_status page_put_units(struct base64 *out, const struct page *page)
 {
     for (size_t i = 0; page->selection && i < page->prompts.n; i++)
-        TRY(cut_each(page->file, page->selection, (int)page->prompts.list[i], put_cut, out));
+        TRY(each_cut(page, i, put_cut, out));
     base64_end(out);
     return WEIR_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
+#include "cli/commands.h"
 
 #include <math.h>
 
@@ -92,6 +93,8 @@ static weir_status put_row(struct base64 *out, const struct head *head, size_t i
 static weir_status put_head(struct base64 *out, struct head *head)
 {
     const weir_file_prompt *tokens = &head->tokens;
+    if (interrupted())
+        return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
     weir_block block = {{(size_t)head->head, 0, 0}, {1, tokens->n_rows, tokens->n}};
     TRY(weir_file_read(head->page->file, head->page->pattern, head->layer, head->prompt, &block, head->weights));
     for (size_t i = 0; i < tokens->n_rows; i++)
