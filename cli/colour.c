@@ -1,8 +1,8 @@
 #include "cli/render.h"
 
-struct rgb colour_of(double part)
+/* part of the way through four colours */
+static struct rgb between_stops(const double stops[4][3], double part)
 {
-    static const double stops[4][3] = {{10, 8, 20}, {110, 30, 120}, {240, 110, 50}, {255, 245, 180}};
     double at = part > 0 ? part * 3 : 0;
     int i = at < 2 ? (int)at : 2;
     double between = at < 3 ? at - i : 1;
@@ -12,8 +12,20 @@ struct rgb colour_of(double part)
     return (struct rgb){rgb[0], rgb[1], rgb[2]};
 }
 
-/* The nearest of the 256: a cube of 6 levels a channel from 16 on, a ramp of 24 greys from 232 on. */
-static int nearest_256(struct rgb rgb)
+struct rgb colour_of(double part)
+{
+    static const double stops[4][3] = {{10, 8, 20}, {110, 30, 120}, {240, 110, 50}, {255, 245, 180}};
+    return between_stops(stops, part);
+}
+
+struct rgb colour_of_signed(double part)
+{
+    static const double below[4][3] = {{10, 8, 20}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}};
+    return part < 0 ? between_stops(below, -part) : colour_of(part);
+}
+
+/* A cube of 6 levels a channel from 16 on, a ramp of 24 greys from 232 on. */
+int colour_nearest_256(struct rgb rgb)
 {
     static const int levels[6] = {0, 95, 135, 175, 215, 255};
     const int given[3] = {rgb.r, rgb.g, rgb.b};
@@ -34,7 +46,7 @@ static void print_colour(enum colours colours, struct rgb rgb, int ground)
     if (colours == COLOURS_24BIT)
         printf("\033[%d;2;%d;%d;%dm", ground, rgb.r, rgb.g, rgb.b);
     else if (colours == COLOURS_256)
-        printf("\033[%d;5;%dm", ground, nearest_256(rgb));
+        printf("\033[%d;5;%dm", ground, colour_nearest_256(rgb));
 }
 
 void colour_background(enum colours colours, struct rgb rgb)

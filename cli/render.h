@@ -15,6 +15,8 @@ enum colours { COLOURS_NONE, COLOURS_256, COLOURS_24BIT };
 enum colours terminal_colours(void);
 /* The next character of UTF-8 text, which moves on; for what is no UTF-8 the replacement character, a byte each. */
 uint32_t text_next(const char **text);
+/* How many columns a character takes: 0 for marks and control characters. */
+size_t code_columns(uint32_t code);
 /* How many columns UTF-8 text takes. */
 size_t text_columns(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
@@ -43,6 +45,10 @@ struct rgb {
 
 /* What a part of 0 to 1 looks like everywhere: black, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
+/* The same for -1 to 1: what is under 0 goes from black over blue to pale cyan. */
+struct rgb colour_of_signed(double part);
+/* The nearest of the 256 colours of a terminal, the first 16 of which are the user's own. */
+int colour_nearest_256(struct rgb rgb);
 /* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
 void colour_background(enum colours colours, struct rgb rgb);
 void colour_foreground(enum colours colours, struct rgb rgb);

@@ -37,22 +37,27 @@ enum colours terminal_colours(void)
     return COLOURS_256;
 }
 
-/* The next character of UTF-8 text: its columns and, in *n, its bytes. What is not UTF-8 counts one each. */
-static size_t next_columns(const char *text, size_t *n)
-{
-    utf8proc_int32_t code;
-    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code);
-    *n = used > 0 ? (size_t)used : 1;
-    int columns = used > 0 ? utf8proc_charwidth(code) : 1;
-    return columns > 0 ? (size_t)columns : 0;
-}
-
 uint32_t text_next(const char **text)
 {
     utf8proc_int32_t code;
     utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)*text, -1, &code);
     *text += n > 0 ? n : 1;
     return n > 0 ? (uint32_t)code : 0xfffd;
+}
+
+size_t code_columns(uint32_t code)
+{
+    int columns = utf8proc_charwidth((utf8proc_int32_t)code);
+    return columns > 0 ? (size_t)columns : 0;
+}
+
+/* The next character of UTF-8 text: its columns and, in *n, its bytes. What is not UTF-8 counts one each. */
+static size_t next_columns(const char *text, size_t *n)
+{
+    const char *next = text;
+    uint32_t code = text_next(&next);
+    *n = (size_t)(next - text);
+    return code_columns(code);
 }
 
 size_t text_columns(const char *text)

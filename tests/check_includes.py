@@ -21,6 +21,8 @@ OWNERS = {
     "cblas.h": ("lib/tensor/gemm.c",),
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/terminal.c"),      # text for models; how wide it prints
+    "curses.h": ("cli/tui",),
+    "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -33,17 +33,25 @@ def build(out, changes, seed, dtype):
     (Path(out) / "config.json").write_text(json.dumps(config, indent=1, default=str) + "\n")
 
 
-def run(folder, tokens, dtype="float64"):
-    """hook name -> float64 array with a leading batch axis of 1"""
+def load(folder, dtype="float64", hooks=ALL_HOOKS):
+    """the model of a folder, with those hook points on that are off by default"""
     import torch
     from safetensors.torch import load_file
     from transformer_lens import HookedTransformer, HookedTransformerConfig
     fields = json.loads((Path(folder) / "config.json").read_text())
-    fields |= ALL_HOOKS | dict(dtype=getattr(torch, dtype), device="cpu", use_hook_mlp_in=not fields["attn_only"])
+    fields |= hooks | dict(dtype=getattr(torch, dtype), device="cpu")
     model = HookedTransformer(HookedTransformerConfig(**fields)).eval()
     parameters = {name for name, _ in model.named_parameters()}     # buffers are made anew, as exact as the dtype
     weights = load_file(Path(folder) / "model.safetensors")
     model.load_state_dict({name: weights[name].to(fields["dtype"]) for name in parameters}, strict=False)
+    return model
+
+
+def run(folder, tokens, dtype="float64"):
+    """hook name -> float64 array with a leading batch axis of 1"""
+    import torch
+    fields = json.loads((Path(folder) / "config.json").read_text())
+    model = load(folder, dtype, ALL_HOOKS | dict(use_hook_mlp_in=not fields["attn_only"]))
     got = {}
 
     def keep(value, hook):

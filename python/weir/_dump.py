@@ -1,0 +1,127 @@
+"""Running a model: the binary does it, this makes its command line."""
+
+from __future__ import annotations
+
+import operator
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weir import _binary
+from weir._cache import Cache
+from weir._error import Error
+from weir._store import Store
+
+Ids = Sequence[int] | NDArray[np.integer[Any]]
+OnePrompt = str | Ids
+Some = str | int | slice
+MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
+
+
+def dump(
+    prompts: OnePrompt | Sequence[OnePrompt],
+    model: str | os.PathLike[str] | None = None,
+    hooks: str | Sequence[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    next: int | None = None,
+    positions: Some | None = None,
+    dtype: Literal["f32", "f16", "bf16"] | None = None,
+    compress: Literal["none", "gzip"] | None = None,
+    compute: Literal["f32", "bf16", "int8"] | None = None,
+    bos: bool | Literal["yes", "no", "auto"] | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    quiet: bool = False,
+) -> Cache:
+    """Runs a model on prompts with `weir dump` and opens the file that comes of it.
+
+    `prompts`    a text, a list of token ids, or a list of either
+    `model`      a Hugging Face folder, a .gguf file, or an org/name of the Hugging Face cache; None: without -m
+    `hooks`      what to store, as `weir dump --hooks` has it: "pattern,z:5.3,resid_post:-1@-1", or a list of
+                 such terms; None: resid_pre, pattern, z, mlp_post and resid_post
+    `out`        the file to write; None: a temporary one, removed when the object is closed or gone
+    `next`       store this many likely next tokens of each position, and the prompts' loss
+    `positions`  store these positions only: -1, slice(0, 16), "0:16"
+    `dtype`      how numbers are stored: "f32" (None), "f16" or "bf16"
+    `compute`    what products with weights are computed in, "f32" (None), "bf16" or "int8", where the processor can
+    `force`      replace `out` if it is there
+    `quiet`      do not show on stderr what weir says and how far it is
+
+    The binary is $WEIR, or weir on PATH, or build/cli/weir of the tree that this module lies in. An Error has the line
+    with which it failed.
+
+    Example:
+
+        cache = weir.dump("The cat sat on the mat", hooks="pattern,resid_post")
+        cache["pattern", 0]                 # [prompt, head, query, key]
+    """
+    given, stdin = _prompts(prompts)
+    options = {
+        "model": None if model is None else os.fspath(model),
+        "hooks": hooks if hooks is None or isinstance(hooks, str) else ",".join(hooks),
+        "next": next,
+        "positions": None if positions is None else _positions(positions),
+        "dtype": dtype,
+        "compress": compress,
+        "compute": compute,
+        "bos": ("no", "yes")[bos] if isinstance(bos, bool) else bos,
+        "threads": threads,
+    }
+    given += [f"--{name}={value}" for name, value in options.items() if value is not None]
+    given += ["--force"] if force else []
+    if out is not None:
+        _run([*given, f"--output={os.fspath(out)}"], stdin, quiet)
+        return Cache(Store.open(out))
+    return _dump_to_scratch(given, stdin, quiet)
+
+
+def _dump_to_scratch(given: list[str], stdin: bytes, quiet: bool) -> Cache:
+    scratch = tempfile.mkdtemp(prefix="weir-")
+    try:
+        path = os.path.join(scratch, "run.h5")
+        _run([*given, f"--output={path}"], stdin, quiet)
+        return Cache(Store.open(path), scratch)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
+    for argument in given:
+        if "\0" in argument:
+            raise Error("a NUL byte cannot be given to weir: give that prompt as token ids")
+    _binary.run(["dump", *given], stdin, quiet)
+
+
+def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:
+    """Options, and what goes to standard input: prompts that are too long for a command line."""
+    each: list[Any] = [prompts] if isinstance(prompts, str) or _is_ids(prompts) else list(prompts)
+    if not each:
+        raise ValueError("there are no prompts")
+    given = [f"--prompt={p}" if isinstance(p, str) else "--tokens=" + ",".join(str(int(i)) for i in p) for p in each]
+    if max(len(os.fsencode(g)) for g in given) < MOST_ARGUMENT and sum(map(len, given)) < 5 * MOST_ARGUMENT:
+        return given, b""
+    if not all(isinstance(p, str) and "\n" not in p and not p.endswith("\r") and p for p in each):
+        raise Error("prompts of this length are given on lines of standard input: no ids, no line ends, none empty")
+    return ["--file=-"], "".join(p + "\n" for p in each).encode()
+
+
+def _is_ids(prompts: Any) -> bool:
+    """Whether this is one prompt of token ids: whole numbers, of any kind that counts as such."""
+    try:
+        return len([operator.index(i) for i in prompts]) > 0
+    except TypeError:
+        return False
+
+
+def _positions(positions: Some) -> str:
+    if not isinstance(positions, slice):
+        return str(positions)
+    ends = ["" if end is None else str(end) for end in (positions.start, positions.stop)]
+    return ":".join([*ends, str(positions.step)] if positions.step is not None else ends)

@@ -1,0 +1,203 @@
+"""weir.dump: the command line it makes, what it shows, and how it fails."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import weir
+from weir import _binary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def gpt2(models):
+    return models / "gpt2"
+
+
+@pytest.fixture
+def letters(tmp_path, gpt2):
+    """The tiny GPT-2 with a tokenizer that has a token a byte."""
+    model = tmp_path / "letters"
+    model.mkdir()
+    for name in "config.json", "model.safetensors":
+        (model / name).symlink_to(gpt2 / name)
+    (model / "vocab.json").write_text(json.dumps({c: i for i, c in enumerate([*"abcdefghijklmnopqrstuvwxyz", "\u0120"])}))
+    (model / "merges.txt").write_text("#version: 0.2\n")
+    return model
+
+
+def program(path, text):
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(("prompts", "ids"), [
+    ([1, 2, 3], [[1, 2, 3]]), ([[1, 2], [3]], [[1, 2], [3]]), (np.array([4, 5]), [[4, 5]]),
+    (np.array([[4, 5], [6, 7]]), [[4, 5], [6, 7]]), ((1,), [[1]]), ([np.int64(3), 4], [[3, 4]]), ([np.array([3, 4])], [[3, 4]]),
+])
+def test_ids_are_one_prompt_or_several(gpt2, prompts, ids):
+    assert [i.tolist() for i in weir.dump(prompts, gpt2, "embed", quiet=True).ids] == ids
+
+
+def test_texts_and_ids_mix_in_order(letters):
+    cache = weir.dump(["ab", [7, 8], "c d"], letters, "embed", quiet=True)
+    assert cache.tokens == [["a", "b"], ["h", "i"], ["c", " ", "d"]]
+    assert weir.dump("abc", letters, "embed", quiet=True).text == ["abc"]
+
+
+def test_options_reach_the_command_line(gpt2, tmp_path):
+    out = tmp_path / "run.h5"
+    cache = weir.dump([1, 2, 3, 4], gpt2, ["pattern:0", "resid_post:-1"], out, next=2, positions=slice(1, 3), dtype="f16",
+                      compress="gzip", compute="f32", threads=1)
+    assert cache.path == str(out) and cache.attrs["dtype"] == "f16" and cache.positions[0].tolist() == [1, 2]
+    assert cache.points["pattern"].layers == (0,) and cache.points["resid_post"].layers == (2,)
+    assert cache.file["activations/pattern"].compression == "gzip" and cache.next.id.shape == (1, 2, 2)
+    assert "--compute f32 --threads 1" in cache.attrs["command"] and cache.points["pattern"].compute_error is None
+    cache.close()
+    assert out.exists()
+
+
+@pytest.mark.parametrize(("positions", "rows"), [(-1, [3]), ("0:2", [0, 1]), (slice(None, None, 2), [0, 2]), (slice(-2, None), [2, 3])])
+def test_positions_are_numbers_slices_or_text(gpt2, positions, rows):
+    assert weir.dump([1, 2, 3, 4], gpt2, "embed", positions=positions, quiet=True).positions[0].tolist() == rows
+
+
+def test_a_token_in_front_can_be_asked_for(letters):
+    with pytest.raises(weir.Error, match="50256") as raised:       # this model's own is beyond its vocabulary
+        weir.dump("ab", letters, "embed", bos=True, quiet=True)
+    assert raised.value.code == 2
+    assert weir.dump("ab", letters, "embed", bos=False, quiet=True).tokens == [["a", "b"]]
+
+
+def test_errors_have_the_line_of_the_binary_and_its_code(gpt2, tmp_path, capfd):
+    out = tmp_path / "run.h5"
+    out.write_text("kept")
+    for given, code, says in (
+            (dict(model=gpt2, hooks="nothing"), 2, "nothing"), (dict(model=tmp_path / "nowhere"), 3, "nowhere: no such"),
+            (dict(model=gpt2, out=out), 5, "force"), (dict(model=gpt2, out=tmp_path / "no/run.h5"), 5, "no/run.h5")):
+        with pytest.raises(weir.Error, match=says) as raised:
+            weir.dump([1, 2], **given)
+        assert raised.value.code == code
+        assert "\n" not in str(raised.value) and not str(raised.value).startswith("weir:")
+    assert "weir: " not in capfd.readouterr().err          # once, in the exception
+    assert out.read_text() == "kept"
+    assert weir.dump([1, 2], gpt2, "embed", out, force=True).ids[0].tolist() == [1, 2]
+
+
+def test_prompts_that_no_command_line_takes(letters):
+    with pytest.raises(weir.Error, match="NUL"):
+        weir.dump("a\0b", letters)
+    with pytest.raises(ValueError, match="no prompts"):
+        weir.dump([], letters)
+    with pytest.raises(weir.Error, match="standard input"):
+        weir.dump(["a" * 200_000, "a\nb"], letters)
+    with pytest.raises(weir.Error, match="has 200000 tokens"):     # it reached the model
+        weir.dump(["a" * 200_000], letters, quiet=True)
+    many = [f"{'abcd ' * 18}" for _ in range(5_500)]
+    cache = weir.dump(many, letters, "resid_post:0.0@-1", quiet=True)
+    assert len(cache.prompts) == 5_500 and cache.text[-1] == many[-1]
+
+
+def test_a_temporary_file_is_removed_when_the_dump_fails(gpt2, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(weir.Error):
+        weir.dump([1, 2], gpt2, "nothing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_binary_is_WEIR_or_on_PATH_or_in_the_tree(tmp_path, monkeypatch):
+    here = program(tmp_path / "weir", "exit 0")
+    monkeypatch.setenv("WEIR", str(tmp_path / "other"))
+    with pytest.raises(weir.Error, match="WEIR is .*other, which is no program"):
+        _binary.find()
+    monkeypatch.setenv("WEIR", str(here))
+    assert _binary.find() == str(here)
+    monkeypatch.delenv("WEIR")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _binary.find() == str(here)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert _binary.BUILT == ROOT / "build/cli/weir"
+    monkeypatch.setattr(_binary, "BUILT", here)
+    assert _binary.find() == str(here)
+    monkeypatch.setattr(_binary, "BUILT", tmp_path / "none")
+    with pytest.raises(weir.Error, match="no weir on PATH .* set WEIR"):
+        _binary.find()
+
+
+def test_what_ends_without_a_word_is_an_error_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIR", str(program(tmp_path / "weir", "kill -9 $$")))
+    with pytest.raises(weir.Error, match="weir ended with code -9"):
+        weir.dump([1])
+
+
+def test_words_go_to_stderr_unless_quiet(gpt2, capfd):
+    weir.dump([1, 2], gpt2, "embed")
+    shown = capfd.readouterr()
+    assert shown.out == "" and re.search(r"gpt2: 1 hook point, 1 prompt of 2 positions: about .* to /", shown.err)
+    weir.dump([1, 2], gpt2, "embed", quiet=True)
+    assert capfd.readouterr().err == ""
+
+
+def in_terminal(code, env):
+    """What a Python program shows in a terminal 60 wide."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-c", code], {**env, "PYTHONPATH": str(ROOT / "python")})
+    shown = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0, shown
+    return shown
+
+
+def test_progress_is_drawn_in_a_terminal(tmp_path):
+    """the stand-in draws as weir does, which needs half a second of work"""
+    fake = program(tmp_path / "weir", "[ -t 2 ] && stty -F /dev/stderr size >&2\n"
+                   "printf '\\r[###...] 50%%\\033[K' >&2; sleep 0.3\n"
+                   "printf '\\r[######] 100%%\\033[K' >&2; sleep 0.3\nprintf '\\r\\033[Kweir: it broke\\n' >&2; exit 5")
+    code = ("import weir\n"
+            "try: weir.dump([1], 'm')\nexcept weir.Error as e: print('error', e, e.code)")
+    shown = in_terminal(code, {**os.environ, "WEIR": str(fake)})
+    assert b"\r[###...] 50%\x1b[K\r[######] 100%\x1b[K" in shown
+    assert re.match(rb"\d+ \d+\r\n", shown), "it was given a terminal with a size"
+    assert b"error it broke 5" in shown and b"weir: it broke" not in shown
+
+
+def test_the_real_binary_in_a_terminal(gpt2):
+    code = f"import weir\nc = weir.dump([1, 2, 3], {str(gpt2)!r}, 'embed')\nprint(c['embed'].shape)"
+    shown = in_terminal(code, dict(os.environ))
+    assert re.match(rb"gpt2: 1 hook point, .*\r\n/.*run\.h5: .* in \d+\.\d s\r\n\(1, 3, 48\)\r\n$", shown), shown
+
+
+def test_an_interrupt_stops_the_binary_and_leaves_nothing(tmp_path):
+    fake = program(tmp_path / "weir", "echo $$ >&2; exec sleep 100")
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    code = "import weir\ntry: weir.dump([1], 'm')\nexcept KeyboardInterrupt: print('stopped')"
+    env = {**os.environ, "WEIR": str(fake), "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT / "python")}
+    child = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+    pid = int(child.stderr.readline())        # passed on by Python, which is past starting it
+    child.send_signal(signal.SIGINT)          # to Python alone, as a notebook's server does it
+    assert child.communicate(timeout=60)[0] == "stopped\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert list(scratch.iterdir()) == []
