@@ -81,6 +81,18 @@ struct heatmap {
 
 WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);
 
+/* ---- grid.c ---- */
+
+struct grid {
+    size_t n_rows, n_columns;
+    const double *values; /* [n_rows, n_columns]; NaN: nothing to show */
+    const int *rows;      /* [n_rows] the number of each row */
+    const char *row_name, *column_name;
+};
+
+/* Cells coloured from 0 to 1, or to the largest value if that is more, with numbers in them where there is room. */
+void grid_print(const struct grid *grid);
+
 /* ---- json_out.c ---- */
 
 /* null for NaN; infinities as 1e999, which readers take for what they are. */

@@ -24,6 +24,8 @@ SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
 FILES = "whole equal unequal f16 units rows one_layer".split()
 CLEAN = {name: value for name, value in os.environ.items()
          if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
+MATRICES = {"two": "1 0\n0.5 0.5\n", "upper": "1, 2\n0, 1\n\n", "ragged": "1 0\n0.5\n", "wide": "1 0 0\n0 1 0\n",
+            "nan": "1 0\r\n0 nan\r\n"}
 VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),
            (re.compile(r"about \d\S* \w+"), "about SIZE"),
            (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
@@ -52,6 +54,8 @@ def folder(tmp_path_factory):
     (folder / "text.txt").write_bytes(b"one\r\n\r\ntwo\n")
     (folder / "bad.txt").write_bytes(b"cat\nca\xfft\n")
     (folder / "crlf.txt").write_bytes(b"a cat\r\nact")
+    for name, text in MATRICES.items():
+        (folder / f"{name}.txt").write_text(text)
     add_tokenizer(folder)
     return folder
 
@@ -253,11 +257,21 @@ def test_heatmap_without_colour(folder, env):
     assert "\033" not in attn(folder, **env)
 
 
+def test_a_grid_has_numbers_on_colours_where_there_is_room(folder):
+    args = ["heads", "unequal.h5", "--grid", "first"]
+    wide = on_terminal(folder, *args, COLUMNS="80", TERM="xterm", COLORTERM="truecolor")
+    assert len(re.findall(r"\033\[48;2;\d+;\d+;\d+m\033\[38;2;(?:0;0;0|255;255;255)m +0\.06\033\[0m", wide)) == 12
+    narrow = on_terminal(folder, *args, COLUMNS="20", TERM="xterm")
+    assert len(re.findall(r"\033\[48;5;\d+m", narrow)) == 12 + 10 and "0.06" not in narrow
+    for text, width in (wide, 80), (narrow, 20):
+        assert max(len(re.sub(r"\033\[[\d;]*m", "", line)) for line in text.splitlines()) <= width
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 132])
 def test_heatmaps_and_tables_fit_the_terminal(folder, width):
     for args in (["attn", "unequal.h5", "-l", "0", "-H", "0", "--prompt", "1"], ["heads", "whole.h5"]):
         text = on_terminal(folder, *args, COLUMNS=str(width), TERM="dumb")
-        assert max(map(len, text.splitlines())) <= max(width, 54), args
+        assert max(map(len, text.splitlines())) <= max(width, 76), args
 
 
 # ---- output that cannot be written, and runs that are ended ----

@@ -2,6 +2,7 @@
  * nothing leaks (under AddressSanitizer). Dumps are in alloc_sweep_test.c, tokenizers from JSON and SentencePiece in
  * token_test.c. */
 #include "analysis/analysis.h"
+#include "analysis/heads.h"
 #include "base/alloc.h"
 #include "format/safetensors.h"
 #include "points/select.h"
@@ -239,12 +240,14 @@ static weir_status analyse(const weir_file *stored)
 {
     const struct weir_source pattern = {stored, weir_file_find(stored, "pattern")};
     struct weir_stats stats;
-    struct weir_head heads[FAKE_HEADS];
+    const struct weir_heads_options options = {.exclude_bos = true};
+    struct weir_heads *heads;
     struct weir_difference difference;
     struct weir_attention *attention;
     int layer = -1, head = 2;
     TRY(weir_stats_layer(&stats, stored, pattern.point, 0));
-    TRY(weir_heads_layer(heads, stored, pattern.point, 0));
+    TRY(weir_heads_of_file(&heads, stored, &options));
+    weir_heads_close(heads);
     TRY(weir_diff_prompts(stored, stored));
     TRY(weir_diff_point(&difference, &pattern, &pattern));
     TRY(weir_attention_read(&attention, stored, &layer, &head, 1));
