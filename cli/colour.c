@@ -1,5 +1,21 @@
 #include "cli/render.h"
 
+#include <math.h>
+
+const char *const scale_names[] = {[SCALE_SQRT] = "square-root", [SCALE_LINEAR] = "linear", [SCALE_LOG] = "log"};
+
+double scale_part(enum scale scale, double value, double most)
+{
+    double part = value / most;
+    if (!(part > 0))
+        return 0;
+    if (part >= 1)
+        return 1;
+    if (scale == SCALE_LOG)
+        return part > SCALE_LOG_LEAST ? 1 - log(part) / log(SCALE_LOG_LEAST) : 0;
+    return scale == SCALE_SQRT ? sqrt(part) : part;
+}
+
 struct rgb colour_of(double part)
 {
     static const double stops[4][3] = {{10, 8, 20}, {110, 30, 120}, {240, 110, 50}, {255, 245, 180}};

@@ -20,7 +20,8 @@ OWNERS = {
     "dnnl.h": ("lib/tensor/gemm.c",),     # one file calls the matrix library
     "cblas.h": ("lib/tensor/gemm.c",),
     "pcre2.h": ("lib/token",),
-    "utf8proc.h": ("lib/token", "cli/terminal.c"),      # text for models; how wide it prints
+    "utf8proc.h": ("lib/token", "cli/terminal.c", "cli/label.c"),  # text for models; how it prints
+    "cairo.h": ("cli/figure_png.c",),     # loaded when a picture is wanted
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

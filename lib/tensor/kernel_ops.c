@@ -140,6 +140,24 @@ static int apart(const float *a, const float *b, size_t n, float *apart_out, flo
     return !odd;
 }
 
+/* Whole runs are asked at once whether any of them is over: in a long search most are not. */
+static size_t first_over(const float *x, size_t n, float limit)
+{
+    enum { RUN = 64 };
+    size_t i = 0;
+    for (; i + RUN <= n; i += RUN) {
+        int32_t over = 0;
+#pragma omp simd reduction(| : over)
+        for (size_t j = 0; j < RUN; j++)
+            over |= x[i + j] > limit;
+        if (over)
+            break;
+    }
+    while (i < n && !(x[i] > limit))
+        i++;
+    return i;
+}
+
 /* ---- exponentials ---- */
 
 /* exp(x) to about one unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of degree 7 for exp(r)
@@ -405,5 +423,6 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .survey = survey,
     .squares = squares,
     .apart = apart,
+    .first_over = first_over,
     .product = product,
 };

@@ -61,6 +61,8 @@ struct weir_ops {
     double (*squares)(const float *x, size_t n, double mean);
     /* *apart the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say nothing */
     int (*apart)(const float *a, const float *b, size_t n, float *apart, float *scale);
+    /* index of the first of x [n] over limit; n when there is none */
+    size_t (*first_over)(const float *x, size_t n, float limit);
     /* out[i, j] = sum over k of a[i, k] b[j, k]: the plain matrix product behind the library and its check.
        a [m, lda], b [n, ldb], out [m, ldo]; input_major: b is [k, ldb] instead. */
     void (*product)(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,
