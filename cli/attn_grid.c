@@ -32,7 +32,7 @@ static void plan_strip(struct strip *strip)
     width = width < LEAST ? LEAST : width;
     strip->width = width & ~(size_t)1; /* even: without colours a line is two rows */
     strip->height = strip->colours == COLOURS_NONE ? strip->width / 2 : strip->width;
-    strip->n_fit = (room + GAP) / (strip->width + GAP);
+    strip->n_fit = room / (strip->width + GAP);
     strip->n_fit = strip->n_fit ? strip->n_fit : 1;
 }
 
