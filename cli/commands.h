@@ -29,6 +29,18 @@ WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *mod
                                       const struct prompt_opts *opts);
 void prompts_close(struct prompts *prompts);
 
+/* ---- repeats.c ---- */
+
+enum { REPEAT_LENGTH = 50, REPEAT_SEQUENCES = 8 };
+
+struct repeats {
+    int length, sequences; /* length 0: REPEAT_LENGTH, or what the model's context holds */
+    uint64_t seed;
+};
+
+/* Prompts of BOS (where the tokenizer has one), `length` random tokens, and the same tokens again. */
+WEIR_CHECKED weir_status repeats_make(struct prompts *out, const weir_model *model, const struct repeats *how);
+
 /* ---- files.c ---- */
 
 /* Index of the prompt that --prompt names, from the end when negative. */

@@ -105,6 +105,18 @@ void label_of(char *to, size_t size, const char *token, size_t columns);
 /* Makes other text as safe, question marks in place of such characters; gives it back. */
 char *text_clean(char *text);
 
+/* ---- grid.c ---- */
+
+struct grid {
+    size_t n_rows, n_columns;
+    const double *values; /* [n_rows, n_columns]; NaN: nothing to show */
+    const int *rows;      /* [n_rows] the number of each row */
+    const char *row_name, *column_name;
+};
+
+/* Cells coloured from 0 to 1, or to the largest value if that is more, with numbers in them where there is room. */
+void grid_print(const struct grid *grid);
+
 /* ---- json_out.c ---- */
 
 /* null for NaN; infinities as 1e999, which readers take for what they are. */

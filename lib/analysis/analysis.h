@@ -28,9 +28,15 @@ struct weir_source {
 WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
                                        weir_row_fn *each, void *payload);
 
-/* The same of one prompt alone. */
-WEIR_CHECKED weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer,
-                                          int prompt, weir_row_fn *each, void *payload);
+/* Heads first to end - 1 of one layer on one prompt. */
+struct weir_head_range {
+    int layer, prompt;
+    size_t first, end;
+};
+
+/* The same for some heads of a point whose first axis is head. */
+WEIR_CHECKED weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
+                                            weir_row_fn *each, void *payload);
 
 /* Whether nothing was stored in the row. A file marks what it does not have with one certain NaN. */
 bool weir_row_is_absent(const float *values, size_t n);
@@ -55,20 +61,6 @@ WEIR_CHECKED weir_status weir_stats_layer(struct weir_stats *out, const weir_fil
                                           int layer);
 /* Adds what `more` counted to `total`, which begins as {0}. */
 void weir_stats_add(struct weir_stats *total, const struct weir_stats *more);
-
-/* ---- heads.c ---- */
-
-/* How one head attends, means over all stored queries of all prompts; NaN when there are none. */
-struct weir_head {
-    uint64_t n, n_previous;       /* queries; those that have a previous token */
-    double entropy;               /* nats */
-    double self, previous, first; /* weight on the query's own, the previous (queries from 1 on) and the first token */
-    double distance;              /* mean of query minus key, weighted */
-};
-
-/* The heads of one layer: heads is [n_heads of the pattern]. */
-WEIR_CHECKED weir_status weir_heads_layer(struct weir_head *heads, const weir_file *file,
-                                          const weir_file_point *pattern, int layer);
 
 /* ---- diff.c ---- */
 

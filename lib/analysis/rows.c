@@ -39,6 +39,7 @@ struct walk {
     const struct weir_source *source, *other;
     weir_file_prompt prompt;
     size_t size[WEIR_MAX_AXES]; /* of this prompt's value; 1 past the last axis */
+    size_t first, end;          /* along the first axis */
     int row_axis;
     bool row_is_last; /* points with a pos axis only */
     struct weir_row row;
@@ -118,9 +119,9 @@ static weir_status walk_prompt(struct walk *walk)
     weir_status status = weir_alloc(&walk->values, room, sizeof(float));
     if (status == WEIR_OK && walk->other)
         status = weir_alloc(&walk->others, room, sizeof(float));
-    for (size_t i = 0; i < size[0] && status == WEIR_OK; i += step0)
+    for (size_t i = walk->first; i < walk->end && status == WEIR_OK; i += step0)
         for (size_t j = 0; j < size[1] && status == WEIR_OK; j += step1) {
-            weir_block block = {{i, j, 0}, {smaller(step0, size[0] - i), smaller(step1, size[1] - j), size[2]}};
+            weir_block block = {{i, j, 0}, {smaller(step0, walk->end - i), smaller(step1, size[1] - j), size[2]}};
             status = read_block(walk, &block);
         }
     weir_free(walk->values);
@@ -129,21 +130,30 @@ static weir_status walk_prompt(struct walk *walk)
     return status;
 }
 
-weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer, int prompt,
-                             weir_row_fn *each, void *payload)
-{
-    struct walk walk = {.source = source, .other = other, .each = each, .payload = payload};
-    walk.row.layer = layer;
-    walk.row.prompt = prompt;
-    TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
-    measure(&walk);
-    return walk_prompt(&walk);
-}
-
 weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
                           weir_row_fn *each, void *payload)
 {
-    for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++)
-        TRY(weir_each_row_of(source, other, layer, prompt, each, payload));
+    struct walk walk = {.source = source, .other = other, .each = each, .payload = payload};
+    walk.row.layer = layer;
+    for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++) {
+        walk.row.prompt = prompt;
+        TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
+        measure(&walk);
+        walk.end = walk.size[0];
+        TRY(walk_prompt(&walk));
+    }
     return WEIR_OK;
+}
+
+weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
+                               weir_row_fn *each, void *payload)
+{
+    struct walk walk = {.source = pattern, .each = each, .payload = payload};
+    walk.row.layer = range->layer;
+    walk.row.prompt = range->prompt;
+    TRY(weir_file_get_prompt(pattern->file, range->prompt, &walk.prompt));
+    measure(&walk);
+    walk.first = range->first;
+    walk.end = range->end;
+    return walk_prompt(&walk);
 }

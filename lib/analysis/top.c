@@ -89,8 +89,6 @@ static bool may_stand(const struct top *top, size_t query, size_t key)
 static weir_status search_row(const struct weir_row *row, void *payload)
 {
     struct top *top = payload;
-    if (top->want->heads && !top->want->heads[row->at[0]])
-        return WEIR_OK;
     if (row->position < 0 || (size_t)row->position >= row->n)
         return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens",
                          row->prompt, row->position, row->n);
@@ -109,6 +107,23 @@ static weir_status search_row(const struct weir_row *row, void *payload)
     return WEIR_OK;
 }
 
+/* Heads that are wanted and stand beside each other are read together. */
+static weir_status search_prompt(struct top *top, const struct weir_source *source, int layer, int prompt)
+{
+    const bool *wanted = top->want->heads;
+    size_t n = source->point->shape[0];
+    struct weir_head_range range = {layer, prompt, 0, 0};
+    while (range.end < n) {
+        for (range.first = range.end; range.first < n && wanted && !wanted[range.first];)
+            range.first++;
+        for (range.end = range.first; range.end < n && (!wanted || wanted[range.end]);)
+            range.end++;
+        if (range.first < range.end)
+            TRY(weir_rows_of_heads(source, &range, search_row, top));
+    }
+    return WEIR_OK;
+}
+
 static weir_status search_layer(struct top *top, const struct weir_source *source, int layer)
 {
     const struct weir_top_want *want = top->want;
@@ -117,7 +132,7 @@ static weir_status search_layer(struct top *top, const struct weir_source *sourc
             continue;
         if (want->tokens)
             TRY(want->tokens(&top->queries, &top->keys, prompt, want->payload));
-        TRY(weir_each_row_of(source, NULL, layer, prompt, search_row, top));
+        TRY(search_prompt(top, source, layer, prompt));
     }
     return WEIR_OK;
 }

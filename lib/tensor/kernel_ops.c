@@ -158,6 +158,49 @@ static size_t first_over(const float *x, size_t n, float limit)
     return i;
 }
 
+/* ln x of a positive normal number, to about one unit in the last place: x = 2^e m, m between sqrt 1/2 and sqrt 2, and
+   ln m = 2 artanh s for s = (m - 1) / (m + 1), by its series (remainder 2e-9). */
+static inline float logarithm(float x)
+{
+    int32_t bits, shifted;
+    memcpy(&bits, &x, sizeof bits);
+    shifted = (bits - 0x3f3504f3) >> 23; /* the exponent that leaves m over sqrt 1/2 */
+    bits -= shifted << 23;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    float s = (m - 1) / (m + 1), t = s * s;
+    float series = 2 + t * (2.0f / 3 + t * (2.0f / 5 + t * (2.0f / 7 + t * (2.0f / 9))));
+    return (float)shifted * 0.693147181f + s * series;
+}
+
+static void weigh(const float *p, size_t n, struct weir_weighed *sums)
+{
+    double sum = 0, magnitude = 0, moment = 0, entropy = 0;
+#pragma omp simd reduction(+ : sum, magnitude, moment, entropy)
+    for (size_t i = 0; i < n; i++) {
+        float x = p[i];
+        float surprise =
+            x >= FLT_MIN ? x * logarithm(x) : x - x; /* of NaN NaN; what is less than FLT_MIN adds nothing */
+        sum += (double)x;
+        magnitude += (double)fabsf(x);
+        moment += (double)x * (double)(int32_t)i;
+        entropy -= (double)surprise;
+    }
+    *sums = (struct weir_weighed){sum, magnitude, moment, entropy};
+}
+
+static void match(const float *p, const float *d, size_t n, double *product_out, double *apart_out)
+{
+    double product = 0, apart = 0;
+#pragma omp simd reduction(+ : product, apart)
+    for (size_t i = 0; i < n; i++) {
+        product += (double)p[i] * (double)d[i];
+        apart += (double)fabsf(p[i] - d[i]);
+    }
+    *product_out = product;
+    *apart_out = apart;
+}
+
 /* ---- exponentials ---- */
 
 /* exp(x) to about one unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of degree 7 for exp(r)
@@ -424,5 +467,7 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .squares = squares,
     .apart = apart,
     .first_over = first_over,
+    .weigh = weigh,
+    .match = match,
     .product = product,
 };

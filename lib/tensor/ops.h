@@ -16,6 +16,10 @@ enum weir_act {
     WEIR_N_ACTS
 };
 
+struct weir_weighed {
+    double sum, magnitude, moment, entropy;
+};
+
 struct weir_ops {
     /* out = a + b, [n] */
     void (*add)(float *out, const float *a, const float *b, size_t n);
@@ -59,6 +63,11 @@ struct weir_ops {
     int (*survey)(const float *x, size_t n, double *sum, float *min, float *max);
     /* sum of (x - mean)^2 of x [n] */
     double (*squares)(const float *x, size_t n, double mean);
+    /* Of the weights p [n] that a query gives to its keys: their sum, the sum of their magnitudes, that of index times
+       weight, and their entropy in nats, to which weights of 0 or less add nothing */
+    void (*weigh)(const float *p, size_t n, struct weir_weighed *sums);
+    /* The same of p [n] beside what it should be, d: *product the sum of p d, *apart that of |p - d| */
+    void (*match)(const float *p, const float *d, size_t n, double *product, double *apart);
     /* *apart the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say nothing */
     int (*apart)(const float *a, const float *b, size_t n, float *apart, float *scale);
     /* index of the first of x [n] over limit; n when there is none */

@@ -24,6 +24,8 @@ SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
 FILES = "whole equal unequal f16 units rows one_layer".split()
 CLEAN = {name: value for name, value in os.environ.items()
          if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
+MATRICES = {"two": "1 0\n0.5 0.5\n", "upper": "1, 2\n0, 1\n\n", "ragged": "1 0\n0.5\n", "wide": "1 0 0\n0 1 0\n",
+            "nan": "1 0\r\n0 nan\r\n"}
 VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),
            (re.compile(r"about \d\S* \w+"), "about SIZE"),
            (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
@@ -52,6 +54,8 @@ def folder(tmp_path_factory):
     (folder / "text.txt").write_bytes(b"one\r\n\r\ntwo\n")
     (folder / "bad.txt").write_bytes(b"cat\nca\xfft\n")
     (folder / "crlf.txt").write_bytes(b"a cat\r\nact")
+    for name, text in MATRICES.items():
+        (folder / f"{name}.txt").write_text(text)
     add_tokenizer(folder)
     return folder
 
@@ -257,7 +261,7 @@ def test_heatmap_without_colour(folder, env):
 def test_heatmaps_and_tables_fit_the_terminal(folder, width):
     for args in (["attn", "unequal.h5", "-l", "0", "-H", "0", "--prompt", "1"], ["heads", "whole.h5"]):
         text = on_terminal(folder, *args, COLUMNS=str(width), TERM="dumb")
-        assert max(map(len, text.splitlines())) <= max(width, 54), args
+        assert max(map(len, text.splitlines())) <= max(width, 76), args
 
 
 # ---- output that cannot be written, and runs that are ended ----
