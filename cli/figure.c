@@ -163,7 +163,7 @@ static weir_status draw_labels(struct canvas *canvas, const struct placed *place
         TRY(canvas->text(canvas, &text));
     }
     text.degrees = -45;
-    step = (size_t)ceil(1.3 * LABEL_ROOM / cell);
+    step = (size_t)ceil(1.5 * LABEL_ROOM / cell);
     for (size_t i = 0; i < panel->n_columns; i += step) {
         text.x = placed->x + ((double)i + 0.5) * cell + 0.25 * LABEL;
         text.y = placed->y + placed->height + LABEL_GAP + 0.4 * LABEL;
@@ -242,7 +242,7 @@ static weir_status draw_bar(struct canvas *canvas, const struct figure *figure, 
     struct placed placed = {&panel, SCALE_LINEAR, x, y, BAR, height};
     TRY(canvas->cells(canvas, &placed));
     TRY(draw_ticks(canvas, figure, x + BAR + 5, y, height));
-    return canvas->text(canvas, &(struct text){.x = x + BAR + 52,
+    return canvas->text(canvas, &(struct text){.x = x + BAR + 56,
                                                .y = y + height / 2,
                                                .degrees = -90,
                                                .size = TICK,
@@ -268,7 +268,7 @@ weir_status figure_draw(const struct figure *figure, struct canvas *canvas)
     plan_figure(&layout, figure);
     double head =
         fmax((double)text_columns(figure->title) * TITLE * BOLD, (double)text_columns(figure->note) * NOTE * SANS);
-    double width = layout.x + layout.width + BAR_GAP + BAR + 52 + TICK + PAD;
+    double width = layout.x + layout.width + BAR_GAP + BAR + 56 + TICK + PAD;
     double height = layout.y + fmax(layout.height, layout.above + bar_height(&layout)) + AXIS + 8 + PAD;
     TRY(canvas->begin(canvas, ceil(fmax(width, head + 2 * PAD)), ceil(height)));
     TRY(draw_head(canvas, figure));
