@@ -1,5 +1,6 @@
 #include "cli/attn.h"
 #include "cli/figure.h"
+#include "cli/page.h"
 
 enum {
     LAYER,
@@ -16,6 +17,7 @@ enum {
     PER_HEAD,
     PNG,
     SVG,
+    HTML,
     FORCE,
     JSON,
     CSV
@@ -39,7 +41,9 @@ static const struct opt opts[] = {
     [PER_HEAD] = {0, "per-head", OPT_FLAG, NULL, "end each head's scale at its largest weight, not at 1"},
     [PNG] = {0, "png", OPT_TEXT, "FILE", "draw a picture instead"},
     [SVG] = {0, "svg", OPT_TEXT, "FILE", "the same as SVG"},
-    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace existing pictures"},
+    [HTML] = {0, "html", OPT_TEXT, "FILE",
+              "a page to hover over, of the layers, heads and prompts chosen: weir view has more"},
+    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace existing files"},
     [JSON] = OPT_JSON,
     [CSV] = {0, "csv", OPT_FLAG, NULL, "with --top: print CSV"},
 };
@@ -51,9 +55,12 @@ static const struct {
     int given, with;
     bool needed; /* `with` has to be there too; else it must not be */
 } rules[] = {
-    {SUM_OF, MEAN_OF, false}, {TOP, SUM_OF, false}, {TOP, MEAN_OF, false},  {TOP, PNG, false},
-    {TOP, SVG, false},        {TOP, SCALE, false},  {TOP, PER_HEAD, false}, {PNG, JSON, false},
-    {SVG, JSON, false},       {CSV, JSON, false},   {CSV, TOP, true},       {DROP_SELF, TOP, true},
+    {SUM_OF, MEAN_OF, false}, {TOP, SUM_OF, false},   {TOP, MEAN_OF, false},     {TOP, PNG, false},
+    {TOP, SVG, false},        {TOP, HTML, false},     {TOP, SCALE, false},       {TOP, PER_HEAD, false},
+    {HTML, SUM_OF, false},    {HTML, MEAN_OF, false}, {HTML, DROP_FIRST, false}, {HTML, QUERY, false},
+    {HTML, KEY, false},       {HTML, SCALE, false},   {HTML, PER_HEAD, false},   {HTML, JSON, false},
+    {PNG, JSON, false},       {SVG, JSON, false},     {CSV, JSON, false},        {CSV, TOP, true},
+    {DROP_SELF, TOP, true},
 };
 
 static weir_status check(const struct args *args)
@@ -62,8 +69,8 @@ static weir_status check(const struct args *args)
         if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
             return weir_fail(WEIR_E_USAGE, "--%s %s --%s", opts[rules[i].given].name,
                              rules[i].needed ? "goes only with" : "does not go with", opts[rules[i].with].name);
-    if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG])
-        return weir_fail(WEIR_E_USAGE, "--force goes only with --png or --svg");
+    if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG] && !args->has[HTML])
+        return weir_fail(WEIR_E_USAGE, "--force goes only with --png, --svg or --html");
     return WEIR_OK;
 }
 
@@ -80,7 +87,7 @@ static weir_status write_one(const struct figure *figure, const struct args *arg
     return WEIR_OK;
 }
 
-static weir_status write_pictures(struct chosen *chosen, const struct look *look, const struct args *args)
+static weir_status draw(struct chosen *chosen, const struct look *look, const struct args *args)
 {
     struct figure *figure;
     TRY(attn_figure(&figure, chosen, look));
@@ -91,14 +98,36 @@ static weir_status write_pictures(struct chosen *chosen, const struct look *look
     return status;
 }
 
+/* The page of weir view, of what was chosen here. */
+static weir_status write_page(const struct chosen *chosen, const struct args *args)
+{
+    struct page_summary page;
+    char size[16];
+    const struct page_choice choice = {.layers = args->text[LAYER],
+                                       .heads = args->text[HEAD],
+                                       .prompts = args->has[PROMPT] ? args->text[PROMPT] : "0",
+                                       .limit = PAGE_LIMIT,
+                                       .force = args->has[FORCE]};
+    TRY(page_write(&page, args->text[HTML], chosen->file, &choice));
+    fprintf(stderr, "%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));
+    return WEIR_OK;
+}
+
+static weir_status write_files(struct chosen *chosen, const struct look *look, const struct args *args)
+{
+    if (args->has[PNG] || args->has[SVG])
+        TRY(draw(chosen, look, args));
+    return args->has[HTML] ? write_page(chosen, args) : WEIR_OK;
+}
+
 static weir_status answer(struct chosen *chosen, const struct args *args)
 {
     struct look look = {args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT, args->has[PER_HEAD]};
     enum form form = args->has[JSON] ? FORM_JSON : args->has[CSV] ? FORM_CSV : FORM_TABLE;
     if (args->has[TOP])
         return attn_print_top(chosen, (size_t)args->whole[TOP], args->has[DROP_SELF], form);
-    if (args->has[PNG] || args->has[SVG])
-        return write_pictures(chosen, &look, args);
+    if (args->has[PNG] || args->has[SVG] || args->has[HTML])
+        return write_files(chosen, &look, args);
     if (args->has[JSON])
         return attn_print_json(chosen);
     return chosen_maps(chosen) == 1 ? attn_print_map(chosen, &look) : attn_print_grid(chosen, &look);

@@ -8,7 +8,7 @@
 enum { ANSWER_NO = 1 };
 
 extern const struct command cmd_dump, cmd_hooks, cmd_tokens, cmd_info, cmd_ls, cmd_show, cmd_stats, cmd_attn, cmd_heads,
-    cmd_diff, cmd_validate;
+    cmd_view, cmd_diff, cmd_validate;
 
 #define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
 

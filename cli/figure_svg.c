@@ -1,11 +1,11 @@
 /* SVG: text stays text; few cells are rectangles that say their weight, many are one embedded picture. */
 #include "cli/figure.h"
 
+#include "cli/page_parts.h"
+
 #include "base/alloc.h"
 
-#include <nettle/base64.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { MOST_TIPS = 2500, MOST_RECTANGLES = 64 /* in a panel of more: the colour bar */ };
 
@@ -124,22 +124,21 @@ static void draw_rectangles(FILE *to, const struct placed *placed, bool tips)
 static weir_status draw_image(FILE *to, const struct placed *placed)
 {
     const struct panel *panel = placed->panel;
+    struct base64 text = {.to = to};
     uint32_t *pixels = NULL;
     uint8_t *png = NULL;
-    char *text = NULL;
     size_t n;
     weir_status status;
     TRY_DONE(placed_pixels(&pixels, placed));
     TRY_DONE(png_encode(&png, &n, pixels, panel->n_columns, panel->n_rows));
-    TRY_DONE(weir_alloc(&text, BASE64_ENCODE_RAW_LENGTH(n) + 1, 1));
-    base64_encode_raw(text, n, png);
-    text[BASE64_ENCODE_RAW_LENGTH(n)] = '\0';
     fprintf(to,
             "<image x=\"%.6g\" y=\"%.6g\" width=\"%.6g\" height=\"%.6g\" preserveAspectRatio=\"none\" "
-            "xlink:href=\"data:image/png;base64,%s\"/>\n",
-            placed->x, placed->y, placed->width, placed->height, text);
+            "xlink:href=\"data:image/png;base64,",
+            placed->x, placed->y, placed->width, placed->height);
+    base64_put(&text, png, n);
+    base64_end(&text);
+    fputs("\"/>\n", to);
 done:
-    weir_free(text);
     weir_free(png);
     weir_free(pixels);
     return status;

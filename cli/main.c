@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_dump,  &cmd_hooks, &cmd_tokens, &cmd_info, &cmd_ls,       &cmd_show,
-    &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_diff, &cmd_validate,
+    &cmd_dump,  &cmd_hooks, &cmd_tokens, &cmd_info, &cmd_ls,   &cmd_show,
+    &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_view, &cmd_diff, &cmd_validate,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_WIDTH = 100 };

@@ -302,6 +302,7 @@ typedef struct weir_file_point {
     size_t shape[WEIR_MAX_AXES]; /**< below layer and prompt */
     const bool *layers;          /**< [n_layers] stored or not; NULL for points outside blocks */
     const char *units;           /**< stored heads or neurons as a slice; NULL for all */
+    bool sinks;                  /**< pattern of heads with attention sinks: the sink has what rows lack of 1 */
     uint64_t saturated;          /**< values that f16 could not hold */
     uint64_t bytes;              /**< on disk */
 } weir_file_point;

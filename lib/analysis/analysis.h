@@ -27,6 +27,9 @@ struct weir_source {
    it must have the same prompts and shape. Keys past the end of a prompt are not part of its rows. */
 WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
                                        weir_row_fn *each, void *payload);
+/* The same for one prompt. */
+WEIR_CHECKED weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer,
+                                          int prompt, weir_row_fn *each, void *payload);
 
 /* Heads first to end - 1 of one layer on one prompt. */
 struct weir_head_range {
@@ -78,6 +81,17 @@ WEIR_CHECKED weir_status weir_diff_point(struct weir_difference *out, const stru
 /* WEIR_E_INPUT, saying where, unless both files hold the same positions of the same prompts. */
 WEIR_CHECKED weir_status weir_diff_prompts(const weir_file *a, const weir_file *b);
 
+/* ---- units.c ---- */
+
+/* The most active units (neurons) of one layer of a point [pos, units], by the largest absolute value over the stored
+   positions of the prompts; a prompt's first token, whose values dwarf others in many models, does not count. `out` has
+   room for k. @return in *n how many: only those over 0. */
+WEIR_CHECKED weir_status weir_top_units(size_t *out, size_t *n, size_t k, const struct weir_source *source, int layer,
+                                        const size_t *prompts, size_t n_prompts);
+/* The length (L2 norm) of every stored row of a point [pos, d_model]: out is [n_rows of the prompt], NaN where nothing
+   is stored. */
+WEIR_CHECKED weir_status weir_row_norms(float *out, const struct weir_source *source, int layer, int prompt);
+
 /* ---- attention.c ---- */
 
 struct weir_attention {
@@ -100,9 +114,11 @@ WEIR_CHECKED weir_status weir_attention_add(struct weir_attention *sum, const st
 void weir_attention_scale(struct weir_attention *attention, float factor);
 /* Keeps the queries and keys at marked positions [tokens of the prompt]; NULL: all. */
 void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys);
-/* Indices of the largest of n weights that stand `stride` apart, falling, earlier ones first among equals. @return how
-   many: at most k, and only those over 0. */
-size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
+/* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
+   those over 0. */
+size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);
+/* The same of weights that stand `stride` apart. */
+size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
 
 /* ---- top.c: the strongest of all weights ---- */
 

@@ -153,7 +153,7 @@ void weir_attention_pick(struct weir_attention *attention, const bool *queries, 
         pick_keys(attention, keys);
 }
 
-size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
+size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
 {
     size_t found = 0;
     for (size_t i = 0; i < n; i++) {
@@ -168,4 +168,9 @@ size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n, siz
         out[at] = i;
     }
     return found;
+}
+
+size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n)
+{
+    return weir_strongest_apart(out, k, weights, n, 1);
 }

@@ -130,18 +130,23 @@ static weir_status walk_prompt(struct walk *walk)
     return status;
 }
 
-weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
-                          weir_row_fn *each, void *payload)
+weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer, int prompt,
+                             weir_row_fn *each, void *payload)
 {
     struct walk walk = {.source = source, .other = other, .each = each, .payload = payload};
     walk.row.layer = layer;
-    for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++) {
-        walk.row.prompt = prompt;
-        TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
-        measure(&walk);
-        walk.end = walk.size[0];
-        TRY(walk_prompt(&walk));
-    }
+    walk.row.prompt = prompt;
+    TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
+    measure(&walk);
+    walk.end = walk.size[0];
+    return walk_prompt(&walk);
+}
+
+weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
+                          weir_row_fn *each, void *payload)
+{
+    for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++)
+        TRY(weir_each_row_of(source, other, layer, prompt, each, payload));
     return WEIR_OK;
 }
 

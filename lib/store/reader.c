@@ -263,7 +263,7 @@ static weir_status read_shape(const weir_file *file, struct point *point)
 
 static weir_status read_point(const weir_file *file, struct point *point, const weir_point *which)
 {
-    int64_t saturated = 0;
+    int64_t saturated = 0, sinks = 0;
     point->info.point = which;
     TRY(weir_format(&point->path, "%s/%s", WEIR_GROUP_ACTIVATIONS, which->name));
     TRY(read_shape(file, point));
@@ -271,8 +271,10 @@ static weir_status read_point(const weir_file *file, struct point *point, const 
         TRY(weir_in(read_layers(file, point), file->path));
     TRY(weir_in(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path), file->path));
     TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SATURATED, &saturated, point->path), file->path));
+    TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SINKS, &sinks, point->path), file->path));
     point->info.units = point->units;
     point->info.saturated = saturated > 0 ? (uint64_t)saturated : 0;
+    point->info.sinks = sinks != 0;
     point->info.bytes = H5Dget_storage_size(point->dataset);
     return WEIR_OK;
 }

@@ -297,6 +297,14 @@ def test_a_picture_replaces_a_file_only_when_forced(filled, tmp_path):
     assert kept.read_bytes().startswith(b"\x89PNG") and list(tmp_path.iterdir()) == [kept]
 
 
+def test_html_is_the_page_of_view_for_the_same_choice(filled, tmp_path):
+    choice = ["-l", "0:2", "-H", "1+3"]
+    assert weir(filled, "attn", "unequal.h5", *choice, "--html", tmp_path / "attn.html").returncode == 0
+    assert weir(filled, "view", "unequal.h5", *choice, "--prompt", "0", "-o", tmp_path / "view.html").returncode == 0
+    page = (tmp_path / "attn.html").read_bytes()
+    assert page.startswith(b"<!doctype html>") and page == (tmp_path / "view.html").read_bytes()
+
+
 @pytest.mark.parametrize("args, code", [(["--query", "nothing"], 2), (["-l", "7"], 2), (["--png", "no/x.png"], 5)])
 def test_what_is_refused_writes_and_prints_nothing(filled, tmp_path, args, code):
     done = weir(tmp_path, "attn", filled / "unequal.h5", "--svg", "x.svg", *args)

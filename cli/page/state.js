@@ -1,0 +1,96 @@
+/* What is looked at. Changes go through update(), which draws once a frame what they touch. */
+
+const state = {
+  tab: '', prompt: 0, theme: 'auto',
+  locked: new Set(), hoverHead: null, combine: 'mean',      // heads by their place in the grid
+  direction: 'query', scale: 'root', hideFirst: false,
+  lockedToken: null, hoverToken: null, cell: null,          // cell: { row, column } of a map under the pointer or cursor
+  unit: 0, hoverUnit: null, unitLayer: 'all',
+  normPoint: '', normLayer: null, hoverLayer: null,
+};
+
+/* What a change of each field makes stale; others only move the focus. */
+const STALE = {
+  tab: 'page', prompt: 'page', theme: 'page', scale: 'page', hideFirst: 'page', unitLayer: 'page', normPoint: 'page',
+  locked: 'picture', hoverHead: 'picture', combine: 'picture', unit: 'picture', hoverUnit: 'picture', direction: 'focus',
+};
+const ORDER = ['focus', 'picture', 'page'];
+
+let stale = -1;
+const drawers = [];         // called with one of ORDER
+
+function redraw() {
+  if (stale < 0) return;
+  const what = ORDER[stale];
+  stale = -1;
+  for (const draw of drawers) draw(what);
+}
+
+function update(changes) {
+  let touched = -1;
+  for (const [name, value] of Object.entries(changes)) {
+    if (state[name] === value) continue;
+    state[name] = value;
+    touched = Math.max(touched, ORDER.indexOf(STALE[name] || 'focus'));
+  }
+  if (touched < 0) return;
+  if (stale < 0) requestAnimationFrame(redraw);
+  stale = Math.max(stale, touched);
+}
+
+const prompt = () => contents.prompts[state.prompt];
+
+/* The token that everything is about: the locked one, else the one under the pointer, else the last stored. */
+function focusToken() {
+  if (state.lockedToken !== null) return state.lockedToken;
+  return state.hoverToken ?? prompt().rows[prompt().rows.length - 1] ?? 0;
+}
+
+function lockToken(position) {
+  update({ lockedToken: state.lockedToken === position ? null : position });
+}
+
+function toPrompt(i) {
+  if (i < 0 || i >= contents.prompts.length) return;
+  update({ prompt: i, lockedToken: null, hoverToken: null, cell: null });
+}
+
+/* ---- making elements: text is always set as text ---- */
+
+function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.includes('-') || name === 'role') made.setAttribute(name, value);
+    else made[name] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+/* A token between bars, so that the spaces at its ends are seen; line ends as a sign. */
+const visible = (text) => text.replace(/\r?\n|\r/g, '\u21b5').replace(/\t/g, '\u21e5');
+const tokenText = (position, of = prompt()) => `|${visible(of.tokens[position] ?? '')}|`;
+const tokenName = (position, of) => element('span', { className: 'token-name' }, tokenText(position, of));
+
+function say(text) {
+  $('spoken').textContent = text;
+}
+
+/* ---- the tooltip ---- */
+
+/* rows: [name, text or element, class?]. */
+function showTip(rows, x, y) {
+  const list = element('dl');
+  for (const [name, value, className] of rows)
+    list.append(element('dt', {}, name), element('dd', { className: className ?? '' }, value));
+  const tip = $('tip');
+  tip.replaceChildren(list);
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  const left = x + 16 + width > innerWidth ? x - width - 12 : x + 16, top = y + 16 + height > innerHeight ? y - height - 12 : y + 16;
+  tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+}
+
+function hideTip() {
+  $('tip').hidden = true;
+}
