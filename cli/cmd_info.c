@@ -106,6 +106,7 @@ static weir_status file_facts(const char *path, bool json)
         {"command", info->command ? info->command : "", 0},
         {"schema", NUMBER(info->schema)},
         {"dtype", dtype_text(info->dtype), 0},
+        {"compute", info->compute, 0},
         {"n_layers", NUMBER(info->n_layers)},
         {"n_prompts", NUMBER(info->n_prompts)},
         {"n_positions", NUMBER(info->n_positions)},

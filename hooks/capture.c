@@ -2,9 +2,11 @@
    value to the store, which keeps the engine's own buffer until it is written. */
 #include "base/alloc.h"
 #include "engine/run.h"
+#include "hooks/drift.h"
 #include "hooks/next.h"
 #include "store/writer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +40,9 @@ struct weir_capture {
     char *edits;                             /* NULL: none */
     struct weir_store_spec spec;
     struct weir_store *store;
-    struct weir_next *next; /* NULL: neither likely tokens nor loss */
+    struct weir_next *next;   /* NULL: neither likely tokens nor loss */
+    struct weir_drift *drift; /* NULL: nothing is compared with float32 */
+    double *errors;           /* [n_kept] what drift found, for the file */
     weir_capture_size size;
 };
 
@@ -274,6 +278,7 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
     TRY(write_edits(capture));
     TRY(weir_alloc_zero(&capture->store_prompts, capture->n_prompts, sizeof *capture->store_prompts));
     TRY(weir_alloc_zero(&capture->store_points, capture->n_kept, sizeof *capture->store_points));
+    TRY(weir_alloc_zero(&capture->errors, capture->n_kept, sizeof *capture->errors));
     for (size_t i = 0; i < capture->n_prompts; i++) {
         const weir_tokens *prompt = &capture->prompts[i];
         capture->store_prompts[i] = (struct weir_store_prompt){prompt->ids,    prompt->n,        prompt->text,
@@ -295,6 +300,8 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
         .next = (size_t)options->next,
         .loss = capture->next != NULL,
         .dtype = options->dtype,
+        .compute = weir_compute_name(weir_matmul_compute(capture->run->matmul)),
+        .errors = capture->errors,
         .gzip = options->gzip,
         .force = options->force,
         .token_text = has_text ? show_token : show_id,
@@ -354,9 +361,17 @@ static weir_status store_next(const weir_event *event, void *payload)
     return weir_store_put_next(capture->store, prompt, next->ids, next->logits, next->logprobs, next->loss);
 }
 
-static weir_status register_hooks(struct weir_capture *capture, bool *at)
+/* Edits are not made in float32's run, and would be taken for its error. */
+static bool is_compared(const struct weir_capture *capture, const weir_capture_options *options)
+{
+    return options->compare > 0 && weir_matmul_compute(capture->run->matmul) != WEIR_COMPUTE_F32 && !capture->edits;
+}
+
+static weir_status register_hooks(struct weir_capture *capture, const weir_capture_options *options, bool *at)
 {
     size_t logits = weir_plan_index(&capture->run->plan, WEIR_P_LOGITS, -1);
+    if (is_compared(capture, options))
+        TRY(weir_drift_open(&capture->drift, capture->run, at, &capture->prompts[0], (size_t)options->compare));
     TRY(weir_run_add(capture->run, at, WEIR_READ, store_value, capture));
     if (!capture->next)
         return WEIR_OK;
@@ -408,7 +423,7 @@ weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *pat
     TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * (n_layers(capture) + 1), sizeof *at));
     TRY_DONE(prepare(capture, options, at));
     TRY_DONE(weir_store_create(&capture->store, path, &capture->spec));
-    TRY_DONE(register_hooks(capture, at));
+    TRY_DONE(register_hooks(capture, options, at));
     *out = capture;
     capture = NULL;
 done:
@@ -424,7 +439,14 @@ const weir_capture_size *weir_capture_get_size(const weir_capture *capture)
 
 weir_status weir_capture_commit(weir_capture *capture)
 {
+    for (size_t i = 0; i < capture->n_kept; i++)
+        capture->errors[i] = weir_capture_error(capture, capture->kept[i].point);
     return weir_store_commit(capture->store);
+}
+
+double weir_capture_error(const weir_capture *capture, int point)
+{
+    return capture->drift ? weir_drift_of(capture->drift, point) : NAN;
 }
 
 uint64_t weir_capture_saturated(const weir_capture *capture)
@@ -447,6 +469,7 @@ void weir_capture_close(weir_capture *capture)
     if (!capture)
         return;
     weir_run_remove(capture->run, capture);
+    weir_drift_close(capture->drift);
     weir_store_close(capture->store);
     for (size_t i = 0; capture->kept && i < capture->n_kept; i++)
         close_kept(&capture->kept[i], n_layers(capture));
@@ -459,6 +482,7 @@ void weir_capture_close(weir_capture *capture)
     weir_free(capture->positions);
     weir_free(capture->store_prompts);
     weir_free(capture->store_points);
+    weir_free(capture->errors);
     weir_free(capture->edits);
     weir_next_close(capture->next);
     weir_slices_close(&capture->shared);

@@ -220,8 +220,19 @@ typedef enum weir_access {
     WEIR_EDIT  /**< may change them; editors run in the order registered */
 } weir_access;
 
+/**
+ * What products with weights are computed in. All else, attention and norms among it, is float32 always, and so are
+ * the values that hooks see. The narrower two need instructions of the processor's (AVX512-BF16, AVX512-VNNI).
+ */
+typedef enum weir_compute {
+    WEIR_COMPUTE_F32,
+    WEIR_COMPUTE_BF16, /**< weights and inputs rounded to bfloat16, summed in float32 */
+    WEIR_COMPUTE_INT8  /**< rounded to bytes, with one scale for each output's weights and one for each input row */
+} weir_compute;
+
 typedef struct weir_run_options {
     size_t batch_positions; /**< how many positions are computed at once; 0: chosen by weir */
+    weir_compute compute;   /**< refused with WEIR_E_UNSUPPORTED where the processor cannot */
 } weir_run_options;
 
 WEIR_API WEIR_CHECKED weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_options *options);
@@ -253,6 +264,8 @@ typedef struct weir_capture_options {
     const char *positions; /**< slice that all hooks share, NULL for all */
     int next;              /**< the k most likely next tokens a position, and each prompt's loss; 0: none */
     weir_dtype dtype;
+    int compare;         /**< positions of the first prompt that are computed in float32 too, when the run computes in
+                              fewer bits, to state the error in the file; 0: none */
     bool gzip;           /**< compress patterns */
     bool force;          /**< replace an existing file */
     const char *command; /**< kept in the file as what made it; may be NULL */
@@ -279,6 +292,12 @@ WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capt
 WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
 /** @return how many stored values were too large for f16 and were saturated; for after commit. */
 WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
+/**
+ * How far a run in fewer bits was from float32, for after weir_run_forward: the largest over layers of the relative
+ * difference (norm of the difference to norm of the value) on the positions compared. The file has it too, as
+ * the attribute compute_error. @return NaN when there was nothing to compare.
+ */
+WEIR_API double weir_capture_error(const weir_capture *capture, int point);
 /** Closes, before its run is closed; what was not committed leaves nothing behind. */
 WEIR_API void weir_capture_close(weir_capture *capture);
 
@@ -290,6 +309,7 @@ typedef struct weir_file_info {
     int schema; /**< version of the layout */
     const char *model, *family, *created, *command;
     const char *config, *digest; /**< the model's; digest is 64 hex digits */
+    const char *compute;         /**< what products with weights were computed in: "f32", "bf16", "int8" */
     weir_dtype dtype;
     int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
     int n_points;                                /**< stored points: weir_file_point */
@@ -305,6 +325,7 @@ typedef struct weir_file_point {
     bool sinks;                  /**< pattern of heads with attention sinks: the sink has what rows lack of 1 */
     uint64_t saturated;          /**< values that f16 could not hold */
     uint64_t bytes;              /**< on disk */
+    double compute_error;        /**< relative, against float32 (weir_capture_error); NaN: not measured */
 } weir_file_point;
 
 WEIR_API WEIR_CHECKED weir_status weir_file_open(weir_file **out, const char *path);

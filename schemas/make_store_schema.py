@@ -60,6 +60,7 @@ def activation(short, hook, dims):
         "layers": {"type": "array", "items": {"$ref": "#/$defs/index"}, "minItems": 1, "uniqueItems": True},
         "units": {"type": "string"},
         "saturated": {"$ref": "#/$defs/index"},
+        "compute_error": {"type": ["number", "null"]},
     }
     if short == "pattern":
         attributes["sinks"] = {"const": 1}
@@ -117,6 +118,7 @@ def schema():
                     "captures": text,
                     "dtype": {"enum": ["f32", "f16", "bf16"]},
                     "edits": text,
+                    "compute": {"enum": ["bf16", "int8"]},
                 },
             },
             "groups": {

@@ -48,3 +48,23 @@ int weir_isa_use(enum weir_isa isa)
     atomic_store(&chosen, (int)isa);
     return 1;
 }
+
+bool weir_cpu_has_bf16(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+bool weir_cpu_has_vnni(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}

@@ -2,6 +2,8 @@
 #ifndef WEIR_BASE_CPU_H
 #define WEIR_BASE_CPU_H
 
+#include <stdbool.h>
+
 enum weir_isa {
     WEIR_ISA_PLAIN, /* what every processor of the architecture has */
     WEIR_ISA_AVX2,  /* with FMA and F16C */
@@ -12,5 +14,9 @@ enum weir_isa {
 enum weir_isa weir_isa(void);
 /* For tests: use this one from now on; @return whether the processor has it. */
 int weir_isa_use(enum weir_isa isa);
+
+/* Whether it multiplies bfloat16 (AVX512-BF16), bytes (AVX512-VNNI). */
+bool weir_cpu_has_bf16(void);
+bool weir_cpu_has_vnni(void);
 
 #endif

@@ -93,7 +93,7 @@ weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_opti
     TRY_DONE(weir_plan_open(&run->plan, model->config.n_layers));
     TRY_DONE(weir_buffers_open(&run->buffers));
     TRY_DONE(weir_pool_open(&run->pool, model->n_threads));
-    TRY_DONE(weir_matmul_open(&run->matmul, run->pool));
+    TRY_DONE(weir_matmul_open(&run->matmul, run->pool, options ? options->compute : WEIR_COMPUTE_F32));
     *out = run;
     run = NULL;
 done:
@@ -294,6 +294,7 @@ static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, s
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
         TRY(make_angles(run, kind));
     TRY(make_scratch(run, batch->longest));
+    TRY(weir_matmul_reserve_rows(run->matmul, weir_total_pos(run)));
     weir_status status = weir_forward(run);
     drop_all(run);
     return status;
@@ -301,13 +302,18 @@ static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, s
 
 /* ---- working copies of weights ---- */
 
+/* Adds what a copy takes to *total. */
+struct copies {
+    struct weir_run *run;
+    size_t total;
+};
+
 static weir_status count_copy(struct weir_matrix *matrix, void *payload)
 {
-    size_t floats;
-    if (weir_matrix_is_direct(matrix))
-        return WEIR_OK;
-    TRY(weir_mul(&floats, matrix->n_out, matrix->n_in));
-    *(size_t *)payload += floats * sizeof(float);
+    struct copies *copies = payload;
+    size_t bytes;
+    TRY(weir_matmul_copy_bytes(&bytes, copies->run->matmul, matrix));
+    copies->total += bytes;
     return WEIR_OK;
 }
 
@@ -315,14 +321,15 @@ static weir_status make_copy(struct weir_matrix *matrix, void *payload)
 {
     struct weir_run *run = payload;
     struct weir_model *model = run->model;
-    float *copy;
-    if (weir_matrix_is_direct(matrix))
+    void *copy;
+    size_t bytes;
+    TRY(weir_matmul_copy_bytes(&bytes, run->matmul, matrix));
+    if (bytes == 0)
         return WEIR_OK;
     TRY(weir_grow(&model->copies, &model->cap_copies, model->n_copies + 1, sizeof *model->copies));
-    TRY(weir_alloc_aligned(&copy, matrix->n_out * matrix->n_in, sizeof *copy));
+    TRY(weir_alloc_aligned(&copy, bytes, 1));
     model->copies[model->n_copies++] = copy;
-    weir_matrix_convert(copy, matrix, run->pool);
-    weir_matrix_set_copy(matrix, copy);
+    weir_matmul_make_copy(run->matmul, matrix, copy);
     return WEIR_OK;
 }
 
@@ -330,10 +337,11 @@ static weir_status make_copy(struct weir_matrix *matrix, void *payload)
    quarter of the memory holds it (docs/performance.md). */
 static weir_status keep_copies(struct weir_run *run)
 {
-    size_t bytes = 0, memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    struct copies copies = {.run = run};
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     weir_status status = WEIR_OK;
-    TRY(weir_model_each_matrix(run->model, count_copy, &bytes));
-    if (bytes == 0 || bytes > memory / 4)
+    TRY(weir_model_each_matrix(run->model, count_copy, &copies));
+    if (copies.total == 0 || copies.total > memory / 4)
         return WEIR_OK;
     pthread_mutex_lock(&run->model->lock);
     status = weir_model_each_matrix(run->model, make_copy, run);
@@ -366,12 +374,12 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     TRY(weir_run_check(run, prompts, n));
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
+    TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
     if (run->n_passes > 0)
         TRY(keep_copies(run));
-    TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
     for (size_t done = 0; done < n;) {
         size_t size = batch_size(run, prompts + done, n - done);
-        run->lets_go = run->n_passes == 0 && done + size == n;
+        run->lets_go = run->n_passes == 0 && done + size == n && !run->keeps_weights;
         TRY(run_batch(run, prompts + done, size, (int)done));
         done += size;
     }

@@ -43,8 +43,9 @@ struct weir_run {
     struct weir_matmul *matmul;
     struct weir_buffers *buffers;
     size_t batch_positions;
-    size_t n_passes; /* calls of weir_run_forward that came to an end */
-    bool lets_go;    /* of each layer's weights once it is through: nothing says that they will be read again */
+    size_t n_passes;    /* calls of weir_run_forward that came to an end */
+    bool keeps_weights; /* a first run too: another one is about to read them */
+    bool lets_go;       /* of each layer's weights once it is through: nothing says that they will be read again */
 
     struct weir_batch batch;
     struct weir_angles angles[WEIR_MAX_ROPES];

@@ -60,7 +60,7 @@ struct weir_model {
     int n_threads;
 
     pthread_mutex_t lock; /* of what follows */
-    float **copies;       /* [n_copies] the matrices' working copies */
+    void **copies;        /* [n_copies] the matrices' working copies */
     size_t n_copies, cap_copies;
     bool tokenizer_read;
     struct weir_tokenizer *tokenizer;

@@ -541,6 +541,7 @@ static weir_status load_sparse(struct weir_layer *layer, struct weir_model *mode
     size_t d_expert = (size_t)layer->spec.d_mlp, d_model = (size_t)model->config.d_model;
     size_t n_experts = (size_t)layer->spec.n_experts;
     TRY(load_linear(&layer->router, model, WEIR_R_ROUTER, (struct place){index, -1}, n_experts, d_model));
+    layer->router.w.exact = true;
     TRY(weir_alloc_zero(&layer->experts, n_experts, sizeof *layer->experts));
     for (size_t i = 0; i < n_experts; i++)
         TRY(load_expert(&layer->experts[i], model, (struct place){index, (int)i}, d_expert, d_model));

@@ -154,6 +154,11 @@ weir_status weir_h5_put_int(hid_t object, int attr, int64_t value, const char *w
     return put(object, attr, H5Tcopy(H5T_NATIVE_INT64), H5Screate(H5S_SCALAR), &value, where);
 }
 
+weir_status weir_h5_put_real(hid_t object, int attr, double value, const char *where)
+{
+    return put(object, attr, H5Tcopy(H5T_IEEE_F64LE), H5Screate(H5S_SCALAR), &value, where);
+}
+
 weir_status weir_h5_put_ints(hid_t object, int attr, const int32_t *values, size_t n, const char *where)
 {
     hsize_t size = n;
@@ -228,7 +233,9 @@ weir_status weir_h5_get_text(hid_t object, int attr, char **out, const char *whe
     return status;
 }
 
-weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where)
+/* One number as the type `memory`; left alone when an optional attribute is absent. */
+static weir_status get_number(hid_t object, int attr, H5T_class_t class, hid_t memory, void *out, const char *what,
+                              const char *where)
 {
     hid_t id, type;
     size_t n;
@@ -236,11 +243,21 @@ weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *wh
     if (id < 0)
         return WEIR_OK;
     weir_status status = WEIR_OK;
-    if (H5Tget_class(type) != H5T_INTEGER || n != 1 || H5Aread(id, H5T_NATIVE_INT64, out) < 0)
-        status = wrong_attr(where, attr, "one whole number");
+    if (H5Tget_class(type) != class || n != 1 || H5Aread(id, memory, out) < 0)
+        status = wrong_attr(where, attr, what);
     weir_h5_close(&type);
     weir_h5_close(&id);
     return status;
+}
+
+weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where)
+{
+    return get_number(object, attr, H5T_INTEGER, H5T_NATIVE_INT64, out, "one whole number", where);
+}
+
+weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *where)
+{
+    return get_number(object, attr, H5T_FLOAT, H5T_NATIVE_DOUBLE, out, "one number", where);
 }
 
 weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where)

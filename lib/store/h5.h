@@ -23,12 +23,14 @@ bool weir_h5_elem(enum weir_elem *elem, size_t *width, hid_t type);
 /* Attributes by the layout's table. `where` is for messages. */
 WEIR_CHECKED weir_status weir_h5_put_text(hid_t object, int attr, const char *text, const char *where);
 WEIR_CHECKED weir_status weir_h5_put_int(hid_t object, int attr, int64_t value, const char *where);
+WEIR_CHECKED weir_status weir_h5_put_real(hid_t object, int attr, double value, const char *where);
 WEIR_CHECKED weir_status weir_h5_put_ints(hid_t object, int attr, const int32_t *values, size_t n, const char *where);
 
 /* WEIR_E_INPUT when it is of the wrong type, or required and absent. Optional and absent: *out is NULL, or keeps its
    value, or *n is 0. Free what comes in *out. */
 WEIR_CHECKED weir_status weir_h5_get_text(hid_t object, int attr, char **out, const char *where);
 WEIR_CHECKED weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where);
+WEIR_CHECKED weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *where);
 WEIR_CHECKED weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where);
 
 /* Opens a dataset and gives its shape. rank is at most WEIR_MAX_RANK. */

@@ -69,11 +69,13 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_CAPTURES] = {"captures", WEIR_ATTR_TEXT, true},
     [WEIR_A_DTYPE] = {"dtype", WEIR_ATTR_TEXT, true},
     [WEIR_A_EDITS] = {"edits", WEIR_ATTR_TEXT, false},
+    [WEIR_A_COMPUTE] = {"compute", WEIR_ATTR_TEXT, false}, /* absent: f32 */
     [WEIR_A_HOOK] = {"hook_name", WEIR_ATTR_TEXT, true},
     [WEIR_A_LAYERS] = {"layers", WEIR_ATTR_INTS, false}, /* required where there is a layer axis */
     [WEIR_A_UNITS] = {"units", WEIR_ATTR_TEXT, false},
     [WEIR_A_SATURATED] = {"saturated", WEIR_ATTR_INT, false}, /* required for 16-bit types */
     [WEIR_A_SINKS] = {"sinks", WEIR_ATTR_INT, false},
+    [WEIR_A_COMPUTE_ERROR] = {"compute_error", WEIR_ATTR_REAL, false},
 };
 
 const struct weir_attr *weir_attr_at(int id)

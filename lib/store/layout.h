@@ -43,16 +43,18 @@ enum weir_attr_id {
     WEIR_A_CAPTURES,
     WEIR_A_DTYPE,
     WEIR_A_EDITS,
+    WEIR_A_COMPUTE,
     WEIR_N_ROOT_ATTRS,
     WEIR_A_HOOK = WEIR_N_ROOT_ATTRS,
     WEIR_A_LAYERS,
     WEIR_A_UNITS,
     WEIR_A_SATURATED,
     WEIR_A_SINKS,
+    WEIR_A_COMPUTE_ERROR,
     WEIR_N_ATTRS
 };
 
-enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT };
+enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT, WEIR_ATTR_REAL };
 
 struct weir_attr {
     const char *name;

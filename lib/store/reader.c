@@ -107,6 +107,7 @@ static weir_status read_root(weir_file *file)
     file->info.family = file->texts[WEIR_A_FAMILY];
     file->info.created = file->texts[WEIR_A_CREATED];
     file->info.command = file->texts[WEIR_A_COMMAND] ? file->texts[WEIR_A_COMMAND] : "";
+    file->info.compute = file->texts[WEIR_A_COMPUTE] ? file->texts[WEIR_A_COMPUTE] : "f32";
     file->info.config = file->texts[WEIR_A_CONFIG];
     file->info.digest = file->texts[WEIR_A_DIGEST];
     return WEIR_OK;
@@ -272,6 +273,9 @@ static weir_status read_point(const weir_file *file, struct point *point, const 
     TRY(weir_in(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path), file->path));
     TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SATURATED, &saturated, point->path), file->path));
     TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SINKS, &sinks, point->path), file->path));
+    point->info.compute_error = NAN;
+    TRY(weir_in(weir_h5_get_real(point->dataset, WEIR_A_COMPUTE_ERROR, &point->info.compute_error, point->path),
+                file->path));
     point->info.units = point->units;
     point->info.saturated = saturated > 0 ? (uint64_t)saturated : 0;
     point->info.sinks = sinks != 0;

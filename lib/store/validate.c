@@ -61,7 +61,8 @@ static void check_attribute(struct check *c, const cJSON *object, const char *pa
 {
     static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
                                          [WEIR_ATTR_INTS] = "a list of whole numbers",
-                                         [WEIR_ATTR_TEXT] = "one string"};
+                                         [WEIR_ATTR_TEXT] = "one string",
+                                         [WEIR_ATTR_REAL] = "one number"};
     const struct weir_attr *info = weir_attr_at(attr);
     const cJSON *value = attribute(object, attr);
     if (!value) {
@@ -71,6 +72,7 @@ static void check_attribute(struct check *c, const cJSON *object, const char *pa
     }
     bool fits = info->kind == WEIR_ATTR_INT    ? is_whole(value)
                 : info->kind == WEIR_ATTR_INTS ? is_whole_list(value)
+                : info->kind == WEIR_ATTR_REAL ? cJSON_IsNumber(value)
                                                : cJSON_IsString(value);
     if (!fits)
         find(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
@@ -95,6 +97,9 @@ static void check_root(struct check *c)
         find(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
     if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "f16") != 0 && strcmp(dtype, "bf16") != 0)
         find(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
+    const char *compute = text_of(c->root, WEIR_A_COMPUTE);
+    if (compute && strcmp(compute, "bf16") != 0 && strcmp(compute, "int8") != 0)
+        find(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))
@@ -271,6 +276,7 @@ static void check_point(struct check *c, const cJSON *set, const char *path, con
     check_attribute(c, set, path, WEIR_A_UNITS, false);
     check_attribute(c, set, path, WEIR_A_SATURATED, weir_elem_size(elem) == 2);
     check_attribute(c, set, path, WEIR_A_SINKS, false);
+    check_attribute(c, set, path, WEIR_A_COMPUTE_ERROR, false);
 }
 
 static const weir_point *point_of_path(const char *path)

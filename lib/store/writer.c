@@ -455,6 +455,9 @@ static weir_status finish_content(struct weir_store *store)
     for (size_t i = 0; i < store->spec->n_points; i++)
         if (weir_elem_size(store->datasets[i].layout.elem) == 2)
             TRY(weir_h5_put_int(store->datasets[i].id, WEIR_A_SATURATED, (int64_t)store->datasets[i].saturated, path));
+    for (size_t i = 0; store->spec->errors && i < store->spec->n_points; i++)
+        if (!isnan(store->spec->errors[i]))
+            TRY(weir_h5_put_real(store->datasets[i].id, WEIR_A_COMPUTE_ERROR, store->spec->errors[i], path));
     if (store->spec->loss)
         TRY(weir_make_loss(store->file, store->loss, store->spec->n_prompts, path));
     return WEIR_OK;

@@ -31,12 +31,14 @@ struct weir_store_point {
 struct weir_store_spec {
     const weir_model_info *model;
     const char *command, *edits;             /* may be NULL */
+    const char *compute;                     /* "bf16", "int8"; NULL: float32 */
     const struct weir_store_prompt *prompts; /* [n_prompts] */
     size_t n_prompts;
     const struct weir_store_point *points; /* [n_points] */
     size_t n_points;
-    size_t next; /* width of /next; 0: no such group */
-    bool loss;   /* /prompts/loss is wanted */
+    const double *errors; /* [n_points] for the attribute compute_error, read at commit; NaN: none. NULL: none at all */
+    size_t next;          /* width of /next; 0: no such group */
+    bool loss;            /* /prompts/loss is wanted */
     weir_dtype dtype;
     bool gzip, force;
     /* What a token shows as, for /tokens/text: weir_token_text with the model at hand. */

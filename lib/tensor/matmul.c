@@ -7,13 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SCALED = 32 }; /* values that share one of a matrix's `scales` */
-
 enum {
     MAX_WORKERS = 256,
     SCRATCH_FLOATS = 1 << 18, /* 1 MiB a worker: what a piece of converted weights may take, to stay in the L2 cache */
     COLUMN_ROUND = 16,        /* pieces are whole vectors wide */
-    SPAN = 256                /* values that are converted to keep every second or third of them */
+    GRAIN_VALUES = 1 << 14    /* inputs that a thread takes at a time when they are narrowed */
 };
 
 struct weir_matmul {
@@ -21,16 +19,27 @@ struct weir_matmul {
     float *scratch[MAX_WORKERS]; /* [scratch_floats[i]] or NULL until needed */
     size_t scratch_floats[MAX_WORKERS];
     int workers;
+
+    weir_compute compute;
+    const struct weir_narrow *narrow; /* NULL: float32 */
+    size_t most_units, most_groups;   /* of a row of inputs, over the matrices reserved for */
+    uint32_t *inputs;                 /* [room_units] the rows of the product at hand, narrowed */
+    float *input_scales;              /* [room_scales] */
+    size_t room_units, room_scales;
 };
 
-weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool)
+weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool, weir_compute compute)
 {
     struct weir_matmul *matmul;
+    const struct weir_narrow *narrow;
     *out = NULL;
+    TRY(weir_narrow_find(&narrow, compute));
     TRY(weir_gemm_start());
     TRY(weir_alloc_zero(&matmul, 1, sizeof *matmul));
     matmul->pool = pool;
     matmul->workers = weir_pool_size(pool);
+    matmul->compute = compute;
+    matmul->narrow = narrow;
     *out = matmul;
     return WEIR_OK;
 }
@@ -41,40 +50,19 @@ void weir_matmul_close(struct weir_matmul *matmul)
         return;
     for (int i = 0; i < matmul->workers; i++)
         weir_free(matmul->scratch[i]);
+    weir_free(matmul->inputs);
+    weir_free(matmul->input_scales);
     weir_free(matmul);
+}
+
+weir_compute weir_matmul_compute(const struct weir_matmul *matmul)
+{
+    return matmul->compute;
 }
 
 static size_t at_least_one(size_t n)
 {
     return n ? n : 1;
-}
-
-static const float *copy_of(const struct weir_matrix *w)
-{
-    return __atomic_load_n(&w->copy, __ATOMIC_ACQUIRE);
-}
-
-void weir_matrix_set_copy(struct weir_matrix *w, float *copy)
-{
-    __atomic_store_n(&w->copy, copy, __ATOMIC_RELEASE);
-}
-
-/* Float32 weights in order, and the stride of their rows; NULL when they have to be converted. */
-static const float *direct_weights(const struct weir_matrix *w, size_t *ld)
-{
-    const float *copy = copy_of(w);
-    *ld = copy ? (w->input_major ? w->n_out : w->n_in) : w->stride;
-    if (copy)
-        return copy;
-    bool stands =
-        w->type == WEIR_T_F32 && w->pair_rows == 0 && w->group_rows == 0 && (uintptr_t)w->data % sizeof(float) == 0;
-    return stands ? (const float *)(const void *)w->data : NULL;
-}
-
-bool weir_matrix_is_direct(const struct weir_matrix *w)
-{
-    size_t ld;
-    return direct_weights(w, &ld) != NULL;
 }
 
 /* How the outputs are cut: pieces of that many columns. */
@@ -88,12 +76,20 @@ static size_t piece_width(const struct weir_matmul *matmul, const struct weir_ma
     return at_least_one((width + COLUMN_ROUND - 1) / COLUMN_ROUND) * COLUMN_ROUND;
 }
 
-weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_matrix *w)
+static bool is_narrow(const struct weir_matmul *matmul, const struct weir_matrix *w)
 {
-    if (weir_matrix_is_direct(w))
-        return WEIR_OK;
-    size_t needed;
-    TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));
+    return matmul->narrow && !w->exact;
+}
+
+static size_t n_panels(const struct weir_matrix *w)
+{
+    return (w->n_out + WEIR_PANEL - 1) / WEIR_PANEL;
+}
+
+/* ---- work space ---- */
+
+static weir_status reserve_scratch(struct weir_matmul *matmul, size_t needed)
+{
     for (int i = 0; i < matmul->workers; i++) {
         if (matmul->scratch_floats[i] >= needed)
             continue;
@@ -105,105 +101,55 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
     return WEIR_OK;
 }
 
-/* ---- conversion ---- */
-
-/* Which stored row, or of an input-major matrix which value of a row, output i is. */
-static size_t stored_row(const struct weir_matrix *w, size_t i)
+/* What packing one panel takes: the panel, its weights in float32, and what filling it needs. */
+static weir_status narrow_floats(size_t *out, const struct weir_matmul *matmul, const struct weir_matrix *w)
 {
-    if (w->pair_rows > 0) {
-        size_t in_head = i % w->pair_rows, half = w->pair_rows / 2;
-        i += (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1) - in_head;
-    }
-    return w->group_rows > 0 ? i / w->group_rows * w->group_stride + i % w->group_rows : i;
+    size_t all;
+    TRY(weir_mul(&all, 8 * WEIR_PANEL, w->n_in)); /* more than what follows, which cannot overflow then */
+    *out =
+        weir_panel_size(matmul->narrow, w->n_in) + WEIR_PANEL * w->n_in + weir_panel_scratch(matmul->narrow, w->n_in);
+    return WEIR_OK;
 }
 
-/* n values from `first` on of stored row i; first is a whole number of blocks (0 for quantized types). */
-static void convert(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
+static void grow(size_t *most, size_t n)
 {
-    const struct weir_type_info *type = weir_type_get_info(w->type);
-    size_t blocks = (row * w->stride + first) / type->block_values;
-    weir_to_f32(out, w->data + blocks * type->block_bytes, w->type, n);
-    for (size_t i = 0; w->scales && i < n; i += SCALED) {
-        float scale;
-        weir_to_f32(&scale, w->scales + (row * w->stride + first + i) / SCALED, WEIR_T_E8M0, 1);
-        weir_ops()->scale(out + i, out + i, scale, SCALED);
-    }
+    *most = n > *most ? n : *most;
 }
 
-/* Up to the last value, not the last row's end: what is behind a part of a fused matrix may be past the map. */
-void weir_matrix_let_go(const struct weir_matrix *w)
+weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_matrix *w)
 {
-    const struct weir_type_info *type = weir_type_get_info(w->type);
-    size_t last = stored_row(w, w->n_out - 1);
-    size_t n = w->input_major ? (w->n_in - 1) * w->stride + last + 1 : last * w->stride + w->n_in;
-    weir_map_let_go(w->data, n / type->block_values * type->block_bytes);
-}
-
-void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
-{
-    const float *copy = copy_of(w);
-    if (copy)
-        memcpy(out, copy + i * w->n_in, w->n_in * sizeof *out);
-    else
-        convert(out, w, stored_row(w, i), 0, w->n_in);
-}
-
-/* Outputs first to first + n - 1 of an input-major matrix's row. */
-static void convert_columns(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
-{
-    float span[SPAN];
-    size_t run = w->group_rows, every = w->group_stride;
-    if (run == 0) {
-        convert(out, w, row, first, n);
-    } else if (run == 1 && every < SPAN) {
-        for (size_t i = 0, some = 0; i < n; i += some) {
-            some = n - i < SPAN / every ? n - i : SPAN / every;
-            convert(span, w, row, (first + i) * every, (some - 1) * every + 1);
-            for (size_t j = 0; j < some; j++)
-                out[i + j] = span[j * every];
-        }
+    size_t needed;
+    if (is_narrow(matmul, w)) {
+        grow(&matmul->most_units, weir_narrow_units(matmul->narrow, w->n_in));
+        grow(&matmul->most_groups, weir_narrow_groups(matmul->narrow, w->n_in));
+        TRY(narrow_floats(&needed, matmul, w));
+    } else if (!weir_matrix_is_direct(w)) {
+        TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));
     } else {
-        for (size_t i = 0, some = 0; i < n; i += some) {
-            size_t left = run - (first + i) % run;
-            some = n - i < left ? n - i : left;
-            convert(out + i, w, row, stored_row(w, first + i), some);
-        }
+        return WEIR_OK;
     }
+    return reserve_scratch(matmul, needed);
 }
 
-/* Outputs first to first + n - 1 in the layout of the matrix: [n, n_in], or [n_in, n] when input_major. */
-static void convert_outputs(float *out, const struct weir_matrix *w, size_t first, size_t n)
+/* *array: at least rows * width values of 32 bits. */
+static weir_status reserve_inputs(void *array, size_t *room, size_t rows, size_t width)
 {
-    if (w->input_major)
-        for (size_t i = 0; i < w->n_in; i++)
-            convert_columns(out + i * n, w, i, first, n);
-    else if (w->pair_rows == 0 && w->group_rows == 0 && w->stride == w->n_in)
-        convert(out, w, first, 0, n * w->n_in);
-    else
-        for (size_t i = 0; i < n; i++)
-            convert(out + i * w->n_in, w, stored_row(w, first + i), 0, w->n_in);
+    size_t needed;
+    void **to = array;
+    TRY(weir_mul(&needed, rows, width));
+    if (needed <= *room)
+        return WEIR_OK;
+    weir_free(*to);
+    *room = 0;
+    TRY(weir_alloc_aligned(to, needed, sizeof(uint32_t)));
+    *room = needed;
+    return WEIR_OK;
 }
 
-struct conversion {
-    float *out;
-    const struct weir_matrix *w;
-};
-
-static void convert_rows(void *context, size_t first, size_t last, int worker)
+weir_status weir_matmul_reserve_rows(struct weir_matmul *matmul, size_t m)
 {
-    const struct conversion *c = context;
-    (void)worker;
-    for (size_t i = first; i < last; i++)
-        if (c->w->input_major)
-            convert_columns(c->out + i * c->w->n_out, c->w, i, 0, c->w->n_out);
-        else
-            convert(c->out + i * c->w->n_in, c->w, stored_row(c->w, i), 0, c->w->n_in);
-}
-
-void weir_matrix_convert(float *out, const struct weir_matrix *w, struct weir_pool *pool)
-{
-    struct conversion c = {out, w};
-    weir_parallel(pool, w->input_major ? w->n_in : w->n_out, 64, convert_rows, &c);
+    TRY(reserve_inputs(&matmul->inputs, &matmul->room_units, m + WEIR_GEMM_SLACK, matmul->most_units));
+    return reserve_inputs(&matmul->input_scales, &matmul->room_scales, m + WEIR_GEMM_SLACK, matmul->most_groups);
 }
 
 /* ---- products ---- */
@@ -215,46 +161,133 @@ struct product {
     const float *x; /* [m, ldx] */
     size_t ldx, m;
     const struct weir_matrix *w;
-    const float *bias;    /* [n_out] or NULL */
-    const float *weights; /* NULL: converted piece by piece. Decided once a product: a copy may come up meanwhile */
-    size_t ld;
-    size_t width; /* outputs of a piece */
+    const float *bias;        /* [n_out] or NULL */
+    size_t width;             /* outputs of a piece */
+    size_t n_units, n_groups; /* of a row of inputs */
+    const uint32_t *panels;   /* NULL: packed piece by piece. Decided once a product: a copy may come up meanwhile */
 };
 
-/* The float32 weights of outputs first to first + n - 1; *ld is their row stride. */
-static const float *piece_weights(const struct product *p, size_t first, size_t n, int worker, size_t *ld)
+static void add_bias(const struct product *p, size_t first, size_t n)
 {
-    const struct weir_matrix *w = p->w;
-    if (p->weights) {
-        *ld = p->ld;
-        return p->weights + (w->input_major ? first : first * p->ld);
-    }
-    float *scratch = p->matmul->scratch[worker];
-    convert_outputs(scratch, w, first, n);
-    *ld = w->input_major ? n : w->n_in;
-    return scratch;
+    if (p->bias)
+        for (size_t i = 0; i < p->m; i++)
+            weir_ops()->add(p->out + i * p->ldo + first, p->out + i * p->ldo + first, p->bias + first, n);
 }
 
 static void product_piece(void *context, size_t first_piece, size_t last_piece, int worker)
 {
     const struct product *p = context;
     for (size_t piece = first_piece; piece < last_piece; piece++) {
-        size_t first = piece * p->width, n = p->w->n_out - first;
+        size_t first = piece * p->width, n = p->w->n_out - first, ld;
         n = n < p->width ? n : p->width;
-        size_t ld;
-        const float *weights = piece_weights(p, first, n, worker, &ld);
+        const float *weights = weir_matrix_piece(p->w, first, n, p->matmul->scratch[worker], &ld);
         weir_gemm(!p->w->input_major, p->m, n, p->w->n_in, 1.0f, p->x, p->ldx, weights, ld, p->out + first, p->ldo);
-        if (p->bias)
-            for (size_t i = 0; i < p->m; i++)
-                weir_ops()->add(p->out + i * p->ldo + first, p->out + i * p->ldo + first, p->bias + first, n);
+        add_bias(p, first, n);
     }
+}
+
+/* Packs the outputs from `first` on, n of them, into `panel`. */
+static void fill_panel(struct weir_matmul *matmul, uint32_t *panel, const struct weir_matrix *w, size_t first, size_t n,
+                       float *scratch)
+{
+    size_t ld;
+    const float *weights = weir_matrix_piece(w, first, n, scratch, &ld);
+    weir_panel_fill(panel, matmul->narrow, weights, ld, w->input_major, n, w->n_in, scratch + WEIR_PANEL * w->n_in);
+}
+
+static size_t panel_width(const struct weir_matrix *w, size_t panel)
+{
+    size_t left = w->n_out - panel * WEIR_PANEL;
+    return left < WEIR_PANEL ? left : WEIR_PANEL;
+}
+
+static void narrow_piece(void *context, size_t first_panel, size_t last_panel, int worker)
+{
+    const struct product *p = context;
+    const struct weir_narrow *narrow = p->matmul->narrow;
+    size_t size = weir_panel_size(narrow, p->w->n_in);
+    uint32_t *packed = (void *)p->matmul->scratch[worker]; /* [size] */
+    float *scratch = p->matmul->scratch[worker] + size;
+    for (size_t i = first_panel; i < last_panel; i++) {
+        size_t first = i * WEIR_PANEL, n = panel_width(p->w, i);
+        const uint32_t *panel = p->panels ? p->panels + i * size : packed;
+        if (!p->panels)
+            fill_panel(p->matmul, packed, p->w, first, n, scratch);
+        narrow->product(p->out + first, p->ldo, p->matmul->inputs, p->matmul->input_scales, p->m, panel, p->n_units, n);
+        add_bias(p, first, n);
+    }
+}
+
+static void narrow_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct product *p = context;
+    struct weir_matmul *matmul = p->matmul;
+    (void)worker;
+    for (size_t i = first; i < last; i++)
+        matmul->narrow->row(matmul->inputs + i * p->n_units, matmul->input_scales + i * p->n_groups, p->x + i * p->ldx,
+                            p->w->n_in);
+}
+
+static void run_narrow(struct product *p)
+{
+    struct weir_matmul *matmul = p->matmul;
+    p->n_units = weir_narrow_units(matmul->narrow, p->w->n_in);
+    p->n_groups = weir_narrow_groups(matmul->narrow, p->w->n_in);
+    p->panels = weir_matrix_panels(p->w, matmul->compute);
+    weir_parallel(matmul->pool, p->m, at_least_one(GRAIN_VALUES / at_least_one(p->w->n_in)), narrow_rows, p);
+    weir_parallel(matmul->pool, n_panels(p->w), 1, narrow_piece, p);
 }
 
 void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const float *x, size_t ldx, size_t m,
                      const struct weir_matrix *w, const float *bias)
 {
     struct product p = {.matmul = matmul, .out = out, .ldo = ldo, .x = x, .ldx = ldx, .m = m, .w = w, .bias = bias};
-    p.weights = direct_weights(w, &p.ld);
-    p.width = piece_width(matmul, w, p.weights != NULL);
+    if (is_narrow(matmul, w)) {
+        run_narrow(&p);
+        return;
+    }
+    p.width = piece_width(matmul, w, weir_matrix_is_direct(w));
     weir_parallel(matmul->pool, (w->n_out + p.width - 1) / p.width, 1, product_piece, &p);
+}
+
+/* ---- working copies ---- */
+
+weir_status weir_matmul_copy_bytes(size_t *out, const struct weir_matmul *matmul, const struct weir_matrix *w)
+{
+    *out = 0;
+    if (is_narrow(matmul, w))
+        return weir_matrix_panels(w, matmul->compute)
+                   ? WEIR_OK
+                   : weir_mul(out, n_panels(w), weir_panel_size(matmul->narrow, w->n_in) * sizeof(uint32_t));
+    if (weir_matrix_is_direct(w))
+        return WEIR_OK;
+    TRY(weir_mul(out, w->n_out, w->n_in));
+    return weir_mul(out, *out, sizeof(float));
+}
+
+struct packing {
+    struct weir_matmul *matmul;
+    const struct weir_matrix *w;
+    uint32_t *panels;
+};
+
+static void pack_panels(void *context, size_t first, size_t last, int worker)
+{
+    const struct packing *p = context;
+    size_t size = weir_panel_size(p->matmul->narrow, p->w->n_in);
+    for (size_t i = first; i < last; i++)
+        fill_panel(p->matmul, p->panels + i * size, p->w, i * WEIR_PANEL, panel_width(p->w, i),
+                   p->matmul->scratch[worker]);
+}
+
+void weir_matmul_make_copy(struct weir_matmul *matmul, struct weir_matrix *w, void *copy)
+{
+    if (is_narrow(matmul, w)) {
+        struct packing packing = {matmul, w, copy};
+        weir_parallel(matmul->pool, n_panels(w), 1, pack_panels, &packing);
+        weir_matrix_set_panels(w, matmul->compute, copy);
+        return;
+    }
+    weir_matrix_convert(copy, w, matmul->pool);
+    weir_matrix_set_copy(w, copy);
 }

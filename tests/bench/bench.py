@@ -1,6 +1,6 @@
 """The first tables of docs/performance.md: weir and its peers in turn, on this machine, in one sitting.
 
-    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|limit|llama|reading|tokens]
+    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|limit|compute|llama|reading|tokens]
 
 A row of ROWS and its like is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
 of its own, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
@@ -36,16 +36,20 @@ def peer(verb):
                                   *([out] if verb.startswith(("tl", "limit")) else [])]
 
 
-def weir_dump(model, n, out):
-    return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n))), "--force", "-o", out]
+def weir_dump(model, n, out, compute="f32"):
+    return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n))), "--compute", compute, "--force", "-o", out]
 
 
 def weir_capture(model, n, out):
     return [WARM, model, n, REPEATS + 2, "capture", out]
 
 
-def weir_forward(model, n, out):
-    return [WARM, model, n, REPEATS + 2, "read", "ln_final_out"]
+def weir_forward(model, n, out, compute="f32"):
+    return [WARM, model, n, REPEATS + 2, "read", "ln_final_out", compute]
+
+
+def computing(command, compute):
+    return lambda model, n, out: command(model, n, out, compute)
 
 
 def weir_query(words):
@@ -78,6 +82,10 @@ ROWS = [
     ("forward alone, no unembedding, warm", "s", weir_forward, "transformers", peer("hf-warm"), printed),
 ]
 LIMIT_ROWS = [("card dump, warm", "s", weir_capture, "the limit", peer("limit-warm"), printed)]
+COMPUTE_ROWS = [(f"{what}, in {compute}", "s", computing(command, compute), "itself in float32", command, figures)
+                for compute in ("bf16", "int8")
+                for what, command, figures in (("forward alone, no unembedding, warm", weir_forward, printed),
+                                               ("whole process, first run, card dump", weir_dump, wall))]
 LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
 BIG_ROWS = [
     (f"`weir {' '.join(words)}`", "s", weir_query(words), "a plain read of the file", peer("plain-warm"), figures)
@@ -193,6 +201,13 @@ def limits(lengths, rounds, folder):
                    + table(LIMIT_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
+def compute(lengths, rounds, folder):
+    """passes must have run: the model is theirs. 64 tokens are too few for a dump in fewer bits"""
+    found = measure(COMPUTE_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
+    return found, ("What `--compute bf16|int8` gains, weights of GPT-2 small's shape; `weir dump` computes under 256 positions in "
+                   "float32 whatever is asked for.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
+
+
 def llama(lengths, rounds, folder):
     found = measure(LLAMA_ROWS, GGUF, lengths, rounds, folder)
     return found, ("SmolLM2-135M-Instruct, Q4_1, all cores: weir's pass to the last norm, llama.cpp's with the logits of the last "
@@ -224,6 +239,7 @@ def tokens(lengths, rounds, folder):
 
 # a table: what measures it, and the packages that it measures
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
+          "compute": (compute, ()),
           "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",))}
 
 

@@ -1,5 +1,5 @@
-/* How long weir's passes take once a model is open: bench_warm MODEL N REPEATS read SELECTION
-                                                  or: bench_warm MODEL N REPEATS capture FILE
+/* How long weir's passes take once a model is open: bench_warm MODEL N REPEATS read SELECTION [f32|bf16|int8]
+                                                  or: bench_warm MODEL N REPEATS capture FILE [f32|bf16|int8]
    Runs a prompt of N arbitrary tokens REPEATS times and prints the seconds of each as a JSON list. `read` only looks at
    the points that SELECTION names; `capture` stores the default ones in FILE each time. */
 #include "weir.h"
@@ -49,8 +49,16 @@ static weir_status arbitrary_tokens(weir_tokens *out, const weir_model *model, s
     return status;
 }
 
+static weir_compute compute_named(const char *name)
+{
+    return !name || strcmp(name, "f32") == 0 ? WEIR_COMPUTE_F32
+           : strcmp(name, "bf16") == 0       ? WEIR_COMPUTE_BF16
+                                             : WEIR_COMPUTE_INT8;
+}
+
 static weir_status measure(char **arg)
 {
+    const weir_run_options options = {.compute = compute_named(arg[6])};
     const char *file = strcmp(arg[4], "capture") == 0 ? arg[5] : NULL;
     const long repeats = strtol(arg[3], NULL, 10);
     weir_model *model = NULL;
@@ -62,7 +70,7 @@ static weir_status measure(char **arg)
     if (status == WEIR_OK)
         status = arbitrary_tokens(&prompt, model, strtoul(arg[2], NULL, 10));
     if (status == WEIR_OK)
-        status = weir_run_open(&run, model, NULL);
+        status = weir_run_open(&run, model, &options);
     if (status == WEIR_OK && !file)
         status = weir_run_hook(run, arg[5], WEIR_READ, look, &sum);
     for (long i = 0; status == WEIR_OK && i < repeats; i++) {
@@ -80,8 +88,8 @@ static weir_status measure(char **arg)
 
 int main(int n, char **arg)
 {
-    if (n != 6) {
-        fprintf(stderr, "usage: bench_warm MODEL N REPEATS read SELECTION | capture FILE\n");
+    if (n < 6 || n > 7) {
+        fprintf(stderr, "usage: bench_warm MODEL N REPEATS read SELECTION | capture FILE [f32|bf16|int8]\n");
         return 2;
     }
     if (measure(arg) == WEIR_OK)

@@ -342,7 +342,7 @@ Test(matmul, agrees_with_plain_arithmetic_in_both_layouts_on_one_and_three_threa
                                     .stride = input_major ? N : K,
                                     .input_major = input_major};
             cr_assert(weir_pool_open(&pool, threads) == WEIR_OK);
-            cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK, "%s", weir_message());
+            cr_assert(weir_matmul_open(&matmul, pool, WEIR_COMPUTE_F32) == WEIR_OK, "%s", weir_message());
             cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);
             weir_matmul_run(matmul, product, N + 3, a, K, M, &w, bias);
             expect_product(product, N + 3, a, b, input_major, bias);
@@ -370,7 +370,7 @@ Test(matmul, reads_rows_that_stand_in_rotary_pairs_back_in_order)
     struct weir_matrix w = {
         .data = (const uint8_t *)paired, .type = WEIR_T_F32, .n_out = N, .n_in = K, .stride = K, .pair_rows = HEAD};
     cr_assert(weir_pool_open(&pool, 2) == WEIR_OK);
-    cr_assert(weir_matmul_open(&matmul, pool) == WEIR_OK);
+    cr_assert(weir_matmul_open(&matmul, pool, WEIR_COMPUTE_F32) == WEIR_OK);
     cr_assert(weir_matmul_reserve(matmul, &w) == WEIR_OK);
     weir_matmul_run(matmul, product, N, a, K, M, &w, NULL);
     expect_product(product, N, a, ordered, false, NULL);
