@@ -1,7 +1,7 @@
 #include "cli/page_parts.h"
 
+#include "analysis/analysis.h"
 #include "base/alloc.h"
-#include "cli/commands.h"
 #include "store/partial.h"
 
 #include <errno.h>
@@ -38,20 +38,39 @@ done:
     return status;
 }
 
-/* Heads that the file has. */
+/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads). */
+static weir_status has_head(bool *out, const struct page *page, int layer, size_t head)
+{
+    weir_file_prompt prompt;
+    float *row; /* [n] */
+    TRY(page_prompt(&prompt, page, 0));
+    TRY(weir_alloc(&row, prompt.n, sizeof *row));
+    weir_block block = {{head, 0, 0}, {1, 1, prompt.n}};
+    weir_status status = weir_file_read(page->file, page->pattern, layer, (int)page->prompts.list[0], &block, row);
+    *out = status == WEIR_OK && !weir_row_is_absent(row, prompt.n);
+    weir_free(row);
+    return status;
+}
+
+/* Marks the heads that any of the chosen layers has. */
+static weir_status mark_heads(bool *stored, size_t n, const struct page *page)
+{
+    for (size_t head = 0; head < n; head++) {
+        stored[head] = !page->pattern->units;
+        for (size_t i = 0; i < page->layers.n && !stored[head]; i++)
+            TRY(has_head(&stored[head], page, (int)page->layers.list[i], head));
+    }
+    return WEIR_OK;
+}
+
 static weir_status choose_heads(struct page *page, const char *slices)
 {
     size_t n = page->pattern->shape[0];
-    struct weir_slices units = {0};
     bool *stored;
     TRY(weir_alloc_zero(&stored, n, sizeof *stored));
-    weir_status status = WEIR_OK;
-    if (page->pattern->units)
-        TRY_DONE(weir_slices_parse(&units, page->pattern->units, strlen(page->pattern->units), "head"));
-    TRY_DONE(weir_slices_mark(&units, stored, n, "head"));
-    status = choose(&page->heads, slices, stored, n, "head");
-done:
-    weir_slices_close(&units);
+    weir_status status = mark_heads(stored, n, page);
+    if (status == WEIR_OK)
+        status = choose(&page->heads, slices, stored, n, "head");
     weir_free(stored);
     return status;
 }

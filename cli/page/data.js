@@ -42,11 +42,12 @@ function codeText(code) {
   return `${digits[0]}.${digits.slice(1)}e-${decade + 1}`;
 }
 
-/* A float as stored, to six digits. */
+/* A float as stored: as few digits as read back the same float. */
 function floatText(value) {
   if (Number.isNaN(value)) return 'not stored';
-  if (value === 0 || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e7)) return value.toPrecision(6);
-  return value.toExponential(5);
+  let digits = 6;
+  while (digits < 9 && Math.fround(Number(value.toPrecision(digits))) !== value) digits++;
+  return String(Number(value.toPrecision(digits)));
 }
 
 /* ---- prompts, and where their values begin ---- */

@@ -52,14 +52,22 @@ function fillHead() {
   $('theme').addEventListener('click', ACTIONS.t);
   $('help').addEventListener('click', ACTIONS['?']);
   $('about').textContent = `${contents.prompts.length} of ${of} prompts of a file of ${dtype}, written ${created} by: ${command}. ` +
-    'Weights are shown to four digits and other values to six, as they are stored; those of several heads to three. ' +
+    'Weights are shown as they are stored, rounded to four digits; those of several heads to three; other values whole. ' +
     (top ? 'The neurons are those with the largest values past the first token. ' : '') + `weir ${weir}.`;
+}
+
+/* After a choice with the pointer the keys are the page's again. */
+function listenSelects() {
+  document.addEventListener('change', ({ target }) => {
+    if (target.matches('select, input') && !target.matches(':focus-visible')) target.blur();
+  });
 }
 
 function start() {
   listenKeys();
   fillHead();
   listenTabs();
+  listenSelects();
   drawers.push(drawHead);
   if (TABS.attention) startAttention();
   if (TABS.neurons) startNeurons();

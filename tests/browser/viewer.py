@@ -1,0 +1,154 @@
+"""A page of weir view, as a person uses it: what can be pointed at, and what it then says."""
+import json
+import re
+import time
+
+import h5py
+import numpy
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+
+class Viewer:
+    def __init__(self, driver, page, dark=False, size=(1400, 900)):
+        self.driver, self.url = driver, page.as_uri()
+        driver.get("about:blank")
+        self.media("dark" if dark else "light")
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                               {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False})
+        driver.get_log("browser"), driver.get_log("performance")
+        driver.get(self.url)
+        self.frames()
+
+    def media(self, scheme):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def frames(self):
+        """until what was changed is drawn"""
+        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))")
+
+    # ---- what it may not do ----
+
+    def complaints(self):
+        return self.driver.get_log("browser")
+
+    def requests(self):
+        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        return [message["params"]["request"]["url"] for message in messages
+                if message["method"] == "Network.requestWillBeSent" and "devtools" not in message["params"].get("documentURL", "")]
+
+    # ---- pointing ----
+
+    def find(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def hover(self, element, x=0, y=0):
+        """x and y from the middle"""
+        ActionChains(self.driver, duration=0).move_to_element_with_offset(element, x, y).perform()
+        self.frames()
+
+    def away(self):
+        self.hover(self.find("#model"))
+
+    def click(self, element):
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'nearest'})", element)
+        ActionChains(self.driver, duration=0).move_to_element(element).click().perform()
+        self.frames()
+
+    def solo(self, layer, head):
+        """double clicks: on a busy machine two clicks can come too far apart to be one"""
+        for _ in range(10):
+            ActionChains(self.driver, duration=0).move_to_element(self.head(layer, head)).double_click().perform()
+            self.frames()
+            if self.locked() == [f"layer {layer}, head {head}"]:
+                return
+        raise AssertionError(f"a double click on layer {layer}, head {head} does not show it alone: {self.locked()}")
+
+    def press(self, *keys):
+        ActionChains(self.driver).send_keys(*keys).perform()
+        self.frames()
+
+    def tab(self, name):
+        self.click(self.find(f"#tab-{name}"))
+
+    def choose(self, list_id, value):
+        Select(self.find(f"#{list_id}")).select_by_value(str(value))
+        self.click(self.find("#model"))             # or the list would keep the keys
+
+    def press_with(self, held, key):
+        ActionChains(self.driver).key_down(held).send_keys(key).key_up(held).perform()
+        self.frames()
+
+    # ---- heads and tokens ----
+
+    def head(self, layer, head):
+        return self.find(f'.thumb[title="layer {layer}, head {head}"]')
+
+    def locked(self):
+        return [thumb.get_attribute("title") for thumb in self.all('.thumb[aria-selected="true"]')]
+
+    def token(self, position, view="attention"):
+        return self.all(f"#{view}-tokens .token")[position]
+
+    def shown(self):
+        return self.find("#shown").text
+
+    # ---- what it says ----
+
+    def tip(self):
+        """the tooltip's lines by name, {} without one"""
+        return self.driver.execute_script("""
+            const tip = document.getElementById('tip');
+            if (tip.hidden) return {};
+            return Object.fromEntries([...tip.querySelectorAll('dt')].map((dt) => [dt.textContent, dt.nextSibling.textContent]));""")
+
+    def colours(self, view="attention"):
+        """the background of every token, as [r, g, b], None without one"""
+        styles = self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map((token) => getComputedStyle(token).backgroundColor)",
+            f"#{view}-tokens .token")
+        return [None if style == "rgba(0, 0, 0, 0)" else list(map(int, re.findall(r"\d+", style))) for style in styles]
+
+    def cells(self, map_id, points):
+        """tooltips at places of a map, given as parts of its width and height"""
+        canvas = self.find(f"#{map_id} canvas")
+        size = canvas.size
+        for across, down in points:
+            self.hover(canvas, round((across - 0.5) * (size["width"] - 4)), round((down - 0.5) * (size["height"] - 4)))
+            tip = self.tip()
+            if tip:
+                yield tip
+
+
+def index(text):
+    """'12 | word12|' -> 12"""
+    return int(text.split(" ", 1)[0])
+
+
+def stored(path, point):
+    """[layer, prompt, ...] as float32"""
+    with h5py.File(path) as file:
+        return numpy.asarray(file[f"activations/{point}"][...], "f4")
+
+
+def digits(value, n):
+    """the value rounded to n significant digits, correctly"""
+    return float(f"{float(value):.{n - 1}e}")
+
+
+STOPS = {
+    "dark": [(10, 8, 20), (110, 30, 120), (240, 110, 50), (255, 245, 180)],
+    "light": [(252, 251, 248), (246, 190, 110), (205, 66, 96), (62, 16, 92)],
+}
+
+
+def colour(part, theme):
+    """what a part of 0 to 1 should look like, on a scale of 256 steps"""
+    stops = STOPS[theme]
+    at = int(min(max(part, 0), 1) * 255 + 0.5) / 255 * (len(stops) - 1)
+    low = min(int(at), len(stops) - 2)
+    return [int(a + (b - a) * (at - low) + 0.5) for a, b in zip(stops[low], stops[low + 1])]
