@@ -45,7 +45,7 @@ void chosen_close(struct chosen *chosen);
 size_t chosen_maps(const struct chosen *chosen);
 /* Marks of a prompt's queries and keys, NULL where all are meant: a weir_tokens_fn whose payload is the chosen. With
    several prompts one that does not have the tokens has no marks set. */
-weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, void *chosen);
+weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, void *payload);
 
 /* One head's pattern, or that of several joined. */
 struct map {

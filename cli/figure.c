@@ -84,13 +84,13 @@ void figure_close(struct figure *figure)
 /* ---- where everything is ---- */
 
 struct layout {
+    size_t n_across, n_down;
     double cell;               /* side of a cell */
     double left, below, above; /* of a panel: room for labels, and for its title */
     double panel_width, panel_height;
     double pitch_x, pitch_y;    /* from panel to panel */
     double x, y, width, height; /* of all panels with their labels */
     double head;                /* title and note */
-    size_t n_down;
 };
 
 /* The most columns that labels take. */
@@ -136,17 +136,18 @@ static void plan_figure(struct layout *layout, const struct figure *figure)
 {
     *layout = (struct layout){.cell = cell_of(figure)};
     measure(layout, figure);
-    size_t n_across = figure->n_across < figure->n ? figure->n_across : figure->n;
     double gap = figure->panels[0].rows ? 20 : 8, title = 0;
     for (size_t i = 0; i < figure->n; i++) /* a title may be wider than its panel */
         title = fmax(title, (double)text_columns(figure->panels[i].title) * 11 * SANS);
-    layout->n_down = (figure->n + n_across - 1) / n_across;
+    layout->n_across = figure->n_across < figure->n ? figure->n_across : figure->n;
+    layout->n_across = layout->n_across ? layout->n_across : 1;
+    layout->n_down = (figure->n + layout->n_across - 1) / layout->n_across;
     layout->pitch_x = layout->left + fmax(layout->panel_width, title) + gap;
     layout->pitch_y = layout->above + layout->panel_height + layout->below + gap;
     layout->head = TITLE + 8 + (*figure->note ? NOTE + 6 : 0) + 8;
     layout->x = PAD + AXIS + 8;
     layout->y = PAD + layout->head;
-    layout->width = layout->pitch_x * (double)n_across - gap;
+    layout->width = layout->pitch_x * (double)layout->n_across - gap;
     layout->height = layout->pitch_y * (double)layout->n_down - gap;
 }
 
@@ -176,11 +177,11 @@ static weir_status draw_labels(struct canvas *canvas, const struct placed *place
 static weir_status draw_panel(struct canvas *canvas, const struct figure *figure, const struct layout *layout, size_t i)
 {
     const struct panel *panel = &figure->panels[i];
-    size_t n_across = figure->n_across < figure->n ? figure->n_across : figure->n;
+    size_t down = i / layout->n_across, across = i % layout->n_across;
     struct placed placed = {.panel = panel,
                             .scale = figure->scale,
-                            .x = layout->x + layout->left + layout->pitch_x * (double)(i % n_across),
-                            .y = layout->y + layout->above + layout->pitch_y * (double)(i / n_across),
+                            .x = layout->x + layout->left + layout->pitch_x * (double)across,
+                            .y = layout->y + layout->above + layout->pitch_y * (double)down,
                             .width = layout->cell * (double)panel->n_columns,
                             .height = layout->cell * (double)panel->n_rows};
     if (*panel->title)

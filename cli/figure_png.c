@@ -45,6 +45,7 @@ enum { PIXELS = 2 /* a point */, LARGEST = 32000 /* pixels; Cairo takes no more 
     F(text_extents)                                                                                                    \
     F(translate)
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a field's name */
 #define FIELD(name) __typeof__(&cairo_##name) name;
 static struct {
     FUNCTIONS(FIELD)
