@@ -122,7 +122,7 @@ static weir_status print_csv(const struct printing *printing)
         for (int j = 0; score_at(j); j++) {
             double value = score_of(score_at(j), &line->scores);
             if (score_is_shown(score_at(j), MEASURE_ALL, printing->matrix))
-                printf(isnan(value) ? "," : ",%.9g", value);
+                printf(isnan(value) ? "," : ",%.7g", value);
         }
         putchar('\n');
     }
@@ -133,13 +133,19 @@ static weir_status print_csv(const struct printing *printing)
 
 enum { MOST_SCORES = 32 };
 
-static weir_status add_line(struct table *table, const struct head_line *line, const struct score *const *shown)
+static bool is_column(const struct printing *printing, int score)
+{
+    return score_is_shown(score_at(score), printing->measure, printing->matrix);
+}
+
+static weir_status add_line(struct table *table, const struct printing *printing, const struct head_line *line)
 {
     TRY(table_add(table, "%d", line->layer));
     TRY(table_add(table, "%d", line->head));
-    for (size_t i = 0; i < table->n_columns - 2; i++) {
-        double value = score_of(shown[i], &line->scores);
-        TRY(isnan(value) ? table_add(table, "-") : table_add(table, "%.3f", value));
+    for (int i = 0; score_at(i); i++) {
+        double value = score_of(score_at(i), &line->scores);
+        if (is_column(printing, i))
+            TRY(isnan(value) ? table_add(table, "-") : table_add(table, "%.3f", value));
     }
     return WEIR_OK;
 }
@@ -148,18 +154,16 @@ static weir_status print_table(const struct printing *printing)
 {
     const char *names[MOST_SCORES + 2] = {"layer", "head"};
     enum align aligns[MOST_SCORES + 2] = {RIGHT, RIGHT};
-    const struct score *shown[MOST_SCORES];
     struct table table = {.n_columns = 2, .names = names, .aligns = aligns};
     weir_status status = WEIR_OK;
     for (int i = 0; score_at(i); i++) {
-        if (!score_is_shown(score_at(i), printing->measure, printing->matrix))
+        if (!is_column(printing, i))
             continue;
-        shown[table.n_columns - 2] = score_at(i);
         aligns[table.n_columns] = RIGHT;
         names[table.n_columns++] = score_at(i)->name;
     }
     for (size_t i = 0; i < printing->list.n && status == WEIR_OK; i++)
-        status = add_line(&table, &printing->list.lines[i], shown);
+        status = add_line(&table, printing, &printing->list.lines[i]);
     if (status == WEIR_OK)
         status = table_print(&table);
     table_close(&table);

@@ -101,8 +101,7 @@ static void print_columns(const struct layout *layout, const struct grid *grid, 
 
 static void print_legend(const struct layout *layout)
 {
-    print_spaces(layout->margin);
-    printf("  0 ");
+    printf("0 ");
     for (int i = 0; i < LEGEND; i++) {
         double part = i / (LEGEND - 1.0);
         colour_background(layout->colours, colour_of(part));

@@ -24,6 +24,7 @@ struct weir_head {
     struct weir_match match[WEIR_N_DETECTIONS];
 };
 
+/* Needed until the call that it is given to returns. */
 struct weir_heads_options {
     bool exclude_bos;                           /* in detection, weight on the first token counts as 0 */
     bool exclude_current_token;                 /* the same for the query's own */

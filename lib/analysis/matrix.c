@@ -83,14 +83,21 @@ static weir_status parse_shape(struct npy *npy, const char *path, const char *te
     return WEIR_OK;
 }
 
+static const struct npy_type *find_type(const char *descr)
+{
+    for (size_t i = 0; descr && *descr && i < sizeof npy_types / sizeof *npy_types; i++)
+        if (strncmp(descr + 1, npy_types[i].name, 3) == 0)
+            return &npy_types[i];
+    return NULL;
+}
+
 static weir_status parse_header(struct npy *npy, const char *path, const char *header)
 {
-    const char *descr = entry(header, "'descr'"), *order = entry(header, "'fortran_order'");
-    for (size_t i = 0; descr && i < sizeof npy_types / sizeof *npy_types; i++)
-        if (strncmp(descr + 1, npy_types[i].name, 3) == 0)
-            npy->type = &npy_types[i];
-    if (!npy->type)
+    const struct npy_type *type = find_type(entry(header, "'descr'"));
+    const char *order = entry(header, "'fortran_order'");
+    if (!type)
         return weir_fail(WEIR_E_INPUT, "%s: its type must be float32, float64, int32, int64 or bool", path);
+    npy->type = type;
     npy->by_columns = order && strncmp(order, "True", 4) == 0;
     return parse_shape(npy, path, entry(header, "'shape'"));
 }
@@ -127,7 +134,7 @@ static weir_status not_square(const char *path, uint64_t rows, uint64_t columns)
 static weir_status read_npy(struct weir_detection_matrix *matrix, const struct weir_map *map)
 {
     struct weir_bytes bytes = {matrix->path, map->data, map->size, MAGIC_BYTES};
-    struct npy npy = {0};
+    struct npy npy = {.type = npy_types};
     const uint8_t *data;
     TRY(read_header(&npy, &bytes));
     if (npy.rows != npy.columns)

@@ -470,6 +470,8 @@ static weir_status attend(struct weir_run *run, int layer)
     size_t squares = run->batch.square_start[run->batch.n] * (size_t)a.spec->n_heads;
     bool edits_scores = weir_plan_edits(plan, WEIR_P_ATTN_SCORES, layer);
     bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
+    bool mixes = weir_plan_goes_on(plan, WEIR_P_Z, layer);
+    unsigned at_once = edits_scores ? SCORE : edits_pattern || !mixes ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX;
     weir_drop(&run->scores);
     weir_drop(&run->pattern);
     if (weir_plan_wants(plan, WEIR_P_ATTN_SCORES, layer))
@@ -477,16 +479,16 @@ static weir_status attend(struct weir_run *run, int layer)
     if (edits_scores || weir_plan_wants(plan, WEIR_P_PATTERN, layer))
         TRY(weir_take(run, &run->pattern, squares));
     TRY(weir_take_rows(run, &run->z, (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
-    attend_by(&a, edits_scores ? SCORE : edits_pattern ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX);
+    attend_by(&a, at_once);
     TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
     if (edits_scores)
         softmax_whole(&a);
     TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->pattern));
-    if (edits_scores || edits_pattern)
+    if (mixes && (edits_scores || edits_pattern))
         mix_whole(run, a.spec);
     weir_drop(&run->scores);
     weir_drop(&run->pattern);
-    return weir_at(run, WEIR_P_Z, layer, &run->z);
+    return mixes ? weir_at(run, WEIR_P_Z, layer, &run->z) : WEIR_OK;
 }
 
 /* ---- output ---- */

@@ -257,6 +257,16 @@ def test_heatmap_without_colour(folder, env):
     assert "\033" not in attn(folder, **env)
 
 
+def test_a_grid_has_numbers_on_colours_where_there_is_room(folder):
+    args = ["heads", "unequal.h5", "--grid", "first"]
+    wide = on_terminal(folder, *args, COLUMNS="80", TERM="xterm", COLORTERM="truecolor")
+    assert len(re.findall(r"\033\[48;2;\d+;\d+;\d+m\033\[38;2;(?:0;0;0|255;255;255)m +0\.06\033\[0m", wide)) == 12
+    narrow = on_terminal(folder, *args, COLUMNS="20", TERM="xterm")
+    assert len(re.findall(r"\033\[48;5;\d+m", narrow)) == 12 + 10 and "0.06" not in narrow
+    for text, width in (wide, 80), (narrow, 20):
+        assert max(len(re.sub(r"\033\[[\d;]*m", "", line)) for line in text.splitlines()) <= width
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 132])
 def test_heatmaps_and_tables_fit_the_terminal(folder, width):
     for args in (["attn", "unequal.h5", "-l", "0", "-H", "0", "--prompt", "1"], ["heads", "whole.h5"]):

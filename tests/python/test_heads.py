@@ -1,5 +1,6 @@
 """weir heads against TransformerLens's own head detector: on the patterns of data/heads.h5 its scores are kept in
 data/heads.json (make_heads.py), and the slow test asks the package itself."""
+import io
 import json
 import os
 import subprocess
@@ -85,6 +86,66 @@ def test_selected_layers_heads_and_prompts_are_those_of_the_whole():
     some = heads(DATA / "heads.h5", "-p", "2", "-l", "0+2", "-H", "1:3")
     assert [(head["layer"], head["head"]) for head in some] == [(0, 1), (0, 2), (2, 1), (2, 2)]
     assert all(head == whole[head["layer"], head["head"]] for head in some)
+
+
+def test_random_tokens_are_said_twice_and_follow_from_the_seed():
+    args = ["-m", make_heads.MODEL, "--length", 20, "--sequences", 3]
+    first = heads(*args)
+    assert first == heads(*args, "--seed", 0) and first != heads(*args, "--seed", 1)
+    assert all(head["queries"] == 2 * 20 * 3 and head["previous_queries"] == 39 * 3 for head in first)
+    assert all(20 * 3 <= head["induction_queries"] == head["duplicate_queries"] < 30 * 3 for head in first)
+    assert {head["queries"] for head in heads("-m", make_heads.MODEL)} == {96 * 8}, "as long as its context of 96 holds"
+
+
+def test_random_tokens_stand_behind_bos_and_do_not_repeat_it(tmp_path):
+    for name in "config.json", "model.safetensors":
+        (tmp_path / name).symlink_to(make_heads.MODEL / name)
+    (tmp_path / "vocab.json").write_text(json.dumps({"a": 0, "<s>": 1, "b": 2}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "add_bos_token": False}))
+    found = heads("-m", tmp_path, "--length", 40, "--sequences", 4)
+    assert {head["queries"] for head in found} == {81 * 4}
+    tokens = heads("-m", tmp_path, "--length", 40, "--sequences", 4, "--exclude-bos")
+    assert [head["induction_queries"] for head in tokens] == [head["induction_queries"] for head in found]
+    assert [head["duplicate_queries"] for head in tokens] == [head["duplicate_queries"] for head in found], "BOS is once"
+
+
+def npy(array, **header):
+    """the bytes of a .npy file, its header changed"""
+    file = io.BytesIO()
+    words = dict(descr=array.dtype.str, fortran_order=False, shape=array.shape) | header
+    np.lib.format.write_array_header_1_0(file, words)
+    return file.getvalue() + array.tobytes()
+
+
+EYE = np.eye(12, dtype="f4")
+BAD = {
+    "one axis": (npy(EYE[0]), "shape"),
+    "three axes": (npy(EYE[None]), "shape"),
+    "not square": (npy(EYE[:6]), "6 by 12"),
+    "complex": (npy(EYE.astype("c8")), "its type"),
+    "big-endian": (npy(EYE.astype(">f4")), "its type"),
+    "empty": (npy(EYE[:0]), "shape"),
+    "less than it claims": (npy(EYE)[:-1], "byte"),
+    "far less": (npy(EYE, shape=(2**20, 2**20)), "byte"),
+    "past all memory": (npy(EYE, shape=(2**40, 2**40)), "shape"),
+    "past 64 bits": (npy(EYE, shape=(2**70, 2**70)), "shape"),
+    "cut in its header": (npy(EYE)[:20], "byte"),
+    "a key without a value": (b"\x93NUMPY\x01\x00\x08\x00'descr':", "its type"),
+    "no header": (b"\x93NUMPY\x01\x00\x00\x00", "its type"),
+    "keys behind the query": (npy(EYE[::-1].copy()), "query 0, key 11"),
+    "infinite": (npy(np.where(EYE, np.inf, 0).astype("f4")), "query 0, key 0"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_matrix_that_is_none_is_refused_by_name(name, tmp_path):
+    content, word = BAD[name]
+    (tmp_path / "bad.npy").write_bytes(content)
+    done = subprocess.run([WEIR, "heads", DATA / "heads.h5", "-p", "0", "--detect", tmp_path / "bad.npy"],
+                          capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    assert "bad.npy: " in done.stderr and word in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

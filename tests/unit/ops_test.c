@@ -272,6 +272,47 @@ static void check_surveys(const char *isa)
     cr_assert(!weir_ops()->apart(a, b, 1, &apart, &scale), "%s", isa);
 }
 
+/* Weights as a softmax leaves them, among them none and ones too small for a normal float. */
+static void check_weights(const char *isa)
+{
+    float p[LONGEST], d[LONGEST];
+    for (size_t n = 1; n <= LONGEST; n++) {
+        double sum = 0, moment = 0, entropy = 0, product = 0, between = 0, got, apart;
+        for (size_t i = 0; i < n; i++) {
+            p[i] = i % 7 == 3 ? 0 : i % 11 == 5 ? 1e-40f : i == n / 2 ? 0.9999f : expf(x[i] - 9);
+            d[i] = i % 3 ? 0 : y[i];
+            sum += (double)p[i];
+            moment += (double)i * (double)p[i];
+            entropy -= p[i] > 0 ? (double)p[i] * log((double)p[i]) : 0;
+            product += (double)p[i] * (double)d[i];
+            between += fabs((double)p[i] - (double)d[i]);
+        }
+        struct weir_weighed all;
+        weir_ops()->weigh(p, n, &all);
+        cr_assert(fabs(all.sum - sum) <= 1e-13 * sum && all.magnitude == all.sum, "%s: %zu", isa, n);
+        cr_assert(fabs(all.moment - moment) <= 1e-7 * moment, "%s: %zu", isa, n);
+        cr_assert(fabs(all.entropy - entropy) <= 2e-7 * entropy, "%s: %zu: %.9g, not %.9g", isa, n, all.entropy,
+                  entropy);
+        weir_ops()->match(p, d, n, &got, &apart);
+        cr_assert(fabs(got - product) <= 1e-13 * (double)n && fabs(apart - between) <= 1e-7 * (double)n, "%s: %zu", isa,
+                  n);
+        p[n - 1] = -0.5f;
+        sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += fabs((double)p[i]);
+        weir_ops()->weigh(p, n, &all);
+        cr_assert(fabs(all.magnitude - sum) <= 1e-13 * sum, "%s: %zu", isa, n);
+        p[n - 1] = NAN;
+        weir_ops()->weigh(p, n, &all);
+        cr_assert(isnan(all.sum) && isnan(all.magnitude) && isnan(all.moment) && isnan(all.entropy), "%s: %zu", isa, n);
+    }
+}
+
+Test(ops, weights_of_a_query_are_summed)
+{
+    on_each_isa(check_weights);
+}
+
 Test(ops, rows_are_surveyed)
 {
     on_each_isa(check_surveys);
