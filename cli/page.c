@@ -38,7 +38,8 @@ done:
     return status;
 }
 
-/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads). */
+/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads).
+ */
 static weir_status has_head(bool *out, const struct page *page, int layer, size_t head)
 {
     weir_file_prompt prompt;
