@@ -1,143 +1,167 @@
-#include "cli/commands.h"
-#include "cli/render.h"
+#include "cli/attn.h"
+#include "cli/figure.h"
+#include "cli/page.h"
 
-#include "analysis/analysis.h"
-#include "base/alloc.h"
+enum {
+    LAYER,
+    HEAD,
+    PROMPT,
+    QUERY,
+    KEY,
+    SUM_OF,
+    MEAN_OF,
+    DROP_FIRST,
+    DROP_SELF,
+    TOP,
+    SCALE,
+    PER_HEAD,
+    PNG,
+    SVG,
+    HTML,
+    FORCE,
+    JSON,
+    CSV
+};
 
-enum { LAYER, HEAD, PROMPT, JSON, STRONGEST = 3 };
+enum { MOST_TOP = 1000000 };
 
 static const struct opt opts[] = {
-    [LAYER] = {'l', "layer", OPT_WHOLE, "L", "the layer; negative from the end", -100000, 100000, .required = true},
-    [HEAD] = {'H', "head", OPT_WHOLE, "H", "the head; negative from the end", -100000, 100000, .required = true},
-    [PROMPT] = OPT_PROMPT_INDEX,
+    [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, -1, 0:4 or 1+5; all by default"},
+    [HEAD] = {'H', "head", OPT_TEXT, "HEADS", "which heads; all by default"},
+    [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS", "which prompts; 0 by default, all with --top"},
+    [QUERY] = {'q', "query", OPT_TEXT, "TOKEN", "only these queries: positions, or a token's text", .repeats = true},
+    [KEY] = {'k', "key", OPT_TEXT, "TOKEN", "only these keys", .repeats = true},
+    [SUM_OF] = {0, "sum", OPT_FLAG, NULL, "add the heads up, to one map a prompt"},
+    [MEAN_OF] = {0, "mean", OPT_FLAG, NULL, "their mean"},
+    [DROP_FIRST] = {0, "drop-first", OPT_FLAG, NULL,
+                    "leave the first token out as a key, and divide each row by what remains (not with --top)"},
+    [DROP_SELF] = {0, "drop-self", OPT_FLAG, NULL, "with --top: leave out what a token pays to itself"},
+    [TOP] = {0, "top", OPT_WHOLE, "K", "the K strongest pairs of query and key over all that is chosen", 1, MOST_TOP},
+    [SCALE] = {0, "scale", OPT_CHOICE, "sqrt|linear|log", "how weights become colours; sqrt by default"},
+    [PER_HEAD] = {0, "per-head", OPT_FLAG, NULL, "end each head's scale at its largest weight, not at 1"},
+    [PNG] = {0, "png", OPT_TEXT, "FILE", "draw a picture instead"},
+    [SVG] = {0, "svg", OPT_TEXT, "FILE", "the same as SVG"},
+    [HTML] = {0, "html", OPT_TEXT, "FILE",
+              "a page to hover over, of the layers, heads and prompts chosen: weir view has more"},
+    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace existing files"},
     [JSON] = OPT_JSON,
+    [CSV] = {0, "csv", OPT_FLAG, NULL, "with --top: print CSV"},
 };
 
-/* One head of one prompt, and the file for its tokens. */
-struct view {
-    const weir_file *file;
-    int prompt;
-    const struct weir_attention *attention;
+static const struct chosen_opts choosing = {LAYER, HEAD, PROMPT, QUERY, KEY};
+
+/* Options that say nothing together. */
+static const struct {
+    int given, with;
+    bool needed; /* `with` has to be there too; else it must not be */
+} rules[] = {
+    {SUM_OF, MEAN_OF, false}, {TOP, SUM_OF, false},   {TOP, MEAN_OF, false},     {TOP, PNG, false},
+    {TOP, SVG, false},        {TOP, HTML, false},     {TOP, SCALE, false},       {TOP, PER_HEAD, false},
+    {HTML, SUM_OF, false},    {HTML, MEAN_OF, false}, {HTML, DROP_FIRST, false}, {HTML, QUERY, false},
+    {HTML, KEY, false},       {HTML, SCALE, false},   {HTML, PER_HEAD, false},   {HTML, JSON, false},
+    {PNG, JSON, false},       {SVG, JSON, false},     {CSV, JSON, false},        {CSV, TOP, true},
+    {DROP_SELF, TOP, true},
 };
 
-static const char *token(const struct view *view, size_t position)
+static weir_status check(const struct args *args)
 {
-    return weir_file_token(view->file, view->prompt, (int)position);
-}
-
-static const float *row(const struct view *view, size_t query)
-{
-    return view->attention->weights + query * view->attention->n_keys;
-}
-
-static weir_status print_heatmap(const struct view *view)
-{
-    const struct weir_attention *attention = view->attention;
-    const char **labels;
-    TRY(weir_alloc(&labels, attention->n_queries, sizeof *labels));
-    for (size_t i = 0; i < attention->n_queries; i++)
-        labels[i] = token(view, (size_t)attention->positions[i]);
-    struct heatmap map = {attention->n_queries, attention->n_keys, attention->weights, labels, attention->positions};
-    weir_status status = heatmap_print(&map);
-    weir_free(labels);
-    return status;
-}
-
-/* One cell for each of the strongest keys, empty where there are fewer. */
-static weir_status add_strongest(struct table *table, const struct view *view, size_t query)
-{
-    size_t keys[STRONGEST], n = weir_strongest(keys, STRONGEST, row(view, query), view->attention->n_keys);
-    for (size_t i = 0; i < STRONGEST; i++) {
-        if (i < n)
-            TRY(table_add(table, "%.3f @%zu |%s|", (double)row(view, query)[keys[i]], keys[i], token(view, keys[i])));
-        else
-            TRY(table_add(table, "%s", ""));
-    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
+            return weir_fail(WEIR_E_USAGE, "--%s %s --%s", opts[rules[i].given].name,
+                             rules[i].needed ? "goes only with" : "does not go with", opts[rules[i].with].name);
+    if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG] && !args->has[HTML])
+        return weir_fail(WEIR_E_USAGE, "--force goes only with --png, --svg or --html");
     return WEIR_OK;
 }
 
-static weir_status print_strongest(const struct view *view)
+typedef weir_status write_fn(const struct figure *figure, const char *path, bool force, size_t *bytes);
+
+static weir_status write_one(const struct figure *figure, const struct args *args, int opt, write_fn *write)
 {
-    static const char *const names[] = {"query", "token", "strongest key", "second", "third"};
-    static const enum align aligns[] = {RIGHT, FLEXIBLE, FLEXIBLE, FLEXIBLE, FLEXIBLE};
-    struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
-    weir_status status = WEIR_OK;
-    for (size_t i = 0; i < view->attention->n_queries; i++) {
-        int32_t position = view->attention->positions[i];
-        TRY_DONE(table_add(&table, "%d", position));
-        TRY_DONE(table_add(&table, "|%s|", token(view, (size_t)position)));
-        TRY_DONE(add_strongest(&table, view, i));
-    }
-    TRY_DONE(table_print(&table));
-done:
-    table_close(&table);
+    size_t n;
+    char size[16];
+    if (!args->has[opt])
+        return WEIR_OK;
+    TRY(write(figure, args->text[opt], args->has[FORCE], &n));
+    fprintf(stderr, "%s: %s\n", args->text[opt], human_bytes(size, n));
+    return WEIR_OK;
+}
+
+static weir_status draw(struct chosen *chosen, const struct look *look, const struct args *args)
+{
+    struct figure *figure;
+    TRY(attn_figure(&figure, chosen, look));
+    weir_status status = write_one(figure, args, PNG, figure_write_png);
+    if (status == WEIR_OK)
+        status = write_one(figure, args, SVG, figure_write_svg);
+    figure_close(figure);
     return status;
 }
 
-static cJSON *json_query(const struct view *view, size_t query)
+/* The page of weir view, of what was chosen here. */
+static weir_status write_page(const struct chosen *chosen, const struct args *args)
 {
-    size_t keys[STRONGEST], n = weir_strongest(keys, STRONGEST, row(view, query), view->attention->n_keys);
-    int32_t position = view->attention->positions[query];
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddNumberToObject(json, "position", position);
-    cJSON_AddStringToObject(json, "token", token(view, (size_t)position));
-    cJSON *weights = cJSON_AddArrayToObject(json, "weights"), *strongest = cJSON_AddArrayToObject(json, "strongest");
-    for (size_t i = 0; i < view->attention->n_keys; i++)
-        cJSON_AddItemToArray(weights, json_float(row(view, query)[i]));
-    for (size_t i = 0; i < n; i++)
-        cJSON_AddItemToArray(strongest, cJSON_CreateNumber((double)keys[i]));
-    return json;
+    struct page_summary page;
+    char size[16];
+    const struct page_choice choice = {.layers = args->text[LAYER],
+                                       .heads = args->text[HEAD],
+                                       .prompts = args->has[PROMPT] ? args->text[PROMPT] : "0",
+                                       .limit = PAGE_LIMIT,
+                                       .force = args->has[FORCE]};
+    TRY(page_write(&page, args->text[HTML], chosen->file, &choice));
+    fprintf(stderr, "%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));
+    return WEIR_OK;
 }
 
-static weir_status print_json(const struct view *view, int layer, int head)
+static weir_status write_files(struct chosen *chosen, const struct look *look, const struct args *args)
 {
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "layer", layer);
-    cJSON_AddNumberToObject(root, "head", head);
-    cJSON_AddNumberToObject(root, "prompt", view->prompt);
-    cJSON *keys = cJSON_AddArrayToObject(root, "keys"), *queries = cJSON_AddArrayToObject(root, "queries");
-    for (size_t i = 0; i < view->attention->n_keys; i++)
-        cJSON_AddItemToArray(keys, cJSON_CreateString(token(view, i)));
-    for (size_t i = 0; i < view->attention->n_queries; i++)
-        cJSON_AddItemToArray(queries, json_query(view, i));
-    return json_print(root);
+    if (args->has[PNG] || args->has[SVG])
+        TRY(draw(chosen, look, args));
+    return args->has[HTML] ? write_page(chosen, args) : WEIR_OK;
 }
 
-static weir_status print_view(const struct view *view, int layer, int head)
+static weir_status answer(struct chosen *chosen, const struct args *args)
 {
-    const weir_file_info *info = weir_file_get_info(view->file);
-    print_text(info->model);
-    printf(": layer %d, head %d, prompt %d of %d\nRows are queries, columns keys.\n\n", layer, head, view->prompt,
-           info->n_prompts);
-    TRY(print_heatmap(view));
-    putchar('\n');
-    return print_strongest(view);
+    struct look look = {args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT, args->has[PER_HEAD]};
+    enum form form = args->has[JSON] ? FORM_JSON : args->has[CSV] ? FORM_CSV : FORM_TABLE;
+    if (args->has[TOP])
+        return attn_print_top(chosen, (size_t)args->whole[TOP], args->has[DROP_SELF], form);
+    if (args->has[PNG] || args->has[SVG] || args->has[HTML])
+        return write_files(chosen, &look, args);
+    if (args->has[JSON])
+        return attn_print_json(chosen);
+    return chosen_maps(chosen) == 1 ? attn_print_map(chosen, &look) : attn_print_grid(chosen, &look);
 }
 
 static int run(const struct args *args)
 {
     weir_file *file = NULL;
-    struct weir_attention *attention = NULL;
-    struct view view;
-    int layer = args_int(args, LAYER, 0), head = args_int(args, HEAD, 0);
+    struct chosen chosen = {0};
     weir_status status;
+    TRY_DONE(check(args));
     TRY_DONE(weir_file_open(&file, args->words[0]));
-    view.file = file;
-    TRY_DONE(prompt_index(&view.prompt, file, args, PROMPT));
-    TRY_DONE(weir_attention_read(&attention, file, &layer, &head, view.prompt));
-    view.attention = attention;
-    status = args->has[JSON] ? print_json(&view, layer, head) : print_view(&view, layer, head);
+    TRY_DONE(chosen_open(&chosen, file, args, &choosing, args->has[TOP]));
+    chosen.drop_first = args->has[DROP_FIRST];
+    chosen.join = args->has[SUM_OF] ? SUM : args->has[MEAN_OF] ? MEAN : EACH;
+    status = answer(&chosen, args);
 done:
-    weir_attention_close(attention);
+    chosen_close(&chosen);
     weir_file_close(file);
     return (int)status;
 }
 
 const struct command cmd_attn = {
     .name = "attn",
-    .summary = "draw one head's attention pattern, with the strongest keys of each query",
-    .usage = "FILE --layer L --head H [OPTIONS]",
-    .example = "weir attn run.h5 --layer 3 --head 0",
+    .summary = "draw attention patterns, with the strongest keys of each query",
+    .usage = "FILE [OPTIONS]",
+    .notes =
+        "One head is drawn with its tokens, several as a grid of small maps. A TOKEN is a position or slice (7, -1, "
+        "2:5), or the text of a token, exactly or without the space in front; between bars it is text whatever it "
+        "looks "
+        "like: '|7|'. With --drop-first, --sum and --mean join rows that have been divided. --top leaves weights as "
+        "they "
+        "are stored and reads every pattern chosen.",
+    .example = "weir attn run.h5 --layer 3 --head 0 --png head.png",
     .opts = opts,
     .n_opts = N_OPTS(opts),
     .least_words = 1,

@@ -4,8 +4,6 @@
 
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 
-enum { DEFAULT_MB = 10, MB = 1000000 };
-
 static const struct opt opts[] = {
     [OUT] = {'o', "output", OPT_TEXT, "PAGE.html", "the file to write", .required = true},
     [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, 0:6 or 2+5; all that are stored by default"},
@@ -40,7 +38,7 @@ static int run(const struct args *args)
         .heads = args->text[HEAD],
         .prompts = args->text[PROMPT],
         .units = args->text[NEURONS],
-        .limit = (uint64_t)args_int(args, MAX_SIZE, DEFAULT_MB) * MB,
+        .limit = (uint64_t)args_int(args, MAX_SIZE, PAGE_LIMIT / PAGE_MB) * PAGE_MB,
         .force = args->has[FORCE],
     };
     TRY(weir_file_open(&file, args->words[0]));

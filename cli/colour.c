@@ -1,5 +1,21 @@
 #include "cli/render.h"
 
+#include <math.h>
+
+const char *const scale_names[] = {[SCALE_SQRT] = "square-root", [SCALE_LINEAR] = "linear", [SCALE_LOG] = "log"};
+
+double scale_part(enum scale scale, double value, double most)
+{
+    double part = value / most;
+    if (!(part > 0))
+        return 0;
+    if (part >= 1)
+        return 1;
+    if (scale == SCALE_LOG)
+        return part > SCALE_LOG_LEAST ? 1 - log(part) / log(SCALE_LOG_LEAST) : 0;
+    return scale == SCALE_SQRT ? sqrt(part) : part;
+}
+
 /* part of the way through four colours */
 static struct rgb between_stops(const double stops[4][3], double part)
 {

@@ -1,7 +1,5 @@
 #include "cli/render.h"
 
-#include <math.h>
-
 enum { LABEL = 16, TICK = 5, WIDE_UP_TO = 40 };
 
 static const char ramp[] = " .:-=+*#%@";
@@ -36,49 +34,53 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
     plan->colours = terminal_colours();
 }
 
-/* Small weights must be told from none: the scale is the square root. */
-static double shade(float value)
+static void print_shade(enum colours colours, double part, size_t columns)
 {
-    if (!(value > 0))
-        return 0;
-    return value < 1 ? sqrt((double)value) : 1;
-}
-
-static void print_shade(const struct plan *plan, double part, size_t columns)
-{
-    colour_background(plan->colours, colour_of(part));
-    char c = plan->colours == COLOURS_NONE ? ramp[(int)(part * (sizeof ramp - 2) + 0.5)] : ' ';
+    colour_background(colours, colour_of(part));
+    char c = colours == COLOURS_NONE ? ramp[(int)(part * (sizeof ramp - 2) + 0.5)] : ' ';
     for (size_t i = 0; i < columns; i++)
         putchar(c);
 }
 
+/* The number of the first column in a cell. */
+static int column_number(const struct plan *plan, const struct heatmap *map, size_t cell)
+{
+    return map->columns ? map->columns[cell * plan->bin] : (int)(cell * plan->bin);
+}
+
 /* The numbers of every so many columns, above their first cell. */
-static void print_ticks(const struct plan *plan)
+static void print_ticks(const struct plan *plan, const struct heatmap *map)
 {
     char number[24];
-    size_t last = (plan->n_cells - 1) * plan->bin, at = 0;
-    size_t digits = (size_t)snprintf(number, sizeof number, "%zu", last);
-    size_t step = TICK;
+    size_t at = 0;
+    size_t digits = (size_t)snprintf(number, sizeof number, "%d", column_number(plan, map, plan->n_cells - 1));
+    size_t step = map->columns ? 1 : TICK;
     while (step * plan->cell < digits + 1)
-        step += TICK;
+        step += map->columns ? 1 : TICK;
     print_spaces(plan->margin + plan->label + 3);
     for (size_t i = 0; i < plan->n_cells; i += step) {
         print_spaces(i * plan->cell - at);
-        at = i * plan->cell + (size_t)printf("%zu", i * plan->bin);
+        at = i * plan->cell + (size_t)printf("%d", column_number(plan, map, i));
     }
     putchar('\n');
 }
 
-static void print_legend(const struct plan *plan)
+void legend_print(enum colours colours, enum scale scale, double most)
 {
-    print_spaces(plan->margin + plan->label + 3);
-    printf("0 ");
+    printf("%.3g ", scale == SCALE_LOG ? SCALE_LOG_LEAST * most : 0.0);
     for (int i = 0; i < 10; i++)
-        print_shade(plan, i / 9.0, 1);
-    colour_end(plan->colours);
-    printf(" 1, square-root scale\n");
+        print_shade(colours, i / 9.0, 1);
+    colour_end(colours);
+    printf(" %.3g, %s scale\n", most, scale_names[scale]);
+}
+
+static void print_legend(const struct plan *plan, const struct heatmap *map)
+{
+    size_t margin = plan->margin + plan->label + 3;
+    print_spaces(margin);
+    legend_print(plan->colours, map->scale, map->most);
     if (plan->bin > 1)
-        printf("%*seach cell: the largest of %zu keys\n", (int)(plan->margin + plan->label + 3), "", plan->bin);
+        printf("%*seach cell: the largest of %zu keys\n", (int)margin, "", plan->bin);
 }
 
 static void print_row(const struct plan *plan, const struct heatmap *map, size_t row)
@@ -93,7 +95,7 @@ static void print_row(const struct plan *plan, const struct heatmap *map, size_t
         float most = 0;
         for (size_t j = i * plan->bin; j < (i + 1) * plan->bin && j < map->n_columns; j++)
             most = values[j] > most ? values[j] : most;
-        print_shade(plan, shade(most), plan->cell);
+        print_shade(plan->colours, scale_part(map->scale, (double)most, map->most), plan->cell);
     }
     colour_end(plan->colours);
     fputs(plan->colours ? "\n" : "]\n", stdout);
@@ -103,9 +105,55 @@ weir_status heatmap_print(const struct heatmap *map)
 {
     struct plan plan;
     plan_heatmap(&plan, map);
-    print_ticks(&plan);
+    print_ticks(&plan, map);
     for (size_t i = 0; i < map->n_rows; i++)
         print_row(&plan, map, i);
-    print_legend(&plan);
+    print_legend(&plan, map);
     return WEIR_OK;
+}
+
+/* Where cell i of `cells` begins in n values; the last one ends at n. */
+static size_t cell_start(size_t i, size_t n, size_t cells)
+{
+    return i * n / cells;
+}
+
+static size_t cell_end(size_t i, size_t n, size_t cells)
+{
+    size_t end = cell_start(i + 1, n, cells), start = cell_start(i, n, cells);
+    return end > start ? end : start + 1;
+}
+
+void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *values, size_t n_rows, size_t n_columns)
+{
+    for (size_t i = 0; i < to_rows; i++)
+        for (size_t j = 0; j < to_columns; j++, to++) {
+            *to = 0;
+            for (size_t row = cell_start(i, n_rows, to_rows); row < cell_end(i, n_rows, to_rows); row++)
+                for (size_t k = cell_start(j, n_columns, to_columns); k < cell_end(j, n_columns, to_columns); k++)
+                    *to = values[row * n_columns + k] > *to ? values[row * n_columns + k] : *to;
+        }
+}
+
+size_t thumb_rows(enum colours colours)
+{
+    return colours == COLOURS_NONE ? 1 : 2;
+}
+
+/* Upper halves of blocks in one colour on the ground of the other: two cells a character, which makes them square. */
+void thumb_print(const struct thumb *thumb, size_t line, enum colours colours)
+{
+    const float *upper = thumb->parts + line * thumb_rows(colours) * thumb->n_columns;
+    const float *lower = (line + 1) * thumb_rows(colours) <= thumb->n_rows ? upper + thumb->n_columns : NULL;
+    for (size_t i = 0; i < thumb->n_columns; i++) {
+        if (colours == COLOURS_NONE) {
+            print_shade(colours, (double)upper[i], 1);
+            continue;
+        }
+        colour_foreground(colours, colour_of((double)upper[i]));
+        if (lower)
+            colour_background(colours, colour_of((double)lower[i]));
+        fputs("\u2580", stdout);
+    }
+    colour_end(colours);
 }

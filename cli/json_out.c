@@ -41,13 +41,20 @@ void json_print_float(FILE *to, float value)
     fputs(number_text(text, (double)value, true), to);
 }
 
-weir_status json_print(cJSON *value)
+weir_status json_print_part(cJSON *value)
 {
     char *text = value ? cJSON_PrintUnformatted(value) : NULL;
     cJSON_Delete(value);
     if (!text)
         return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
-    puts(text);
+    fputs(text, stdout);
     cJSON_free(text);
+    return WEIR_OK;
+}
+
+weir_status json_print(cJSON *value)
+{
+    TRY(json_print_part(value));
+    putchar('\n');
     return WEIR_OK;
 }

@@ -12,6 +12,9 @@ struct page_choice {
     bool force;        /* replace an existing file */
 };
 
+/* How large pages may be by default: more is slow to open. */
+enum { PAGE_MB = 1000000, PAGE_LIMIT = 10 * PAGE_MB };
+
 /* What went in. Layers and heads are those of the patterns, 0 where there are none. */
 struct page_summary {
     uint64_t bytes;

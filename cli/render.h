@@ -49,6 +49,12 @@ struct rgb colour_of(double part);
 struct rgb colour_of_signed(double part);
 /* The nearest of the 256 colours of a terminal, the first 16 of which are the user's own. */
 int colour_nearest_256(struct rgb rgb);
+/* How weights become parts: small ones must be told from none, so the square root is what is used unless asked. */
+enum scale { SCALE_SQRT, SCALE_LINEAR, SCALE_LOG, N_SCALES };
+extern const char *const scale_names[];
+#define SCALE_LOG_LEAST 1e-3 /* of the largest: where a logarithmic scale begins */
+/* 0 for what is not over 0, 1 for `most` and more. */
+double scale_part(enum scale scale, double value, double most);
 /* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
 void colour_background(enum colours colours, struct rgb rgb);
 void colour_foreground(enum colours colours, struct rgb rgb);
@@ -74,12 +80,38 @@ void table_close(struct table *table);
 
 struct heatmap {
     size_t n_rows, n_columns;
-    const float *values;       /* [n_rows, n_columns], 0 to 1 */
+    const float *values;       /* [n_rows, n_columns] */
     const char *const *labels; /* [n_rows] */
     const int32_t *rows;       /* [n_rows] the number of each row */
+    const int32_t *columns;    /* [n_columns] the number of each column; NULL: 0, 1, 2, ... */
+    enum scale scale;
+    double most; /* what the scale ends at */
 };
 
 WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);
+
+/* A small map without labels, for grids: part of 0 to 1 for each cell. */
+struct thumb {
+    size_t n_rows, n_columns; /* of cells */
+    const float *parts;       /* [n_rows, n_columns] */
+};
+
+/* How many rows of cells a line of the terminal shows: two where there are colours. */
+size_t thumb_rows(enum colours colours);
+/* Prints line `line` of it. */
+void thumb_print(const struct thumb *thumb, size_t line, enum colours colours);
+/* The ramp from 0 to `most`, and what it is. */
+void legend_print(enum colours colours, enum scale scale, double most);
+/* to [to_rows, to_columns]: each the largest of the values [n_rows, n_columns] that fall into it. */
+void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *values, size_t n_rows, size_t n_columns);
+
+/* ---- label.c ---- */
+
+/* A token as a label: spaces, line ends and what cannot be drawn shown by marks, cut to `columns` with an ellipsis.
+   Safe to draw whatever the token is: no control, format or bidirectional characters are left, and it is UTF-8. */
+void label_of(char *to, size_t size, const char *token, size_t columns);
+/* Makes other text as safe, question marks in place of such characters; gives it back. */
+char *text_clean(char *text);
 
 /* ---- grid.c ---- */
 
@@ -103,6 +135,8 @@ const char *float_text(char to[32], float value);
 void json_print_float(FILE *to, float value);
 /* Prints and deletes. WEIR_E_MEMORY for NULL. */
 WEIR_CHECKED weir_status json_print(cJSON *value);
+/* The same without the end of the line: for answers that are written piece by piece. */
+WEIR_CHECKED weir_status json_print_part(cJSON *value);
 
 /* ---- progress.c ---- */
 

@@ -18,7 +18,8 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 OWNERS = {
     "hdf5.h": ("lib/store",),
     "pcre2.h": ("lib/token",),
-    "utf8proc.h": ("lib/token", "cli/terminal.c"),      # text for models; how wide it prints
+    "utf8proc.h": ("lib/token", "cli/terminal.c", "cli/label.c"),  # text for models; how it prints
+    "cairo.h": ("cli/figure_png.c",),     # loaded when a picture is wanted
     "curses.h": ("cli/tui",),
     "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...
 }

@@ -152,7 +152,7 @@ static void act(struct tui_app *app, enum tui_action action)
         tui_toggle_lock(state);
         break;
     case ACTION_SCALE:
-        state->scale = (enum tui_scale)((state->scale + 1) % N_SCALES);
+        state->scale = (enum scale)((state->scale + 1) % N_SCALES);
         break;
     case ACTION_DROP_FIRST:
         state->drop_first = !state->drop_first;

@@ -65,16 +65,6 @@ static weir_status read_shown(struct tui_app *app, struct plan *plan)
 
 /* ---- shades ---- */
 
-static double scaled(enum tui_scale scale, double part)
-{
-    enum { DECADES = 4 };
-    if (scale == SCALE_SQRT)
-        return sqrt(part);
-    if (scale == SCALE_LOG)
-        return part > pow(10, -DECADES) ? 1 + log10(part) / DECADES : 0;
-    return part;
-}
-
 static struct tui_shade shade_of(const struct tui_app *app, const struct plan *plan, float value)
 {
     bool is_masked = value == -INFINITY && app->value.point->point->id == WEIR_P_ATTN_SCORES;
@@ -82,8 +72,7 @@ static struct tui_shade shade_of(const struct tui_app *app, const struct plan *p
         return (struct tui_shade){SHADE_NOTHING, 0};
     if (isnan(value))
         return (struct tui_shade){SHADE_NAN, 0};
-    double part = plan->largest > 0 ? fabs((double)value) / (double)plan->largest : 0;
-    part = scaled(app->state.scale, part < 1 ? part : 1);
+    double part = plan->largest > 0 ? scale_part(app->state.scale, fabs((double)value), (double)plan->largest) : 0;
     return (struct tui_shade){SHADE_PART, value < 0 ? -part : part};
 }
 
@@ -192,8 +181,6 @@ static void draw_rows(const struct tui_app *app, const struct plan *plan)
 
 static void draw_legend(const struct tui_app *app, const struct plan *plan, int y, int x)
 {
-    static const char *const scales[] = {
-        [SCALE_LINEAR] = "linear", [SCALE_SQRT] = "square root", [SCALE_LOG] = "logarithm, 4 decades"};
     enum { STEPS = 10 };
     char least[32] = "0", most[32];
     bool is_signed = !tui_is_pattern(&app->value) && screen_has_colours();
@@ -209,7 +196,7 @@ static void draw_legend(const struct tui_app *app, const struct plan *plan, int 
         double part = (double)i / STEPS;
         screen_shade(y, x, 1, (struct tui_shade){SHADE_PART, is_signed ? 2 * part - 1 : part});
     }
-    screen_print(y, x + 1, width - n - STEPS - 2, LOOK_FAINT, "%s  %s%s%s", most, scales[app->state.scale],
+    screen_print(y, x + 1, width - n - STEPS - 2, LOOK_FAINT, "%s  %s%s%s", most, scale_names[app->state.scale],
                  app->state.drop_first && tui_is_pattern(&app->value) ? ", without the first token" : "",
                  plan->two_rows && !screen_has_colours() ? ", the larger of two rows" : "");
 }

@@ -21,7 +21,7 @@ static const struct tui_key table[] = {
     {ACTION_PREVIOUS_PANE, {KEY_BTAB}, NULL, NULL},
     {ACTION_UNFOLD, {'\n', '\r', KEY_ENTER}, "Enter", "in the tree: unfold"},
     {ACTION_LOCK, {' '}, "Space", "lock this row to compare others with it; again to let go"},
-    {ACTION_SCALE, {'s'}, "s", "scale of the shades: square root, logarithm, linear"},
+    {ACTION_SCALE, {'s'}, "s", "scale of the shades: square-root, linear, log"},
     {ACTION_DROP_FIRST, {'f'}, "f", "patterns without the first token, the rest as parts of 1"},
     {ACTION_ZOOM, {'z'}, "z", "one row a line, or two as half blocks"},
     {ACTION_SEARCH, {'/'}, "/", "go to a token that has this text"},

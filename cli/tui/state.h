@@ -2,10 +2,10 @@
 #ifndef WEIR_CLI_TUI_STATE_H
 #define WEIR_CLI_TUI_STATE_H
 
+#include "cli/render.h"
 #include "points/points.h"
 
 enum tui_pane { PANE_TREE, PANE_PROMPTS, PANE_MAP, N_PANES };
-enum tui_scale { SCALE_LINEAR, SCALE_SQRT, SCALE_LOG, N_SCALES };
 enum tui_zoom { ZOOM_AUTO, ZOOM_DENSE, ZOOM_ROOMY }; /* two rows a line, or one */
 
 /* What can be chosen of one stored hook point. */
@@ -37,7 +37,7 @@ struct tui_state {
     struct tui_place at, locked;
     bool is_locked, drop_first, help;
     enum tui_pane pane;
-    enum tui_scale scale;
+    enum scale scale;
     enum tui_zoom zoom;
     size_t column;            /* key, neuron, ... */
     size_t n_rows, n_columns; /* of the value at `at` */

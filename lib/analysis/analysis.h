@@ -96,7 +96,8 @@ WEIR_CHECKED weir_status weir_row_norms(float *out, const struct weir_source *so
 
 struct weir_attention {
     size_t n_queries, n_keys;
-    int32_t *positions; /* [n_queries] of the queries; keys are 0 to n_keys - 1 */
+    int32_t *positions; /* [n_queries] of the queries */
+    int32_t *keys;      /* [n_keys] positions of the keys: 0, 1, 2, ... until some are picked */
     float *weights;     /* [n_queries, n_keys] */
 };
 
@@ -105,8 +106,42 @@ struct weir_attention {
 WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head,
                                              int prompt);
 void weir_attention_close(struct weir_attention *attention);
+/* Takes the first token's column away and divides each row by what remains; rows that looked at nothing else become
+   zeros. For before keys are picked. */
+void weir_attention_drop_first(struct weir_attention *attention);
+/* Adds another head's weights on the same prompt. WEIR_E_INPUT when it was stored at other queries. */
+WEIR_CHECKED weir_status weir_attention_add(struct weir_attention *sum, const struct weir_attention *more);
+void weir_attention_scale(struct weir_attention *attention, float factor);
+/* Keeps the queries and keys at marked positions [tokens of the prompt]; NULL: all. */
+void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys);
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
    those over 0. */
 size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);
+/* The same of weights that stand `stride` apart. */
+size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
+
+/* ---- top.c: the strongest of all weights ---- */
+
+struct weir_pair {
+    float weight;
+    int layer, prompt, head;
+    int32_t query, key; /* positions */
+};
+
+/* Which queries and keys of a prompt may be in a pair, by position [tokens of the prompt]; NULL: all. Valid until the
+   next call. */
+typedef weir_status weir_tokens_fn(const bool **queries, const bool **keys, int prompt, void *payload);
+
+struct weir_top_want {
+    const bool *layers, *prompts, *heads; /* marks; NULL: all */
+    weir_tokens_fn *tokens;               /* NULL: all */
+    void *payload;
+    bool drop_first, drop_self; /* leave out pairs whose key is the first token, or the query itself */
+};
+
+/* The k largest weights over 0 of a file's patterns, falling; among equals those that come first in the file, which are
+   of the lower layer, then prompt, head, query, key. out [k]; *n of them are set. */
+WEIR_CHECKED weir_status weir_top(struct weir_pair *out, size_t k, size_t *n, const weir_file *file,
+                                  const struct weir_top_want *want);
 
 #endif

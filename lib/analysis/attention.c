@@ -37,8 +37,11 @@ static weir_status read_head(struct weir_attention *attention, const weir_file *
     TRY(weir_mul(&room, prompt.n_rows, prompt.n));
     TRY(weir_alloc(&attention->weights, room, sizeof *attention->weights));
     TRY(weir_alloc(&attention->positions, prompt.n_rows, sizeof *attention->positions));
+    TRY(weir_alloc(&attention->keys, prompt.n, sizeof *attention->keys));
     attention->n_queries = prompt.n_rows;
     attention->n_keys = prompt.n;
+    for (size_t i = 0; i < prompt.n; i++)
+        attention->keys[i] = (int32_t)i;
     weir_block block = {{(size_t)head, 0, 0}, {1, prompt.n_rows, prompt.n}};
     TRY(weir_file_read(file, pattern, layer, index, &block, attention->weights));
     drop_absent(attention, prompt.positions);
@@ -73,22 +76,101 @@ void weir_attention_close(struct weir_attention *attention)
     if (!attention)
         return;
     weir_free(attention->positions);
+    weir_free(attention->keys);
     weir_free(attention->weights);
     weir_free(attention);
 }
 
-size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n)
+/* What is left of a row without its first weight, as parts of 1. */
+static void renormalize(float *row, size_t n)
+{
+    double rest = 0;
+    for (size_t j = 1; j < n; j++)
+        rest += row[j];
+    for (size_t j = 1; j < n; j++)
+        row[j] = rest > 0 ? (float)(row[j] / rest) : 0;
+}
+
+void weir_attention_drop_first(struct weir_attention *attention)
+{
+    size_t n = attention->n_keys;
+    for (size_t i = 0; i < attention->n_queries && n > 0; i++) {
+        renormalize(attention->weights + i * n, n);
+        memmove(attention->weights + i * (n - 1), attention->weights + i * n + 1, (n - 1) * sizeof(float));
+    }
+    if (n > 0)
+        memmove(attention->keys, attention->keys + 1, --attention->n_keys * sizeof *attention->keys);
+}
+
+weir_status weir_attention_add(struct weir_attention *sum, const struct weir_attention *more)
+{
+    size_t n = sum->n_queries * sum->n_keys;
+    if (sum->n_queries != more->n_queries || sum->n_keys != more->n_keys ||
+        memcmp(sum->positions, more->positions, sum->n_queries * sizeof *sum->positions) != 0)
+        return weir_fail(WEIR_E_INPUT, "the heads were stored at different queries: they cannot be joined");
+    for (size_t i = 0; i < n; i++)
+        sum->weights[i] += more->weights[i];
+    return WEIR_OK;
+}
+
+void weir_attention_scale(struct weir_attention *attention, float factor)
+{
+    for (size_t i = 0; i < attention->n_queries * attention->n_keys; i++)
+        attention->weights[i] *= factor;
+}
+
+static void pick_queries(struct weir_attention *attention, const bool *marked)
+{
+    size_t n = attention->n_keys, kept = 0;
+    for (size_t i = 0; i < attention->n_queries; i++) {
+        if (!marked[attention->positions[i]])
+            continue;
+        memmove(attention->weights + kept * n, attention->weights + i * n, n * sizeof *attention->weights);
+        attention->positions[kept++] = attention->positions[i];
+    }
+    attention->n_queries = kept;
+}
+
+static void pick_keys(struct weir_attention *attention, const bool *marked)
+{
+    size_t n = 0;
+    float *to = attention->weights;
+    for (size_t i = 0; i < attention->n_queries; i++)
+        for (size_t j = 0; j < attention->n_keys; j++)
+            if (marked[attention->keys[j]])
+                *to++ = attention->weights[i * attention->n_keys + j];
+    for (size_t j = 0; j < attention->n_keys; j++)
+        if (marked[attention->keys[j]])
+            attention->keys[n++] = attention->keys[j];
+    attention->n_keys = n;
+}
+
+void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys)
+{
+    if (queries)
+        pick_queries(attention, queries);
+    if (keys)
+        pick_keys(attention, keys);
+}
+
+size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
 {
     size_t found = 0;
     for (size_t i = 0; i < n; i++) {
+        float weight = weights[i * stride];
         size_t at = found;
-        while (at > 0 && weights[out[at - 1]] < weights[i])
+        while (at > 0 && weights[out[at - 1] * stride] < weight)
             at--;
-        if (at == k || !(weights[i] > 0))
+        if (at == k || !(weight > 0))
             continue;
         found = found < k ? found + 1 : k;
         memmove(out + at + 1, out + at, (found - 1 - at) * sizeof *out);
         out[at] = i;
     }
     return found;
+}
+
+size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n)
+{
+    return weir_strongest_apart(out, k, weights, n, 1);
 }

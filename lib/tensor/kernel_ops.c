@@ -140,6 +140,24 @@ static int apart(const float *a, const float *b, size_t n, float *apart_out, flo
     return !odd;
 }
 
+/* Whole runs are asked at once whether any of them is over: in a long search most are not. */
+static size_t first_over(const float *x, size_t n, float limit)
+{
+    enum { RUN = 64 };
+    size_t i = 0;
+    for (; i + RUN <= n; i += RUN) {
+        int32_t over = 0;
+#pragma omp simd reduction(| : over)
+        for (size_t j = 0; j < RUN; j++)
+            over |= x[i + j] > limit;
+        if (over)
+            break;
+    }
+    while (i < n && !(x[i] > limit))
+        i++;
+    return i;
+}
+
 /* ln x of a positive normal number, to about one unit in the last place: x = 2^e m with m between sqrt 1/2 and sqrt 2,
    ln m = r - r^2 / 2 + r^3 p(r) for r = m - 1, p fitted there (error 3e-8; a division would take longer). */
 static inline float logarithm(float x)
@@ -436,6 +454,7 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .survey = survey,
     .squares = squares,
     .apart = apart,
+    .first_over = first_over,
     .weigh = weigh,
     .match = match,
 };

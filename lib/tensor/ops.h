@@ -70,6 +70,8 @@ struct weir_ops {
     void (*match)(const float *p, const float *d, size_t n, double *product, double *apart);
     /* *apart the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say nothing */
     int (*apart)(const float *a, const float *b, size_t n, float *apart, float *scale);
+    /* index of the first of x [n] over limit; n when there is none */
+    size_t (*first_over)(const float *x, size_t n, float limit);
 };
 
 const struct weir_ops *weir_ops(void);

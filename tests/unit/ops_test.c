@@ -211,6 +211,28 @@ Test(ops, nan_is_shown_and_not_hidden)
     on_each_isa(check_nan);
 }
 
+/* One value over the limit at every place of every length, another behind it; one at the limit and a NaN before it. */
+static void check_first_over(const char *isa)
+{
+    float a[LONGEST] = {0};
+    for (size_t n = 0; n <= LONGEST; n++) {
+        cr_assert(weir_ops()->first_over(a, n, 0) == n, "%s: %zu zeros", isa, n);
+        for (size_t at = 0; at < n; at++) {
+            a[n - 1] = 2;
+            a[at / 2] = NAN;
+            a[at / 3] = 0.5f;
+            a[at] = 0.75f;
+            cr_assert(weir_ops()->first_over(a, n, 0.5f) == at, "%s: %zu of %zu", isa, at, n);
+            memset(a, 0, sizeof a);
+        }
+    }
+}
+
+Test(ops, first_over_finds_the_first)
+{
+    on_each_isa(check_first_over);
+}
+
 /* Every length, since the last few values go another way; then something odd at either end. */
 static void check_surveys(const char *isa)
 {
