@@ -17,8 +17,6 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 # header -> the only places that include it
 OWNERS = {
     "hdf5.h": ("lib/store",),
-    "dnnl.h": ("lib/tensor/gemm.c",),     # one file calls the matrix library
-    "cblas.h": ("lib/tensor/gemm.c",),
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/terminal.c"),      # text for models; how wide it prints
     "curses.h": ("cli/tui",),

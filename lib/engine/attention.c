@@ -61,7 +61,7 @@ static void project_head(struct weir_run *run, float *out, size_t n_heads, size_
                                   .stride = input_major ? n_heads * d_head : d_model,
                                   .input_major = input_major};
     weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
-                    weir_gemm_rows(weir_total_pos(run)), &w, linear->bias ? linear->bias + head * d_head : NULL);
+                    weir_total_pos(run), &w, linear->bias ? linear->bias + head * d_head : NULL);
 }
 
 /* One of q, k, v: where from, by what, where to. */
@@ -367,8 +367,8 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
     const float *q = run->q->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
     const float *k = run->k->data + ((start + v->low) * n_kv + kv_head) * d_head;
-    weir_gemm(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
-              v->scores, v->ld_scores);
+    weir_gemm()(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
+                v->scores, v->ld_scores);
     for (size_t i = 0; i < v->rows; i++) {
         float *row = v->scores + i * v->ld_scores;
         size_t begin, end;
@@ -408,8 +408,8 @@ static void mix_tile(const struct attending *a, const struct view *v, const stru
     size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
     const float *values = run->v->data + ((start + v->low) * n_kv + kv_head) * d_head;
     float *z = run->z->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
-    weir_gemm(false, v->rows, d_head, v->high - v->low, 1.0f, v->pattern, v->ld_pattern, values, n_kv * d_head, z,
-              n_heads * d_head);
+    weir_gemm()(false, v->rows, d_head, v->high - v->low, 1.0f, v->pattern, v->ld_pattern, values, n_kv * d_head, z,
+                n_heads * d_head);
 }
 
 static void attend_tiles(void *context, size_t first, size_t last, int worker)
@@ -441,10 +441,10 @@ static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
     for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
         size_t start = run->batch.start[prompt], length = run->batch.start[prompt + 1] - start;
         for (size_t head = 0; head < n_heads; head++)
-            weir_gemm(false, length, d_head, length, 1.0f,
-                      run->pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length, length,
-                      run->v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
-                      run->z->data + (start * n_heads + head) * d_head, n_heads * d_head);
+            weir_gemm()(false, length, d_head, length, 1.0f,
+                        run->pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length, length,
+                        run->v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
+                        run->z->data + (start * n_heads + head) * d_head, n_heads * d_head);
     }
 }
 
@@ -531,7 +531,7 @@ static weir_status results(struct weir_run *run, int layer)
                                       .stride = l->o.w.input_major ? d_model : n_heads * d_head,
                                       .input_major = l->o.w.input_major};
         weir_matmul_run(run->matmul, run->result->data + head * d_model, n_heads * d_model,
-                        run->z->data + head * d_head, n_heads * d_head, weir_gemm_rows(weir_total_pos(run)), &w, NULL);
+                        run->z->data + head * d_head, n_heads * d_head, weir_total_pos(run), &w, NULL);
     }
     weir_drop(&run->spare);
     return weir_at(run, WEIR_P_RESULT, layer, &run->result);

@@ -1,7 +1,6 @@
 /* What attention and MLP are made of, and both ends of the pass: embedding, norms, linear maps, unembedding. */
 #include "engine/run.h"
 #include "points/points.h"
-#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <string.h>
@@ -263,8 +262,8 @@ weir_status weir_linear(struct weir_run *run, weir_buffer **out, const weir_buff
                         const struct weir_linear *linear)
 {
     TRY(weir_take_rows(run, out, linear->w.n_out));
-    weir_matmul_run(run->matmul, (*out)->data, linear->w.n_out, in->data, linear->w.n_in,
-                    weir_gemm_rows(weir_total_pos(run)), &linear->w, linear->bias);
+    weir_matmul_run(run->matmul, (*out)->data, linear->w.n_out, in->data, linear->w.n_in, weir_total_pos(run),
+                    &linear->w, linear->bias);
     return WEIR_OK;
 }
 

@@ -1,7 +1,6 @@
 #include "engine/run.h"
 
 #include "base/alloc.h"
-#include "tensor/gemm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@ weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n)
 
 weir_status weir_take_rows(struct weir_run *run, weir_buffer **slot, size_t width)
 {
-    return weir_take(run, slot, (weir_total_pos(run) + WEIR_GEMM_SLACK) * width);
+    return weir_take(run, slot, weir_total_pos(run) * width);
 }
 
 void weir_drop(weir_buffer **slot)

@@ -78,8 +78,7 @@ static inline size_t weir_total_pos(const struct weir_run *run)
 
 /* Puts a buffer of n floats into *slot, giving up what was there. */
 WEIR_CHECKED weir_status weir_take(struct weir_run *run, weir_buffer **slot, size_t n);
-/* The same for total_pos rows of `width` floats, with room behind them for rows that products compute for nobody
-   (tensor/gemm.h). What products read or write is taken this way. */
+/* The same for total_pos rows of `width` floats. */
 WEIR_CHECKED weir_status weir_take_rows(struct weir_run *run, weir_buffer **slot, size_t width);
 /* Gives up what is in *slot. */
 void weir_drop(weir_buffer **slot);

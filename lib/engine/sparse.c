@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "engine/run.h"
 #include "points/points.h"
-#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <math.h>
@@ -146,8 +145,8 @@ static void gather(const struct work *work, const float *in, size_t per_row, siz
 
 static void multiply(struct weir_run *run, struct work *work, const struct weir_linear *linear)
 {
-    weir_matmul_run(run->matmul, work->out->data, linear->w.n_out, work->in->data, linear->w.n_in,
-                    weir_gemm_rows(work->n), &linear->w, linear->bias);
+    weir_matmul_run(run->matmul, work->out->data, linear->w.n_out, work->in->data, linear->w.n_in, work->n, &linear->w,
+                    linear->bias);
 }
 
 enum part { GATE, IN };
@@ -220,8 +219,8 @@ weir_status weir_experts(struct weir_run *run, int layer)
     weir_status status;
     TRY_DONE(route(run, layer));
     TRY_DONE(weir_alloc(&work.slots, slots, sizeof *work.slots));
-    TRY_DONE(weir_take(run, &work.in, (slots + WEIR_GEMM_SLACK) * widest));
-    TRY_DONE(weir_take(run, &work.out, (slots + WEIR_GEMM_SLACK) * widest));
+    TRY_DONE(weir_take(run, &work.in, slots * widest));
+    TRY_DONE(weir_take(run, &work.out, slots * widest));
     TRY_DONE(compute(run, &work, layer));
 done:
     weir_free(work.slots);

@@ -407,36 +407,6 @@ static void rotate_pairs(float *out, const float *x, const float *cosines, const
     }
 }
 
-/* ---- products ---- */
-
-static float dot(const float *a, const float *b, size_t k)
-{
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < k; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-static void product(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,
-                    size_t m, size_t n, size_t k)
-{
-    for (size_t i = 0; i < m; i++) {
-        float *row = out + i * ldo;
-        if (!input_major) {
-            for (size_t j = 0; j < n; j++)
-                row[j] = dot(a + i * lda, b + j * ldb, k);
-            continue;
-        }
-        memset(row, 0, n * sizeof *row);
-        for (size_t l = 0; l < k; l++) {
-            float factor = a[i * lda + l];
-            for (size_t j = 0; j < n; j++)
-                row[j] += factor * b[l * ldb + j];
-        }
-    }
-}
-
 const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .add = add,
     .scale = scale,
@@ -468,5 +438,4 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .apart = apart,
     .weigh = weigh,
     .match = match,
-    .product = product,
 };

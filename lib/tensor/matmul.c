@@ -34,7 +34,6 @@ weir_status weir_matmul_open(struct weir_matmul **out, struct weir_pool *pool, w
     const struct weir_narrow *narrow;
     *out = NULL;
     TRY(weir_narrow_find(&narrow, compute));
-    TRY(weir_gemm_start());
     TRY(weir_alloc_zero(&matmul, 1, sizeof *matmul));
     matmul->pool = pool;
     matmul->workers = weir_pool_size(pool);
@@ -148,8 +147,8 @@ static weir_status reserve_inputs(void *array, size_t *room, size_t rows, size_t
 
 weir_status weir_matmul_reserve_rows(struct weir_matmul *matmul, size_t m)
 {
-    TRY(reserve_inputs(&matmul->inputs, &matmul->room_units, m + WEIR_GEMM_SLACK, matmul->most_units));
-    return reserve_inputs(&matmul->input_scales, &matmul->room_scales, m + WEIR_GEMM_SLACK, matmul->most_groups);
+    TRY(reserve_inputs(&matmul->inputs, &matmul->room_units, m, matmul->most_units));
+    return reserve_inputs(&matmul->input_scales, &matmul->room_scales, m, matmul->most_groups);
 }
 
 /* ---- products ---- */
@@ -181,7 +180,7 @@ static void product_piece(void *context, size_t first_piece, size_t last_piece, 
         size_t first = piece * p->width, n = p->w->n_out - first, ld;
         n = n < p->width ? n : p->width;
         const float *weights = weir_matrix_piece(p->w, first, n, p->matmul->scratch[worker], &ld);
-        weir_gemm(!p->w->input_major, p->m, n, p->w->n_in, 1.0f, p->x, p->ldx, weights, ld, p->out + first, p->ldo);
+        weir_gemm()(!p->w->input_major, p->m, n, p->w->n_in, 1.0f, p->x, p->ldx, weights, ld, p->out + first, p->ldo);
         add_bias(p, first, n);
     }
 }

@@ -17,7 +17,8 @@ WEIR_CHECKED weir_status weir_matmul_reserve(struct weir_matmul *matmul, const s
 WEIR_CHECKED weir_status weir_matmul_reserve_rows(struct weir_matmul *matmul, size_t m);
 
 /* out = x W^T + bias: x [m, ldx] of which n_in are read, out [m, ldo] of which n_out are written, bias [n_out] or NULL.
-   Weights that are not in the form that is multiplied are converted a piece at a time, into memory that stays in cache.
+   x and out have room for WEIR_GEMM_SLACK more rows (tensor/gemm.h). Weights that are not in the form that is
+   multiplied are converted a piece at a time, into memory that stays in cache.
  */
 void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const float *x, size_t ldx, size_t m,
                      const struct weir_matrix *w, const float *bias);

@@ -70,10 +70,6 @@ struct weir_ops {
     void (*match)(const float *p, const float *d, size_t n, double *product, double *apart);
     /* *apart the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say nothing */
     int (*apart)(const float *a, const float *b, size_t n, float *apart, float *scale);
-    /* out[i, j] = sum over k of a[i, k] b[j, k]: the plain matrix product behind the library and its check.
-       a [m, lda], b [n, ldb], out [m, ldo]; input_major: b is [k, ldb] instead. */
-    void (*product)(float *out, size_t ldo, const float *a, size_t lda, const float *b, size_t ldb, int input_major,
-                    size_t m, size_t n, size_t k);
 };
 
 const struct weir_ops *weir_ops(void);

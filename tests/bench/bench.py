@@ -166,7 +166,7 @@ def machine(packages):
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=TOP, capture_output=True, text=True).stdout.strip()
     peers_ = ", ".join(map(installed, packages))
     kernel = ".".join(platform.release().split(".")[:2])
-    libraries = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", "libdnnl2", "libhdf5-103-1"],
+    libraries = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}, ", "libhdf5-103-1"],
                                capture_output=True, text=True).stdout.rstrip(", ")
     return (f"{cpu()}; {memory:.0f} GB; Linux {kernel}; {compiler}; {libraries}; Python {platform.python_version()}"
             f"{', ' if peers_ else ''}{peers_}; weir at {commit or 'no commit'}, {time.strftime('%Y-%m-%d')}.")

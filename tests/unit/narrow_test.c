@@ -1,7 +1,6 @@
 /* Products in bf16 and int8 against double arithmetic on operands that this file rounds itself. */
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "tensor/gemm.h"
 #include "tensor/matmul.h"
 
 #include <criterion/criterion.h>
@@ -10,9 +9,8 @@
 
 enum { MOST_M = 40, MOST_N = 100, MOST_K = 777, SLACK = 3 };
 
-static float inputs[(MOST_M + WEIR_GEMM_SLACK) * MOST_K],
-    weights[MOST_N * (MOST_K + SLACK) + MOST_K * (MOST_N + SLACK)];
-static float out[(MOST_M + WEIR_GEMM_SLACK) * (MOST_N + SLACK)], again[(MOST_M + WEIR_GEMM_SLACK) * (MOST_N + SLACK)];
+static float inputs[MOST_M * MOST_K], weights[MOST_N * (MOST_K + SLACK) + MOST_K * (MOST_N + SLACK)];
+static float out[MOST_M * (MOST_N + SLACK)], again[MOST_M * (MOST_N + SLACK)];
 static float bias[MOST_N];
 
 static uint32_t seed = 1;
