@@ -1,3 +1,4 @@
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 
@@ -235,9 +236,11 @@ static weir_status open_all(struct dump *dump)
         .force = args->has[FORCE],
         .compare = COMPARED_POSITIONS,
     };
+    const char *where;
     join_command(dump->command, args);
     capture.command = dump->command;
-    TRY(weir_model_open(&dump->model, args->text[MODEL], &options));
+    TRY(model_where(&where, args, MODEL));
+    TRY(weir_model_open(&dump->model, where, &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
@@ -282,7 +285,7 @@ static int run(const struct args *args)
 const struct command cmd_dump = {
     .name = "dump",
     .summary = "run a model on prompts and store what passes its hook points",
-    .usage = "-m MODEL (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
     .notes =
         "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
         "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "

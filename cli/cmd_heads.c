@@ -1,3 +1,4 @@
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/head_scores.h"
 #include "cli/render.h"
@@ -34,7 +35,7 @@ enum {
 static const struct opt opts[] = {
     [MODEL] = {'m', "model", OPT_TEXT, "MODEL",
                "run a model instead of reading a file: a Hugging Face folder, a .gguf file, or an org/name in the "
-               "Hugging Face cache"},
+               "Hugging Face cache; without a FILE by default rill, a small model that comes with weir"},
     [PROMPT] = {'p', "prompt", OPT_TEXT, "TEXT",
                 "with --model a prompt; may repeat. With a FILE which of its prompts, as in 0 or 2:5; all by default",
                 .repeats = true},
@@ -283,10 +284,12 @@ static weir_status make_prompts(struct prompts *out, const weir_model *model, co
 static weir_status of_model(struct weir_heads **out, const struct args *args, const struct weir_heads_options *options)
 {
     const weir_model_options how = {.n_threads = args_int(args, THREADS, 0)};
+    const char *where;
     weir_model *model = NULL;
     struct prompts prompts = {0};
     weir_status status;
-    TRY_DONE(weir_model_open(&model, args->text[MODEL], &how));
+    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(weir_model_open(&model, where, &how));
     TRY_DONE(make_prompts(&prompts, model, args));
     status = weir_heads_of_model(out, model, prompts.list, prompts.n, options);
 done:
@@ -300,19 +303,20 @@ static weir_status check_source(const struct args *args)
 {
     static const int of_models[] = {FROM, TOKENS, LENGTH, SEQUENCES, SEED, BOS, THREADS};
     bool given = args->has[PROMPT] || args->has[FROM] || args->has[TOKENS];
+    bool is_file = args->n_words > 0;
     size_t n_prompts = 0;
     for (size_t i = 0; i < args->n_given; i++)
         n_prompts += args->given[i].opt == PROMPT;
-    if (args->has[MODEL] == (args->n_words > 0))
+    if (args->has[MODEL] && is_file)
         return weir_fail(WEIR_E_USAGE, "give a FILE or --model MODEL, one of them");
     for (size_t i = 0; i < sizeof of_models / sizeof *of_models; i++) {
         bool random = of_models[i] == LENGTH || of_models[i] == SEQUENCES || of_models[i] == SEED;
-        if (args->has[of_models[i]] && !args->has[MODEL])
+        if (args->has[of_models[i]] && is_file)
             return weir_fail(WEIR_E_USAGE, "--%s belongs to --model; a FILE has its prompts", opts[of_models[i]].name);
         if (args->has[of_models[i]] && random && given)
             return weir_fail(WEIR_E_USAGE, "--%s is for random tokens; there are prompts", opts[of_models[i]].name);
     }
-    if (!args->has[MODEL] && n_prompts > 1)
+    if (is_file && n_prompts > 1)
         return weir_fail(WEIR_E_USAGE, "--prompt is given twice; prompts of a FILE are joined by +, as in 0+2");
     return WEIR_OK;
 }
@@ -353,7 +357,7 @@ static int run(const struct args *args)
     if (args->has[DETECT])
         TRY_DONE(weir_detection_matrix_read(&matrix, args->text[DETECT]));
     options.detect = matrix;
-    TRY_DONE(args->has[MODEL] ? of_model(&heads, args, &options) : of_file(&heads, args, &options));
+    TRY_DONE(args->n_words > 0 ? of_file(&heads, args, &options) : of_model(&heads, args, &options));
     TRY_DONE(head_list_open(&printing.list, heads));
     status = print_all(&printing);
 done:
@@ -369,7 +373,7 @@ done:
 const struct command cmd_heads = {
     .name = "heads",
     .summary = "score every head: previous-token, duplicate-token, induction, entropy and more",
-    .usage = "(FILE | -m MODEL [-p TEXT | -f FILE | --tokens IDS]...) [OPTIONS]",
+    .usage = "(FILE | [-m MODEL] [-p TEXT | -f FILE | --tokens IDS]...) [OPTIONS]",
     .notes =
         "Of stored patterns, or of a model that is run up to its last pattern; nothing is written. Without prompts the "
         "model gets random tokens twice in a row, behind BOS where its tokenizer has one.\n\n"

@@ -1,3 +1,4 @@
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 
@@ -88,8 +89,10 @@ static int run(const struct args *args)
 {
     weir_model *model = NULL;
     bool *layers = NULL;
+    const char *where;
     weir_status status;
-    TRY_DONE(weir_model_open(&model, args->text[MODEL], NULL));
+    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(weir_model_open(&model, where, NULL));
     int n_layers = weir_model_get_info(model)->n_layers;
     TRY_DONE(weir_alloc_zero(&layers, (size_t)n_layers, sizeof *layers));
     status = args->has[JSON] ? print_json(model, layers, n_layers) : print_table(model, layers, n_layers);
@@ -102,7 +105,7 @@ done:
 const struct command cmd_hooks = {
     .name = "hooks",
     .summary = "list the hook points that a model has",
-    .usage = "-m MODEL [--json]",
+    .usage = "[-m MODEL] [--json]",
     .example = "weir hooks -m model.gguf",
     .opts = opts,
     .n_opts = N_OPTS(opts),

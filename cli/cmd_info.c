@@ -1,3 +1,4 @@
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 
@@ -165,7 +166,11 @@ static int check(const char *where, bool json)
 
 static int run(const struct args *args)
 {
-    const char *where = args->words[0];
+    const char *where;
+    if (args->n_words > 0)
+        where = args->words[0];
+    else
+        TRY(bundled_where(&where));
     if (args->has[CHECK] && is_hdf5(where))
         return weir_fail(WEIR_E_USAGE, "--check reads a model's weights; %s is a stored file: try weir validate",
                          where);
@@ -177,12 +182,12 @@ static int run(const struct args *args)
 const struct command cmd_info = {
     .name = "info",
     .summary = "tell what a model or a stored file is",
-    .usage = "MODEL|FILE [--check] [--json]",
-    .notes = "With --check, exit code 1 when a weight is not a number.",
+    .usage = "[MODEL|FILE] [--check] [--json]",
+    .notes = "Of rill, the model that comes with weir, when none is named. With --check, exit code 1 when a weight is "
+             "not a number.",
     .example = "weir info run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),
-    .least_words = 1,
     .most_words = 1,
     .run = run,
 };

@@ -1,3 +1,4 @@
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 
@@ -68,10 +69,12 @@ static int run(const struct args *args)
     const struct prompt_opts which = {TEXT, FROM, -1, BOS};
     weir_model *model = NULL;
     struct prompts prompts = {0};
+    const char *where;
     weir_status status;
     if (!args->has[TEXT] && !args->has[FROM])
         return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT or -f FILE");
-    TRY_DONE(weir_model_open(&model, args->text[MODEL], NULL));
+    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(weir_model_open(&model, where, NULL));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
     status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
 done:
@@ -84,7 +87,7 @@ const struct command cmd_tokens = {
     .name = "tokens",
     .summary = "show how a model's tokenizer cuts a text",
     .notes = "docs/tokenizers.md says which tokenizers are read.",
-    .usage = "-m MODEL (-p TEXT | -f FILE)... [OPTIONS]",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE)... [OPTIONS]",
     .example = "weir tokens -m model.gguf -p \"The cat sat\"",
     .opts = opts,
     .n_opts = N_OPTS(opts),

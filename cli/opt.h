@@ -22,7 +22,8 @@ struct opt {
 #define OPT_MODEL                                                                                                      \
     {                                                                                                                  \
         'm', "model", OPT_TEXT, "MODEL",                                                                               \
-            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache", .required = true          \
+            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; by default rill, a small " \
+            "model that comes with weir"                                                                               \
     }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \

@@ -9,6 +9,7 @@ fixtures/FAMILY/edit_NAME.h5                        what follows an edit, of som
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 fixtures/gemma3_ref.h5                              the same of Gemma 3 270M (script/fetch-gemma)
+fixtures/rill_ref.h5                                the same of models/rill, all its layers
 
 To add a family that ../oracle/families.py knows: add a row here, run this, commit what it wrote. The references are
 computed in float64 and stored rounded to float32 (6e-8, against a bound of 5e-5).
@@ -109,7 +110,8 @@ def make_edits(family):
 
 # Published models on "A weir is a low dam across a stream, where the flow of the water is measured day and night."; the
 # layers and rows have PyTorch's worst point in them (the MLP of layer 9 at position 15; that of layer 4 at position 6),
-# Gemma's a global layer (17) beside a local one. Of its 262144 logits some are enough.
+# Gemma's a global layer (17) beside a local one. Of its 262144 logits some are enough. The
+# bundled model on the first words of Pride and Prejudice, which begin again at position 22.
 PUBLISHED = {
     "smollm2": dict(file=".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", family="llama", layers=(0, 9, 29),
                     rows=(0, 1, 2, 15, 22), every={},
@@ -119,6 +121,9 @@ PUBLISHED = {
                    every={"logits": 64},
                    tokens=[2, 236776, 160479, 563, 496, 2708, 3882, 3418, 496, 6381, 236764, 1298, 506, 2727, 529, 506, 1813, 563,
                            8434, 1719, 532, 3446, 236761]),
+    "rill": dict(file="models/rill", family="gpt2", layers=range(4), rows=(0, 1, 2, 13, 31), every={"logits": 8},
+                 tokens=[0, 1247, 348, 259, 1526, 343, 3965, 732, 3931, 12, 310, 259, 1918, 308, 425, 290, 2942, 272, 259, 606, 2402,
+                         14, 788, 348, 259, 1526, 343, 3965, 732, 3931, 12, 310]),
 }
 
 

@@ -1,0 +1,54 @@
+#include "cli/bundled.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME "rill"
+
+/* Where the models are, seen from the folder of the executable: installed, and in a build folder. */
+static const char *const places[] = {WEIR_DATA_FROM_BIN "/weir/models", "../models"};
+
+/* The folder of this executable, "" where the system does not tell. */
+static void own_folder(char to[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", to, PATH_MAX - 1);
+    to[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(to, '/');
+    if (slash)
+        slash[1] = '\0';
+}
+
+/* Whether there is a model at folder + place; `found` becomes its path without any "..". */
+static bool is_there(char found[PATH_MAX], const char *folder, const char *place)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s%s/" NAME "/config.json", folder, place);
+    if (n < 0 || n >= PATH_MAX || !realpath(path, found))
+        return false;
+    *strrchr(found, '/') = '\0';
+    return true;
+}
+
+weir_status bundled_where(const char **out)
+{
+    static char found[PATH_MAX];
+    char folder[PATH_MAX];
+    own_folder(folder);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (is_there(found, folder, places[i])) {
+            *out = found;
+            return WEIR_OK;
+        }
+    }
+    return weir_fail(WEIR_E_INPUT,
+                     "the bundled model " NAME " is not where weir is installed (%s%s/" NAME "); name a model with -m",
+                     folder, places[0]);
+}
+
+weir_status model_where(const char **out, const struct args *args, int opt)
+{
+    *out = args->text[opt];
+    return args->has[opt] ? WEIR_OK : bundled_where(out);
+}
