@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -55,23 +54,6 @@ static const struct opt opts[] = {
     [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
 };
 
-static volatile sig_atomic_t interrupted; /* the signal that asked for an end */
-
-static void on_signal(int signal)
-{
-    interrupted = signal;
-}
-
-static void catch_signals(void)
-{
-    signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
-    signal(SIGXFSZ, SIG_IGN); /* nor is a limit on its size: writing past that is an error like a full disk */
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /* What is open during a dump. */
 struct dump {
     const struct args *args;
@@ -91,7 +73,7 @@ static weir_status watch(const weir_event *event, void *payload)
 {
     struct dump *dump = payload;
     (void)event;
-    if (interrupted)
+    if (interrupted())
         return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
     progress_step(&dump->progress, ++dump->steps);
     return WEIR_OK;
@@ -259,7 +241,7 @@ static weir_status open_all(struct dump *dump)
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
-    catch_signals(); /* from here on there is a file to clean up */
+    interrupts_catch(); /* from here on there is a file to clean up */
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 
@@ -294,7 +276,7 @@ static int run(const struct args *args)
     weir_run_close(dump.run);
     prompts_close(&dump.prompts);
     weir_model_close(dump.model);
-    return status == WEIR_E_STOPPED && interrupted ? 128 + interrupted : (int)status;
+    return status == WEIR_E_STOPPED && interrupted() ? 128 + interrupted() : (int)status;
 }
 
 const struct command cmd_dump = {

@@ -156,6 +156,9 @@ static int check(const char *where, bool json)
     weir_model *model;
     TRY(weir_model_open(&model, where, NULL));
     int code = json ? json_check(model) : print_check(model, where);
+    weir_status whole = weir_tensors_check_whole(model->tensors);
+    if (whole != WEIR_OK)
+        code = (int)whole;
     weir_model_close(model);
     return code;
 }

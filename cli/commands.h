@@ -7,8 +7,12 @@
 
 enum { ANSWER_NO = 1 };
 
-extern const struct command cmd_dump, cmd_hooks, cmd_tokens, cmd_info, cmd_ls, cmd_show, cmd_stats, cmd_attn, cmd_heads,
-    cmd_diff, cmd_validate;
+extern const struct command cmd_dump, cmd_hooks, cmd_tokens, cmd_info, cmd_ls, cmd_show, cmd_export, cmd_stats,
+    cmd_attn, cmd_heads, cmd_diff, cmd_validate;
+
+/* All of them, in the order of the help. */
+extern const struct command *const commands[];
+extern const size_t n_commands;
 
 #define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
 
@@ -33,8 +37,22 @@ void prompts_close(struct prompts *prompts);
 
 /* Index of the prompt that --prompt names, from the end when negative. */
 WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
+/* The same, or EVERY_PROMPT for --prompt all, as text. */
+WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt);
+/* Refuses brackets, which name the prompt, beside --prompt. */
+WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
 /* "0-29", "0-3, 7" or "none" of the marked layers; "-" for points outside blocks. */
 const char *layers_text(char to[64], const bool *layers, int n);
 const char *dtype_text(weir_dtype dtype);
+
+/* ---- interrupt.c ---- */
+
+/* From here on SIGINT and SIGTERM are noted, so that a command can clean up; no reader of a pipe, and a limit on file
+   sizes, are errors of writing. */
+void interrupts_catch(void);
+/* The signal that asked for an end, or 0. */
+int interrupted(void);
+/* A model file that another process cuts short is an error of the run, not the end of the process. */
+void cut_files_catch(void);
 
 #endif

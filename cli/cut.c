@@ -17,6 +17,11 @@ static weir_status pick_marked(struct picked *out, const bool *marked, size_t n)
     return WEIR_OK;
 }
 
+static bool is_single(const struct weir_slices *slices)
+{
+    return slices->n == 1 && slices->list[0].single;
+}
+
 static weir_status pick(struct picked *out, const struct weir_slices *slices, size_t n, const char *what)
 {
     bool *marked;
@@ -26,8 +31,19 @@ static weir_status pick(struct picked *out, const struct weir_slices *slices, si
         memset(marked, true, n * sizeof *marked);
     if (status == WEIR_OK)
         status = pick_marked(out, marked, n);
+    out->single = slices && is_single(slices);
     weir_free(marked);
     return status;
+}
+
+static weir_status pick_range(struct picked *out, const struct weir_range *range)
+{
+    TRY(weir_alloc(&out->list, range->n, sizeof *out->list));
+    for (size_t i = 0; i < range->n; i++)
+        out->list[i] = (size_t)((int64_t)range->first + (int64_t)i * range->step);
+    out->n = range->n;
+    out->single = range->single;
+    return WEIR_OK;
 }
 
 /* Rows are stored positions: those that the absolute positions of the term name. */
@@ -42,13 +58,17 @@ static weir_status pick_rows(struct picked *out, const struct weir_term *term, c
     for (size_t i = 0; i < tokens->n_rows && status == WEIR_OK; i++)
         if (marked[tokens->positions[i]])
             out->list[out->n++] = i;
+    out->single = is_single(&term->positions);
     weir_free(marked);
     return status;
 }
 
-static weir_status pick_axis(struct cut *cut, const struct weir_term *term, int i)
+static weir_status pick_axis(struct cut *cut, const struct selected *selected, int i)
 {
+    const struct weir_term *term = selected->term;
     weir_axis axis = cut->what->axes[i];
+    if (term->index.given)
+        return pick_range(&cut->axes[i], &selected->index[1 + cut->what->per_layer + i]);
     if (i == cut->row)
         return pick_rows(&cut->axes[i], term, &cut->tokens);
     if (axis == WEIR_AXIS_KEY)
@@ -59,74 +79,237 @@ static weir_status pick_axis(struct cut *cut, const struct weir_term *term, int 
 
 /* ---- one value ---- */
 
-static weir_status open_cut(struct cut *cut, const struct weir_term *term)
+weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i)
 {
-    const weir_point *what = cut->what;
-    int last = what->n_axes - 1;
+    const weir_point *what = selected->what;
+    size_t n_prompts = selected->prompts.n;
+    *cut = (struct cut){.file = selected->file, .point = selected->point, .what = what};
+    cut->layer = selected->layers.n ? (int)selected->layers.list[i / n_prompts] : -1;
+    cut->prompt = (int)selected->prompts.list[i % n_prompts];
     cut->row = weir_point_row_axis(what);
     cut->outer = what->n_axes == 3 ? (cut->row == 0 ? 1 : 0) : -1;
-    cut->length = cut->row == last ? 1 : cut->point->shape[last];
     TRY(weir_file_get_prompt(cut->file, cut->prompt, &cut->tokens));
-    for (int i = 0; i < what->n_axes; i++) {
-        TRY(pick_axis(cut, term, i));
-        if (cut->axes[i].n == 0)
-            return weir_fail(WEIR_E_USAGE, "'%s': nothing of %s is stored there for prompt %d", term->text, what->name,
-                             cut->prompt);
+    for (int a = 0; a < what->n_axes; a++) {
+        TRY(pick_axis(cut, selected, a));
+        if (cut->axes[a].n == 0 && selected->prompts.single && !selected->term->index.given)
+            return weir_fail(WEIR_E_USAGE, "'%s': nothing of %s is stored there for prompt %d", selected->term->text,
+                             what->name, cut->prompt);
     }
-    return weir_alloc(&cut->values, cut->length, sizeof *cut->values);
+    return WEIR_OK;
 }
 
-static void close_cut(struct cut *cut)
+void cut_close(struct cut *cut)
 {
     for (int i = 0; i < WEIR_MAX_AXES; i++)
         weir_free(cut->axes[i].list);
-    weir_free(cut->values);
+    weir_free(cut->memory);
+}
+
+const struct picked *cut_columns(const struct cut *cut)
+{
+    static size_t zero[1];
+    static const struct picked one = {zero, 1, false};
+    int last = cut->what->n_axes - 1;
+    return last == cut->row ? &one : &cut->axes[last];
+}
+
+float cut_value(const struct cut *cut, size_t column)
+{
+    return cut->values[cut_columns(cut)->list[column] - cut->first];
+}
+
+/* ---- reading: a row, or as many of those that follow as are wanted ---- */
+
+/* The piece of an axis that the picks from `at` on fill without gaps, at most `most` of it. */
+static void run_of(size_t *start, size_t *count, const struct picked *picks, size_t at, size_t most)
+{
+    const size_t *list = picks->list + at;
+    size_t left = picks->n - at, n = 1;
+    bool falls = left > 1 && list[0] > 0 && list[1] == list[0] - 1;
+    while (n < left && n < most && (falls ? list[n] + n == list[0] : list[n] == list[0] + n))
+        n++;
+    *start = falls ? list[n - 1] : list[0];
+    *count = n;
+}
+
+/* The piece of an axis that all of its picks lie in. */
+static void span_of(size_t *start, size_t *count, const struct picked *picks)
+{
+    size_t a = picks->list[0], b = picks->list[picks->n - 1];
+    *start = a < b ? a : b;
+    *count = (a < b ? b - a : a - b) + 1;
+}
+
+static size_t fitting(size_t values, size_t one)
+{
+    return values > one ? values / one : 1;
+}
+
+/* The row at `place`, and what follows it as far as `ahead` allows. */
+static void block_at(weir_block *out, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+{
+    int last = cut->what->n_axes - 1;
+    size_t length = 1;
+    *out = (weir_block){{0}, {1, 1, 1}};
+    if (last != cut->row) {
+        span_of(&out->start[last], &out->count[last], &cut->axes[last]);
+        length = out->count[last--];
+    }
+    if (last == 1) {
+        span_of(&out->start[1], &out->count[1], &cut->axes[1]);
+        if (out->count[1] * length > cut->ahead) {
+            run_of(&out->start[1], &out->count[1], &cut->axes[1], place[1], fitting(cut->ahead, length));
+            run_of(&out->start[0], &out->count[0], &cut->axes[0], place[0], 1);
+            return;
+        }
+        length *= out->count[1];
+    }
+    run_of(&out->start[0], &out->count[0], &cut->axes[0], place[0], fitting(cut->ahead, length));
+}
+
+/* How many axes the rows lie along: all, or all but the last. */
+static int row_axes(const struct cut *cut)
+{
+    int n = cut->what->n_axes;
+    return cut->row == n - 1 ? n : n - 1;
+}
+
+/* Where the row begins in what is held; false when it is not there. */
+static bool find_held(size_t *at, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+{
+    const weir_block *held = &cut->held;
+    *at = 0;
+    for (int a = 0; a < row_axes(cut); a++) {
+        size_t index = cut->axes[a].list[place[a]];
+        if (!cut->memory || index < held->start[a] || index - held->start[a] >= held->count[a])
+            return false;
+        *at = *at * held->count[a] + index - held->start[a];
+    }
+    *at *= row_axes(cut) < cut->what->n_axes ? held->count[cut->what->n_axes - 1] : 1;
+    return true;
+}
+
+static weir_status hold(struct cut *cut, const weir_block *block)
+{
+    size_t n = block->count[0] * block->count[1] * block->count[2];
+    cut->held = (weir_block){{0}, {0}}; /* nothing, should this fail */
+    TRY(weir_grow(&cut->memory, &cut->room, n, sizeof *cut->memory));
+    TRY(weir_file_read(cut->file, cut->point, cut->layer, cut->prompt, block, cut->memory));
+    cut->held = *block;
+    return WEIR_OK;
 }
 
 weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES])
 {
-    int last = cut->what->n_axes - 1;
-    weir_block block = {{0}, {1, 1, 1}};
-    for (int i = 0; i < last || i == cut->row; i++)
-        block.start[i] = place[i];
-    if (last != cut->row)
-        block.count[last] = cut->length;
-    return weir_file_read(cut->file, cut->point, cut->layer, cut->prompt, &block, cut->values);
+    size_t at;
+    if (cut_columns(cut)->n == 0) /* [..., 0:0] */
+        return WEIR_OK;
+    if (!find_held(&at, cut, place)) {
+        weir_block block;
+        block_at(&block, cut, place);
+        TRY(hold(cut, &block));
+        if (!find_held(&at, cut, place))
+            return weir_fail(WEIR_E_INPUT, "%s: a row could not be found again", cut->what->name);
+    }
+    cut->values = cut->memory + at;
+    cut->first = row_axes(cut) < cut->what->n_axes ? cut->held.start[cut->what->n_axes - 1] : 0;
+    return WEIR_OK;
 }
 
 /* ---- all of a selection ---- */
+
+size_t selected_values(const struct selected *selected)
+{
+    return selected->prompts.n * (selected->what->per_layer ? selected->layers.n : 1);
+}
+
+weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MAX_AXES], bool single[WEIR_MAX_AXES])
+{
+    for (int a = 0; a < WEIR_MAX_AXES; a++) {
+        bool there = a < selected->what->n_axes;
+        const struct weir_range *range = &selected->index[1 + selected->what->per_layer + (there ? a : 0)];
+        shape[a] = there && selected->term->index.given ? range->n : 0;
+        single[a] = there && selected->term->index.given && range->single;
+    }
+    for (size_t i = 0; i < selected->prompts.n && !selected->term->index.given; i++) {
+        struct cut cut;
+        weir_status status = cut_open(&cut, selected, i);
+        for (int a = 0; a < selected->what->n_axes && status == WEIR_OK; a++) {
+            shape[a] = cut.axes[a].n > shape[a] ? cut.axes[a].n : shape[a];
+            single[a] = cut.axes[a].single;
+        }
+        cut_close(&cut);
+        TRY(status);
+    }
+    return WEIR_OK;
+}
 
 struct search {
     const weir_file *file;
     const struct weir_term *term;
     int prompt, n_found;
-    cut_fn *each;
+    selected_fn *each;
     void *payload;
 };
 
-static weir_status visit(struct search *search, const weir_file_point *point, int layer)
+static weir_status pick_prompts(struct picked *out, const struct search *search)
 {
-    struct cut cut = {.file = search->file, .point = point, .what = point->point, .layer = layer};
-    cut.prompt = search->prompt;
-    weir_status status = open_cut(&cut, search->term);
-    if (status == WEIR_OK)
-        status = search->each(&cut, search->payload);
-    close_cut(&cut);
-    search->n_found++;
-    return status;
+    size_t first = search->prompt == EVERY_PROMPT ? 0 : (size_t)search->prompt;
+    size_t n = search->prompt == EVERY_PROMPT ? (size_t)weir_file_get_info(search->file)->n_prompts : 1;
+    struct weir_range range = {.first = first, .n = n, .step = 1, .single = search->prompt != EVERY_PROMPT};
+    return pick_range(out, &range);
 }
 
-static weir_status visit_layers(struct search *search, const weir_file_point *point)
+/* Those of the layers named that are stored. */
+static weir_status pick_layers(struct picked *out, const struct search *search, const weir_file_point *point)
 {
-    struct picked layers = {0};
-    if (!point->layers)
-        return visit(search, point, -1);
-    weir_status status =
-        pick(&layers, &search->term->layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer");
-    for (size_t i = 0; i < layers.n && status == WEIR_OK; i++)
-        if (point->layers[layers.list[i]])
-            status = visit(search, point, (int)layers.list[i]);
-    weir_free(layers.list);
+    size_t n = 0;
+    TRY(pick(out, &search->term->layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
+    for (size_t i = 0; i < out->n; i++)
+        if (point->layers[out->list[i]])
+            out->list[n++] = out->list[i];
+    out->n = n;
+    return WEIR_OK;
+}
+
+/* Brackets count along the axes of the dataset; a layer that is not stored holds nothing. */
+static weir_status pick_index(struct selected *selected)
+{
+    const weir_file_info *info = weir_file_get_info(selected->file);
+    size_t shape[WEIR_MAX_INDEX];
+    const char *names[WEIR_MAX_INDEX];
+    int rank = 0;
+    if (selected->what->per_layer) {
+        shape[rank] = (size_t)info->n_layers;
+        names[rank++] = weir_axis_name(WEIR_AXIS_LAYER);
+    }
+    shape[rank] = (size_t)info->n_prompts;
+    names[rank++] = weir_axis_name(WEIR_AXIS_PROMPT);
+    for (int a = 0; a < selected->what->n_axes; a++) {
+        shape[rank] = selected->point->shape[a];
+        names[rank++] = weir_axis_name(selected->what->axes[a]);
+    }
+    weir_status status = weir_index_resolve(selected->index, &selected->term->index, shape, names, rank);
+    if (status != WEIR_OK)
+        return weir_in(status, selected->term->text);
+    if (selected->what->per_layer)
+        TRY(pick_range(&selected->layers, &selected->index[0]));
+    return pick_range(&selected->prompts, &selected->index[selected->what->per_layer]);
+}
+
+static weir_status visit(struct search *search, const weir_file_point *point)
+{
+    struct selected selected = {.file = search->file, .point = point, .what = point->point, .term = search->term};
+    bool indexed = search->term->index.given;
+    weir_status status = indexed ? pick_index(&selected) : pick_prompts(&selected.prompts, search);
+    if (status == WEIR_OK && !indexed && point->layers)
+        status = pick_layers(&selected.layers, search, point);
+    if (status == WEIR_OK && (indexed || !point->layers || selected.layers.n > 0)) {
+        status = search->each(&selected, search->payload);
+        search->n_found++;
+    }
+    weir_free(selected.layers.list);
+    weir_free(selected.prompts.list);
     return status;
 }
 
@@ -145,7 +328,7 @@ static weir_status visit_term(struct search *search)
     search->n_found = 0;
     for (int i = 0; weir_file_point_at(search->file, i); i++)
         if (search->term->points[weir_file_point_at(search->file, i)->point->id])
-            TRY(visit_layers(search, weir_file_point_at(search->file, i)));
+            TRY(visit(search, weir_file_point_at(search->file, i)));
     if (search->n_found > 0)
         return WEIR_OK;
     stored_names(names, sizeof names, search->file);
@@ -153,8 +336,8 @@ static weir_status visit_term(struct search *search)
                      search->term->text, names);
 }
 
-weir_status cut_each(const weir_file *file, const struct weir_selection *selection, int prompt, cut_fn *each,
-                     void *payload)
+weir_status selected_each(const weir_file *file, const struct weir_selection *selection, int prompt, selected_fn *each,
+                          void *payload)
 {
     struct search search = {.file = file, .prompt = prompt, .each = each, .payload = payload};
     for (size_t i = 0; i < selection->n; i++) {

@@ -1,15 +1,41 @@
-/* What a selection picks of one stored value, and how to look at it: for weir show. */
+/* What a selection picks of stored values, and reading it row by row: for weir show and weir export. */
 #ifndef WEIR_CLI_CUT_H
 #define WEIR_CLI_CUT_H
 
 #include "points/select.h"
 
 struct picked {
-    size_t *list; /* [n] indices along one axis, rising */
+    size_t *list; /* [n] indices along one axis; rising, but for brackets with a negative step */
     size_t n;
+    bool single; /* chosen by a plain number */
 };
 
-/* One value (a hook point in a layer, for a prompt), cut by the units and positions of a term. */
+enum { EVERY_PROMPT = -1 };
+
+/* What one term names of one hook point: a value for each of the layers and prompts. */
+struct selected {
+    const weir_file *file;
+    const weir_file_point *point;
+    const weir_point *what;
+    const struct weir_term *term;
+    struct picked layers;                    /* n 0 outside blocks */
+    struct picked prompts;                   /* single unless all are asked for, or brackets say otherwise */
+    struct weir_range index[WEIR_MAX_INDEX]; /* of brackets: layer, prompt and the value's axes */
+};
+
+typedef weir_status selected_fn(const struct selected *selected, void *payload);
+
+/* Calls `each` for every hook point that the terms name, in their order. `prompt`: an index or EVERY_PROMPT; brackets
+   name theirs. WEIR_E_USAGE when a term names nothing stored. */
+WEIR_CHECKED weir_status selected_each(const weir_file *file, const struct weir_selection *selection, int prompt,
+                                       selected_fn *each, void *payload);
+/* How many values: layers times prompts. */
+size_t selected_values(const struct selected *selected);
+/* The size of each of the value's axes, large enough for every prompt; and which were chosen by a plain number. */
+WEIR_CHECKED weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MAX_AXES],
+                                        bool single[WEIR_MAX_AXES]);
+
+/* One value, cut by the units and positions of the term, or by its brackets. */
 struct cut {
     const weir_file *file;
     const weir_file_point *point;
@@ -17,17 +43,24 @@ struct cut {
     int layer, prompt; /* layer -1 outside blocks */
     weir_file_prompt tokens;
     struct picked axes[WEIR_MAX_AXES];
-    size_t length;  /* of the last axis, as read */
-    float *values;  /* [length] the row read last */
-    int row, outer; /* the axis of positions, and the remaining one before the last, or -1 */
+    int row, outer;  /* the axis of positions, and the remaining one before the last, or -1 */
+    size_t ahead;    /* about as many values are read at once; 0: a row */
+    weir_block held; /* what of the value is in memory */
+    float *memory;   /* [room] */
+    size_t room;
+    const float *values; /* the row read last, from `first` of its axis on */
+    size_t first;
 };
 
-typedef weir_status cut_fn(struct cut *cut, void *payload);
-
-/* Calls `each` for every value of the file that the selection names. WEIR_E_USAGE when a term names nothing stored. */
-WEIR_CHECKED weir_status cut_each(const weir_file *file, const struct weir_selection *selection, int prompt,
-                                  cut_fn *each, void *payload);
-/* Reads the row at `place`, one index for each axis but the last (which may be the only one). */
+/* Value `i` of the selected ones, prompts within layers. WEIR_E_USAGE when the only one has nothing stored there. Close
+   after a failure too. */
+WEIR_CHECKED weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i);
+void cut_close(struct cut *cut);
+/* Reads the row at `place`: for each axis but the last (which may be the only one), which of its picked indices. */
 WEIR_CHECKED weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES]);
+/* What is picked along the last axis: one thing where that is the axis of positions. */
+const struct picked *cut_columns(const struct cut *cut);
+/* Of the row read last, the value in that column. */
+float cut_value(const struct cut *cut, size_t column);
 
 #endif

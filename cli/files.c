@@ -1,13 +1,42 @@
 #include "cli/commands.h"
+#include "cli/cut.h"
 
 #include <string.h>
 
+static weir_status in_range(int *out, const weir_file *file, int64_t given)
+{
+    int n = weir_file_get_info(file)->n_prompts;
+    int64_t index = given < 0 ? given + n : given;
+    if (index < 0 || index >= n)
+        return weir_fail(WEIR_E_USAGE, "--prompt: %lld is out of range; it goes from 0 to %d", (long long)given, n - 1);
+    *out = (int)index;
+    return WEIR_OK;
+}
+
 weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt)
 {
-    int n = weir_file_get_info(file)->n_prompts, given = args_int(args, opt, 0);
-    *out = given < 0 ? given + n : given;
-    if (*out < 0 || *out >= n)
-        return weir_fail(WEIR_E_USAGE, "--prompt: %d is out of range; it goes from 0 to %d", given, n - 1);
+    return in_range(out, file, args_int(args, opt, 0));
+}
+
+weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt)
+{
+    const char *text = args->has[opt] ? args->text[opt] : "0";
+    struct weir_slice number;
+    if (strcmp(text, "all") == 0) {
+        *out = EVERY_PROMPT;
+        return WEIR_OK;
+    }
+    if (!weir_slice_split(&number, text, text + strlen(text)) || !number.single)
+        return weir_fail(WEIR_E_USAGE, "--prompt: '%s' is neither a whole number nor all", text);
+    return in_range(out, file, number.start);
+}
+
+weir_status no_index(const struct weir_selection *selection)
+{
+    for (size_t i = 0; i < selection->n; i++)
+        if (selection->terms[i].index.given)
+            return weir_fail(WEIR_E_USAGE, "--prompt: '%s' names the prompt itself, as the index %s",
+                             selection->terms[i].text, "after the layer's (the first outside the blocks)");
     return WEIR_OK;
 }
 

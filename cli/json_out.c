@@ -18,6 +18,11 @@ static const char *number_text(char to[32], double value, bool is_float)
     return to;
 }
 
+const char *float_text(char to[32], float value)
+{
+    return number_text(to, (double)value, true);
+}
+
 cJSON *json_number(double value)
 {
     char text[32];

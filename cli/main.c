@@ -4,12 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct command *const commands[] = {
-    &cmd_dump,  &cmd_hooks, &cmd_tokens, &cmd_info, &cmd_ls,       &cmd_show,
-    &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_diff, &cmd_validate,
-};
-
-enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_WIDTH = 100 };
+enum { HELP_WIDTH = 100 };
 
 static size_t help_width(void)
 {
@@ -22,14 +17,14 @@ static int help(int argc, char **argv)
 {
     const struct command *command;
     if (argc == 0 || strcmp(argv[0], "help") == 0) {
-        help_all(stdout, commands, N_COMMANDS, help_width());
+        help_all(stdout, commands, n_commands, help_width());
         return WEIR_OK;
     }
     if (strcmp(argv[0], "--markdown") == 0) {
-        help_markdown(stdout, commands, N_COMMANDS);
+        help_markdown(stdout, commands, n_commands);
         return WEIR_OK;
     }
-    TRY(command_find(&command, commands, N_COMMANDS, argv[0]));
+    TRY(command_find(&command, commands, n_commands, argv[0]));
     help_command(stdout, command, help_width());
     return WEIR_OK;
 }
@@ -38,7 +33,7 @@ static int run_command(const char *name, int argc, char **argv)
 {
     const struct command *command;
     struct args args;
-    TRY(command_find(&command, commands, N_COMMANDS, name));
+    TRY(command_find(&command, commands, n_commands, name));
     TRY(args_parse(&args, command, argc, argv));
     int code = WEIR_OK;
     if (args.help)
@@ -81,6 +76,7 @@ static weir_status finish_output(void)
 
 int main(int argc, char **argv)
 {
+    cut_files_catch();
     int code = dispatch(argc, argv);
     if (code >= WEIR_E_USAGE)
         fprintf(stderr, "weir: %s\n", weir_message());

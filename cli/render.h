@@ -13,6 +13,8 @@ size_t terminal_width(void);
 enum colours { COLOURS_NONE, COLOURS_256, COLOURS_24BIT };
 /* What standard output can show; none with NO_COLOR set, TERM=dumb, or no terminal. */
 enum colours terminal_colours(void);
+/* The next character of UTF-8 text, which moves on; for what is no UTF-8 the replacement character, a byte each. */
+uint32_t text_next(const char **text);
 /* How many columns UTF-8 text takes. */
 size_t text_columns(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
@@ -78,6 +80,8 @@ WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);
 /* null for NaN; infinities as 1e999, which readers take for what they are. */
 cJSON *json_number(double value);
 cJSON *json_float(float value);
+/* The same as text: few digits that read back as the same float. */
+const char *float_text(char to[32], float value);
 void json_print_float(FILE *to, float value);
 /* Prints and deletes. WEIR_E_MEMORY for NULL. */
 WEIR_CHECKED weir_status json_print(cJSON *value);

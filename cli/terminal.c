@@ -47,6 +47,14 @@ static size_t next_columns(const char *text, size_t *n)
     return columns > 0 ? (size_t)columns : 0;
 }
 
+uint32_t text_next(const char **text)
+{
+    utf8proc_int32_t code;
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)*text, -1, &code);
+    *text += n > 0 ? n : 1;
+    return n > 0 ? (uint32_t)code : 0xfffd;
+}
+
 size_t text_columns(const char *text)
 {
     size_t columns = 0, n;

@@ -149,6 +149,13 @@ typedef struct weir_model_options {
 WEIR_API WEIR_CHECKED weir_status weir_model_open(weir_model **out, const char *where,
                                                   const weir_model_options *options);
 WEIR_API void weir_model_close(weir_model *model);
+/**
+ * For a program's own handler of SIGBUS, which is what reading a mapped file raises that another process cuts short.
+ * Puts zeros where the file ended; the call that was reading fails with WEIR_E_INPUT in the end. May be called from a
+ * signal handler, of any thread. The library installs none: without one, the signal ends the program.
+ * @return whether `address` (si_addr) lies in a map of weir's. If not, the signal is not weir's to answer.
+ */
+WEIR_API bool weir_mend_map(const void *address);
 WEIR_API const weir_model_info *weir_model_get_info(const weir_model *model);
 
 /** @return whether `point` fires in `layer` (-1 for points outside blocks); `why`, when given, gets the reason if not.

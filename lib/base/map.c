@@ -4,10 +4,60 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- maps as a signal handler sees them: it may take no lock and follow no list that is being changed ---- */
+
+enum { MOST_GUARDS = 4096 };
+
+struct weir_guard {
+    atomic_uintptr_t begin, end; /* begin 0: free; 1: being filled */
+    atomic_bool cut;             /* zeros stand where the file ended */
+};
+
+static struct weir_guard guards[MOST_GUARDS];
+
+static struct weir_guard *guard_open(const uint8_t *data, size_t size)
+{
+    for (int i = 0; i < MOST_GUARDS; i++) {
+        uintptr_t none = 0;
+        if (!atomic_compare_exchange_strong(&guards[i].begin, &none, 1))
+            continue;
+        atomic_store(&guards[i].cut, false);
+        atomic_store(&guards[i].end, (uintptr_t)data + size);
+        atomic_store(&guards[i].begin, (uintptr_t)data);
+        return &guards[i];
+    }
+    return NULL;
+}
+
+static void guard_close(struct weir_guard *guard)
+{
+    if (guard)
+        atomic_store(&guard->begin, 0);
+}
+
+bool weir_mend_map(const void *address)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)address / page * page;
+    for (int i = 0; i < MOST_GUARDS; i++) {
+        uintptr_t begin = atomic_load(&guards[i].begin), end = atomic_load(&guards[i].end);
+        if (begin <= 1 || at < begin || at >= end)
+            continue;
+        int error = errno;
+        atomic_store(&guards[i].cut, true);
+        void *zeros = mmap((void *)at, end - at, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        errno = error;
+        return zeros != MAP_FAILED;
+    }
+    return false;
+}
+
+/* ---- opening and closing ---- */
 
 static weir_status map_descriptor(struct weir_map *map, int fd)
 {
@@ -23,6 +73,9 @@ static weir_status map_descriptor(struct weir_map *map, int fd)
         return weir_fail(WEIR_E_INPUT, "%s: cannot be mapped: %s", map->path, strerror(errno));
     map->data = data;
     map->size = (size_t)st.st_size;
+    map->device = st.st_dev;
+    map->inode = st.st_ino;
+    map->guard = guard_open(map->data, map->size);
     return WEIR_OK;
 }
 
@@ -51,10 +104,21 @@ void weir_map_close(struct weir_map *map)
 {
     if (!map)
         return;
+    guard_close(map->guard);
     if (map->data)
         munmap((void *)(uintptr_t)map->data, map->size);
     weir_free(map->path);
     weir_free(map);
+}
+
+weir_status weir_map_check(const struct weir_map *map)
+{
+    struct stat st;
+    bool cut = map->guard && atomic_load(&map->guard->cut);
+    /* within its last page a file that lost bytes reads as zeros, without a signal */
+    if (!cut && stat(map->path, &st) == 0 && st.st_dev == map->device && st.st_ino == map->inode)
+        cut = (size_t)st.st_size < map->size;
+    return cut ? weir_fail(WEIR_E_INPUT, "%s: was cut short while it was read", map->path) : WEIR_OK;
 }
 
 void weir_map_let_go(const uint8_t *data, size_t bytes)

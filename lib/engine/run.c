@@ -381,6 +381,7 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
         size_t size = batch_size(run, prompts + done, n - done);
         run->lets_go = run->n_passes == 0 && done + size == n && !run->keeps_weights;
         TRY(run_batch(run, prompts + done, size, (int)done));
+        TRY(weir_tensors_check_whole(run->model->tensors));
         done += size;
     }
     run->n_passes++;

@@ -33,6 +33,13 @@ weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map 
     return status;
 }
 
+weir_status weir_tensors_check_whole(const struct weir_tensors *tensors)
+{
+    for (size_t i = 0; tensors && i < tensors->n_maps; i++)
+        TRY(weir_map_check(tensors->maps[i]));
+    return WEIR_OK;
+}
+
 weir_status weir_tensor_count(size_t *out, const struct weir_tensor *tensor)
 {
     size_t n = 1;

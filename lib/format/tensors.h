@@ -28,6 +28,8 @@ struct weir_tensors {
 /* NULL when there is none. */
 const struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name);
 void weir_tensors_close(struct weir_tensors *tensors);
+/* WEIR_E_INPUT once one of its files was cut short (base/map.h): for after reading. NULL is fine. */
+WEIR_CHECKED weir_status weir_tensors_check_whole(const struct weir_tensors *tensors);
 
 /* What format readers build the list with. */
 

@@ -183,6 +183,7 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
     TRY_DONE(make_name(model, where));
     TRY_DONE(is_folder(model->path) ? open_folder(model) : open_gguf(model));
     TRY_DONE(weir_model_bind(model));
+    TRY_DONE(weir_tensors_check_whole(model->tensors));
     fill_info(model);
     *out = model;
     model = NULL;
@@ -247,6 +248,8 @@ weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const st
     pthread_mutex_lock(&mutable_model->lock);
     if (!model->tokenizer_read)
         status = read_tokenizer(mutable_model);
+    if (status == WEIR_OK && model->gguf)
+        status = weir_tensors_check_whole(model->tensors);
     *out = model->tokenizer;
     pthread_mutex_unlock(&mutable_model->lock);
     return status;

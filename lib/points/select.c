@@ -100,6 +100,45 @@ static weir_status match_name(struct weir_term *term, const char *name, int *lay
     return WEIR_OK;
 }
 
+/* ---- NAME[INDEX] ---- */
+
+/* The bracket that opens an index: the name in front is a hook point's, and the term ends with the one that closes it.
+ */
+static const char *index_of(const char *text, const weir_point **point, int *layer)
+{
+    char name[LONGEST_TERM];
+    const char *open = strchr(text, '[');
+    size_t n = strlen(text);
+    if (!open || n >= LONGEST_TERM || text[n - 1] != ']')
+        return NULL;
+    snprintf(name, sizeof name, "%.*s", (int)(open - text), text);
+    *point = weir_point_find(name, layer);
+    return *point ? open : NULL;
+}
+
+/* blocks.3.attn.hook_z[0] is z[3, 0]. */
+static void put_layer_first(struct weir_index *index, int layer)
+{
+    memmove(index->items + 1, index->items, (size_t)index->n * sizeof *index->items);
+    index->items[0] = (struct weir_slice){.has_start = true, .single = true, .start = layer, .step = 1};
+    index->n++;
+    index->n_before++;
+}
+
+static weir_status parse_index(struct weir_term *term, const char *open, const weir_point *point, int layer)
+{
+    int rank = point->n_axes + 1 + (point->per_layer && layer < 0);
+    weir_status status = weir_index_parse(&term->index, open + 1, strlen(open) - 2, rank);
+    if (status != WEIR_OK)
+        return weir_in(status, term->text);
+    if (layer >= 0)
+        put_layer_first(&term->index, layer);
+    term->points[point->id] = true;
+    return WEIR_OK;
+}
+
+/* ---- HOOK[:LAYERS[.UNITS]][@POSITIONS] ---- */
+
 /* The layer that stands in a full name, blocks.3.attn.hook_z, becomes the term's layers. */
 static weir_status take_layer(struct weir_term *term, int layer)
 {
@@ -149,8 +188,11 @@ static weir_status parse_term(struct weir_term *term)
 }
 
 /* The term between from and to without the spaces around it. */
-static weir_status add_term(struct weir_selection *selection, size_t *capacity, const char *from, const char *to)
+static weir_status add_term(struct weir_selection *selection, size_t *capacity, const char *from, const char *to,
+                            bool stored)
 {
+    const weir_point *point;
+    int layer = -1;
     while (from < to && (*from == ' ' || *from == '\t' || *from == '\n'))
         from++;
     while (from < to && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n'))
@@ -162,7 +204,12 @@ static weir_status add_term(struct weir_selection *selection, size_t *capacity, 
     *term = (struct weir_term){0};
     TRY(weir_copy_bytes(&term->text, from, (size_t)(to - from)));
     selection->n++;
-    return parse_term(term);
+    const char *open = index_of(term->text, &point, &layer);
+    if (open && !stored)
+        return weir_fail(WEIR_E_USAGE,
+                         "'%s': brackets choose from what is stored; here write HOOK:LAYERS.UNITS@POSITIONS",
+                         term->text);
+    return open ? parse_index(term, open, point, layer) : parse_term(term);
 }
 
 /* One term for what is stored when nothing is asked for, as far as a model has it. */
@@ -177,32 +224,50 @@ static weir_status add_default(struct weir_selection *selection)
     return weir_copy_string(&term->text, "the default set");
 }
 
-static weir_status parse_all(struct weir_selection *selection, const char *text)
+/* The comma behind a term, or the end; those between brackets belong to it. */
+static const char *end_of_term(const char *text)
+{
+    const char *comma = strchrnul(text, ',');
+    const char *open = memchr(text, '[', (size_t)(comma - text)), *close = open ? strchr(open, ']') : NULL;
+    return close && close > comma ? strchrnul(close, ',') : comma;
+}
+
+static weir_status parse_all(struct weir_selection *selection, const char *text, bool stored)
 {
     size_t capacity = 0;
     if (!text || !*text)
         return add_default(selection);
     while (true) {
-        const char *comma = strchrnul(text, ',');
-        TRY(add_term(selection, &capacity, text, comma));
+        const char *comma = end_of_term(text);
+        TRY(add_term(selection, &capacity, text, comma, stored));
         if (!*comma)
             return WEIR_OK;
         text = comma + 1;
     }
 }
 
-weir_status weir_selection_parse(struct weir_selection **out, const char *text)
+static weir_status parse(struct weir_selection **out, const char *text, bool stored)
 {
     struct weir_selection *selection;
     *out = NULL;
     TRY(weir_alloc_zero(&selection, 1, sizeof *selection));
-    weir_status status = parse_all(selection, text);
+    weir_status status = parse_all(selection, text, stored);
     if (status != WEIR_OK) {
         weir_selection_close(selection);
         return status;
     }
     *out = selection;
     return WEIR_OK;
+}
+
+weir_status weir_selection_parse(struct weir_selection **out, const char *text)
+{
+    return parse(out, text, false);
+}
+
+weir_status weir_selection_parse_stored(struct weir_selection **out, const char *text)
+{
+    return parse(out, text, true);
 }
 
 static void close_term(struct weir_term *term)

@@ -34,19 +34,23 @@ static weir_status malformed(const char *text, const char *end, const char *what
                      (int)(end - text), text, what);
 }
 
-/* "3", "2:5", ":" or "::2" between text and end. */
-static weir_status parse_one(struct weir_slice *out, const char *text, const char *end, const char *what)
+bool weir_slice_split(struct weir_slice *out, const char *text, const char *end)
 {
-    size_t n = (size_t)(end - text);
-    const char *colon = memchr(text, ':', n);
+    const char *colon = memchr(text, ':', (size_t)(end - text));
     const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon) - 1) : NULL;
     bool has_step = false;
     *out = (struct weir_slice){.step = 1, .single = !colon};
     if (!number(text, colon ? colon : end, &out->has_start, &out->start) || (out->single && !out->has_start))
-        return malformed(text, end, what);
+        return false;
     if (colon && !number(colon + 1, second ? second : end, &out->has_stop, &out->stop))
-        return malformed(text, end, what);
-    if (second && !number(second + 1, end, &has_step, &out->step))
+        return false;
+    return !second || number(second + 1, end, &has_step, &out->step);
+}
+
+static weir_status parse_one(struct weir_slice *out, const char *text, const char *end, const char *what)
+{
+    size_t n = (size_t)(end - text);
+    if (!weir_slice_split(out, text, end))
         return malformed(text, end, what);
     if (out->step < 1)
         return weir_fail(WEIR_E_USAGE, "'%.*s' is not a %s: steps are 1 or more", (int)n, text, what);

@@ -3,11 +3,14 @@ there is either nothing or a file that `weir validate` passes, and what is said 
 
 Moments are drawn from a seeded generator, spread over the time that the same dump takes undisturbed.
 """
+import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -154,6 +157,54 @@ def test_a_folder_that_goes_away_meanwhile(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def export_of(path, out):
+    return [WEIR, "export", path, "pattern", "-o", out]
+
+
+@pytest.mark.parametrize("options", ["ro", "rw"])
+def test_a_folder_that_cannot_be_written(tmp_path, options):
+    """ro: a read-only disk; rw: a folder of someone else's"""
+    folder, source = tmp_path / "folder", tmp_path / "source.h5"
+    folder.mkdir()
+    assert run(command(source)).returncode == 0
+    if run(["mount", "-t", "tmpfs", "-o", f"{options},mode=555", "none", folder]).returncode != 0:
+        pytest.skip("such a disk can be made only where mount is allowed")
+    drop = {"preexec_fn": lambda: drop_capabilities()} if options == "rw" else {}
+    try:
+        for args in command(folder / "out.h5"), export_of(source, folder / "out.npy"):
+            done = run(args, **drop)
+            assert done.returncode == OUTPUT and "cannot be written" in one_line(done), done
+            assert list(folder.iterdir()) == []
+    finally:
+        run(["umount", folder])
+
+
+def drop_capabilities():
+    """root without the right to write where its bits forbid it (CAP_DAC_OVERRIDE, 1)"""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(24, 1, 0, 0, 0) == 0      # PR_CAPBSET_DROP: gone after exec
+
+
+@pytest.fixture(scope="module")
+def quota(tmp_path_factory):
+    library = tmp_path_factory.mktemp("quota") / "quota.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests/cli/quota.c", "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@pytest.mark.parametrize("bytes", [0, 5_000, 100_000, 380_000])
+def test_a_quota_that_is_used_up(tmp_path, quota, bytes):
+    source, out = tmp_path / "source.h5", tmp_path / "out"
+    out.mkdir()
+    assert run(command(source)).returncode == 0
+    for args in command(out / "out.h5"), export_of(source, out / "out.npy"):
+        done = run(args, env={**os.environ, "LD_PRELOAD": str(quota), "QUOTA": str(bytes)})
+        assert done.returncode == OUTPUT and "Disk quota exceeded" in one_line(done), done
+        assert list(out.iterdir()) == []
+
+
 # ---- no descriptors, no memory ----
 
 def test_too_few_descriptors(tmp_path):
@@ -180,6 +231,60 @@ def test_too_little_memory(tmp_path):
             assert list(tmp_path.iterdir()) == [], limit
         (tmp_path / "out.h5").unlink(missing_ok=True)
     assert MEMORY in codes and codes[-1] == 0, codes
+
+
+# ---- a model that is cut short while it is read ----
+
+def deep_model(folder, layers):
+    """the tiny GPT-2 with its first block many times over: some megabytes, read from front to end"""
+    folder.mkdir()
+    data = (GPT2 / "model.safetensors").read_bytes()
+    n = struct.unpack("<Q", data[:8])[0]
+    header, values = json.loads(data[8:8 + n]), data[8 + n:]
+    header.pop("__metadata__", None)
+    block = re.compile(r"(.*\bh\.)(\d+)(\..*)")
+    table, parts, at = {}, [], 0
+    for name, tensor in header.items():
+        found = block.fullmatch(name)
+        if found and found[2] != "0":
+            continue
+        begin, end = tensor["data_offsets"]
+        for copy in [f"{found[1]}{i}{found[3]}" for i in range(layers)] if found else [name]:
+            table[copy] = tensor | {"data_offsets": [at, at + end - begin]}
+            parts.append(values[begin:end])
+            at += end - begin
+    text = json.dumps(table).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+    config = json.loads((GPT2 / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": layers}))
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize("left", [0, 0.25, 0.75, -1])
+def test_a_model_that_is_cut_short_meanwhile(tmp_path, left):
+    """left: the part that stays; -1: all but a byte, which raises no signal"""
+    weights = deep_model(tmp_path / "deep", 300)
+    size = weights.stat().st_size
+    out = tmp_path / "out"
+    out.mkdir()
+    args = [WEIR, "dump", "-m", weights.parent, "-o", out / "out.h5", *["--tokens", PROMPT] * 40]
+    with subprocess.Popen(list(map(str, args)), stderr=subprocess.PIPE, text=True) as process:
+        assert "hook point" in process.stderr.readline()
+        process.send_signal(signal.SIGSTOP)
+        os.truncate(weights, size - 1 if left < 0 else int(size * left))
+        process.send_signal(signal.SIGCONT)
+        said = process.stderr.read()
+    assert process.returncode == 3, (process.returncode, said)
+    assert said == f"weir: {weights}: was cut short while it was read\n"
+    assert list(out.iterdir()) == []
+
+
+def test_a_bus_error_that_is_not_a_models_ends_the_process(tmp_path):
+    with subprocess.Popen(list(map(str, command(tmp_path / "out.h5", 200))), stderr=subprocess.PIPE, text=True) as process:
+        assert "hook point" in process.stderr.readline()
+        process.send_signal(signal.SIGBUS)
+        process.stderr.read()
+    assert process.returncode == -signal.SIGBUS
 
 
 # ---- two at once ----

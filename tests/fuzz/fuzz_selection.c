@@ -1,4 +1,4 @@
-/* Any bytes as a selection of hook points: parsed, and its slices laid over axes of several lengths. */
+/* Any bytes as a selection of hook points, with brackets: parsed, and its slices laid over axes of several lengths. */
 #include "base/alloc.h"
 #include "points/select.h"
 
@@ -19,17 +19,39 @@ static void mark(const struct weir_slices *slices)
     }
 }
 
+/* What brackets name lies within the axes, whatever their sizes. */
+static void resolve(const struct weir_index *index)
+{
+    static const char *const names[WEIR_MAX_INDEX] = {"a", "b", "c", "d", "e"};
+    struct weir_range ranges[WEIR_MAX_INDEX];
+    size_t shape[WEIR_MAX_INDEX];
+    for (size_t size = 0; size < 4 * 7; size += 7) {
+        for (int a = 0; a < WEIR_MAX_INDEX; a++)
+            shape[a] = size + (size_t)a;
+        if (weir_index_resolve(ranges, index, shape, names, WEIR_MAX_INDEX) != WEIR_OK)
+            continue;
+        for (int a = 0; a < WEIR_MAX_INDEX; a++) {
+            const struct weir_range *r = &ranges[a];
+            int64_t last = (int64_t)r->first + ((int64_t)r->n - 1) * r->step;
+            if (r->n > 0 && (r->first >= shape[a] || last < 0 || last >= (int64_t)shape[a]))
+                __builtin_trap();
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct weir_selection *selection = NULL;
     char *text;
     if (weir_copy_bytes(&text, (const char *)data, size) != WEIR_OK)
         return 0;
-    if (weir_selection_parse(&selection, text) == WEIR_OK)
+    if (weir_selection_parse_stored(&selection, text) == WEIR_OK)
         for (size_t i = 0; i < selection->n; i++) {
             mark(&selection->terms[i].layers);
             mark(&selection->terms[i].units);
             mark(&selection->terms[i].positions);
+            if (selection->terms[i].index.given)
+                resolve(&selection->terms[i].index);
         }
     weir_selection_close(selection);
     weir_free(text);

@@ -12,7 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECTIONS = ["*", "pattern,z:3,resid_post:-1@-1", "mlp_post:4.100+205", "blocks.*.attn.hook_pattern:0:6@::2", "z:5.3+7.2@1:-1",
-              "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999"]
+              "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999",
+              "pattern[3, 0, 5]", "resid_post[-1, 0, -3:, ::64]", "z[..., ::-2, :],z:5.3", "blocks.3.attn.hook_z[0,]", "z[", "z[]", "z[,]"]
+
+# of the command that its place in cli/commands.c says
+OPTIONS = [(0, "-m gpt2 -p text --tokens 1,2 -o out.h5 --hooks z:0 --next 3 --dtype f16 --compress=gzip --threads 2 --force"),
+           (0, "-mgpt2 -o out.h5 --bos maybe --next 0"), (2, "-m gpt2 -p -- -f -"), (3, "run.h5 --check --json"), (4, "-h"),
+           (5, "run.h5 z[0] --prompt -1 --json"), (6, "run.h5 z -o a.npz --prompt all --dtype keep --format npy"),
+           (8, "run.h5 -l -1 -H3 --layer 2"), (10, "a.h5 b.h5 -t 1e-4 --tolerance=nan"), (11, "--josn"), (7, "a b c d")]
 
 
 def byte_level(**model):
@@ -83,6 +90,7 @@ def main(out, build):
     seeds = {
         "config": lambda folder: copy(folder, sorted(fixtures.glob("*/config.json"))),
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
+        "options": lambda folder: write(folder, [bytes([i]) + words.replace(" ", "\0").encode() for i, words in OPTIONS]),
         "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
         "selection": lambda folder: write(folder, SELECTIONS),
         "sentencepiece": lambda folder: write(folder, map(sentencepiece, (1, 2))),

@@ -200,6 +200,50 @@ Test(select, a_single_index_out_of_range_is_an_error_and_a_slice_clips)
     cr_expect(eq(str, (char *)marks(&first("z:-99:2")->layers, 12), "0 1"));
 }
 
+/* What brackets name of axes of 3, 2 and 10, as "first:n:step", a plain number as "first"; or the message. */
+static const char *ranges(const char *text)
+{
+    static const char *const axis_names[] = {"layer", "prompt", "pos"};
+    static const size_t shape[] = {3, 2, 10};
+    static char to[128];
+    struct weir_index index;
+    struct weir_range out[3];
+    size_t at = 0;
+    if (weir_index_parse(&index, text, strlen(text), 3) != WEIR_OK ||
+        weir_index_resolve(out, &index, shape, axis_names, 3) != WEIR_OK)
+        return weir_message();
+    for (int a = 0; a < 3; a++) {
+        at += (size_t)snprintf(to + at, sizeof to - at, "%s%zu", a ? " " : "", out[a].first);
+        if (!out[a].single)
+            at += (size_t)snprintf(to + at, sizeof to - at, ":%zu:%lld", out[a].n, (long long)out[a].step);
+    }
+    return to;
+}
+
+Test(select, brackets_name_what_numpy_would)
+{
+    cr_expect(eq(str, (char *)ranges("1"), "1 0:2:1 0:10:1"));
+    cr_expect(eq(str, (char *)ranges("-1, :, -3:"), "2 0:2:1 7:3:1"));
+    cr_expect(eq(str, (char *)ranges("..., ::-4"), "0:3:1 0:2:1 9:3:-4"));
+    cr_expect(eq(str, (char *)ranges("0,...,1,"), "0 0:2:1 1"));
+    cr_expect(eq(str, (char *)ranges("5:, 1:0, 99:2:-3"), "0:0:1 0:0:1 9:3:-3"));
+    cr_expect(eq(str, (char *)ranges("0, 2"), "index 2 is out of bounds for axis prompt with size 2"));
+    cr_expect(eq(str, (char *)ranges("0,0,0,0"), "too many indices: there are 3 axes"));
+    cr_expect(eq(str, (char *)ranges("::0"), "'::0': the step of a slice cannot be 0"));
+    cr_expect(eq(str, (char *)ranges("...,..."), "an index has one ellipsis (...) at most"));
+    cr_expect(eq(str, (char *)ranges(""), "'' is no index: write a number, start:stop:step or ..."));
+}
+
+Test(select, brackets_stand_in_selections_of_what_is_stored_only)
+{
+    cr_assert(eq(int, weir_selection_parse_stored(&selection, "blocks.2.attn.hook_z[0,1] , z:3"), WEIR_OK));
+    cr_assert(eq(sz, selection->n, 2));
+    cr_expect(eq(int, selection->terms[0].index.n, 3), "the layer of the name comes first");
+    cr_expect(eq(i64, selection->terms[0].index.items[0].start, 2));
+    cr_expect(not(selection->terms[1].index.given));
+    refuses("z[0]", "'z[0]': brackets choose from what is stored; here write HOOK:LAYERS.UNITS@POSITIONS");
+}
+
 Test(select, every_failed_allocation_is_reported_and_leaks_nothing)
 {
     for (long n = 0;; n++) {
