@@ -190,7 +190,8 @@ weir_status screen_key(int *key, bool *is_text)
             return weir_fail(WEIR_E_STOPPED, "interrupted");
         if (resized)
             take_new_size();
-        if (ready > 0 && !(input.revents & POLLIN))
+        /* hung up it is readable too, for ever, and a signal that came with it would never be let through */
+        if (ready > 0 && input.revents & (POLLHUP | POLLERR | POLLNVAL))
             return weir_fail(WEIR_E_STOPPED, "the terminal went away");
         if (ready <= 0 || (kind = get_wch(&read)) == ERR)
             return WEIR_OK;

@@ -4,6 +4,7 @@ Waits are for what the screen shows, never for time.
 """
 import itertools
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -394,6 +395,22 @@ def test_signals_give_the_terminal_back(folder, number, code):
 def test_a_crash_gives_the_terminal_back(folder):
     screen = restoring(folder, lambda _, pid: os.kill(pid, signal.SIGBUS))
     assert f"code {128 + signal.SIGBUS}\n" in screen
+
+
+def test_it_ends_when_its_terminal_goes_away(folder):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm-256color"
+        os.execv(WEIR, [WEIR, "tui", str(folder / "unequal.h5")])
+    os.read(terminal, 1)    # it draws
+    os.close(terminal)
+    end = time.monotonic() + PATIENCE
+    while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < end:
+        time.sleep(0.02)
+    if not ended[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended[0], "it runs on without a terminal"
 
 
 def test_it_can_be_stopped_and_go_on(folder):
