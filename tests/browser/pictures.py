@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""pictures.py RUN.h5: makes docs/pictures/viewer-*.png anew from a dump of SmolLM2 on docs/pictures/viewer.txt, with the weir of WEIR:
+"""pictures.py RUN.h5 TUTORIAL.h5: makes docs/pictures/viewer-*.png and tutorial-view.png anew, with the weir of WEIR, from a dump of
+SmolLM2 on docs/pictures/viewer.txt and from the run.h5 of docs/tutorial.md:
 
     weir dump -m .cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf -f docs/pictures/viewer.txt --hooks pattern,mlp_post,resid_post -o run.h5
-    .venv/bin/python tests/browser/pictures.py run.h5
-    pngquant --force --ext .png docs/pictures/viewer-*.png
+    weir dump -p "The old sailor mended his nets. The old sailor mended his" -o tutorial.h5
+    .venv/bin/python tests/browser/pictures.py run.h5 tutorial.h5
+    pngquant --force --ext .png docs/pictures/viewer-*.png docs/pictures/tutorial-view.png
 """
 import sys
 import tempfile
@@ -12,7 +14,7 @@ from pathlib import Path
 from conftest import ROOT, chromium, weir
 from viewer import Viewer
 
-OUT, SIZE = ROOT / "docs/pictures", (1280, 800)
+OUT = ROOT / "docs/pictures"
 
 
 def attention(viewer):
@@ -28,16 +30,26 @@ def neurons(viewer):
     viewer.hover(viewer.token(61, "unit"))
 
 
-def main(run):
-    driver = chromium()
+def tutorial(viewer):
+    viewer.solo(1, 0)
+    viewer.click(viewer.token(17))
+    viewer.hover(viewer.token(6))
+
+
+def photograph(driver, run, name, show, dark, size):
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         done = weir("view", run, "-o", page)
         assert done.returncode == 0, done.stderr
-        for name, show, dark in ("attention", attention, True), ("neurons", neurons, False):
-            viewer = Viewer(driver, page, dark, SIZE)
-            show(viewer)
-            driver.save_screenshot(str(OUT / f"viewer-{name}.png"))
+        show(Viewer(driver, page, dark, size))
+        driver.save_screenshot(str(OUT / f"{name}.png"))
+
+
+def main(run, of_tutorial):
+    driver = chromium()
+    photograph(driver, run, "viewer-attention", attention, True, (1280, 800))
+    photograph(driver, run, "viewer-neurons", neurons, False, (1280, 800))
+    photograph(driver, of_tutorial, "tutorial-view", tutorial, False, (1280, 720))
     driver.quit()
 
 
