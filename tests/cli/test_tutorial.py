@@ -38,6 +38,7 @@ def said(folder, command):
 def walk(tmp_path_factory):
     """the folder after the walk, and what each command said in it: {command: indented lines}"""
     folder = tmp_path_factory.mktemp("tutorial")
+    (folder / "models").symlink_to(ROOT / "models")
     commands = [match[1] for match in COMMAND.finditer(DOC.read_text())]
     assert len(commands) > 12 and len(set(commands)) == len(commands)
     got = {command: said(folder, command) for command in commands}
