@@ -41,10 +41,11 @@ static const struct opt opts[] = {
          "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
          "mlp_post and resid_post, whole"},
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
-    [NEXT] =
-        {0, "next", OPT_WHOLE, "K",
-         "store the K most likely next tokens of each position with their log-probabilities, and the prompts' loss",
-         .least = 1, .most = 1000000},
+    [NEXT] = {0, "next", OPT_WHOLE, "K",
+              "store the K most likely next tokens of each position with their log-probabilities, and the prompts' "
+              "loss, for h5py "
+              "or weir.open(FILE).next to read",
+              .least = 1, .most = 1000000},
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
     [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",

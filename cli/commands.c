@@ -5,4 +5,4 @@ const struct command *const commands[] = {
     &cmd_stats, &cmd_attn,  &cmd_heads,  &cmd_tui,  &cmd_view, &cmd_diff, &cmd_validate,
 };
 
-const size_t n_commands = sizeof commands / sizeof *commands;
+const size_t n_commands = sizeof commands / sizeof commands[0];

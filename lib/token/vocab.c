@@ -63,7 +63,8 @@ uint64_t weir_hash_bytes(const char *bytes, size_t n)
 static bool is_string(const struct weir_vocab *vocab, const struct weir_vocab_slot *slot, uint32_t hash,
                       const char *string, size_t n)
 {
-    return slot->hash == hash && slot->n == n && memcmp(vocab->arena + slot->at, string, n) == 0;
+    bool fits = slot->hash == hash && slot->n == n;
+    return fits && (n == 0 || memcmp(vocab->arena + slot->at, string, n) == 0); /* an empty piece may have no address */
 }
 
 /* The slot that holds the string, or the free one where it belongs. */

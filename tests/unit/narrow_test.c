@@ -21,6 +21,11 @@ static float random_value(void)
     return ((float)(seed >> 8) / (float)(1 << 23) - 1) * ((seed & 7) == 0 ? 8 : 1);
 }
 
+static bool same_bits(const void *one, const void *other, size_t bytes)
+{
+    return memcmp(one, other, bytes) == 0;
+}
+
 static void fill(void)
 {
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
@@ -125,12 +130,12 @@ static void check_shape(struct weir_matmul *matmul, const struct shape *s, weir_
     multiply(out, matmul, &w, s);
     expect_product(s, compute);
     for (size_t i = 0; i < s->m; i++)
-        cr_assert(memcmp(&out[i * (s->n + SLACK) + s->n], &untouched, sizeof untouched) == 0, "row %zu is too long", i);
+        cr_assert(same_bits(&out[i * (s->n + SLACK) + s->n], &untouched, sizeof untouched), "row %zu is too long", i);
     cr_assert(weir_matmul_copy_bytes(&bytes, matmul, &w) == WEIR_OK && bytes > 0);
     cr_assert(weir_alloc_aligned(&copy, bytes, 1) == WEIR_OK);
     weir_matmul_make_copy(matmul, &w, copy);
     multiply(again, matmul, &w, s);
-    cr_assert(memcmp(out, again, sizeof out) == 0, "packed before is not packed on the way");
+    cr_assert(same_bits(out, again, sizeof out), "packed before is not packed on the way");
     weir_free(copy);
 }
 
@@ -187,7 +192,7 @@ static void check_rows(struct weir_matmul *matmul, struct weir_matrix *w, struct
         few.m = m;
         multiply(again, matmul, w, &few);
         for (size_t i = 0; i < m; i++)
-            cr_assert(memcmp(out + i * row, again + i * row, s->n * sizeof *out) == 0, "row %zu of %zu", i, m);
+            cr_assert(same_bits(out + i * row, again + i * row, s->n * sizeof *out), "row %zu of %zu", i, m);
     }
 }
 
