@@ -34,7 +34,9 @@ static weir_status replace(const struct weir_stage *stage, struct weir_match *ma
 {
     size_t last = 0, from = 0, start = 0, end = 0, length;
     bool found, any = false;
-    while (n > 0 && from <= n) {
+    if (n == 0) /* it may have no address */
+        return WEIR_OK;
+    while (from <= n) {
         TRY(weir_regex_find(stage->regex, match, text, n, from, &found, &start, &end));
         if (!found)
             break;

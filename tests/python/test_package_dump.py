@@ -191,7 +191,8 @@ def test_an_interrupt_stops_the_binary_and_leaves_nothing(tmp_path):
     fake = program(tmp_path / "weir", "echo $$ >&2; exec sleep 100")
     scratch = tmp_path / "tmp"
     scratch.mkdir()
-    code = "import weir\ntry: weir.dump([1], 'm')\nexcept KeyboardInterrupt: print('stopped')"
+    # a runner in the background hands on that SIGINT is ignored
+    code = "import signal, weir\nsignal.signal(signal.SIGINT, signal.default_int_handler)\ntry: weir.dump([1], 'm')\nexcept KeyboardInterrupt: print('stopped')"
     env = {**os.environ, "WEIR": str(fake), "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT / "python")}
     child = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True)
