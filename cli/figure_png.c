@@ -179,7 +179,7 @@ static weir_status draw_text(struct canvas *canvas, const struct text *text)
     cairo.text_extents(to, text->text, &extents);
     cairo.translate(to, text->x, text->y);
     cairo.rotate(to, text->degrees * M_PI / 180);
-    cairo.move_to(to, -extents.x_advance * text->anchor / 2, 0);
+    cairo.move_to(to, -extents.x_advance * (int)text->anchor / 2, 0);
     cairo.set_source_rgb(to, text->rgb.r / 255.0, text->rgb.g / 255.0, text->rgb.b / 255.0);
     cairo.show_text(to, text->text);
     cairo.restore(to);

@@ -74,6 +74,12 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
+        # what still runs is killed first: a build with LeakSanitizer that is hung up while it looks for leaks, its tracer
+        # killed by SIGHUP, waits for that for ever
+        shell = subprocess.run(["tmux", "-L", self.name, "display", "-p", "#{pane_pid}"], capture_output=True, text=True).stdout
+        children = Path(f"/proc/{shell.strip()}/task/{shell.strip()}/children")
+        for child in children.read_text().split() if shell.strip() and children.exists() else ():
+            os.kill(int(child), signal.SIGKILL)
         subprocess.run(["tmux", "-L", self.name, "kill-server"], capture_output=True)
 
     def screen(self, *options):
