@@ -343,8 +343,9 @@ static weir_status parse_slices(struct weir_slices *out, const struct args *args
 
 static int run(const struct args *args)
 {
-    struct printing printing = {
-        .measure = MEASURE_OURS + args->whole[MEASURE], .matrix = args->has[DETECT], .args = args};
+    struct printing printing = {.measure = (enum measure)(MEASURE_OURS + args_int(args, MEASURE, 0)),
+                                .matrix = args->has[DETECT],
+                                .args = args};
     struct weir_heads_options options = {.exclude_bos = args->has[EXCLUDE_BOS],
                                          .exclude_current_token = args->has[EXCLUDE_CURRENT]};
     struct weir_detection_matrix *matrix = NULL;
