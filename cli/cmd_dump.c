@@ -3,6 +3,7 @@
 #include "cli/render.h"
 
 #include "base/alloc.h"
+#include "tensor/narrow.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -206,7 +207,7 @@ static void print_done(const struct dump *dump, double seconds)
         fprintf(stderr, "%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
                 (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
     if (dump->compute != WEIR_COMPUTE_F32)
-        print_error(dump, dump->compute == WEIR_COMPUTE_BF16 ? "bf16" : "int8");
+        print_error(dump, weir_compute_name(dump->compute));
 }
 
 /* What is asked for, unless the prompts are too short for it to be faster. */

@@ -34,6 +34,12 @@ struct rgb colour_of(double part)
     return between_stops(stops, part);
 }
 
+char colour_as_text(double part)
+{
+    static const char ramp[] = " .:-=+*#%@";
+    return ramp[(int)(part * (sizeof ramp - 2) + 0.5)];
+}
+
 struct rgb colour_of_signed(double part)
 {
     static const double below[4][3] = {{10, 8, 20}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}};

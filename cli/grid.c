@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char ramp[] = " .:-=+*#%@";
-
 enum { LEGEND = 10 };
 
 /* How the grid goes on the terminal. */
@@ -69,7 +67,7 @@ static void print_cell(const struct layout *layout, double value)
     if (layout->digits > 0)
         snprintf(text, sizeof text, "%.*f", layout->decimals, value);
     else if (layout->colours == COLOURS_NONE)
-        memset(text, ramp[(int)(part * (sizeof ramp - 2) + 0.5)], layout->cell - 1);
+        memset(text, colour_as_text(part), layout->cell - 1);
     if (isnan(value)) {
         print_right("-", layout->cell);
         return;
@@ -105,7 +103,7 @@ static void print_legend(const struct layout *layout)
     for (int i = 0; i < LEGEND; i++) {
         double part = i / (LEGEND - 1.0);
         colour_background(layout->colours, colour_of(part));
-        putchar(layout->colours == COLOURS_NONE ? ramp[(int)(part * (sizeof ramp - 2) + 0.5)] : ' ');
+        putchar(layout->colours == COLOURS_NONE ? colour_as_text(part) : ' ');
     }
     colour_end(layout->colours);
     printf(" %.4g\n", layout->most);

@@ -2,8 +2,6 @@
 
 enum { LABEL = 16, TICK = 5, WIDE_UP_TO = 40 };
 
-static const char ramp[] = " .:-=+*#%@";
-
 /* Where the map goes on the terminal. */
 struct plan {
     size_t margin, label; /* columns of the row number and of the label */
@@ -37,7 +35,7 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
 static void print_shade(enum colours colours, double part, size_t columns)
 {
     colour_background(colours, colour_of(part));
-    char c = colours == COLOURS_NONE ? ramp[(int)(part * (sizeof ramp - 2) + 0.5)] : ' ';
+    char c = colours == COLOURS_NONE ? colour_as_text(part) : ' ';
     for (size_t i = 0; i < columns; i++)
         putchar(c);
 }

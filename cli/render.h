@@ -45,6 +45,8 @@ struct rgb {
 
 /* What a part of 0 to 1 looks like everywhere: black, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
+/* The same where there are no colours: from a space to @. */
+char colour_as_text(double part);
 /* The same for -1 to 1: what is under 0 goes from black over blue to pale cyan. */
 struct rgb colour_of_signed(double part);
 /* The nearest of the 256 colours of a terminal, the first 16 of which are the user's own. */

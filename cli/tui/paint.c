@@ -12,7 +12,6 @@
 /* Shades from -LEVELS to LEVELS, and one for NaN. */
 enum { LEVELS = 63, N_SHADES = 2 * LEVELS + 2, NAN_SHADE = N_SHADES - 1, FIRST_COLOUR = 256 - N_SHADES };
 
-static const char ramp[] = " .:-=+*#%@";
 static const struct rgb nan_colour = {90, 90, 100};
 
 static struct {
@@ -186,7 +185,7 @@ static wchar_t letter_of(struct tui_shade shade)
 {
     if (shade.kind != SHADE_PART)
         return shade.kind == SHADE_NAN ? L'?' : L' ';
-    return (wchar_t)ramp[(int)(fabs(shade.part) * (double)(sizeof ramp - 2) + 0.5)];
+    return (wchar_t)colour_as_text(fabs(shade.part));
 }
 
 void screen_shade(int y, int x, int columns, struct tui_shade shade)
