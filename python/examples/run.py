@@ -23,7 +23,11 @@ def execute(path: Path) -> Any:
     others = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *([others] if others else [])])
     where = {"metadata": {"path": str(HERE)}}
-    NotebookClient(notebook, timeout=600, startup_timeout=300, kernel_name="python3", resources=where).execute()
+    # coalesce_streams: what a cell prints comes in one piece or several, as the kernel's clock has it
+    client = NotebookClient(
+        notebook, timeout=600, startup_timeout=300, kernel_name="python3", resources=where, coalesce_streams=True
+    )
+    client.execute()
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     for cell in notebook.cells:
         cell.metadata = {}
