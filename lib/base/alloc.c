@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static const size_t HUGE_PAGE = (size_t)2 << 20;
+static const size_t CACHE_LINE = 64, PAGE = 4096, HUGE_PAGE = (size_t)2 << 20;
 
 static atomic_long countdown = -1; /* allocations until one fails; negative: none does */
 
@@ -45,7 +45,8 @@ static void *get(size_t bytes, enum how how)
         return calloc(1, bytes);
     if (how == PLAIN)
         return malloc(bytes);
-    size_t align = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
+    /* whole pages can go to a disk as they are */
+    size_t align = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : bytes >= 8 * PAGE ? PAGE : CACHE_LINE;
     if (bytes > SIZE_MAX - align)
         return NULL;
     size_t whole = (bytes + align - 1) / align * align;

@@ -12,7 +12,8 @@ WEIR_CHECKED weir_status weir_mul(size_t *out, size_t count, size_t size);
 WEIR_CHECKED weir_status weir_alloc(void *out, size_t count, size_t size);
 /* The same, all zero. */
 WEIR_CHECKED weir_status weir_alloc_zero(void *out, size_t count, size_t size);
-/* The same, aligned to 64 bytes (to 2 MiB, with huge pages asked for, from 4 MiB on); free with weir_free. */
+/* The same, aligned to 64 bytes (from 32 KiB on to pages, which a disk takes as they are; from 4 MiB on to 2 MiB, with
+   huge pages asked for); free with weir_free. */
 WEIR_CHECKED weir_status weir_alloc_aligned(void *out, size_t count, size_t size);
 /* Makes room in a growing array: *array holds *capacity elements of `size`, needs `needed`. Unchanged on failure. */
 WEIR_CHECKED weir_status weir_grow(void *array, size_t *capacity, size_t needed, size_t size);

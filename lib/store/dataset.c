@@ -3,9 +3,7 @@
 #include "base/alloc.h"
 #include "tensor/dtype.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 enum { GZIP_LEVEL = 1 }; /* the zeros that patterns consist of go at any level */
@@ -118,22 +116,6 @@ void weir_scratch_close(struct weir_scratch *scratch)
 
 /* ---- writing ---- */
 
-static weir_status write_at(int fd, const void *data, size_t bytes, uint64_t offset, const char *path)
-{
-    const uint8_t *p = data;
-    while (bytes > 0) {
-        ssize_t n = pwrite(fd, p, bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", path, strerror(n < 0 ? errno : ENOSPC));
-        p += n;
-        bytes -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return WEIR_OK;
-}
-
 /* n values in the type of the file: themselves where it is 32 bits wide. */
 static const void *convert(struct weir_dataset *dataset, const weir_bits *values, size_t n,
                            struct weir_scratch *scratch)
@@ -199,16 +181,17 @@ static void chunk_offset(hsize_t out[WEIR_MAX_RANK], const struct weir_dataset *
 }
 
 static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const struct weir_box *box,
-                               const weir_bits *values, struct weir_scratch *scratch, const char *path)
+                               const weir_bits *values, struct weir_scratch *scratch, struct weir_output *output)
 {
     hsize_t offset[WEIR_MAX_RANK];
     size_t size = weir_elem_size(dataset->layout.elem), bytes = box_values(box) * size;
     const void *data = convert(dataset, values, box_values(box), scratch);
     chunk_offset(offset, dataset, lead, box);
     if (dataset->layout.gzip)
-        TRY(compress_chunk(&data, &bytes, size, scratch, path));
+        TRY(compress_chunk(&data, &bytes, size, scratch, output->name));
     if (H5Dwrite_chunk(dataset->id, H5P_DEFAULT, 0, offset, bytes, data) < 0)
-        return weir_h5_fail(WEIR_E_OUTPUT, path, "cannot be written");
+        return weir_h5_fail(WEIR_E_OUTPUT, output->name, "cannot be written");
+    weir_output_cached(output, bytes);
     return WEIR_OK;
 }
 
@@ -247,7 +230,7 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
 
 /* One piece of a slab: a chunk, or for contiguous datasets a run. */
 static weir_status write_box(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
-                             struct weir_box *box, struct weir_scratch *scratch, int fd, const char *path)
+                             struct weir_box *box, struct weir_scratch *scratch, struct weir_output *output)
 {
     if (!weir_cut_touches(cut, box))
         return WEIR_OK;
@@ -255,19 +238,19 @@ static weir_status write_box(struct weir_dataset *dataset, size_t lead, const st
     const weir_bits *values = again ? NULL : weir_cut_direct(cut, box);
     if (!values) {
         if (again)
-            TRY(read_back(dataset, lead, box, scratch, path));
+            TRY(read_back(dataset, lead, box, scratch, output->name));
         weir_cut_gather(scratch->values, cut, box, again);
         values = scratch->values;
     }
     if (!dataset->layout.contiguous)
-        return write_chunk(dataset, lead, box, values, scratch, path);
+        return write_chunk(dataset, lead, box, values, scratch, output);
     const void *data = convert(dataset, values, box_values(box), scratch);
-    return write_at(fd, data, box_values(box) * weir_elem_size(dataset->layout.elem), box_offset(dataset, lead, box),
-                    path);
+    return weir_output_write(output, data, box_values(box) * weir_elem_size(dataset->layout.elem),
+                             box_offset(dataset, lead, box));
 }
 
 static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
-                               struct weir_scratch *scratch, int fd, const char *path)
+                               struct weir_scratch *scratch, struct weir_output *output)
 {
     const size_t *shape = dataset->shape, *chunk = dataset->chunk;
     for (size_t i = 0; i < shape[0]; i += chunk[0])
@@ -277,22 +260,22 @@ static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const 
                 for (int a = 0; a < 3 && dataset->layout.contiguous; a++) /* runs end where the slab does */
                     if (box.count[a] > shape[a] - box.start[a])
                         box.count[a] = shape[a] - box.start[a];
-                TRY(write_box(dataset, lead, cut, &box, scratch, fd, path));
+                TRY(write_box(dataset, lead, cut, &box, scratch, output));
             }
     return WEIR_OK;
 }
 
 weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
-                               struct weir_scratch *scratch, int fd, const char *path)
+                               struct weir_scratch *scratch, struct weir_output *output)
 {
     size_t size = weir_elem_size(dataset->layout.elem);
     weir_status status;
     if (dataset->layout.contiguous && size == 4 && weir_cut_is_whole(cut)) {
         size_t values = dataset->shape[0] * dataset->shape[1] * dataset->shape[2];
         struct weir_box all = {{0, 0, 0}, {0, 0, 0}};
-        status = write_at(fd, cut->data, values * size, box_offset(dataset, lead, &all), path);
+        status = weir_output_write(output, cut->data, values * size, box_offset(dataset, lead, &all));
     } else {
-        status = write_boxes(dataset, lead, cut, scratch, fd, path);
+        status = write_boxes(dataset, lead, cut, scratch, output);
     }
     dataset->seen[lead] = true;
     return status;

@@ -4,6 +4,7 @@
 
 #include "store/gather.h"
 #include "store/h5.h"
+#include "store/output.h"
 
 struct weir_dataset {
     hid_t id;
@@ -30,9 +31,9 @@ void weir_dataset_close(struct weir_dataset *dataset);
 WEIR_CHECKED weir_status weir_scratch_open(struct weir_scratch *out, const struct weir_dataset *datasets, size_t n);
 void weir_scratch_close(struct weir_scratch *scratch);
 
-/* Writes one value (or, later, more of it) at slab `lead`. fd: the file itself, where contiguous data goes. */
+/* Writes one value (or, later, more of it) at slab `lead` of the file that `output` is. */
 WEIR_CHECKED weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
-                                            struct weir_scratch *scratch, int fd, const char *path);
+                                            struct weir_scratch *scratch, struct weir_output *output);
 
 /* The bits that stand for "not stored" while values are 32 bits wide. */
 uint32_t weir_fill_bits(enum weir_elem elem);

@@ -14,9 +14,6 @@
 /* Memory that the queue may keep alive: past it, the engine waits for the disk. */
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
 
-/* Written bytes after which the disk is set to work, so that the fsync at the end finds little left to do. */
-static const size_t START_BYTES = (size_t)64 << 20;
-
 enum kind { VALUE, NEXT };
 
 struct item {
@@ -32,13 +29,13 @@ struct weir_store {
     const struct weir_store_spec *spec;
     struct weir_sizes sizes;
     struct weir_partial *partial;
+    struct weir_output output;
     hid_t file;
     struct weir_dataset *datasets; /* [n_datasets]: the points, then /next */
     size_t n_datasets;
     struct weir_scratch scratch;
     int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
     float *loss;                 /* [n_prompts] */
-    size_t unsynced;             /* bytes since the disk was set to work */
 
     pthread_t thread;
     bool started, committed;
@@ -117,24 +114,12 @@ static size_t lead_of(const struct weir_store *store, const struct weir_store_va
     return layer * store->spec->n_prompts + (size_t)value->prompt;
 }
 
-static void start_disk(struct weir_store *store, const struct weir_layout *layout)
-{
-    store->unsynced += weir_layout_slab(layout) * weir_elem_size(layout->elem);
-    if (store->unsynced < START_BYTES)
-        return;
-    store->unsynced = 0;
-    sync_file_range(store->partial->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
-}
-
 static weir_status write_value(struct weir_store *store, const struct item *item)
 {
     struct weir_cut cut;
     TRY(cut_of(&cut, store, &item->value));
-    struct weir_dataset *dataset = &store->datasets[item->value.point];
-    TRY(weir_dataset_write(dataset, lead_of(store, &item->value), &cut, &store->scratch, store->partial->fd,
-                           store->partial->final));
-    start_disk(store, &dataset->layout);
-    return WEIR_OK;
+    return weir_dataset_write(&store->datasets[item->value.point], lead_of(store, &item->value), &cut, &store->scratch,
+                              &store->output);
 }
 
 static weir_status write_next(struct weir_store *store, const struct item *item)
@@ -146,7 +131,7 @@ static weir_status write_next(struct weir_store *store, const struct item *item)
                                .extent = {1, store->spec->prompts[prompt].n_rows, store->spec->next},
                                .fill = weir_fill_bits(dataset->layout.elem)};
         memcpy(cut.shape, dataset->shape, sizeof cut.shape);
-        TRY(weir_dataset_write(dataset, prompt, &cut, &store->scratch, store->partial->fd, store->partial->final));
+        TRY(weir_dataset_write(dataset, prompt, &cut, &store->scratch, &store->output));
     }
     return WEIR_OK;
 }
@@ -399,6 +384,7 @@ static weir_status new_store(struct weir_store **out, const struct weir_store_sp
     struct weir_store *store = *out;
     store->spec = spec;
     store->file = H5I_INVALID_HID;
+    store->output.straight = -1;
     store->last = &store->first;
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->more, NULL);
@@ -421,6 +407,7 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
     TRY_DONE(new_store(&store, spec));
     TRY_DONE(weir_partial_open(&store->partial, path, spec->force));
     TRY_DONE(weir_partial_room(store->partial, weir_store_size(spec)));
+    weir_output_open(&store->output, store->partial->fd, store->partial->path, store->partial->final);
     TRY_DONE(weir_make_file(&store->file, store->partial->path, store->partial->final));
     flock(store->partial->fd, LOCK_EX | LOCK_NB); /* HDF5 holds one already, unless its locking is switched off */
     TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->final));
@@ -513,6 +500,7 @@ void weir_store_close(struct weir_store *store)
     (void)close_file(store);
     for (size_t i = 0; i < store->n_datasets; i++)
         weir_dataset_close(&store->datasets[i]);
+    weir_output_close(&store->output);
     weir_partial_close(store->partial);
     weir_scratch_close(&store->scratch);
     weir_free(store->datasets);

@@ -116,6 +116,8 @@ def limit(n, times, out):
             start = time.perf_counter()
             x @ w.T
             rate = max(rate, 2 * n * w.numel() / (time.perf_counter() - start))
+        if os.path.exists(out):
+            os.unlink(out)
         start = time.perf_counter()
         with open(out, "wb", buffering=0) as f:
             f.write(block)
@@ -124,11 +126,13 @@ def limit(n, times, out):
     print(json.dumps(seconds[1:]))
 
 
-def repeat(times, work):
-    """the seconds of each, after one that does not count"""
+def repeat(times, work, out=None):
+    """the seconds of each, after one that does not count; a file that it writes is removed in between"""
     work()
     seconds = []
     for _ in range(times):
+        if out:
+            os.unlink(out)
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)
@@ -156,7 +160,7 @@ def main():
         capture(lens(folder), tokens, rest[1])
     elif verb == "tl-warm":
         lens_model = lens(folder)
-        repeat(int(rest[1]), lambda: capture(lens_model, tokens, rest[2]))
+        repeat(int(rest[1]), lambda: capture(lens_model, tokens, rest[2]), rest[2])
     elif verb == "hf-warm":
         from transformers import GPT2Model
         torch.set_grad_enabled(False)

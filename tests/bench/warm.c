@@ -1,7 +1,8 @@
 /* How long weir's passes take once a model is open: bench_warm MODEL N REPEATS read SELECTION [f32|bf16|int8]
                                                   or: bench_warm MODEL N REPEATS capture FILE [f32|bf16|int8]
    Runs a prompt of N arbitrary tokens REPEATS times and prints the seconds of each as a JSON list. `read` only looks at
-   the points that SELECTION names; `capture` stores the default ones in FILE each time. */
+   the points that SELECTION names; `capture` stores the default ones in FILE each time, which is removed in between, as
+   that takes the file system as long for anyone's files. */
 #include "weir.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,8 @@ static weir_status measure(char **arg)
     if (status == WEIR_OK && !file)
         status = weir_run_hook(run, arg[5], WEIR_READ, look, &sum);
     for (long i = 0; status == WEIR_OK && i < repeats; i++) {
+        if (file)
+            remove(file);
         double start = seconds();
         status = pass(run, &prompt, file);
         printf("%s%.6f", i ? ", " : "[", seconds() - start);

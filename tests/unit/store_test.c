@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "store/output.h"
 #include "store/partial.h"
 #include "store/validate.h"
 #include "store_fake.h"
@@ -9,10 +10,12 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -568,4 +571,69 @@ Test(store, shows_sizes_as_people_do)
     cr_assert_str_eq(weir_readable_size(text, 1500), "1.5 kB");
     cr_assert_str_eq(weir_readable_size(text, 283000000), "283 MB");
     cr_assert_str_eq(weir_readable_size(text, UINT64_MAX), "18.4 EB");
+}
+
+/* ---- past the page cache ---- */
+
+enum { LONGEST = (9 << 20) + 5000 };
+
+static uint8_t *numbered(void)
+{
+    uint8_t *bytes = NULL; /* [LONGEST + 4096] of which none looks like its neighbours */
+    OK(weir_alloc_aligned(&bytes, LONGEST + 4096, 1));
+    for (size_t i = 0; i < LONGEST + 4096; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    return bytes;
+}
+
+/* Whether this file system takes writes past the page cache. */
+static bool takes_straight(const struct weir_output *out, const uint8_t *aligned)
+{
+    return out->straight >= 0 && pwrite(out->straight, aligned, 4096, 0) == 4096;
+}
+
+Test(store, writes_the_same_bytes_whatever_their_place_and_address)
+{
+    static const struct {
+        size_t bytes, offset, address; /* address: bytes behind an aligned one */
+    } cases[] = {{1 << 20, 65536, 0},    {1 << 20, 65537, 0},      {(1 << 20) + 1, 8192, 4},
+                 {LONGEST, 12288, 4},    {LONGEST - 3, 12287, 52}, {131072, 4095, 0},
+                 {131072 + 4095, 1, 64}, {131071, 0, 0},           {5, 4094, 1}};
+    uint8_t *from = numbered(), *to = NULL;
+    OK(weir_alloc(&to, LONGEST, 1));
+    int fd = open(path, O_RDWR | O_CREAT, 0666);
+    struct weir_output out;
+    weir_output_open(&out, fd, path, path);
+    const bool straight = takes_straight(&out, from);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t n = cases[i].bytes, at = cases[i].offset;
+        cr_assert(ftruncate(fd, 0) == 0);
+        OK(weir_output_write(&out, from + cases[i].address, n, at));
+        cr_expect(lseek(fd, 0, SEEK_END) == (off_t)(at + n), "case %zu: not as long as what was written", i);
+        cr_assert(pread(fd, to, n, (off_t)at) == (ssize_t)n);
+        cr_expect(memcmp(to, from + cases[i].address, n) == 0, "case %zu", i);
+    }
+    if (straight)
+        cr_expect(out.straight >= 0, "no case is one that the disk does not take");
+    weir_output_close(&out);
+    close(fd);
+    weir_free(from);
+    weir_free(to);
+}
+
+Test(store, says_why_a_write_past_the_page_cache_ends_early)
+{
+    uint8_t *from = numbered();
+    int fd = open(path, O_RDWR | O_CREAT, 0666);
+    struct weir_output out;
+    weir_output_open(&out, fd, path, "run.h5");
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(setrlimit(RLIMIT_FSIZE, &(struct rlimit){(1 << 20) + 100, RLIM_INFINITY}) == 0);
+    cr_expect(weir_output_write(&out, from, 2 << 20, 0) == WEIR_E_OUTPUT);
+    cr_assert(setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0);
+    cr_expect_str_eq(weir_message(), "run.h5: cannot be written: File too large");
+    cr_expect(lseek(fd, 0, SEEK_END) == (1 << 20) + 100, "as far as it went");
+    weir_output_close(&out);
+    close(fd);
+    weir_free(from);
 }
