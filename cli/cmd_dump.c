@@ -29,7 +29,7 @@ enum { MOST_COMMAND = 4096 };
 
 /* Fewer bits pay only over some positions: weights have to be packed, and some positions computed in float32 as well.
  */
-enum { LEAST_POSITIONS = 2048, COMPARED_POSITIONS = 16 };
+enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
@@ -296,7 +296,7 @@ const struct command cmd_dump = {
         "--compute bf16 and int8 round weights and their inputs (attention and norms stay float32), and state in the "
         "output, and in each dataset's attribute compute_error, how far from float32 that was: the largest over "
         "layers, "
-        "measured on the first 16 positions of the first prompt. Under 2048 positions in all they would gain nothing, "
+        "measured on the first 16 positions of the first prompt. Under 256 positions in all they would gain nothing, "
         "and "
         "float32 is used.",
     .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",

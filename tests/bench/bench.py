@@ -205,7 +205,7 @@ def limits(lengths, rounds, folder):
 def compute(lengths, rounds, folder):
     """passes must have run: the model is theirs. 64 tokens are too few for a dump in fewer bits"""
     found = measure(COMPUTE_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
-    return found, ("What `--compute bf16|int8` gains, weights of GPT-2 small's shape; `weir dump` computes under 2048 positions in "
+    return found, ("What `--compute bf16|int8` gains, weights of GPT-2 small's shape; `weir dump` computes under 256 positions in "
                    "float32 whatever is asked for.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
