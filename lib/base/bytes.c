@@ -75,6 +75,11 @@ bool weir_utf8_valid(const char *text, size_t n, size_t *bad)
 {
     const uint8_t *p = (const uint8_t *)text;
     for (size_t i = 0; i < n;) {
+        uint64_t eight;
+        if (n - i >= sizeof eight && (memcpy(&eight, p + i, sizeof eight), (eight & 0x8080808080808080u) == 0)) {
+            i += sizeof eight; /* all ASCII */
+            continue;
+        }
         size_t length = sequence(p + i, n - i);
         if (length == 0) {
             *bad = i;

@@ -239,41 +239,58 @@ static const char *skip_value(const char *at, const char *end, size_t *n_commas)
     return NULL;
 }
 
+static bool is_named(const struct weir_json_string *key, const char *name)
+{
+    return key->n > 0 && key->n == strlen(name) && memcmp(key->text, name, key->n) == 0;
+}
+
 /* The first of the names that this member has and that was not found before; n_names where it is another. */
 static size_t name_of(const struct weir_json_string *key, const char *const *names, size_t n_names,
                       const struct weir_json_text *parts)
 {
     for (size_t i = 0; i < n_names; i++)
-        if (!parts[i].begin && key->n == strlen(names[i]) && memcmp(key->text, names[i], key->n) == 0)
+        if (!parts[i].begin && is_named(key, names[i]))
             return i;
     return n_names;
 }
 
-/* Values of the object at t->at with one of the names, the first of each. Ends early where the text is no JSON: who
-   parses the rest says so. parts[i].begin is set when the name was met. */
+/* Up to the value of the next member. */
+static weir_status take_key(struct weir_json_text *t, struct weir_json_string *key)
+{
+    TRY(weir_json_take_string(t, key));
+    return weir_json_take(t, ':');
+}
+
+/* Over a value; *part: where it stands. */
+static weir_status find_value(struct weir_json_text *t, struct weir_json_text *part)
+{
+    char first = weir_json_peek(t);
+    size_t n_commas;
+    const char *end = skip_value(t->at, t->end, &n_commas);
+    if (!end)
+        return not_json(t);
+    bool large = first == '{' || first == '[';
+    size_t n = (size_t)(end - t->at) / 4; /* an element of four bytes is the least that a reader takes */
+    *part = (struct weir_json_text){t->file, t->begin, large ? t->at : NULL, large ? end : NULL,
+                                    n_commas < n ? n_commas + 1 : n};
+    t->at = end;
+    return WEIR_OK;
+}
+
+/* Over the object at t->at; values with one of the names, the first of each. parts[i].begin is set when the name was
+   met. Ends early where the text is no JSON: who parses the rest says so. */
 static weir_status find_members(struct weir_json_text *t, const char *const *names, size_t n_names,
                                 struct weir_json_text *parts)
 {
     struct weir_json_string key = {0};
+    struct weir_json_text unwanted;
     weir_status status;
     bool more;
     TRY(weir_json_enter(t, '{', '}', &more));
     while (more) {
-        TRY_DONE(weir_json_take_string(t, &key));
-        TRY_DONE(weir_json_take(t, ':'));
-        char first = weir_json_peek(t);
-        size_t n_commas;
-        const char *end = skip_value(t->at, t->end, &n_commas);
-        status = end ? WEIR_OK : not_json(t);
-        TRY_DONE(status);
+        TRY_DONE(take_key(t, &key));
         size_t i = name_of(&key, names, n_names, parts);
-        if (i < n_names) {
-            bool large = first == '{' || first == '[';
-            size_t n = (size_t)(end - t->at) / 4; /* an element of four bytes is the least that a reader takes */
-            parts[i] = (struct weir_json_text){t->file, t->begin, large ? t->at : NULL, large ? end : NULL,
-                                               n_commas < n ? n_commas + 1 : n};
-        }
-        t->at = end;
+        TRY_DONE(find_value(t, i < n_names ? &parts[i] : &unwanted));
         TRY_DONE(weir_json_next(t, '}', &more));
     }
     status = WEIR_OK;
@@ -282,14 +299,30 @@ done:
     return status;
 }
 
+/* The same of the object that is the first member called `within`. It is nearly all of the text, and gone over once. */
 static weir_status find_parts(struct weir_json_text *t, const char *within, const char *const *names, size_t n_names,
                               struct weir_json_text *parts)
 {
-    struct weir_json_text inner = {0};
+    struct weir_json_string key = {0};
+    struct weir_json_text unwanted;
+    weir_status status = WEIR_OK;
+    bool met = false, more;
     if (weir_json_peek(t) != '{')
         return WEIR_OK;
-    TRY(find_members(t, &within, 1, &inner));
-    return inner.at && *inner.at == '{' ? find_members(&inner, names, n_names, parts) : WEIR_OK;
+    TRY(weir_json_enter(t, '{', '}', &more));
+    while (more) {
+        TRY_DONE(take_key(t, &key));
+        bool first = !met && is_named(&key, within);
+        met = met || first;
+        if (first && weir_json_peek(t) == '{')
+            TRY_DONE(find_members(t, names, n_names, parts));
+        else
+            TRY_DONE(find_value(t, &unwanted));
+        TRY_DONE(weir_json_next(t, '}', &more));
+    }
+done:
+    weir_json_string_close(&key);
+    return status;
 }
 
 /* The part that begins first at or after `from`; NULL when there is none. */

@@ -64,6 +64,10 @@ Test(bytes, utf8_is_checked_as_rfc_3629_says)
         {"a\xe4\xbd", false, 1},
         {"\xf4\x90\x80\x80", false, 0},
         {"\xe0\x9f\xbf", false, 0},
+        {"sixteen letters.", true, 0},
+        {"eight it\xff", false, 8},
+        {"eight it\x80 and more of it", false, 8},
+        {"seven \xe4\xbd\xa0 and then \xe4\xbd", false, 19},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t bad = 0;
