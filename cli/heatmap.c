@@ -34,8 +34,11 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
 
 static void print_shade(enum colours colours, double part, size_t columns)
 {
-    colour_background(colours, colour_of(part));
-    char c = colours == COLOURS_NONE ? colour_as_text(part) : ' ';
+    char c = ' ';
+    if (colours == COLOURS_NONE) /* a whole pattern is a million of these */
+        c = colour_as_text(part);
+    else
+        colour_background(colours, colour_of(part));
     for (size_t i = 0; i < columns; i++)
         putchar(c);
 }
