@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
 GPT2 = ROOT / "tests/model/fixtures/gpt2"
 PROMPT = ",".join(str(i % 50) for i in range(90))
+LARGE = [WEIR, "dump", "--tokens", ",".join(str(i % 50) for i in range(250))]    # of rill: values that pass the page cache by
 OUTPUT, MEMORY = 5, 6
 SANITIZED = "asan" in WEIR
 
@@ -64,20 +65,21 @@ def kill_after(args, seconds):
         return process.wait() == -signal.SIGKILL
 
 
-def survive(folder, kills):
+def survive(folder, kills, large):
     """how many died of it, and how often there was a file; every third time one stands under the name before"""
     out = folder / "out.h5"
+    args = [*LARGE, *LARGE[2:] * 3, "--force", "-o", out] if large else command(out, 60, "--force")
     chance = random.Random(2024)
     killed = found = 0
     for i in range(kills):
         if i % 20 == 0:    # the machine may be busier by now
-            whole = seconds_of(command(out, 60, "--force"))
+            whole = seconds_of(args)
         replaces = i % 3 == 0
         if replaces and not out.exists():
             assert run(command(out)).returncode == 0
         if not replaces:
             out.unlink(missing_ok=True)
-        killed += kill_after(command(out, 60, "--force"), chance.uniform(0, 1.1 * whole))
+        killed += kill_after(args, chance.uniform(0, 1.1 * whole))
         assert not replaces or out.exists(), i
         if out.exists():
             assert validates(out) is True, i
@@ -88,13 +90,15 @@ def survive(folder, kills):
     return killed, found
 
 
-def test_killed_dumps_leave_nothing_or_a_whole_file(tmp_path):
-    survive(tmp_path, 20)
+@pytest.mark.parametrize("large", [False, True])
+def test_killed_dumps_leave_nothing_or_a_whole_file(tmp_path, large):
+    survive(tmp_path, 10, large)
 
 
 @pytest.mark.slow
-def test_two_hundred_kills(tmp_path):
-    killed, found = survive(tmp_path, 200)
+@pytest.mark.parametrize("large", [False, True])
+def test_two_hundred_kills(tmp_path, large):
+    killed, found = survive(tmp_path, 200, large)
     print(f"{killed} of 200 died of it, {found} times there was a file")
 
 
@@ -108,6 +112,13 @@ def limited(which, limit):
 def test_a_limit_on_the_size_of_files(tmp_path, size):
     done = run(command(tmp_path / "out.h5"), preexec_fn=limited(resource.RLIMIT_FSIZE, size))
     assert done.returncode == OUTPUT and "out.h5" in one_line(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [1_000_000, 2_345_678])
+def test_a_limit_in_the_midst_of_a_large_value(tmp_path, size):
+    done = run([*LARGE, "-o", tmp_path / "out.h5"], preexec_fn=limited(resource.RLIMIT_FSIZE, size))
+    assert done.returncode == OUTPUT and one_line(done).endswith("out.h5: cannot be written: File too large")
     assert list(tmp_path.iterdir()) == []
 
 
