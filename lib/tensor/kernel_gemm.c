@@ -25,6 +25,7 @@ enum { WIDE = 8, ROWS = 6 };
 enum { WIDE = 4, ROWS = 4 };
 #endif
 enum {
+    LINE = 16, /* floats of a cache line */
     PANEL = 2 * WIDE,
     PART = 128,
     PANELS = 4,
@@ -203,20 +204,54 @@ static void some_rows(const struct tile *t, size_t rows)
     }
 }
 
+/* Weights that are packed at once, as they stand: rows of outputs, or of inputs where b is not transposed. */
+struct piece {
+    const float *row; /* [rows, ld] of each `length` */
+    size_t rows, length, ld;
+    size_t fetched; /* of this row */
+};
+
+/* Asks for some cache lines of what will be packed next: weights that were last used a pass ago come from memory, and
+   packing them would wait for each row. */
+INLINE void fetch_ahead(struct piece *next, size_t lines)
+{
+    for (; lines > 0 && next->rows > 0; lines--) {
+        __builtin_prefetch(next->row + next->fetched, 0, 2);
+        next->fetched += LINE;
+        if (next->fetched >= next->length) {
+            next->fetched = 0;
+            next->row += next->ld;
+            next->rows--;
+        }
+    }
+}
+
 /* One part of the inputs for the outputs of some panels: t has all but what a panel and a row are. */
-static void multiply_part(struct tile t, const float *panels, size_t m, size_t width)
+static void multiply_part(struct tile t, const float *panels, size_t m, size_t width, struct piece next)
 {
     const float *a = t.a;
     float *out = t.out;
+    size_t tiles = (width + PANEL - 1) / PANEL * ((m + ROWS - 1) / ROWS);
+    size_t lines = next.rows * ((next.length + LINE - 1) / LINE);
     for (size_t i = 0; i < width; i += PANEL) {
         t.panel = panels + i * PART;
         t.n = smaller(width - i, PANEL);
         for (size_t row = 0; row < m; row += ROWS) {
             t.a = a + row * t.lda;
             t.out = out + row * t.ldo + i;
+            fetch_ahead(&next, (lines + tiles - 1) / tiles);
             some_rows(&t, smaller(m - row, ROWS));
         }
     }
+}
+
+/* What is packed for the outputs from `column` and the inputs from `at` on; nothing behind the last output. */
+static struct piece piece_at(bool b_transposed, const float *b, size_t ldb, size_t n, size_t k, size_t column,
+                             size_t at)
+{
+    size_t width = column < n ? smaller(n - column, PANELS * PANEL) : 0, part = smaller(k - at, PART);
+    return b_transposed ? (struct piece){b + column * ldb + at, width, part, ldb, 0}
+                        : (struct piece){b + at * ldb + column, width ? part : 0, width, ldb, 0};
 }
 
 static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
@@ -224,6 +259,7 @@ static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, floa
 {
     float panels[PANELS * PART * PANEL] __attribute__((aligned(64))); /* [panel, input, output] */
     struct tile t = {.ldo = ldo, .lda = lda, .alpha = alpha};
+    struct piece piece = piece_at(b_transposed, b, ldb, n, k, 0, 0), next;
     for (size_t column = 0; column < n; column += PANELS * PANEL) {
         size_t at = 0, width = smaller(n - column, PANELS * PANEL);
         do { /* once where there are no inputs: their sum is 0 */
@@ -232,11 +268,14 @@ static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, floa
             t.a = a + at;
             t.out = out + column;
             if (b_transposed)
-                pack_outputs(panels, b + column * ldb + at, ldb, width, t.k);
+                pack_outputs(panels, piece.row, ldb, width, t.k);
             else
-                pack_inputs(panels, b + at * ldb + column, ldb, width, t.k);
-            multiply_part(t, panels, m, width);
+                pack_inputs(panels, piece.row, ldb, width, t.k);
             at += t.k;
+            next = at < k ? piece_at(b_transposed, b, ldb, n, k, column, at)
+                          : piece_at(b_transposed, b, ldb, n, k, column + PANELS * PANEL, 0);
+            multiply_part(t, panels, m, width, next);
+            piece = next;
         } while (at < k);
     }
 }
