@@ -232,14 +232,14 @@ static void multiply_part(struct tile t, const float *panels, size_t m, size_t w
     const float *a = t.a;
     float *out = t.out;
     size_t tiles = (width + PANEL - 1) / PANEL * ((m + ROWS - 1) / ROWS);
-    size_t lines = next.rows * ((next.length + LINE - 1) / LINE);
+    size_t lines = next.rows * ((next.length + LINE - 1) / LINE), share = (lines + tiles - 1) / tiles;
     for (size_t i = 0; i < width; i += PANEL) {
         t.panel = panels + i * PART;
         t.n = smaller(width - i, PANEL);
         for (size_t row = 0; row < m; row += ROWS) {
             t.a = a + row * t.lda;
             t.out = out + row * t.ldo + i;
-            fetch_ahead(&next, (lines + tiles - 1) / tiles);
+            fetch_ahead(&next, share);
             some_rows(&t, smaller(m - row, ROWS));
         }
     }

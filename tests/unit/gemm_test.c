@@ -1,20 +1,16 @@
 /* Matrix products on every instruction set against double arithmetic at every edge. */
 #include "base/cpu.h"
+#include "same_bits.h"
 #include "tensor/gemm.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
-enum { MOST_M = 13, MOST_N = 70, MOST_K = 300, SLACK = 3 };
+enum { FEW_M = 13, MOST_M = 521, MOST_N = 140, MOST_K = 300, SLACK = 3 };
 
 static float a[MOST_M * (MOST_K + SLACK)], b[MOST_N * (MOST_K + SLACK) + MOST_K * (MOST_N + SLACK)];
 static float out[MOST_M * (MOST_N + SLACK)], alone[MOST_M * (MOST_N + SLACK)];
-
-static bool same_bits(const void *one, const void *other, size_t bytes)
-{
-    return memcmp(one, other, bytes) == 0;
-}
 
 static void fill(float *x, size_t n)
 {
@@ -83,12 +79,26 @@ Test(gemm, agrees_with_double_arithmetic_at_every_edge_on_every_instruction_set)
     on_each_isa(check_edges);
 }
 
+/* More rows than are taken at once, and more outputs than are packed at once. */
+static void check_blocks(weir_gemm_fn *gemm, const char *what)
+{
+    static const size_t ms[] = {511, 512, 513, MOST_M};
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
+        for (int transposed = 0; transposed < 2; transposed++)
+            check_shape(gemm, &(struct shape){transposed, ms[i], MOST_N, 130}, what);
+}
+
+Test(gemm, agrees_with_double_arithmetic_from_one_block_to_the_next)
+{
+    on_each_isa(check_blocks);
+}
+
 static void check_rows(weir_gemm_fn *gemm, const char *what)
 {
     for (int transposed = 0; transposed < 2; transposed++) {
         size_t ldb = transposed ? MOST_K : MOST_N;
-        gemm(transposed, MOST_M, MOST_N, MOST_K, 1, a, MOST_K, b, ldb, out, MOST_N);
-        for (size_t m = 1; m < MOST_M; m++) {
+        gemm(transposed, FEW_M, MOST_N, MOST_K, 1, a, MOST_K, b, ldb, out, MOST_N);
+        for (size_t m = 1; m < FEW_M; m++) {
             gemm(transposed, m, MOST_N, MOST_K, 1, a, MOST_K, b, ldb, alone, MOST_N);
             cr_assert(same_bits(out, alone, m * MOST_N * sizeof *out), "%s: %zu rows", what, m);
         }

@@ -1,6 +1,7 @@
 /* Products in bf16 and int8 against double arithmetic on operands that this file rounds itself. */
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "same_bits.h"
 #include "tensor/matmul.h"
 
 #include <criterion/criterion.h>
@@ -19,11 +20,6 @@ static float random_value(void)
 {
     seed = seed * 1664525u + 1013904223u;
     return ((float)(seed >> 8) / (float)(1 << 23) - 1) * ((seed & 7) == 0 ? 8 : 1);
-}
-
-static bool same_bits(const void *one, const void *other, size_t bytes)
-{
-    return memcmp(one, other, bytes) == 0;
 }
 
 static void fill(void)
