@@ -184,6 +184,7 @@ weir_status screen_key(int *key, bool *is_text)
     wint_t read;
     int kind = get_wch(&read);
     *key = 0;
+    *is_text = false;
     if (kind == ERR) { /* nothing typed ahead */
         int ready = ppoll(&input, 1, NULL, &screen.waiting);
         if (stopped_by)

@@ -181,7 +181,8 @@ def test_a_locked_row_stands_beside_others(folder):
 def test_a_locked_row_of_another_prompt_is_listed_by_itself(folder):
     with tui(folder, "random.h5", "--prompt", 1, width=150) as terminal:
         terminal.keys("j", "j", "Space", "P")
-        screen = terminal.wait(r"locked: prompt 1 layer 0 head 0 query 2 ")
+        terminal.wait(r"locked, pattern:")
+        screen = terminal.wait(status(2, 0, f"{stored(folder, 'random.h5', 0, 0, 0, 2, 0):.4f}"))  # written last
         row = stored(folder, "random.h5", 0, 1, 0, 2)
         assert [key for key, _ in listed(screen.split("locked, pattern:")[0])] == \
             list(np.argsort(-stored(folder, "random.h5", 0, 0, 0, 2)[:3]))
