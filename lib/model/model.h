@@ -66,7 +66,7 @@ struct weir_model {
     struct weir_tokenizer *tokenizer;
 };
 
-/* weights.c: finds every part's tensors, checks shapes. */
+/* weights.c: binds every part to its tensors, whose shapes are checked. */
 WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);
 
 /* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */
@@ -83,7 +83,7 @@ WEIR_CHECKED weir_status weir_model_check_ids(const struct weir_model *model, co
 /* check.c: reads all weights; one finding for each tensor that holds NaN or infinities. How many those are. */
 size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn *report, void *payload);
 
-/* Every matrix of the model in turn: for reserving scratch, making copies. */
+/* matrices.c: every matrix of the model in turn: for reserving scratch, making copies. */
 typedef weir_status weir_matrix_fn(struct weir_matrix *matrix, void *payload);
 WEIR_CHECKED weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload);
 /* Gives back the memory in which the map of the file keeps a layer's matrices: for when they will not be read again. */
