@@ -191,7 +191,6 @@ static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const 
         TRY(compress_chunk(&data, &bytes, size, scratch, output->name));
     if (H5Dwrite_chunk(dataset->id, H5P_DEFAULT, 0, offset, bytes, data) < 0)
         return weir_h5_fail(WEIR_E_OUTPUT, output->name, "cannot be written");
-    weir_output_cached(output, bytes);
     return WEIR_OK;
 }
 

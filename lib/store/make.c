@@ -1,6 +1,7 @@
 #include "store/make.h"
 
 #include "base/alloc.h"
+#include "store/driver.h"
 
 #include <hdf5_hl.h>
 #include <math.h>
@@ -18,16 +19,16 @@ struct maker {
     const char *path;
 };
 
-weir_status weir_make_file(hid_t *out, const char *partial_path, const char *path)
+weir_status weir_make_file(hid_t *out, const char *partial_path, struct weir_output *output)
 {
     hid_t fcpl = H5Pcreate(H5P_FILE_CREATE), fapl = H5Pcreate(H5P_FILE_ACCESS);
     *out = H5I_INVALID_HID;
-    if (fcpl >= 0 && fapl >= 0 &&
+    if (fcpl >= 0 && fapl >= 0 && weir_driver_set(fapl, output) >= 0 &&
         H5Pset_link_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
         H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 && H5Pset_alignment(fapl, 1 << 16, 1 << 12) >= 0 &&
         H5Pset_meta_block_size(fapl, 1 << 16) >= 0)
         *out = H5Fcreate(partial_path, H5F_ACC_TRUNC, fcpl, fapl);
-    weir_status status = *out >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, path, "cannot be made");
+    weir_status status = *out >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, output->name, "cannot be made");
     weir_h5_close(&fcpl);
     weir_h5_close(&fapl);
     return status;

@@ -4,8 +4,8 @@
 
 #include "store/dataset.h"
 
-/* A new file over the (empty) partial one. */
-WEIR_CHECKED weir_status weir_make_file(hid_t *out, const char *partial_path, const char *path);
+/* A new file over the (empty) partial one, whose bytes go to `output`, which must outlive it. */
+WEIR_CHECKED weir_status weir_make_file(hid_t *out, const char *partial_path, struct weir_output *output);
 /* Attributes, dimension scales, prompts, tokens, and the datasets: n_points of activations, then with spec->next the
    three of /next. What was made before a failure is in datasets, the rest is zero. */
 WEIR_CHECKED weir_status weir_make_content(hid_t file, struct weir_dataset *datasets,

@@ -35,13 +35,22 @@ void weir_output_close(struct weir_output *out)
     out->staging = NULL;
 }
 
-void weir_output_cached(struct weir_output *out, uint64_t bytes)
+/* So many bytes more are in the page cache: from time to time the disk is set to work, so that the fsync at the end
+   finds little left to do. */
+static void count_cached(struct weir_output *out, uint64_t bytes)
 {
     out->cached += bytes;
     if (out->cached < START_BYTES)
         return;
     out->cached = 0;
     sync_file_range(out->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
+}
+
+static weir_status failure(const struct weir_output *out, int number)
+{
+    weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, strerror(number));
+    errno = number;
+    return status;
 }
 
 static weir_status through_cache(struct weir_output *out, const uint8_t *data, size_t bytes, uint64_t offset)
@@ -51,10 +60,10 @@ static weir_status through_cache(struct weir_output *out, const uint8_t *data, s
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, strerror(n < 0 ? errno : ENOSPC));
+            return failure(out, n < 0 ? errno : ENOSPC);
         done += (size_t)n;
     }
-    weir_output_cached(out, bytes);
+    count_cached(out, bytes);
     return WEIR_OK;
 }
 

@@ -26,10 +26,8 @@ struct weir_output {
 void weir_output_open(struct weir_output *out, int fd, const char *path, const char *name);
 void weir_output_close(struct weir_output *out);
 
-/* Writes all of it at `offset`. @return WEIR_E_OUTPUT when the disk is full or does not take it. */
+/* Writes all of it at `offset`. @return WEIR_E_OUTPUT when the disk is full or does not take it; errno says
+   why. */
 WEIR_CHECKED weir_status weir_output_write(struct weir_output *out, const void *data, size_t bytes, uint64_t offset);
-/* Says that this many bytes went into the file another way (HDF5's): from time to time the disk is set to work, so that
-   the fsync at the end finds little left to do. */
-void weir_output_cached(struct weir_output *out, uint64_t bytes);
 
 #endif

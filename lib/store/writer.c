@@ -408,8 +408,8 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
     TRY_DONE(weir_partial_open(&store->partial, path, spec->force));
     TRY_DONE(weir_partial_room(store->partial, weir_store_size(spec)));
     weir_output_open(&store->output, store->partial->fd, store->partial->path, store->partial->final);
-    TRY_DONE(weir_make_file(&store->file, store->partial->path, store->partial->final));
-    flock(store->partial->fd, LOCK_EX | LOCK_NB); /* HDF5 holds one already, unless its locking is switched off */
+    flock(store->partial->fd, LOCK_EX | LOCK_NB); /* as HDF5's own driver does: somebody is writing, do not read */
+    TRY_DONE(weir_make_file(&store->file, store->partial->path, &store->output));
     TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->final));
     TRY_DONE(alloc_work_space(store));
     TRY_DONE(start_thread(store));

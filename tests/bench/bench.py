@@ -42,6 +42,11 @@ def weir_dump(model, n, out, compute="f32"):
     return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n))), "--compute", compute, "--force", "-o", out]
 
 
+def weir_prompts(*hooks):
+    return lambda model, n, out: [WEIR, "dump", "-m", model, "--force", "-o", out, *hooks,
+                                  *(word for ids in peers.prompts(n) for word in ("--tokens", ",".join(map(str, ids))))]
+
+
 def weir_stream(model, n, out):
     return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n, 49152))), "--hooks", "resid_post", "-o", out]
 
@@ -104,6 +109,11 @@ COMPUTE_ROWS = [(f"{what}, in {compute}", "s", computing(command, compute), "its
                 for compute in ("bf16", "int8")
                 for what, command, figures in (("forward alone, no unembedding, warm", weir_forward, printed),
                                                ("whole process, first run, card dump", weir_dump, wall))]
+PROMPT_ROWS = [
+    ("card dump", "s", weir_prompts(), "TransformerLens", peer("tl-prompts"), wall),
+    ("card dump", "s", weir_prompts(), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall),
+    ("every hook point", "s", weir_prompts("--hooks", "*"), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall),
+]
 LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
 BIG_ROWS = [
     (f"`weir {' '.join(words)}`", "s", weir_query(words), "a plain read of the file", peer("plain-warm"), figures)
@@ -234,6 +244,19 @@ def compute(lengths, rounds, folder):
                    "float32 whatever is asked for.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
+def several(lengths, rounds, folder):
+    """prompts of different lengths; passes must have run: the model is theirs"""
+    lines, found = [], {}
+    for row in PROMPT_ROWS:    # one by one: two have the same words
+        one = measure([row], TOP / ".cache/bench/gpt2-small", [24], rounds, folder)
+        lines += table([row], one, [24], ["24 prompts"]).split("\n")[2 if lines else 0:]
+        found |= {(f"{what} against {row[3]}", n): sides for (what, n), sides in one.items()}
+    tokens = sum(map(len, peers.prompts(24)))
+    return found, (f"Prompts of different lengths, {tokens} tokens in 24 of 200 to 500, GPT-2 small's shape, whole processes; medians of "
+                   f"{rounds} rounds, in turn. What is stored stands in chunks then, so that short prompts take no more room than they must.\n\n"
+                   + "\n".join(lines))
+
+
 def llama(lengths, rounds, folder):
     found = measure(LLAMA_ROWS, GGUF, lengths, rounds, folder)
     return found, ("SmolLM2-135M-Instruct, Q4_1, all cores: weir's pass to the last norm, llama.cpp's with the logits of the last "
@@ -299,6 +322,7 @@ def long(lengths, rounds, folder):
 # a table: what measures it, and the packages that it measures
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
           "compute": (compute, ()),
+          "several": (several, ("torch", "transformers", "transformer-lens", "h5py")),
           "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",)),
           "start": (start, ("h5py",)), "long": (long, ())}
 

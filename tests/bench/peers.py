@@ -2,6 +2,7 @@
 
     model FOLDER                 writes a random model of GPT-2 small's shape
     tl-dump FOLDER N OUT.h5      TransformerLens: run_with_cache of the five default points, written with h5py
+    tl-prompts FOLDER N OUT.h5   the same of N prompts of different lengths, one after the other
     tl-warm FOLDER N REPEATS     the same several times; prints the seconds of each as a JSON list
     limit-warm - N REPEATS OUT   what no card dump can beat here: arithmetic, or bytes to the disk
     llama-warm GGUF N REPEATS    llama.cpp
@@ -27,6 +28,11 @@ def ids(n, vocab=50257):
     return [(i * 7919 + 13) % vocab for i in range(n)]
 
 
+def prompts(n):
+    """ids of n prompts of 200 to 500 tokens"""
+    return [ids(200 + i * 7919 % 301) for i in range(n)]
+
+
 def model(folder):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -43,13 +49,15 @@ def lens(folder):
     return TransformerBridge.boot_transformers(folder, hf_model=hf, device="cpu")
 
 
-def capture(lens_model, tokens, out):
+def capture(lens_model, prompts, out):
+    """prompts: each [1, pos]"""
     import h5py
     wanted = {f"blocks.{layer}.{name}" for layer in range(lens_model.cfg.n_layers) for name in DEFAULT}
-    _, cache = lens_model.run_with_cache(tokens, names_filter=lambda name: name in wanted)
     with h5py.File(out, "w") as f:
-        for name in wanted:
-            f[name] = cache[name].numpy()
+        for i, tokens in enumerate(prompts):
+            _, cache = lens_model.run_with_cache(tokens, names_filter=lambda name: name in wanted)
+            for name in wanted:
+                f[f"{i}/{name}"] = cache[name].numpy()
 
 
 def tokenizer(folder, gguf):
@@ -173,10 +181,12 @@ def main():
     if verb == "limit-warm":
         limit(int(rest[0]), int(rest[1]), rest[2])
     elif verb == "tl-dump":
-        capture(lens(folder), tokens, rest[1])
+        capture(lens(folder), [tokens], rest[1])
+    elif verb == "tl-prompts":
+        capture(lens(folder), [torch.tensor([one]) for one in prompts(int(rest[0]))], rest[1])
     elif verb == "tl-warm":
         lens_model = lens(folder)
-        repeat(int(rest[1]), lambda: capture(lens_model, tokens, rest[2]), rest[2])
+        repeat(int(rest[1]), lambda: capture(lens_model, [tokens], rest[2]), rest[2])
     elif verb == "hf-warm":
         from transformers import GPT2Model
         torch.set_grad_enabled(False)
