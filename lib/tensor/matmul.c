@@ -120,7 +120,8 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
     size_t needed;
     if (is_narrow(matmul, w)) {
         grow(&matmul->most_units, weir_narrow_units(matmul->narrow, w->n_in));
-        grow(&matmul->most_groups, weir_narrow_groups(matmul->narrow, w->n_in));
+        /* bf16 has no groups: room all the same, since even adding 0 to NULL is undefined */
+        grow(&matmul->most_groups, at_least_one(weir_narrow_groups(matmul->narrow, w->n_in)));
         TRY(narrow_floats(&needed, matmul, w));
     } else if (!weir_matrix_is_direct(w)) {
         TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));
