@@ -111,8 +111,8 @@ COMPUTE_ROWS = [(f"{what}, in {compute}", "s", computing(command, compute), "its
                                                ("whole process, first run, card dump", weir_dump, wall))]
 PROMPT_ROWS = [
     ("card dump", "s", weir_prompts(), "TransformerLens", peer("tl-prompts"), wall),
-    ("card dump", "s", weir_prompts(), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall),
-    ("every hook point", "s", weir_prompts("--hooks", "*"), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall),
+    *((what, "s", weir_prompts(*hooks), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall)
+      for what, hooks in (("the same", ()), ("every hook point", ("--hooks", "*")))),
 ]
 LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
 BIG_ROWS = [
@@ -246,15 +246,11 @@ def compute(lengths, rounds, folder):
 
 def several(lengths, rounds, folder):
     """prompts of different lengths; passes must have run: the model is theirs"""
-    lines, found = [], {}
-    for row in PROMPT_ROWS:    # one by one: two have the same words
-        one = measure([row], TOP / ".cache/bench/gpt2-small", [24], rounds, folder)
-        lines += table([row], one, [24], ["24 prompts"]).split("\n")[2 if lines else 0:]
-        found |= {(f"{what} against {row[3]}", n): sides for (what, n), sides in one.items()}
+    found = measure(PROMPT_ROWS, TOP / ".cache/bench/gpt2-small", [24], rounds, folder)
     tokens = sum(map(len, peers.prompts(24)))
     return found, (f"Prompts of different lengths, {tokens} tokens in 24 of 200 to 500, GPT-2 small's shape, whole processes; medians of "
                    f"{rounds} rounds, in turn. What is stored stands in chunks then, so that short prompts take no more room than they must.\n\n"
-                   + "\n".join(lines))
+                   + table(PROMPT_ROWS, found, [24], ["24 prompts"]))
 
 
 def llama(lengths, rounds, folder):

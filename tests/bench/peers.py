@@ -49,12 +49,12 @@ def lens(folder):
     return TransformerBridge.boot_transformers(folder, hf_model=hf, device="cpu")
 
 
-def capture(lens_model, prompts, out):
-    """prompts: each [1, pos]"""
+def capture(lens_model, batches, out):
+    """batches: each [1, pos]"""
     import h5py
     wanted = {f"blocks.{layer}.{name}" for layer in range(lens_model.cfg.n_layers) for name in DEFAULT}
     with h5py.File(out, "w") as f:
-        for i, tokens in enumerate(prompts):
+        for i, tokens in enumerate(batches):
             _, cache = lens_model.run_with_cache(tokens, names_filter=lambda name: name in wanted)
             for name in wanted:
                 f[f"{i}/{name}"] = cache[name].numpy()

@@ -1,5 +1,5 @@
 /* Limits for tests, loaded in front of the C library. QUOTA=n: n bytes can be written to regular files; after that they
-   fail as on a disk whose quota is used up. OPENS=n: the n-th open from the start on fails as without descriptors. */
+   fail as on a disk whose quota is used up. OPENS=n: n opens succeed; after that they fail as without descriptors. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

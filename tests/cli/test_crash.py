@@ -221,9 +221,18 @@ def test_a_quota_that_is_used_up(tmp_path, limits, bytes):
 
 # ---- no descriptors, no memory ----
 
-def test_it_makes_do_with_few_descriptors(tmp_path):
-    done = run(command(tmp_path / "out.h5"), preexec_fn=limited(resource.RLIMIT_NOFILE, 8))
-    assert done.returncode == 0 and validates(tmp_path / "out.h5") is True
+def test_too_few_descriptors(tmp_path):
+    codes = []
+    for limit in range(3, 16):
+        done = run(command(tmp_path / "out.h5", 1, "--force"), preexec_fn=limited(resource.RLIMIT_NOFILE, limit))
+        codes.append(done.returncode)
+        if done.returncode:
+            assert done.returncode == 127 or done.returncode in (3, 4, 5, 6) and one_line(done), (limit, done.stderr)
+            assert list(tmp_path.iterdir()) == [], limit
+        else:
+            assert validates(tmp_path / "out.h5") is True
+        (tmp_path / "out.h5").unlink(missing_ok=True)
+    assert codes[0] != 0 and codes[-1] == 0, codes
 
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
