@@ -47,8 +47,14 @@ weir_status bundled_where(const char **out)
                      folder, places[0]);
 }
 
+weir_status model_by_default(const char **out)
+{
+    *out = getenv("WEIR_MODEL");
+    return *out && **out ? WEIR_OK : bundled_where(out);
+}
+
 weir_status model_where(const char **out, const struct args *args, int opt)
 {
     *out = args->text[opt];
-    return args->has[opt] ? WEIR_OK : bundled_where(out);
+    return args->has[opt] ? WEIR_OK : model_by_default(out);
 }

@@ -271,6 +271,10 @@ static int run(const struct args *args)
 {
     struct dump dump = {.args = args};
     weir_status status;
+    if (strcmp(args->text[OUT], "-") == 0)
+        return weir_fail(WEIR_E_USAGE,
+                         "-o -: HDF5 is written here and there in the file, as standard output cannot be: "
+                         "name a file");
     if (!has_prompts(args)) /* before the model is opened, which may take long */
         return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
     status = open_all(&dump);

@@ -35,7 +35,8 @@ enum {
 static const struct opt opts[] = {
     [MODEL] = {'m', "model", OPT_TEXT, "MODEL",
                "run a model instead of reading a file: a Hugging Face folder, a .gguf file, or an org/name in the "
-               "Hugging Face cache; without a FILE by default rill, a small model that comes with weir"},
+               "Hugging Face cache; without a FILE by default what WEIR_MODEL in the environment names, or else rill, "
+               "a small model that comes with weir"},
     [PROMPT] = {'p', "prompt", OPT_TEXT, "TEXT",
                 "with --model a prompt; may repeat. With a FILE which of its prompts, as in 0 or 2:5; all by default",
                 .repeats = true},

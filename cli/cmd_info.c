@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-enum { JSON, CHECK };
+enum { MODEL, JSON, CHECK };
 
 static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
     [JSON] = OPT_JSON,
     [CHECK] = {0, "check", OPT_FLAG, NULL,
                "read all of a model's weights and name the tensors that hold NaN or infinities"},
@@ -166,11 +167,11 @@ static int check(const char *where, bool json)
 
 static int run(const struct args *args)
 {
-    const char *where;
-    if (args->n_words > 0)
-        where = args->words[0];
-    else
-        TRY(bundled_where(&where));
+    const char *where = args->words[0];
+    if (args->n_words == 0)
+        TRY(model_where(&where, args, MODEL));
+    else if (args->has[MODEL])
+        return weir_fail(WEIR_E_USAGE, "'%s' and --model name two things; ask about one", where);
     if (args->has[CHECK] && is_hdf5(where))
         return weir_fail(WEIR_E_USAGE, "--check reads a model's weights; %s is a stored file: try weir validate",
                          where);
@@ -182,9 +183,8 @@ static int run(const struct args *args)
 const struct command cmd_info = {
     .name = "info",
     .summary = "tell what a model or a stored file is",
-    .usage = "[MODEL|FILE] [--check] [--json]",
-    .notes = "Of rill, the model that comes with weir, when none is named. With --check, exit code 1 when a weight is "
-             "not a number.",
+    .usage = "[FILE | [-m] MODEL] [--check] [--json]",
+    .notes = "With --check, exit code 1 when a weight is not a number.",
     .example = "weir info run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

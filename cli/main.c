@@ -46,14 +46,16 @@ static int run_command(const char *name, int argc, char **argv)
 
 static int dispatch(int argc, char **argv)
 {
-    if (argc < 2)
-        return weir_fail(WEIR_E_USAGE, "no command; weir --help lists them");
+    if (argc < 2) { /* what there is, for who tries; a script that forgot the command sees that it failed */
+        help_all(stderr, commands, n_commands, help_width());
+        return weir_fail(WEIR_E_USAGE, "no command is given; the list of them is above");
+    }
     const char *first = argv[1];
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
         return help(0, NULL);
     if (strcmp(first, "help") == 0)
         return help(argc - 2, argv + 2);
-    if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
+    if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0 || strcmp(first, "version") == 0) {
         printf("weir %s\n", weir_version());
         return WEIR_OK;
     }

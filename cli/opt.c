@@ -1,7 +1,7 @@
 #include "cli/opt.h"
 
 #include "base/alloc.h"
-#include "points/nearest.h"
+#include "cli/args/near.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -36,38 +36,34 @@ static int find_letter(const struct command *command, char letter)
 static weir_status unknown_option(const struct command *command, const char *name, size_t n)
 {
     char given[64];
-    const char *nearest = "help";
+    struct near near = {0};
     snprintf(given, sizeof given, "%.*s", (int)n, name);
-    size_t best = weir_edit_distance(given, nearest);
-    for (int i = 0; i < command->n_opts; i++) {
-        size_t distance = weir_edit_distance(given, command->opts[i].name);
-        if (distance < best) {
-            best = distance;
-            nearest = command->opts[i].name;
-        }
-    }
-    return weir_fail(WEIR_E_USAGE, "weir %s has no option --%s; the nearest is --%s (weir help %s lists all)",
-                     command->name, given, nearest, command->name);
+    near_add(&near, given, "help");
+    for (int i = 0; i < command->n_opts; i++)
+        near_add(&near, given, command->opts[i].name);
+    if (near.n == 0)
+        return weir_fail(WEIR_E_USAGE, "weir %s has no option --%s (weir help %s lists all)", command->name, given,
+                         command->name);
+    return weir_fail(WEIR_E_USAGE, "weir %s has no option --%s; the nearest is %s (weir help %s lists all)",
+                     command->name, given, near_text(&near, "--"), command->name);
 }
 
 weir_status command_find(const struct command **out, const struct command *const *commands, size_t n, const char *name)
 {
-    const char *nearest = "help";
-    size_t best = weir_edit_distance(name, nearest);
+    struct near near = {0};
     *out = NULL;
+    near_add(&near, name, "help");
     for (size_t i = 0; i < n; i++) {
         if (strcmp(commands[i]->name, name) == 0) {
             *out = commands[i];
             return WEIR_OK;
         }
-        size_t distance = weir_edit_distance(name, commands[i]->name);
-        if (distance < best) {
-            best = distance;
-            nearest = commands[i]->name;
-        }
+        near_add(&near, name, commands[i]->name);
     }
+    if (near.n == 0)
+        return weir_fail(WEIR_E_USAGE, "there is no command '%s' (weir --help lists all)", name);
     return weir_fail(WEIR_E_USAGE, "there is no command '%s'; the nearest is %s (weir --help lists all)", name,
-                     nearest);
+                     near_text(&near, ""));
 }
 
 /* ---- values ---- */
@@ -218,6 +214,18 @@ static weir_status check_complete(const struct args *args)
     return WEIR_OK;
 }
 
+/* What a command reads by its name is HDF5 or a model: both are read here and there. */
+static weir_status check_words(const struct args *args)
+{
+    for (int i = 0; i < args->n_words; i++)
+        if (strcmp(args->words[i], "-") == 0)
+            return weir_fail(WEIR_E_USAGE,
+                             "'-' would be standard input, but weir %s reads here and there in its file, "
+                             "as a pipe cannot be read: name a file",
+                             args->command->name);
+    return WEIR_OK;
+}
+
 weir_status args_parse(struct args *out, const struct command *command, int argc, char **argv)
 {
     struct line line = {argv, argc, 0};
@@ -229,8 +237,10 @@ weir_status args_parse(struct args *out, const struct command *command, int argc
     TRY_DONE(weir_alloc(&out->given, most, sizeof *out->given));
     TRY_DONE(weir_alloc(&out->words, (size_t)argc, sizeof *out->words));
     TRY_DONE(take_all(out, &line));
-    if (!out->help)
+    if (!out->help) {
         TRY_DONE(check_complete(out));
+        TRY_DONE(check_words(out));
+    }
 done:
     if (status != WEIR_OK)
         args_close(out);
@@ -248,119 +258,4 @@ void args_close(struct args *args)
 int args_int(const struct args *args, int opt, int otherwise)
 {
     return args->has[opt] ? (int)args->whole[opt] : otherwise;
-}
-
-/* ---- help ---- */
-
-/* Prints text in lines of `width`, those after the first begun with `indent` spaces; newlines in it are kept. */
-static void print_wrapped(FILE *to, const char *text, size_t indent, size_t width)
-{
-    size_t column = indent;
-    while (*text) {
-        size_t n = strcspn(text, " \n");
-        if (column > indent && column + 1 + n > width) {
-            fprintf(to, "\n%*s", (int)indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', to);
-            column++;
-        }
-        fwrite(text, 1, n, to);
-        column += n;
-        text += n;
-        if (*text == '\n') {
-            fprintf(to, "\n%*s", text[1] ? (int)indent : 0, "");
-            column = indent;
-        }
-        text += *text != '\0';
-    }
-    fputc('\n', to);
-}
-
-/* "  -m, --model MODEL". @return its length. */
-static size_t option_head(char *text, size_t size, const struct opt *opt)
-{
-    char letter[8] = "    ";
-    if (opt->letter)
-        snprintf(letter, sizeof letter, "-%c, ", opt->letter);
-    return (size_t)snprintf(text, size, "  %s--%s%s%s", letter, opt->name, opt->value ? " " : "",
-                            opt->value ? opt->value : "");
-}
-
-static void print_option(FILE *to, const struct opt *opt, size_t column, size_t width)
-{
-    char head[96];
-    size_t n = option_head(head, sizeof head, opt);
-    fprintf(to, "%s%*s", head, (int)(column - n), "");
-    print_wrapped(to, opt->help, column, width);
-}
-
-void help_command(FILE *to, const struct command *command, size_t width)
-{
-    static const struct opt help = {'h', "help", OPT_FLAG, .help = "print this"};
-    char head[96];
-    size_t column = option_head(head, sizeof head, &help);
-    fprintf(to, "weir %s: ", command->name);
-    print_wrapped(to, command->summary, 0, width);
-    fprintf(to, "\nUsage: weir %s ", command->name);
-    print_wrapped(to, command->usage, 12 + strlen(command->name), width);
-    if (command->notes) {
-        fputc('\n', to);
-        print_wrapped(to, command->notes, 0, width);
-    }
-    for (int i = 0; i < command->n_opts; i++) {
-        size_t n = option_head(head, sizeof head, &command->opts[i]);
-        column = n > column ? n : column;
-    }
-    fprintf(to, "\nOptions:\n");
-    for (int i = 0; i < command->n_opts; i++)
-        print_option(to, &command->opts[i], column + 2, width);
-    print_option(to, &help, column + 2, width);
-    fprintf(to, "\nExample:\n  %s\n", command->example);
-}
-
-void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width)
-{
-    fprintf(to, "weir: run a transformer with named hook points, keep what flows past them, and ask about it\n\n"
-                "Usage: weir COMMAND [OPTIONS]\n\nCommands:\n");
-    for (size_t i = 0; i < n; i++) {
-        fprintf(to, "  %-10s", commands[i]->name);
-        print_wrapped(to, commands[i]->summary, 12, width);
-    }
-    fprintf(to, "\nweir help COMMAND shows a command's options and an example; weir --version the version.\n"
-                "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is\n"
-                "no, 2 usage, 3 bad input, 4 not supported, 5 could not write, 6 out of memory.\n");
-}
-
-static void markdown_option(FILE *to, const struct opt *opt)
-{
-    fprintf(to, "| ");
-    if (opt->letter)
-        fprintf(to, "`-%c`, ", opt->letter);
-    fprintf(to, "`--%s", opt->name);
-    if (opt->value)
-        fputc(' ', to);
-    for (const char *p = opt->value ? opt->value : ""; *p; p++) /* | would end the cell */
-        fprintf(to, *p == '|' ? "\\|" : "%c", *p);
-    fprintf(to, "` | %s%s |\n", opt->help, opt->required ? " (required)" : "");
-}
-
-void help_markdown(FILE *to, const struct command *const *commands, size_t n)
-{
-    fprintf(to,
-            "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
-            "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage,\n"
-            "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted.\n"
-            "The shapes of `--json` are in json.md. `NO_COLOR` turns colours off, `COLUMNS` sets the width.\n");
-    for (size_t i = 0; i < n; i++) {
-        const struct command *command = commands[i];
-        fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name,
-                toupper((unsigned char)*command->summary), command->summary + 1, command->name, command->usage);
-        if (command->notes)
-            fprintf(to, "\n%s\n", command->notes);
-        fprintf(to, "\n| option | |\n|---|---|\n");
-        for (int j = 0; j < command->n_opts; j++)
-            markdown_option(to, &command->opts[j]);
-        fprintf(to, "| `-h`, `--help` | print the help |\n\nExample:\n\n    %s\n", command->example);
-    }
 }

@@ -22,8 +22,8 @@ struct opt {
 #define OPT_MODEL                                                                                                      \
     {                                                                                                                  \
         'm', "model", OPT_TEXT, "MODEL",                                                                               \
-            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; by default rill, a small " \
-            "model that comes with weir"                                                                               \
+            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; by default what "          \
+            "WEIR_MODEL in the environment names, or else rill, a small model that comes with weir"                    \
     }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \

@@ -60,9 +60,21 @@ static bool has_what_is_cut(const struct weir_term *term, const weir_point *poin
     return (term->layers.n == 0 || point->per_layer) && (term->units.n == 0 || weir_point_unit_axis(point) >= 0);
 }
 
+/* A bracket that nothing closes, or that closes nothing, is not a letter of some other name. */
+static const char *lone_bracket(const char *name)
+{
+    const char *open = strchr(name, '['), *close = strchr(name, ']');
+    if (open && !strchr(open, ']'))
+        return "lacks the ] behind its [";
+    return close && (!open || close < open) ? "lacks the [ in front of its ]" : NULL;
+}
+
 static weir_status unknown(const char *name, const char *verb)
 {
     char nearest[256];
+    const char *lone = lone_bracket(name);
+    if (lone)
+        return weir_fail(WEIR_E_USAGE, "'%s' %s", name, lone);
     weir_nearest_points(nearest, sizeof nearest, name);
     return weir_fail(WEIR_E_USAGE, "no hook point %s '%s'; the nearest: %s", verb, name, nearest);
 }

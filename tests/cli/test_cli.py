@@ -23,7 +23,7 @@ WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
 SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
 FILES = "whole equal unequal f16 units rows one_layer".split()
 CLEAN = {name: value for name, value in os.environ.items()
-         if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE")} | {"HF_HOME": "/none"}
+         if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE", "WEIR_MODEL")} | {"HF_HOME": "/none"}
 MATRICES = {"two": "1 0\n0.5 0.5\n", "upper": "1, 2\n0, 1\n\n", "ragged": "1 0\n0.5\n", "wide": "1 0 0\n0 1 0\n",
             "nan": "1 0\r\n0 nan\r\n"}
 VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),

@@ -1,0 +1,126 @@
+#include "cli/opt.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define WHAT_IT_IS                                                                                                     \
+    "weir runs a transformer with named hook points, keeps what flows past them, and answers questions about it."
+#define OUTPUT_AND_CODES                                                                                               \
+    "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage, "         \
+    "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted."
+
+/* Prints text in lines of `width`, those after the first begun with `indent` spaces; newlines in it are kept. */
+static void print_wrapped(FILE *to, const char *text, size_t indent, size_t width)
+{
+    size_t column = indent;
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+        if (column > indent && column + 1 + n > width) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', to);
+            column++;
+        }
+        fwrite(text, 1, n, to);
+        column += n;
+        text += n;
+        if (*text == '\n') {
+            fprintf(to, "\n%*s", text[1] ? (int)indent : 0, "");
+            column = indent;
+        }
+        text += *text != '\0';
+    }
+    fputc('\n', to);
+}
+
+/* "  -m, --model MODEL". @return its length. */
+static size_t option_head(char *text, size_t size, const struct opt *opt)
+{
+    char letter[8] = "    ";
+    if (opt->letter)
+        snprintf(letter, sizeof letter, "-%c, ", opt->letter);
+    return (size_t)snprintf(text, size, "  %s--%s%s%s", letter, opt->name, opt->value ? " " : "",
+                            opt->value ? opt->value : "");
+}
+
+static void print_option(FILE *to, const struct opt *opt, size_t column, size_t width)
+{
+    char head[96];
+    size_t n = option_head(head, sizeof head, opt);
+    fprintf(to, "%s%*s", head, (int)(column - n), "");
+    print_wrapped(to, opt->help, column, width);
+}
+
+void help_command(FILE *to, const struct command *command, size_t width)
+{
+    static const struct opt help = {'h', "help", OPT_FLAG, .help = "print this"};
+    char head[96];
+    size_t column = option_head(head, sizeof head, &help);
+    fprintf(to, "weir %s: ", command->name);
+    print_wrapped(to, command->summary, 0, width);
+    fprintf(to, "\nUsage: weir %s ", command->name);
+    print_wrapped(to, command->usage, 12 + strlen(command->name), width);
+    if (command->notes) {
+        fputc('\n', to);
+        print_wrapped(to, command->notes, 0, width);
+    }
+    for (int i = 0; i < command->n_opts; i++) {
+        size_t n = option_head(head, sizeof head, &command->opts[i]);
+        column = n > column ? n : column;
+    }
+    fprintf(to, "\nOptions:\n");
+    for (int i = 0; i < command->n_opts; i++)
+        print_option(to, &command->opts[i], column + 2, width);
+    print_option(to, &help, column + 2, width);
+    fprintf(to, "\nExample:\n  %s\n", command->example);
+}
+
+void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width)
+{
+    print_wrapped(to, WHAT_IT_IS, 0, width);
+    fprintf(to, "\nUsage: weir COMMAND [OPTIONS]\n\nCommands:\n");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "  %-10s", commands[i]->name);
+        print_wrapped(to, commands[i]->summary, 12, width);
+    }
+    fputc('\n', to);
+    print_wrapped(to,
+                  "weir help COMMAND shows a command's options and an example; weir --version the version. WEIR_MODEL "
+                  "in the environment names the model that commands take without -m.\n" OUTPUT_AND_CODES,
+                  0, width);
+}
+
+static void markdown_option(FILE *to, const struct opt *opt)
+{
+    fprintf(to, "| ");
+    if (opt->letter)
+        fprintf(to, "`-%c`, ", opt->letter);
+    fprintf(to, "`--%s", opt->name);
+    if (opt->value)
+        fputc(' ', to);
+    for (const char *p = opt->value ? opt->value : ""; *p; p++) /* | would end the cell */
+        fprintf(to, *p == '|' ? "\\|" : "%c", *p);
+    fprintf(to, "` | %s%s |\n", opt->help, opt->required ? " (required)" : "");
+}
+
+void help_markdown(FILE *to, const struct command *const *commands, size_t n)
+{
+    fprintf(to,
+            "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
+            "%s\n"
+            "The shapes of `--json` are in json.md. `WEIR_MODEL` names the model that commands take without `-m`;\n"
+            "`NO_COLOR` turns colours off, `COLUMNS` sets the width.\n",
+            OUTPUT_AND_CODES);
+    for (size_t i = 0; i < n; i++) {
+        const struct command *command = commands[i];
+        fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name,
+                toupper((unsigned char)*command->summary), command->summary + 1, command->name, command->usage);
+        if (command->notes)
+            fprintf(to, "\n%s\n", command->notes);
+        fprintf(to, "\n| option | |\n|---|---|\n");
+        for (int j = 0; j < command->n_opts; j++)
+            markdown_option(to, &command->opts[j]);
+        fprintf(to, "| `-h`, `--help` | print the help |\n\nExample:\n\n    %s\n", command->example);
+    }
+}
