@@ -55,16 +55,14 @@ done:
     return status;
 }
 
-/* Heads are stored all, or as the units of the point say. */
-static weir_status stored_heads(bool **stored, const weir_file_point *pattern, int n)
+/* Marks the heads that any of the chosen layers has. */
+static weir_status stored_heads(bool **stored, const struct chosen *chosen)
 {
-    struct weir_slices units = {0};
-    const char *text = pattern->units ? pattern->units : "";
-    TRY(weir_alloc_zero(stored, (size_t)n, sizeof **stored));
-    TRY(weir_slices_parse(&units, text, strlen(text), "head"));
-    weir_status status = weir_slices_mark(&units, *stored, (size_t)n, "head");
-    weir_slices_close(&units);
-    return status;
+    TRY(weir_alloc_zero(stored, (size_t)chosen->n_heads_all, sizeof **stored));
+    for (int layer = 0; layer < chosen->n_layers_all; layer++)
+        for (int head = 0; chosen->layers[layer] && head < chosen->n_heads_all; head++)
+            (*stored)[head] |= weir_file_has_unit(chosen->pattern, layer, (size_t)head);
+    return WEIR_OK;
 }
 
 static weir_status choose_heads(struct chosen *chosen, const struct args *args, int opt)
@@ -74,7 +72,7 @@ static weir_status choose_heads(struct chosen *chosen, const struct args *args, 
     int n = chosen->n_heads_all;
     weir_status status;
     TRY_DONE(mark(&chosen->heads, n, args, opt, &slices));
-    TRY_DONE(stored_heads(&stored, chosen->pattern, n));
+    TRY_DONE(stored_heads(&stored, chosen));
     TRY_DONE(leave_stored(chosen->heads, n, stored, &slices, "head"));
 done:
     weir_free(stored);
@@ -289,9 +287,19 @@ void chosen_close(struct chosen *chosen)
     *chosen = (struct chosen){0};
 }
 
+/* Whether the pattern of that head is wanted and stored. */
+static bool has_map(const struct chosen *chosen, int layer, int head)
+{
+    return chosen->layers[layer] && chosen->heads[head] && weir_file_has_unit(chosen->pattern, layer, (size_t)head);
+}
+
 size_t chosen_maps(const struct chosen *chosen)
 {
-    return chosen->n_prompts * (chosen->join == EACH ? chosen->n_layers * chosen->n_heads : 1);
+    size_t maps = 0;
+    for (int layer = 0; layer < chosen->n_layers_all; layer++)
+        for (int head = 0; head < chosen->n_heads_all; head++)
+            maps += has_map(chosen, layer, head);
+    return chosen->n_prompts * (chosen->join == EACH ? maps : 1);
 }
 
 /* ---- maps ---- */
@@ -344,8 +352,8 @@ static weir_status walk_heads(struct walk *walk)
 {
     const struct chosen *chosen = walk->chosen;
     for (int layer = 0; layer < chosen->n_layers_all; layer++)
-        for (int head = 0; chosen->layers[layer] && head < chosen->n_heads_all; head++)
-            if (chosen->heads[head])
+        for (int head = 0; head < chosen->n_heads_all; head++)
+            if (has_map(chosen, layer, head))
                 TRY(walk_head(walk, layer, head));
     if (!walk->sum)
         return WEIR_OK;

@@ -1,6 +1,5 @@
 #include "cli/page_parts.h"
 
-#include "analysis/analysis.h"
 #include "base/alloc.h"
 #include "cli/commands.h"
 #include "store/partial.h"
@@ -39,30 +38,12 @@ done:
     return status;
 }
 
-/* Whether a layer has anything of a head: its first row of the first chosen prompt (all prompts have the same heads).
- */
-static weir_status has_head(bool *out, const struct page *page, int layer, size_t head)
-{
-    weir_file_prompt prompt;
-    float *row; /* [n] */
-    TRY(page_prompt(&prompt, page, 0));
-    TRY(weir_alloc(&row, prompt.n, sizeof *row));
-    weir_block block = {{head, 0, 0}, {1, 1, prompt.n}};
-    weir_status status = weir_file_read(page->file, page->pattern, layer, (int)page->prompts.list[0], &block, row);
-    *out = status == WEIR_OK && !weir_row_is_absent(row, prompt.n);
-    weir_free(row);
-    return status;
-}
-
 /* Marks the heads that any of the chosen layers has. */
-static weir_status mark_heads(bool *stored, size_t n, const struct page *page)
+static void mark_heads(bool *stored, size_t n, const struct page *page)
 {
-    for (size_t head = 0; head < n; head++) {
-        stored[head] = !page->pattern->units;
+    for (size_t head = 0; head < n; head++)
         for (size_t i = 0; i < page->layers.n && !stored[head]; i++)
-            TRY(has_head(&stored[head], page, (int)page->layers.list[i], head));
-    }
-    return WEIR_OK;
+            stored[head] = weir_file_has_unit(page->pattern, (int)page->layers.list[i], head);
 }
 
 static weir_status choose_heads(struct page *page, const char *slices)
@@ -70,9 +51,8 @@ static weir_status choose_heads(struct page *page, const char *slices)
     size_t n = page->pattern->shape[0];
     bool *stored;
     TRY(weir_alloc_zero(&stored, n, sizeof *stored));
-    weir_status status = mark_heads(stored, n, page);
-    if (status == WEIR_OK)
-        status = choose(&page->heads, slices, stored, n, "head");
+    mark_heads(stored, n, page);
+    weir_status status = choose(&page->heads, slices, stored, n, "head");
     weir_free(stored);
     return status;
 }

@@ -328,7 +328,8 @@ typedef struct weir_file_point {
     const weir_point *point;
     size_t shape[WEIR_MAX_AXES]; /**< below layer and prompt */
     const bool *layers;          /**< [n_layers] stored or not; NULL for points outside blocks */
-    const char *units;           /**< stored heads or neurons as a slice; NULL for all */
+    const char *units;           /**< stored heads or neurons as LAYER.UNIT+LAYER.UNIT, ascending, as in "5.3+7.2";
+                                  layers that it does not name have all of theirs; NULL for all (weir_file_has_unit) */
     bool sinks;                  /**< pattern of heads with attention sinks: the sink has what rows lack of 1 */
     uint64_t saturated;          /**< values that f16 could not hold */
     uint64_t bytes;              /**< on disk */
@@ -342,6 +343,11 @@ WEIR_API const weir_file_info *weir_file_get_info(const weir_file *file);
 WEIR_API const weir_file_point *weir_file_point_at(const weir_file *file, int i);
 /** @return the stored point of that short name, or NULL. */
 WEIR_API const weir_file_point *weir_file_find(const weir_file *file, const char *name);
+/**
+ * Whether head or neuron `unit` of a stored point is stored in `layer` (-1 for points outside blocks).
+ * @return false where the layer is not stored, for a unit out of range, and for points without heads or neurons.
+ */
+WEIR_API bool weir_file_has_unit(const weir_file_point *point, int layer, size_t unit);
 /** Prompt `i`: ids, text (may be NULL) and the absolute positions of its stored rows [n_positions], -1 where none. */
 typedef struct weir_file_prompt {
     const int32_t *ids; /**< [n] */

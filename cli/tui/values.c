@@ -2,7 +2,6 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
-#include "points/select.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,9 +17,8 @@ static int outer_axis(const weir_point *point)
 }
 
 /* Marks the stored ones among the units of the outer axis. */
-static weir_status mark_units(struct tui_point *out, const weir_file_point *point, int axis)
+static weir_status mark_units(struct tui_point *out, const weir_file_point *point, int axis, int n_layers)
 {
-    struct weir_slices slices = {0};
     size_t n = point->shape[axis];
     TRY(weir_alloc(&out->units, n, sizeof *out->units));
     out->n_units = (int)n;
@@ -28,11 +26,10 @@ static weir_status mark_units(struct tui_point *out, const weir_file_point *poin
     if (!point->units || weir_point_unit_axis(point->point) != axis)
         return WEIR_OK;
     memset(out->units, false, n * sizeof *out->units);
-    weir_status status = weir_slices_parse(&slices, point->units, strlen(point->units), "units");
-    if (status == WEIR_OK)
-        status = weir_slices_mark(&slices, out->units, n, "unit");
-    weir_slices_close(&slices);
-    return status;
+    for (int layer = 0; layer < n_layers; layer++)
+        for (size_t unit = 0; unit < n; unit++)
+            out->units[unit] |= weir_file_has_unit(point, layer, unit);
+    return WEIR_OK;
 }
 
 weir_status tui_extent_read(struct tui_extent *out, const weir_file *file)
@@ -45,7 +42,7 @@ weir_status tui_extent_read(struct tui_extent *out, const weir_file *file)
         out->n_points++;
         int axis = outer_axis(point->point);
         if (axis >= 0)
-            TRY(mark_units(&out->points[i], point, axis));
+            TRY(mark_units(&out->points[i], point, axis, info->n_layers));
     }
     if (out->n_points == 0)
         return weir_fail(WEIR_E_INPUT, "the file holds no hook points; weir dump --hooks stores some");

@@ -2,6 +2,7 @@
    memory is taken for more than one value, one prompt, or a list that the file's own size vouches for. */
 #include "base/alloc.h"
 #include "store/h5.h"
+#include "store/units.h"
 #include "tensor/dtype.h"
 
 #include <errno.h>
@@ -18,7 +19,10 @@ struct point {
     weir_file_point info;
     char *path;
     char *units;
-    bool *layers; /* [n_layers] */
+    struct weir_units which; /* the same, read */
+    bool *layers;            /* [n_layers] */
+    int n_layers;
+    size_t n_units; /* along the axis of heads or neurons; 0: there is none */
     enum weir_elem elem;
     hid_t dataset;
 };
@@ -262,21 +266,32 @@ static weir_status read_shape(const weir_file *file, struct point *point)
     return WEIR_OK;
 }
 
+/* The attribute `units`, for points that have heads or neurons. */
+static weir_status read_units(const weir_file *file, struct point *point)
+{
+    int axis = weir_point_unit_axis(point->info.point);
+    TRY(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path));
+    point->n_units = axis < 0 ? 0 : point->info.shape[axis];
+    point->info.units = point->units;
+    return weir_in(weir_units_parse(&point->which, point->units, (size_t)file->info.n_layers, point->n_units),
+                   point->path);
+}
+
 static weir_status read_point(const weir_file *file, struct point *point, const weir_point *which)
 {
     int64_t saturated = 0, sinks = 0;
     point->info.point = which;
+    point->n_layers = file->info.n_layers;
     TRY(weir_format(&point->path, "%s/%s", WEIR_GROUP_ACTIVATIONS, which->name));
     TRY(read_shape(file, point));
     if (which->per_layer)
         TRY(weir_in(read_layers(file, point), file->path));
-    TRY(weir_in(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path), file->path));
+    TRY(weir_in(read_units(file, point), file->path));
     TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SATURATED, &saturated, point->path), file->path));
     TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SINKS, &sinks, point->path), file->path));
     point->info.compute_error = NAN;
     TRY(weir_in(weir_h5_get_real(point->dataset, WEIR_A_COMPUTE_ERROR, &point->info.compute_error, point->path),
                 file->path));
-    point->info.units = point->units;
     point->info.saturated = saturated > 0 ? (uint64_t)saturated : 0;
     point->info.sinks = sinks != 0;
     point->info.bytes = H5Dget_storage_size(point->dataset);
@@ -351,6 +366,7 @@ void weir_file_close(weir_file *file)
         weir_h5_close(&file->points[i].dataset);
         weir_free(file->points[i].path);
         weir_free(file->points[i].units);
+        weir_units_close(&file->points[i].which);
         weir_free(file->points[i].layers);
     }
     for (int set = 0; set < WEIR_N_SETS; set++)
@@ -384,6 +400,16 @@ const weir_file_point *weir_file_find(const weir_file *file, const char *name)
         if (strcmp(file->points[i].info.point->name, name) == 0)
             return &file->points[i].info;
     return NULL;
+}
+
+bool weir_file_has_unit(const weir_file_point *which, int layer, size_t unit)
+{
+    const struct point *point = (const struct point *)which; /* info is its first member */
+    if (unit >= point->n_units)
+        return false;
+    if (!point->layers)
+        return layer == -1;
+    return layer >= 0 && layer < point->n_layers && point->layers[layer] && weir_units_have(&point->which, layer, unit);
 }
 
 /* ---- prompts ---- */

@@ -52,7 +52,7 @@ static weir_status write_case(size_t i, const char *path)
     if (cases[i].rows)
         fake_rows(&fake, 2, 3);
     if (cases[i].units)
-        fake_units(&fake, units, 1, "1");
+        fake_units(&fake, units, 1, "0.1+1.1+2.1");
     weir_status status = fake_write(&fake, path);
     fake_close(&fake);
     return status;

@@ -197,7 +197,7 @@ Test(store, keeps_single_heads_and_neurons)
     fake_add(&fake, WEIR_P_PATTERN);
     fake_add(&fake, WEIR_P_Z);
     fake_add(&fake, WEIR_P_MLP_POST);
-    fake_units(&fake, units, 2, "0+3");
+    fake_units(&fake, units, 2, "0.0+0.3+1.0+1.3+2.0+2.3");
     round_trip(&fake);
 }
 
@@ -312,7 +312,7 @@ Test(store, adds_to_a_value_that_came_in_two_parts)
     fake.spec.dtype = WEIR_BF16;
     fake_add(&fake, WEIR_P_RESID_POST);
     fake_one_layer(&fake);
-    fake_units(&fake, low, 1, "1+2+30");
+    fake_units(&fake, low, 1, "1.1+1.2+1.30");
     OK(weir_store_create(&store, path, &fake.spec));
     put_row(store, first, low, 1);
     put_row(store, second, high, 2);
