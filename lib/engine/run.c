@@ -210,7 +210,7 @@ static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
 }
 
 /* Angles of n positions from row `first` on, in double before they are rounded: an angle may be large. */
-static void fill_angles(struct weir_angles *angles, size_t first, size_t n, const float *inv_freq,
+static void fill_angles(struct weir_angles *angles, size_t first, size_t n, const double *inv_freq,
                         const struct weir_rope *rope)
 {
     size_t half = (size_t)rope->n;
@@ -218,7 +218,7 @@ static void fill_angles(struct weir_angles *angles, size_t first, size_t n, cons
     double factor = beyond ? rope->long_factor : rope->factor;
     for (size_t pos = 0; pos < n; pos++)
         for (size_t i = 0; i < half; i++) {
-            double angle = (double)pos * (double)inv_freq[i];
+            double angle = (double)pos * inv_freq[i];
             angles->cosines[(first + pos) * half + i] = (float)(cos(angle) * factor);
             angles->sines[(first + pos) * half + i] = (float)(sin(angle) * factor);
         }
@@ -243,8 +243,8 @@ static weir_status fill_by_prompt(struct weir_run *run, struct weir_angles *angl
 {
     for (size_t i = 0; i < run->batch.n; i++) {
         size_t length = run->batch.start[i + 1] - run->batch.start[i];
-        const float *inv_freq;
-        float *own;
+        const double *inv_freq;
+        double *own;
         TRY(weir_rope_frequencies(&inv_freq, &own, rope, length));
         fill_angles(angles, run->batch.start[i], length, inv_freq, rope);
         weir_free(own);

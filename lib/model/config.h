@@ -43,7 +43,7 @@ WEIR_CHECKED weir_status weir_rope_open(struct weir_rope *out, const struct weir
 void weir_rope_close(struct weir_rope *rope);
 /* The frequencies for a prompt of so many positions, [n]. *own gets memory where they had to be computed (weir_free).
  */
-WEIR_CHECKED weir_status weir_rope_frequencies(const float **out, float **own, const struct weir_rope *rope,
+WEIR_CHECKED weir_status weir_rope_frequencies(const double **out, double **own, const struct weir_rope *rope,
                                                size_t positions);
 
 #endif

@@ -1,6 +1,7 @@
 /* Frequencies of rotary position embeddings by rope type. Su et al. 2021 (RoFormer); linear and dynamic scaling, YaRN
    (Peng et al. 2023), Llama 3.1's and LongRoPE (Ding et al. 2024) as transformers' modeling_rope_utils defines them.
-   Frequencies are rounded to float32 as the models themselves hold them. */
+   Frequencies are doubles: rounded to float32, as transformers holds them, an angle would be off by 2e-4 at position
+   8000, and by how much would depend on whose pow() made them. */
 #include "base/alloc.h"
 #include "model/config.h"
 
@@ -32,7 +33,7 @@ static weir_status scale_linear(struct weir_rope *rope, const struct weir_config
     (void)config;
     TRY(need(c->factor > 0, c->type, "\"factor\""));
     for (int i = 0; i < rope->n; i++)
-        rope->inv_freq[i] = (float)((double)rope->inv_freq[i] / c->factor);
+        rope->inv_freq[i] /= c->factor;
     return WEIR_OK;
 }
 
@@ -60,10 +61,10 @@ static weir_status scale_llama3(struct weir_rope *rope, const struct weir_config
         c->factor > 0 && low > 0 && high > low && c->original_context > 0, c->type,
         "\"factor\", \"low_freq_factor\", a larger \"high_freq_factor\" and \"original_max_position_embeddings\""));
     for (int i = 0; i < rope->n; i++) {
-        double frequency = (double)rope->inv_freq[i], wavelength = TWO_PI / frequency;
+        double frequency = rope->inv_freq[i], wavelength = TWO_PI / frequency;
         double smooth = (c->original_context / wavelength - low) / (high - low); /* 0 at the long end, 1 at the short */
         smooth = smooth < 0 ? 0 : smooth > 1 ? 1 : smooth;
-        rope->inv_freq[i] = (float)((1 - smooth) * frequency / c->factor + smooth * frequency);
+        rope->inv_freq[i] = (1 - smooth) * frequency / c->factor + smooth * frequency;
     }
     return WEIR_OK;
 }
@@ -92,8 +93,8 @@ static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *
     if (low == high)
         high += 0.001;
     for (int i = 0; i < rope->n; i++) { /* from extrapolated below `low` to interpolated above `high` */
-        double ramp = fmin(fmax((i - low) / (high - low), 0), 1), frequency = (double)rope->inv_freq[i];
-        rope->inv_freq[i] = (float)(frequency / factor * ramp + frequency * (1 - ramp));
+        double ramp = fmin(fmax((i - low) / (high - low), 0), 1), frequency = rope->inv_freq[i];
+        rope->inv_freq[i] = frequency / factor * ramp + frequency * (1 - ramp);
     }
     rope->factor = c->attention_factor > 0 ? c->attention_factor
                    : c->mscale > 0 && c->mscale_all_dim > 0
@@ -125,8 +126,8 @@ static weir_status scale_longrope(struct weir_rope *rope, const struct weir_conf
     TRY(weir_alloc(&rope->long_inv_freq, (size_t)rope->n, sizeof *rope->long_inv_freq));
     for (int i = 0; i < rope->n; i++) {
         double power = pow(c->theta, 2.0 * i / rope->rotary_dims);
-        rope->inv_freq[i] = (float)(1 / (c->short_factors[i] * power));
-        rope->long_inv_freq[i] = (float)(1 / ((c->by_mscale ? c->short_factors : c->long_factors)[i] * power));
+        rope->inv_freq[i] = 1 / (c->short_factors[i] * power);
+        rope->long_inv_freq[i] = 1 / ((c->by_mscale ? c->short_factors : c->long_factors)[i] * power);
     }
     rope->long_from = original;
     rope->factor = c->by_mscale ? c->short_mscale : longrope_factor(c, factor, original);
@@ -159,15 +160,15 @@ static weir_status apply_factors(struct weir_rope *rope, const float *factors, s
     for (int i = 0; i < rope->n; i++) {
         if (!(factors[i] > 0) || isinf(factors[i]))
             return weir_fail(WEIR_E_INPUT, "rope_freqs has the factor %g; they must be above 0", (double)factors[i]);
-        rope->inv_freq[i] /= factors[i];
+        rope->inv_freq[i] /= (double)factors[i];
     }
     return WEIR_OK;
 }
 
-static void fill(float *inv_freq, int n, int rotary_dims, double theta)
+static void fill(double *inv_freq, int n, int rotary_dims, double theta)
 {
     for (int i = 0; i < n; i++)
-        inv_freq[i] = (float)(1.0 / pow(theta, 2.0 * i / rotary_dims));
+        inv_freq[i] = 1.0 / pow(theta, 2.0 * i / rotary_dims);
 }
 
 weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *config, int kind, const float *factors,
@@ -198,7 +199,7 @@ void weir_rope_close(struct weir_rope *rope)
     *rope = (struct weir_rope){0};
 }
 
-weir_status weir_rope_frequencies(const float **out, float **own, const struct weir_rope *rope, size_t positions)
+weir_status weir_rope_frequencies(const double **out, double **own, const struct weir_rope *rope, size_t positions)
 {
     bool beyond = rope->long_from > 0 && (double)positions > rope->long_from;
     *own = NULL;

@@ -85,8 +85,8 @@ struct weir_layer_spec {
    grows with the length (dynamic). */
 struct weir_rope {
     int n;                 /* half of the dimensions that turn */
-    float *inv_freq;       /* [n] */
-    float *long_inv_freq;  /* [n]; NULL: the same at every length */
+    double *inv_freq;      /* [n] */
+    double *long_inv_freq; /* [n]; NULL: the same at every length */
     double factor;         /* YaRN and LongRoPE scale q and k; else 1 */
     double long_factor;    /* the same beyond `long_from`; 0: `factor` */
     double dynamic_factor; /* NTK scaling by length; 0: none */

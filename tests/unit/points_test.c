@@ -200,6 +200,17 @@ Test(select, a_single_index_out_of_range_is_an_error_and_a_slice_clips)
     cr_expect(eq(str, (char *)marks(&first("z:-99:2")->layers, 12), "0 1"));
 }
 
+Test(select, minus_zero_is_zero_as_in_Python)
+{
+    selects("z:-0.-0@-0", "z", "0", "0", "0");
+    selects("z:-0:2", "z", "0 1", ALL6, ALL4);
+    selects("z:-0+-1", "z", "0 11", ALL6, ALL4);
+    selects("z@-00:-1", "z", ALL12, ALL6, "0 1 2");
+    refuses("z:2:-0", "in 'z:2:-0': '2:-0' names no layer: slices run from the first to before the last");
+    cr_expect(weir_slices_name(&first("z:-0")->layers, 0, 12));
+    cr_expect(not(weir_slices_name(&first("z:-0")->layers, 11, 12)));
+}
+
 /* What brackets name of axes of 3, 2 and 10, as "first:n:step", a plain number as "first"; or the message. */
 static const char *ranges(const char *text)
 {
@@ -227,6 +238,8 @@ Test(select, brackets_name_what_numpy_would)
     cr_expect(eq(str, (char *)ranges("..., ::-4"), "0:3:1 0:2:1 9:3:-4"));
     cr_expect(eq(str, (char *)ranges("0,...,1,"), "0 0:2:1 1"));
     cr_expect(eq(str, (char *)ranges("5:, 1:0, 99:2:-3"), "0:0:1 0:0:1 9:3:-3"));
+    cr_expect(eq(str, (char *)ranges("-0, -0:, :-0"), "0 0:2:1 0:0:1"));
+    cr_expect(eq(str, (char *)ranges("-0:-0, -0:1, :-0:-3"), "0:0:1 0:1:1 9:3:-3"));
     cr_expect(eq(str, (char *)ranges("0, 2"), "index 2 is out of bounds for axis prompt with size 2"));
     cr_expect(eq(str, (char *)ranges("0,0,0,0"), "too many indices: there are 3 axes"));
     cr_expect(eq(str, (char *)ranges("::0"), "'::0': the step of a slice cannot be 0"));
