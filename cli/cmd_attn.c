@@ -107,6 +107,7 @@ static weir_status write_page(const struct chosen *chosen, const struct args *ar
                                        .heads = args->text[HEAD],
                                        .prompts = args->has[PROMPT] ? args->text[PROMPT] : "0",
                                        .limit = PAGE_LIMIT,
+                                       .raise = "weir view ",
                                        .force = args->has[FORCE]};
     TRY(page_write(&page, args->text[HTML], chosen->file, &choice));
     fprintf(stderr, "%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));

@@ -12,7 +12,7 @@ static const struct opt opts[] = {
     [NEURONS] = {0, "neurons", OPT_TEXT, "LIST",
                  "which neurons, as in mlp_post:3.10+25, or units of any other hook point [pos, units]; by default the "
                  "most active of each layer"},
-    [MAX_SIZE] = {0, "max-size", OPT_WHOLE, "MB", "refuse to write a page larger than that; 10 by default", .least = 1,
+    [MAX_SIZE] = {0, "max-size", OPT_WHOLE, "MB", "how large the page may be; 100 by default", .least = 1,
                   .most = 1000},
     [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
 };
@@ -24,6 +24,8 @@ static void print_done(const char *path, const struct page_summary *page)
             page->n_prompts == 1 ? "" : "s");
     if (page->n_heads)
         fprintf(stderr, ", %zu x %zu heads", page->n_layers, page->n_heads);
+    if (page->n_whole < page->n_patterns)
+        fprintf(stderr, " (%zu with every weight, the others with their largest)", page->n_whole);
     if (page->n_units)
         fprintf(stderr, ", %zu neurons", page->n_units);
     fputs("; open it in a browser\n", stderr);
@@ -38,6 +40,7 @@ static int run(const struct args *args)
         .heads = args->text[HEAD],
         .prompts = args->text[PROMPT],
         .units = args->text[NEURONS],
+        .raise = "",
         .limit = (uint64_t)args_int(args, MAX_SIZE, PAGE_LIMIT / PAGE_MB) * PAGE_MB,
         .force = args->has[FORCE],
     };
@@ -53,9 +56,11 @@ const struct command cmd_view = {
     .name = "view",
     .summary = "write an interactive HTML page of attention patterns, neurons and the residual stream",
     .usage = "FILE -o PAGE.html [OPTIONS]",
-    .notes = "The page is one file that needs no network: every head as a thumbnail, one or several as a heatmap, the "
-             "tokens coloured by what they attend to or are attended from; neurons; norms of the residual stream. "
-             "Press ? in it for its keys. Weights are shown to four digits, as they are stored.",
+    .notes = "The page is one file that needs no network: every head as a thumbnail, one or several as a map, the "
+             "tokens coloured by what they attend to or are attended from; neurons; norms of the residual stream; what "
+             "dump --next stored. Press ? in it for its keys. Weights are shown to four digits, as they are stored. "
+             "Where they are too many, the heads with the highest detection scores have every weight, the others the "
+             "largest of every block and each query's strongest keys.",
     .example = "weir view run.h5 -o page.html --layer 0:6",
     .opts = opts,
     .n_opts = N_OPTS(opts),

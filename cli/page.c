@@ -74,6 +74,7 @@ static weir_status count_rows(struct page *page)
         weir_file_prompt prompt;
         TRY(page_prompt(&prompt, page, i));
         page->n_rows += prompt.n_rows;
+        page->n_tokens += prompt.n;
     }
     return WEIR_OK;
 }
@@ -97,8 +98,24 @@ static weir_status check_anything(const struct page *page)
                      "the file has nothing that a page shows; dump with --hooks pattern,mlp_post,resid_post");
 }
 
+static void close_part(struct page_part *part, size_t n_heads)
+{
+    for (size_t i = 0; part->maps && i < n_heads; i++)
+        page_unpack(&part->maps[i]);
+    weir_free(part->maps);
+    weir_free(part->thumbs);
+    weir_free(part->dense);
+    weir_free(part->whole);
+    weir_free(part->blocks.start);
+}
+
 static void page_close(struct page *page)
 {
+    for (size_t i = 0; page->parts && i < page->prompts.n; i++)
+        close_part(&page->parts[i], page->layers.n * page->heads.n);
+    weir_free(page->parts);
+    weir_free(page->scores);
+    weir_free(page->order);
     weir_free(page->layers.list);
     weir_free(page->heads.list);
     weir_free(page->prompts.list);
@@ -106,59 +123,6 @@ static void page_close(struct page *page)
     weir_free(page->units);
     weir_free(page->norms);
     weir_selection_close(page->selection);
-}
-
-/* ---- how large ---- */
-
-enum { BLOCKS = 4 * 64 }; /* the tags around the four blocks of data, at most */
-
-/* Characters in the page; without its JSON as long as that is not made. */
-struct sizes {
-    uint64_t weights, all;
-};
-
-static weir_status measure(struct sizes *out, const struct page *page, const char *json)
-{
-    uint64_t weights = 0;
-    for (size_t i = 0; i < page->prompts.n; i++) {
-        weir_file_prompt prompt;
-        TRY(page_prompt(&prompt, page, i));
-        weights += page_weights_size(page, &prompt);
-    }
-    out->weights = base64_size(weights);
-    out->all = BLOCKS + page_shell_head_size + page_shell_tail_size + (json ? strlen(json) : 0) + out->weights +
-               base64_size(page->n_units * page->n_rows * sizeof(float)) +
-               base64_size(page->n_norms * page->n_rows * sizeof(float));
-    return WEIR_OK;
-}
-
-/* What to choose so that it fits: as many layers as do, or one prompt, or one head. */
-static void advise(char to[64], const struct page *page, const struct sizes *sizes, uint64_t limit)
-{
-    uint64_t rest = sizes->all - sizes->weights;
-    size_t fit = limit > rest && sizes->weights
-                     ? (size_t)((double)(limit - rest) / (double)sizes->weights * (double)page->layers.n)
-                     : 0;
-    if (fit > 0)
-        snprintf(to, 64, "--layer %zu:%zu", page->layers.list[0], page->layers.list[fit - 1] + 1);
-    else if (page->prompts.n > 1)
-        snprintf(to, 64, "--prompt %zu", page->prompts.list[0]);
-    else if (page->pattern && page->heads.n > 1)
-        snprintf(to, 64, "--layer %zu --head %zu", page->layers.list[0], page->heads.list[0]);
-    else
-        snprintf(to, 64, "--neurons mlp_post:0.3+7");
-}
-
-static weir_status check_size(const struct page *page, const struct sizes *sizes, uint64_t limit)
-{
-    char is[16], may[16], advice[64];
-    if (sizes->all <= limit)
-        return WEIR_OK;
-    advise(advice, page, sizes, limit);
-    return weir_fail(WEIR_E_UNSUPPORTED,
-                     "the page would be %s, the limit is %s: choose layers, heads or prompts, as in %s, or raise "
-                     "--max-size",
-                     weir_readable_size(is, sizes->all), weir_readable_size(may, limit), advice);
 }
 
 /* ---- writing ---- */
@@ -170,7 +134,7 @@ static void open_block(FILE *to, const char *type, const char *id)
 
 typedef weir_status put_fn(struct base64 *out, const struct page *page);
 
-static weir_status put_block(FILE *to, const char *id, put_fn *put, const struct page *page)
+static weir_status put_series(FILE *to, const char *id, put_fn *put, const struct page *page)
 {
     struct base64 out = {.to = to};
     open_block(to, "application/octet-stream", id);
@@ -179,72 +143,205 @@ static weir_status put_block(FILE *to, const char *id, put_fn *put, const struct
     return WEIR_OK;
 }
 
-static weir_status put_page(FILE *to, const struct page *page, const char *json)
+/* A line end behind every block tells the page, while it loads, that the block is complete. */
+static void put_packed(FILE *to, const char *kind, size_t prompt, size_t head, const struct packed *packed)
 {
+    struct base64 out = {.to = to};
+    fprintf(to, "<script type=\"application/octet-stream\" id=\"%s-%zu-%zu\"%s>", kind, prompt, head,
+            packed->deflated ? " class=\"deflate\"" : "");
+    base64_put(&out, packed->bytes, packed->n);
+    base64_end(&out);
+    fputs("</script>\n", to);
+}
+
+/* ---- patterns ---- */
+
+/* A page on its way out. */
+struct writing {
+    FILE *to;
+    struct page *page;
+    struct page_summary *summary;
+    uint64_t room; /* characters that whole heads may still take */
+};
+
+/* Characters that a head with every weight takes, about: what is tiny or masked deflates to next to nothing. */
+static uint64_t guess_size(const struct page *page, size_t prompt, size_t head)
+{
+    return base64_size(page->parts[prompt].dense[head] * 7 / 4);
+}
+
+/* Writes a head with every weight, if there is room for it. */
+static weir_status put_whole(struct writing *writing, size_t prompt, size_t head)
+{
+    struct page_part *part = &writing->page->parts[prompt];
+    uint64_t room = writing->room / 4 * 3;
+    struct packed packed = {0};
+    if (part->whole[head] || (part->maps && guess_size(writing->page, prompt, head) > room))
+        return WEIR_OK;
+    TRY(page_pack_head(&packed, writing->page, prompt, head, part->maps ? (size_t)room : SIZE_MAX));
+    if (packed.fits) {
+        put_packed(writing->to, "head", prompt, head, &packed);
+        part->whole[head] = true;
+        writing->summary->n_whole++;
+        writing->room -= part->maps ? base64_size(packed.n) : 0;
+    }
+    page_unpack(&packed);
+    return WEIR_OK;
+}
+
+/* What an overview leaves open is written once more, whole, by falling score; heads that are short need no overview. */
+static weir_status put_whole_heads(struct writing *writing)
+{
+    const struct page *page = writing->page;
+    for (size_t i = 0; i < page->layers.n * page->heads.n; i++)
+        for (size_t prompt = 0; prompt < page->prompts.n; prompt++)
+            TRY(put_whole(writing, prompt, page->order[i]));
+    return WEIR_OK;
+}
+
+static weir_status put_thumbs(struct writing *writing, size_t prompt)
+{
+    const struct page_part *part = &writing->page->parts[prompt];
+    size_t n = writing->page->layers.n * writing->page->heads.n;
+    struct packed packed;
+    if (!part->thumbs)
+        return WEIR_OK;
+    TRY(page_pack(&packed, part->thumbs, n * page_thumb_size(&part->blocks), SIZE_MAX));
+    put_packed(writing->to, "thumbs", prompt, 0, &packed);
+    page_unpack(&packed);
+    return WEIR_OK;
+}
+
+static void put_map(struct writing *writing, size_t prompt, size_t head)
+{
+    struct page_part *part = &writing->page->parts[prompt];
+    if (part->maps && part->maps[head].n && !part->whole[head])
+        put_packed(writing->to, "map", prompt, head, &part->maps[head]);
+}
+
+/* Of the first prompt what the page opens with: it draws that before the rest has come. */
+static weir_status put_opening(struct writing *writing)
+{
+    TRY(put_whole(writing, 0, writing->page->order[0]));
+    put_map(writing, 0, writing->page->order[0]);
+    return put_thumbs(writing, 0);
+}
+
+static weir_status put_rest(struct writing *writing)
+{
+    const struct page *page = writing->page;
+    for (size_t i = 1; i < page->prompts.n; i++)
+        TRY(put_thumbs(writing, i));
+    TRY(put_whole_heads(writing));
+    for (size_t i = 0; i < page->prompts.n; i++)
+        for (size_t head = 0; head < page->layers.n * page->heads.n; head++)
+            if (i > 0 || head != page->order[0])
+                put_map(writing, i, head);
+    return WEIR_OK;
+}
+
+static weir_status put_page(struct writing *writing, const char *json)
+{
+    FILE *to = writing->to;
     fwrite(page_shell_head, 1, page_shell_head_size, to);
     open_block(to, "application/json", "data-contents");
     fprintf(to, "%s</script>\n", json);
-    TRY(put_block(to, "data-weights", page_put_weights, page));
-    TRY(put_block(to, "data-units", page_put_units, page));
-    TRY(put_block(to, "data-norms", page_put_norms, page));
+    TRY(put_series(to, "data-units", page_put_units, writing->page));
+    TRY(put_series(to, "data-norms", page_put_norms, writing->page));
+    if (writing->page->pattern)
+        TRY(put_opening(writing));
+    fwrite(page_shell_script, 1, page_shell_script_size, to);
+    if (writing->page->pattern)
+        TRY(put_rest(writing));
     fwrite(page_shell_tail, 1, page_shell_tail_size, to);
     return WEIR_OK;
 }
 
-static weir_status write_to(const struct weir_partial *partial, const struct page *page, const char *json)
+/* The summary's bytes are those that were written. */
+static weir_status write_to(const struct weir_partial *partial, struct writing *writing, const char *json)
 {
     int fd = dup(partial->fd);
-    FILE *to = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!to) {
+    writing->to = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!writing->to) {
         if (fd >= 0)
             close(fd);
         return weir_fail(WEIR_E_OUTPUT, "%s: could not be opened: %s", partial->final, strerror(errno));
     }
-    weir_status status = put_page(to, page, json);
-    bool failed = ferror(to);
+    weir_status status = put_page(writing, json);
+    writing->summary->bytes = (uint64_t)ftello(writing->to);
+    bool failed = ferror(writing->to);
     errno = 0;
-    failed |= fclose(to) != 0;
+    failed |= fclose(writing->to) != 0;
     if (failed && status == WEIR_OK)
         status = weir_fail(WEIR_E_OUTPUT, "%s: could not be written: %s", partial->final,
                            errno ? strerror(errno) : "the disk is full");
     return status;
 }
 
-static weir_status write_whole(const char *path, const struct page *page, const char *json, uint64_t bytes, bool force)
+/* What of the limit is left for whole heads, and the most that the page can come to. */
+static weir_status find_room(struct writing *writing, uint64_t *most, const char *json,
+                             const struct page_choice *choice)
+{
+    struct page *page = writing->page;
+    uint64_t taken = page_rest_size(page, json);
+    for (size_t i = 0; i < page->prompts.n; i++)
+        for (size_t head = 0; page->pattern && head < page->layers.n * page->heads.n; head++)
+            taken += page_block_size(page, i, head);
+    if (taken > choice->limit)
+        return page_refuse(page, choice, taken);
+    writing->room = choice->limit - taken;
+    *most = page->n_strongest ? choice->limit : taken;
+    return WEIR_OK;
+}
+
+static weir_status write_whole(const char *path, struct writing *writing, const char *json,
+                               const struct page_choice *choice)
 {
     struct weir_partial *partial;
-    interrupts_catch(); /* from here on there is a file to clean up */
-    TRY(weir_partial_open(&partial, path, force));
-    weir_status status = weir_partial_room(partial, bytes);
+    uint64_t most = 0;
+    TRY(find_room(writing, &most, json, choice));
+    TRY(weir_partial_open(&partial, path, choice->force));
+    weir_status status = weir_partial_room(partial, most);
     if (status == WEIR_OK)
-        status = write_to(partial, page, json);
+        status = write_to(partial, writing, json);
     if (status == WEIR_OK)
         status = weir_partial_commit(partial);
     weir_partial_close(partial);
     return status;
 }
 
-static weir_status check_size_of(struct sizes *sizes, const struct page *page, const char *json, uint64_t limit)
+static weir_status choose_units(struct page *page, const struct page_choice *choice)
 {
-    TRY(measure(sizes, page, json));
-    return check_size(page, sizes, limit);
+    if (choice->units)
+        return page_choose_units(page, choice->units);
+    page_reserve_units(page, choice->limit / 10);
+    return WEIR_OK;
 }
 
 weir_status page_write(struct page_summary *out, const char *path, const weir_file *file,
                        const struct page_choice *choice)
 {
     struct page page = {.file = file};
-    struct sizes sizes = {0};
+    struct writing writing = {.page = &page, .summary = out};
     char *json = NULL;
     weir_status status;
+    interrupts_catch();
     TRY_DONE(choose_parts(&page, choice));
-    TRY_DONE(check_size_of(&sizes, &page, NULL, choice->limit)); /* before neurons are looked for, which takes long */
-    TRY_DONE(page_choose_units(&page, choice->units, choice->limit / 10));
+    TRY_DONE(choose_units(&page, choice));
+    TRY_DONE(page_plan(&page, choice)); /* before values are read, which takes long */
+    if (!choice->units)
+        TRY_DONE(page_choose_units(&page, NULL));
     TRY_DONE(check_anything(&page));
+    if (page.pattern)
+        TRY_DONE(page_survey(&page, choice));
     TRY_DONE(page_json(&json, &page));
-    TRY_DONE(check_size_of(&sizes, &page, json, choice->limit));
-    TRY_DONE(write_whole(path, &page, json, sizes.all, choice->force));
-    *out = (struct page_summary){sizes.all, page.layers.n, page.heads.n, page.prompts.n, page.n_units, page.n_norms};
+    *out = (struct page_summary){.n_layers = page.layers.n,
+                                 .n_heads = page.heads.n,
+                                 .n_prompts = page.prompts.n,
+                                 .n_units = page.n_units,
+                                 .n_norms = page.n_norms,
+                                 .n_patterns = page.layers.n * page.heads.n * page.prompts.n};
+    status = write_whole(path, &writing, json, choice);
 done:
     weir_free(json);
     page_close(&page);

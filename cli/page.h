@@ -9,20 +9,23 @@ struct page_choice {
     const char *layers, *heads, *prompts;
     const char *units; /* a selection of hook points [pos, units], "mlp_post:3.10+25"; NULL: the most active neurons */
     uint64_t limit;    /* no page larger than that many bytes */
+    const char *raise; /* how a person asks for more, up to its option --max-size: "", "weir view" */
     bool force;        /* replace an existing file */
 };
 
-/* How large pages may be by default: more is slow to open. */
-enum { PAGE_MB = 1000000, PAGE_LIMIT = 10 * PAGE_MB };
+/* How large pages may be by default. */
+enum { PAGE_MB = 1000000, PAGE_LIMIT = 100 * PAGE_MB };
 
 /* What went in. Layers and heads are those of the patterns, 0 where there are none. */
 struct page_summary {
     uint64_t bytes;
     size_t n_layers, n_heads, n_prompts, n_units, n_norms;
+    size_t n_patterns, n_whole; /* heads times prompts; those of them that are there with every weight */
 };
 
-/* Writes the page to `path`, whole or not at all. WEIR_E_USAGE for what is not stored, WEIR_E_UNSUPPORTED when the page
-   would be larger than the limit: the message says how large, and what to choose. */
+/* Writes the page to `path`, whole or not at all. Where not every weight fits the limit, the heads with the highest
+   detection scores are whole, the others have their largest weights and each query's strongest keys. WEIR_E_USAGE for
+   what is not stored, WEIR_E_UNSUPPORTED when even that is larger: the message says how large, and what to choose. */
 WEIR_CHECKED weir_status page_write(struct page_summary *out, const char *path, const weir_file *file,
                                     const struct page_choice *choice);
 

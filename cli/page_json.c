@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "cli/commands.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,54 @@ static cJSON *json_ints(const int32_t *values, size_t n)
     return list;
 }
 
+/* A number with five digits: all that is shown. */
+static cJSON *rounded(double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.5g", value);
+    return isnan(value) ? cJSON_CreateNull() : cJSON_CreateRaw(text);
+}
+
+static void add_rounded(cJSON *object, const char *name, double value)
+{
+    cJSON_AddItemToObject(object, name, rounded(value));
+}
+
+/* The most likely next tokens: ids and the logarithms of their probabilities, row by row. */
+static weir_status add_next(cJSON *object, const struct page *page, int index, size_t n_rows)
+{
+    size_t k = (size_t)weir_file_get_info(page->file)->n_next, n;
+    int32_t *ids = NULL;
+    float *logprobs = NULL;
+    weir_status status = WEIR_OK;
+    if (k == 0)
+        return WEIR_OK;
+    TRY_DONE(weir_mul(&n, n_rows, k));
+    TRY_DONE(weir_alloc(&ids, n, sizeof *ids));
+    TRY_DONE(weir_alloc(&logprobs, n, sizeof *logprobs));
+    TRY_DONE(weir_file_next(page->file, index, ids, NULL, logprobs));
+    cJSON *next = cJSON_AddObjectToObject(object, "next"), *values = cJSON_CreateArray();
+    for (size_t i = 0; i < n; i++)
+        cJSON_AddItemToArray(values, isfinite(logprobs[i]) ? rounded((double)logprobs[i]) : cJSON_CreateNull());
+    cJSON_AddNumberToObject(next, "k", (double)k);
+    cJSON_AddItemToObject(next, "ids", json_ints(ids, n));
+    cJSON_AddItemToObject(next, "logprobs", values);
+done:
+    weir_free(ids);
+    weir_free(logprobs);
+    return status;
+}
+
+/* How overviews and thumbnails of the prompt are cut. */
+static void add_blocks(cJSON *object, const struct page *page, size_t i)
+{
+    const struct page_part *part = &page->parts[i];
+    if (part->maps)
+        cJSON_AddNumberToObject(object, "block", (double)part->blocks.side);
+    if (part->thumbs)
+        cJSON_AddNumberToObject(object, "thumb", (double)part->blocks.n_thumb);
+}
+
 static weir_status add_prompt(cJSON *list, const struct page *page, size_t i)
 {
     weir_file_prompt prompt;
@@ -34,9 +83,17 @@ static weir_status add_prompt(cJSON *list, const struct page *page, size_t i)
     cJSON_AddItemToObject(object, "tokens", tokens);
     cJSON_AddItemToObject(object, "ids", json_ints(prompt.ids, prompt.n));
     cJSON_AddItemToObject(object, "rows", json_ints(prompt.positions, prompt.n_rows));
+    if (!isnan(prompt.loss))
+        add_rounded(object, "loss", (double)prompt.loss);
+    if (page->pattern)
+        add_blocks(object, page, i);
+    TRY(add_next(object, page, index, prompt.n_rows));
     cJSON_AddItemToArray(list, object);
     return WEIR_OK;
 }
+
+/* As weir heads calls them, by enum weir_detection. */
+static const char *const score_names[PAGE_SCORES] = {"previous", "duplicate", "induction"};
 
 static cJSON *json_patterns(const struct page *page)
 {
@@ -46,6 +103,13 @@ static cJSON *json_patterns(const struct page *page)
     cJSON_AddItemToObject(object, "layers", json_picked(&page->layers));
     cJSON_AddItemToObject(object, "heads", json_picked(&page->heads));
     cJSON_AddBoolToObject(object, "sinks", page->pattern->sinks);
+    cJSON_AddNumberToObject(object, "strongest", (double)page->n_strongest);
+    cJSON_AddNumberToObject(object, "opening", (double)page->order[0]);
+    for (int which = 0; which < PAGE_SCORES; which++) {
+        cJSON *list = cJSON_AddArrayToObject(object, score_names[which]);
+        for (size_t i = 0; i < page->layers.n * page->heads.n; i++)
+            cJSON_AddItemToArray(list, rounded(page->scores[i][which]));
+    }
     return object;
 }
 
@@ -77,7 +141,7 @@ static cJSON *json_norms(const struct page *page)
 static weir_status json_page(cJSON *root, const struct page *page)
 {
     const weir_file_info *info = weir_file_get_info(page->file);
-    cJSON_AddNumberToObject(root, "format", 1);
+    cJSON_AddNumberToObject(root, "format", 2);
     cJSON_AddStringToObject(root, "weir", weir_version());
     cJSON_AddStringToObject(root, "model", info->model);
     cJSON_AddStringToObject(root, "family", info->family);

@@ -87,19 +87,26 @@ static weir_status top_selection(char **out, const struct page *page, uint64_t r
     return status;
 }
 
-weir_status page_choose_units(struct page *page, const char *selection, uint64_t room)
+void page_reserve_units(struct page *page, uint64_t most)
+{
+    uint64_t bytes = base64_size(MOST_TOP * page->chosen.n * page->n_rows * sizeof(float));
+    page->top = true;
+    page->reserved = !weir_file_find(page->file, "mlp_post") ? 0 : bytes < most ? bytes : most;
+}
+
+weir_status page_choose_units(struct page *page, const char *selection)
 {
     char *top = NULL;
     weir_status status = WEIR_OK;
-    page->top = !selection;
     if (!selection) {
-        TRY_DONE(top_selection(&top, page, room));
+        TRY_DONE(top_selection(&top, page, page->reserved / 4 * 3));
         selection = top;
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
         status = each_cut(page, 0, add_units, page);
     }
+    page->reserved = 0;
 done:
     free(top);
     return status;

@@ -1,317 +1,226 @@
-/* The attention view: every head small, those shown together large, the tokens as the focus sees them. */
+/* The attention view: the heads that are shown as a map, the tokens as the focus sees them, the strongest at the side. */
 
-const SMALL = 64, STRONGEST = 12;
-
-const layers = contents.patterns ? contents.patterns.layers : [], heads = contents.patterns ? contents.patterns.heads : [];
-const nHeads = layers.length * heads.length;
-const headName = (i) => `layer ${layers[Math.floor(i / heads.length)]}, head ${heads[i % heads.length]}`;
-const shortName = (i) => `L${layers[Math.floor(i / heads.length)]} H${heads[i % heads.length]}`;
-
-/* ---- which heads are shown ---- */
-
-function shownHeads() {
-  if (state.hoverHead !== null) return [state.hoverHead];
-  if (state.locked.size) return [...state.locked].sort((a, b) => a - b);
-  return Array.from({ length: nHeads }, (_, i) => i);
-}
+/* ---- the pattern that is shown ---- */
 
 let pattern = null;
 
-/* Made anew when what it depends on is another: `locked` is replaced, never changed. */
+/* Made anew when what it depends on is another: `locked` is replaced, never changed. Until its weights have come it is made of thumbnails. */
 function currentPattern() {
   const { prompt: p, combine, hoverHead, locked } = state, of = [p, combine, hoverHead, locked];
-  if (!pattern || of.some((part, i) => part !== pattern.of[i])) pattern = Object.assign(new Pattern(prompt(), shownHeads(), combine), { of });
+  if (pattern && !pattern.waits && of.every((part, i) => part === pattern.of[i])) return pattern;
+  const parts = shownHeads().map((head) => headPattern(prompt(), head)), waits = parts.includes(null);
+  if (waits) waitForData();
+  if (waits && pattern?.waits && of.every((part, i) => part === pattern.of[i])) return pattern;
+  const made = waits ? thumbPattern(prompt(), shownHeads()[0]) : parts.length === 1 ? parts[0] : joinPatterns(parts, combine);
+  pattern = Object.assign(made, { of, waits });
   return pattern;
 }
 
-function toggleHead(i) {
-  const locked = new Set(state.locked);
-  if (!locked.delete(i)) locked.add(i);
-  update({ locked });
-}
+let waiting = false;
 
-const soloHead = (i) => update({ locked: new Set([i]) });
-
-/* Another head alone: `step` further in the grid, from the one that is locked. */
-function stepHead(step) {
-  const at = state.locked.size ? Math.min(...state.locked) : -1;
-  const next = at < 0 ? 0 : at + step;
-  if (next >= 0 && next < nHeads) soloHead(next);
-}
-
-/* How the shown heads are called: "layer 3, head 1", "mean of 3 heads: L0 H1, L3 H1, ...". */
-function shownWords() {
-  const shown = shownHeads();
-  if (shown.length === 1) return headName(shown[0]) + (state.locked.has(shown[0]) ? ', locked' : '');
-  const how = state.combine === 'max' ? 'maximum' : 'mean';
-  if (!state.locked.size) return `${how} of all ${nHeads} heads`;
-  const names = shown.slice(0, 4).map(shortName).join(', ') + (shown.length > 4 ? ', \u2026' : '');
-  return `${how} of ${shown.length} heads: ${names}`;
+/* While the page still loads: looks again soon. */
+function waitForData() {
+  if (waiting || document.readyState !== 'loading') return;
+  waiting = true;
+  setTimeout(() => {
+    waiting = false;
+    drawStrips();
+    redrawAs('picture');
+  }, 30);
 }
 
 /* ---- colours ---- */
 
 const isHidden = (key) => state.hideFirst && key === 0;
 
-function largestOf(shown) {
-  if (shown.largestHides === state.hideFirst) return shown.largest;
-  let largest = 0;
-  prompt().rows.forEach((query, row) => {
-    const start = prompt().rowStart[row];
-    for (let key = state.hideFirst ? 1 : 0; key <= query; key++) if (shown.values[start + key] > largest) largest = shown.values[start + key];
-  });
-  Object.assign(shown, { largest, largestHides: state.hideFirst });
-  return largest;
+/* The level of each code + 1, as lines of maps have them; -1 for nothing. */
+const levelTables = new Map();
+
+function levelsFor(largest) {
+  const kind = state.scale, name = `${kind} ${largest}`;
+  if (levelTables.has(name)) return levelTables.get(name);
+  const scale = weightScale(kind, largest ?? 1), levels = new Int16Array(65537).fill(-1);
+  for (let code = 0; code <= CODE_ONE; code++) levels[code + 1] = scale(codeValues[code]);
+  if (levelTables.size > 8) levelTables.clear();
+  levelTables.set(name, levels);
+  return levels;
 }
 
-function scaleOf(shown) {
-  return weightScale(state.scale, state.scale === 'fit' ? largestOf(shown) : 1);
-}
+const largestShown = (shown) => codeValues[shown.largest(state.hideFirst)];
+const shownLevels = (shown) => levelsFor(state.scale === 'fit' ? largestShown(shown) : 1);
 
-function levelAt(shown, scale, query, key) {
-  const value = isHidden(key) ? NaN : shown.value(query, key);
-  return Number.isNaN(value) ? -1 : scale(value);
-}
-
-/* ---- thumbnails: a button for each head, and over those of a layer one canvas (one a head would cost every hover) ---- */
-
-const thumbs = [];          // buttons, by head
-const strips = [];          // of layers: { row, canvas, fresh, seen }
-
-function buildThumb(i) {
-  const button = element('button', {
-    className: 'thumb', role: 'gridcell', tabIndex: i ? -1 : 0, title: headName(i), 'aria-label': headName(i), 'aria-selected': 'false',
-  });
-  button.dataset.head = i;
-  thumbs.push(button);
-  return button;
-}
-
-/* Only layers in sight are drawn. */
-const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    const strip = strips[Number(target.dataset.layer)];
-    strip.seen = isIntersecting;
-    if (isIntersecting && !strip.fresh) drawStrip(strip);
-  }
-});
-
-/* Levels of one head as an image; where a prompt has more than SMALL tokens, the largest of each block. */
-function smallImage(i) {
-  const shown = new Pattern(prompt(), [i]), scale = scaleOf(shown), { rows, tokens } = prompt(), { pixels } = plainPalette();
-  const width = Math.min(tokens.length, SMALL), height = Math.min(rows.length, SMALL), levels = new Int16Array(width * height).fill(-1);
-  rows.forEach((query, row) => {
-    const y = Math.floor(row * height / rows.length);
-    for (let key = 0; key <= query; key++) {
-      const at = y * width + Math.floor(key * width / tokens.length);
-      levels[at] = Math.max(levels[at], levelAt(shown, scale, query, key));
-    }
-  });
-  const image = new ImageData(width, height);
-  new Uint32Array(image.data.buffer).set(Array.from(levels, (at) => pixels[Math.max(at, 0)]));
-  return image;
-}
-
-function drawStrip(strip) {
-  const { row, canvas } = strip, buttons = [...row.querySelectorAll('.thumb')], ratio = devicePixelRatio || 1, border = 2;
-  const left = buttons[0].offsetLeft, last = buttons[buttons.length - 1], size = buttons[0].clientWidth;
-  if (!size) return;
-  canvas.style.left = `${left}px`;
-  canvas.style.width = `${last.offsetLeft + last.offsetWidth - left}px`;
-  canvas.width = Math.round((last.offsetLeft + last.offsetWidth - left) * ratio);
-  canvas.height = Math.round(buttons[0].offsetHeight * ratio);
-  const context = canvas.getContext('2d'), small = element('canvas');
-  context.scale(ratio, ratio);
-  for (const button of buttons) {
-    const image = smallImage(Number(button.dataset.head));
-    small.width = image.width;
-    small.height = image.height;
-    small.getContext('2d').putImageData(image, 0, 0);
-    context.imageSmoothingEnabled = image.width > size * ratio;             // what is made larger stays sharp
-    context.drawImage(small, button.offsetLeft - left + border, border, size, size);
-  }
-  strip.fresh = true;
-}
-
-function drawStrips() {
-  for (const strip of strips) {
-    strip.fresh = false;
-    if (strip.seen) drawStrip(strip);
-  }
-}
-
-function buildRow(layer, y) {
-  const canvas = element('canvas', { className: 'strip' }), cells = heads.map((_, x) => buildThumb(y * heads.length + x));
-  const name = element('span', { className: 'number layer', role: 'rowheader', 'aria-label': `layer ${layer}` }, `L${layer}`);
-  const row = element('div', { role: 'row' }, name, ...cells, canvas);
-  row.dataset.layer = y;
-  strips.push({ row, canvas, fresh: false, seen: false });
-  return row;
-}
-
-function buildGrid() {
-  const grid = $('heads'), corner = element('span', { className: 'number layer', role: 'columnheader' }, '');
-  grid.style.setProperty('--columns', heads.length);
-  grid.append(element('div', { role: 'row' }, corner, ...heads.map((head) =>
-    element('span', { className: 'number', role: 'columnheader', 'aria-label': `head ${head}` }, head))));
-  layers.forEach((layer, y) => grid.append(buildRow(layer, y)));
-  for (const { row } of strips) watcher.observe(row);
-  new ResizeObserver(drawStrips).observe(grid);
-  listenGrid(grid);
-}
-
-function listenGrid(grid) {
-  const headOf = (event) => {
-    const thumb = event.target.closest('.thumb');
-    return thumb ? Number(thumb.dataset.head) : null;
-  };
-  grid.addEventListener('pointermove', (event) => update({ hoverHead: headOf(event) }));
-  grid.addEventListener('pointerleave', () => update({ hoverHead: null }));
-  grid.addEventListener('focusin', (event) => {
-    if (event.target.matches(':focus-visible')) update({ hoverHead: headOf(event) });
-  });
-  grid.addEventListener('focusout', () => update({ hoverHead: null }));
-  grid.addEventListener('click', (event) => headOf(event) !== null && toggleHead(headOf(event)));
-  grid.addEventListener('dblclick', (event) => headOf(event) !== null && soloHead(headOf(event)));
-  grid.addEventListener('keydown', (event) => gridKey(event, headOf(event)));
-}
-
-function gridKey(event, at) {
-  const step = { ArrowUp: -heads.length, ArrowDown: heads.length, ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (at === null || (!step && event.key !== 's')) return;
-  if (event.key === 's') soloHead(at);
-  else if (at + step >= 0 && at + step < nHeads) thumbs[at + step].focus();
-  event.preventDefault();
-  event.stopPropagation();
-}
-
-function markThumbs() {
-  const shown = new Set(shownHeads()), place = state.hoverHead ?? Math.min(nHeads - 1, ...state.locked);
-  thumbs.forEach((button, i) => {
-    button.setAttribute('aria-selected', state.locked.has(i));
-    button.classList.toggle('shown', shown.size < nHeads && shown.has(i));
-    button.tabIndex = i === (state.locked.size || state.hoverHead !== null ? place : 0) ? 0 : -1;
-  });
+function levelAt(shown, levels, query, key) {
+  if (isHidden(key) || key > query) return -1;
+  const code = shown.code(query, key);
+  return code < 0 || code === CODE_NONE ? -1 : levels[code + 1];
 }
 
 /* ---- tooltips ---- */
 
+const placed = (position) => element('span', {}, `${position} `, tokenName(position));
+
 /* The two ends of a weight and the weight itself. */
 function pairRows(query, key) {
   const shown = currentPattern(), rows = [[shown.heads.length > 1 ? 'heads' : 'head', shownWords()],
-    ['query', element('span', {}, `${query} `, tokenName(query))], ['key', element('span', {}, `${key} `, tokenName(key))],
-    ['weight', shown.text(query, key), 'value']];
-  if (shown.sink(query) >= 0) rows.push(['sink has', shown.textAt(shown.sink(query))]);
+    ['query', placed(query)], ['key', placed(key)], ['weight', shown.waits ? 'loading' : shown.text(query, key), 'value']];
+  if (shown.sink(query) >= 0) rows.push(['sink has', codeText(shown.sink(query))]);
   return rows;
 }
 
-/* Positions and weights as the focus sees them, largest first: keys of a query, or queries of a key. */
-function ranked(focus) {
-  const shown = currentPattern(), others = state.direction === 'query' ? prompt().tokens.map((_, i) => i) : prompt().rows;
-  const pairs = others.map((other) => (state.direction === 'query' ? [focus, other] : [other, focus]));
-  return pairs.map(([query, key], i) => ({ position: others[i], query, key, value: shown.value(query, key) }))
-    .filter(({ key, value }) => value > 0 && !isHidden(key)).sort((a, b) => b.value - a.value);
-}
+const ranked = (focus) => currentPattern().strongest(focus, state.direction === 'query', state.hideFirst);
 
-function tokenTip(position, x, y) {
-  if (state.lockedToken !== null) {
+function tokenTip(position, box) {
+  if (state.lockedToken !== null && state.lockedToken !== position) {
     const [query, key] = state.direction === 'query' ? [state.lockedToken, position] : [position, state.lockedToken];
-    showTip(pairRows(query, key), x, y);
+    showTip([...pairRows(query, key), ...lossRows(position)], box);
     return;
   }
-  const [best] = ranked(position), rows = [['token', element('span', {}, `${position} `, tokenName(position))], ['id', prompt().ids[position]]];
-  if (best)
-    rows.push([state.direction === 'query' ? 'looks most at' : 'most from', element('span', {}, `${best.position} `, tokenName(best.position))],
-      ['weight', currentPattern().text(best.query, best.key), 'value']);
-  showTip(rows, x, y);
+  const [best] = ranked(position), rows = [['token', placed(position)], ['id', prompt().ids[position]]];
+  if (state.lockedToken !== null) rows.push(...pairRows(position, position));
+  else if (best)
+    rows.push([state.direction === 'query' ? 'looks most at' : 'most from', placed(best.position)], ['weight', codeText(best.code), 'value']);
+  showTip([...rows, ...lossRows(position)], box);
 }
 
 /* ---- the parts that follow the pointer ---- */
 
 const attentionText = new TokenText($('attention-tokens'), {
-  hover: (position, x, y) => {
-    update({ hoverToken: position });
-    tokenTip(position, x, y);
+  hover: (position, box) => {
+    update({ hoverToken: position, cell: null, from: 'text' });
+    tokenTip(position, box);
   },
   leave: () => {
     update({ hoverToken: null });
     hideTip();
   },
-  click: lockToken,
+  click: (position) => lockToken(position, 'text'),
 });
 
 const ofCell = (row, column) => (state.direction === 'query' ? prompt().rows[row] : column);
 
-const attentionMap = new HeatMap($('attention-map'), {
-  hover: (row, column, x, y) => {
-    update({ hoverToken: ofCell(row, column), cell: { row, column } });
-    showTip(pairRows(prompt().rows[row], column), x, y);
+const attentionMap = new PixelMap($('attention-map'), {
+  hover: (row, column, box) => {
+    update({ hoverToken: ofCell(row, column), cell: { row, column }, from: 'map' });
+    showTip(pairRows(prompt().rows[row], column), box);
   },
   leave: () => {
     update({ hoverToken: null, cell: null });
     hideTip();
   },
-  click: (row, column) => lockToken(ofCell(row, column)),
-});
+  click: (row, column) => lockToken(ofCell(row, column), 'map'),
+}, { high: true, touched: () => showView() });
+
+/* Which queries and keys are in view. */
+function showView() {
+  const { across, down, isWhole } = attentionMap, { rows } = prompt();
+  $('zoom-all').disabled = isWhole;
+  $('zoom-out').disabled = isWhole;
+  if (!across) return;
+  const last = (axis) => Math.min(Math.ceil(axis.end), axis.n) - 1;
+  $('in-view').textContent = isWhole ? '' : `queries ${rows[Math.floor(down.start)]} to ${rows[last(down)]}, keys ${Math.floor(across.start)} to ${last(across)}`;
+}
 
 function drawSentence(focus) {
   const name = element('b', {}, `${state.direction === 'query' ? 'query' : 'key'} ${focus} `, tokenName(focus));
   const lock = state.lockedToken === null ? '' : ' (locked)';
-  if (state.direction === 'query') $('sentence').replaceChildren('Where ', name, lock, ' looks: its weight on each token up to itself.');
+  if (state.colour === 'loss') $('sentence').replaceChildren('Coloured by loss, from 0 to 10 nats or more. ', name, lock, '.');
+  else if (state.direction === 'query') $('sentence').replaceChildren('Where ', name, lock, ' looks: its weight on each token up to itself.');
   else $('sentence').replaceChildren('Who looks at ', name, lock, ': the weight of each token from there on.');
 }
 
-/* A table of rows { position, text, part (0 to 1) }: a click locks the token. */
-function rankTable(table, rows, lock) {
-  table.replaceChildren(...rows.map(({ position, text, part, name }) => {
-    const meter = element('div');
+/* A table of rows { position, name, text, part (0 to 1), mark, title }: with a position, a click locks that token. Columns have fixed widths, so
+   that long tokens leave the bars theirs. */
+function rankTable(table, rows) {
+  table.replaceChildren(...rows.map(({ position, name, text, part, mark, title }) => {
+    const meter = element('div'), words = name ?? tokenText(position);
     meter.style.width = `${Math.max(0, Math.min(1, part)) * 100}%`;
-    const cells = [element('td', { className: 'n' }, position ?? ''), element('td', { className: 't token-name' }, name ?? tokenText(position)),
-      element('td', { className: 'n' }, text), element('td', { className: 'meter' }, meter)];
-    const row = element('tr', { className: position === undefined ? '' : 'go' }, ...cells);
-    if (position !== undefined) row.addEventListener('click', () => lock(position));
+    const cells = [element('td', { className: 'n' }, position ?? ''), element('td', { className: 't token-name', title: title ?? words }, words),
+      element('td', { className: 'n value' }, text), element('td', { className: 'meter' }, meter)];
+    const row = element('tr', { className: `${position === undefined ? '' : 'go'} ${mark ? 'now' : ''}` }, ...cells);
+    if (position !== undefined) row.addEventListener('click', () => update({ lockedToken: position, from: 'list' }));
     return row;
   }));
 }
 
 function drawStrongest(focus) {
-  const shown = currentPattern(), rows = ranked(focus).slice(0, STRONGEST).map(({ position, query, key, value }) =>
-    ({ position, text: shown.text(query, key), part: value }));
-  const largest = rows.length ? rows[0].part : 1;
-  const sink = state.direction === 'query' ? shown.sink(focus) : -1;
-  if (sink >= 0) rows.push({ name: 'the sink', text: shown.textAt(sink), part: shown.values[sink] });
-  $('strongest-title').textContent = state.direction === 'query' ? `Strongest keys of query ${focus}` : `Strongest queries on key ${focus}`;
-  rankTable($('strongest'), rows.map((row) => ({ ...row, part: row.part / largest })), (position) => update({ lockedToken: position }));
+  const shown = currentPattern(), byQuery = state.direction === 'query';
+  const rows = ranked(focus).map(({ position, code }) => ({
+    position, text: byQuery ? shown.text(focus, position) : shown.text(position, focus), part: codeValues[code],
+  }));
+  const largest = rows.length ? rows[0].part : 1, sink = byQuery ? shown.sink(focus) : -1;
+  if (sink >= 0) rows.push({ name: 'the sink', text: codeText(sink), part: codeValues[sink] });
+  $('strongest-title').textContent = byQuery ? `Strongest keys of query ${focus}` : `Strongest queries on key ${focus}`;
+  rankTable($('strongest'), rows.map((row) => ({ ...row, part: row.part / largest })));
+  $('strongest-note').textContent = shown.waits ? 'Loading.' : shown.whole ? '' :
+    byQuery ? `Exact; what is not listed has at most ${roundedUp(codeValues[shown.least[prompt().rowOf.get(focus)] ?? 0])}.` : `Among the ${shown.strongestKeys.k} strongest keys of each query.`;
+}
+
+/* Text and map follow what was chosen elsewhere. */
+function followFocus(focus, other) {
+  const byQuery = state.direction === 'query', row = prompt().rowOf.get(byQuery ? focus : other), column = byQuery ? other : focus;
+  if (state.from !== 'text') attentionText.reveal(state.lockedToken !== null && state.from === 'map' && other !== null ? other : focus);
+  if (state.from !== 'map') attentionMap.reveal(state.from === 'text' && state.lockedToken !== null ? { row, column } : byQuery ? { row } : { column });
 }
 
 function drawFocus() {
-  const focus = focusToken(), shown = currentPattern(), scale = scaleOf(shown), byQuery = state.direction === 'query';
+  const focus = focusToken(), shown = currentPattern(), levels = shownLevels(shown), byQuery = state.direction === 'query';
   const other = state.cell ? (byQuery ? state.cell.column : prompt().rows[state.cell.row]) : state.hoverToken;
-  attentionText.paint(plainPalette(), (position) =>
-    (byQuery ? levelAt(shown, scale, focus, position) : levelAt(shown, scale, position, focus)), other);
+  attentionText.paint(plainPalette(), state.colour === 'loss' ? lossLevel : (position) =>
+    (byQuery ? levelAt(shown, levels, focus, position) : levelAt(shown, levels, position, focus)), other, find.tokens);
   drawSentence(focus);
   drawStrongest(focus);
+  drawPredictions(focus);
   attentionMap.mark({
     row: byQuery ? prompt().rowOf.get(focus) : undefined, column: byQuery ? undefined : focus, cell: state.cell,
     locked: state.lockedToken !== null,
   });
   $('from-query').setAttribute('aria-pressed', byQuery);
   $('to-key').setAttribute('aria-pressed', !byQuery);
+  followFocus(focus, other);
 }
 
-function drawPicture(sameAxes) {
-  const shown = currentPattern(), scale = scaleOf(shown), { rows, tokens } = prompt();
+/* What is there of the heads that are shown. */
+function exactness(shown) {
+  if (shown.waits) return 'The weights are being read.';
+  const scores = shown.heads.length === 1 ? scoreWords(shown.heads[0]) : '';
+  const there = shown.whole ? 'every weight' : `the largest weight of every ${shown.cells.side} by ${shown.cells.side} cells, and each query\u2019s ${shown.strongestKeys.k} strongest keys exactly`;
+  return `${scores ? `${state.locked.size || state.hoverHead !== null ? 'Scores' : 'The head with the highest score'} (weir heads): ${scores}. ` : ''}In the page: ${there}.`;
+}
+
+/* The strongest known pair among some rows and columns: what a pixel that stands for many cells shows. */
+function strongestPair(shown, rowFrom, rowEnd, from, end) {
+  let best = null, most = -1;
+  for (let row = rowFrom; row < rowEnd; row++) {
+    const query = prompt().rows[row];
+    if (shown.whole) for (let key = from; key < Math.min(end, query + 1); key++) {
+      const code = shown.code(query, key);
+      if (code > most && code !== CODE_NONE && !isHidden(key)) [most, best] = [code, { row, column: key }];
+    }
+    else shown.eachKey(query, (key, code) => {
+      if (key >= from && key < end && code > most && code !== CODE_NONE && !isHidden(key)) [most, best] = [code, { row, column: key }];
+    });
+  }
+  return best;
+}
+
+function drawPicture() {
+  const shown = currentPattern(), { rows, tokens } = prompt(), { hideFirst } = state;
   $('shown').textContent = shownWords();
-  $('legend-to').textContent = state.scale === 'fit' ? largestOf(shown).toPrecision(3) : '1';
-  $('combine').value = state.combine;
+  $('exactness').textContent = exactness(shown);
+  $('legend-to').textContent = state.scale === 'fit' ? Number(largestShown(shown).toPrecision(3)) : '1';
+  $('combine').value = shown.whole || shown.heads.length < 2 ? state.combine : 'max';
   $('clear-heads').disabled = !state.locked.size;
+  $('all-heads').disabled = nHeads * prompt().headSize > MOST_TOGETHER || Boolean(prompt().block);
+  $('attention-map').setAttribute('aria-busy', shown.waits);
   attentionMap.show({
-    nRows: rows.length, nColumns: tokens.length, square: true, colours: plainPalette(),
-    level: (row, key) => levelAt(shown, scale, rows[row], key),
+    of: prompt(), nRows: rows.length, nColumns: tokens.length, square: true, colours: plainPalette(), levels: shownLevels(shown),
+    addRow: (row, columns, line) => shown.addRow(row, columns, line, hideFirst),
+    strongestIn: (rowFrom, rowEnd, from, end) => strongestPair(shown, rowFrom, rowEnd, from, end),
     rowLabel: (row) => `${cutText(visible(tokens[rows[row]]))} ${rows[row]}`, columnLabel: (key) => `${cutText(visible(tokens[key]))} ${key}`,
+    rowPlace: (row) => rows[row], columnPlace: (key) => key,
     rowTitle: 'query', columnTitle: 'key', name: `Pattern of ${shownWords()}: queries down, keys across`,
     words: (row, key) => `query ${rows[row]} ${tokenText(rows[row])}, key ${key} ${tokenText(key)}: ${currentPattern().text(rows[row], key)}`,
-  }, sameAxes);
+  });
   markThumbs();
 }
 
@@ -321,21 +230,37 @@ function drawAttentionPage() {
   paintLegend($('legend'), plainPalette());
   $('scale').value = state.scale;
   $('hide-first').checked = state.hideFirst;
+  $('colour').value = state.colour;
   drawStrips();
+}
+
+/* What of the heads is there with every weight; once the page has loaded. */
+function sayWhole() {
+  const parts = contents.prompts.length * nHeads, whole = document.querySelectorAll('script[id^="head-"]').length;
+  const names = contents.prompts.length === 1 && whole < 7 ? [...document.querySelectorAll('script[id^="head-"]')].map(({ id }) => shortName(Number(id.split('-')[2]))).join(', ') : '';
+  $('what').textContent = whole === parts ? '' : `Every weight of ${whole} of ${parts} patterns${names ? ` (${names})` : ''}, those with the highest scores; of the others the largest weights and strongest keys. weir view --layer and --head choose, --max-size makes room.`;
 }
 
 function startAttention() {
   buildGrid();
-  $('combine').addEventListener('change', (event) => update({ combine: event.target.value }));
-  $('scale').addEventListener('change', (event) => update({ scale: event.target.value }));
+  startSearch();
+  for (const [id, field] of [['combine', 'combine'], ['scale', 'scale'], ['colour', 'colour']])
+    $(id).addEventListener('change', (event) => update({ [field]: event.target.value }));
+  $('colour-part').hidden = !hasNext;
   $('hide-first').addEventListener('change', (event) => update({ hideFirst: event.target.checked }));
   $('clear-heads').addEventListener('click', () => update({ locked: new Set() }));
+  $('all-heads').addEventListener('click', allHeads);
   $('from-query').addEventListener('click', () => update({ direction: 'query' }));
   $('to-key').addEventListener('click', () => update({ direction: 'key' }));
+  $('zoom-in').addEventListener('click', () => attentionMap.zoom(STEP));
+  $('zoom-out').addEventListener('click', () => attentionMap.zoom(1 / STEP));
+  $('zoom-all').addEventListener('click', () => attentionMap.whole());
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', sayWhole);
+  else sayWhole();
   drawers.push((what) => {
     if (state.tab !== 'attention') return;
     if (what === 'page') drawAttentionPage();
-    if (what !== 'focus') drawPicture(what === 'picture');
+    if (what !== 'focus') drawPicture();
     drawFocus();
   });
 }

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""embed.py PAGE.html PAGE.css SCRIPT.js... OUT.c: the page of weir view as two C arrays, up to its data and from there on.
+"""embed.py PAGE.html PAGE.css SCRIPT.js... OUT.c: the page of weir view as three C arrays: up to its data, the script, the end.
+
+What the page opens with stands before the script, the rest of the data behind it, so that it draws while that loads.
 
 The style and the scripts (in the order given, as one) go into the page where it says {{css}} and {{js}}; {{policy}} becomes a
 content security policy that allows exactly these two, by their hashes, and nothing else, no network either.
@@ -33,8 +35,9 @@ def main(html, css, *scripts_and_out):
         assert page.count("{{%s}}" % what) == 1, what
         page = page.replace("{{%s}}" % what, text)
     assert page.isascii(), "write other characters as escapes: the arrays are of signed characters"
-    head, tail = page.split("{{data}}")
-    Path(out).write_text('#include "cli/page_parts.h"\n\n' + c_array("page_shell_head", head) + c_array("page_shell_tail", tail))
+    head, script, tail = page.split("{{data}}")
+    Path(out).write_text('#include "cli/page_parts.h"\n\n' + c_array("page_shell_head", head) +
+                         c_array("page_shell_script", script) + c_array("page_shell_tail", tail))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ const textShown = () => ({ attention: attentionText, neurons: unitText, residual
 function stepToken(step) {
   const next = focusToken() + step;
   if (next < 0 || next >= prompt().tokens.length) return;
-  update(state.lockedToken === null ? { hoverToken: next, cell: null } : { lockedToken: next, cell: null });
+  update(state.lockedToken === null ? { lastToken: next, hoverToken: null, cell: null, from: 'keys' } : { lockedToken: next, cell: null, from: 'keys' });
   requestAnimationFrame(() => textShown().follow());
   say(`${next} ${tokenText(next)}`);
 }
@@ -31,16 +31,28 @@ function unlockAll() {
   update({ lockedToken: null, hoverToken: null, cell: null, locked: new Set(), hoverHead: null, normLayer: null });
 }
 
+const mapShown = () => ({ attention: attentionMap, neurons: unitChart, residual: normMap })[state.tab];
+
+/* The cell that the pointer or the arrows are at stays where it is. */
+function zoomMap(factor) {
+  const map = mapShown(), box = state.cell && map.across ? map.rect(state.cell.row, state.cell.column) : null;
+  if (box) map.zoom(factor, map.left + box.x + box.width / 2, map.top + box.y + box.height / 2);
+  else map.zoom(factor);
+}
+
 /* [what the list shows, words, the keys, what they do] */
 const KEYS = [
   ['\u2190 \u2192', 'the previous, the next token', { ArrowLeft: () => stepToken(-1), ArrowRight: () => stepToken(1) }],
   ['\u2191 \u2193', 'the same head a layer up or down; the neuron or layer before, after', { ArrowUp: () => stepUpDown(-1), ArrowDown: () => stepUpDown(1) }],
   ['Shift \u2190 \u2192', 'the head before, after', { 'Shift+ArrowLeft': () => stepHead(-1), 'Shift+ArrowRight': () => stepHead(1) }],
   ['Space Enter', 'lock or unlock the token; in the grid of heads, the head', { ' ': () => lockToken(focusToken()), Enter: () => lockToken(focusToken()) }],
+  ['+ - 0', 'the map larger, smaller, whole', { '+': () => zoomMap(STEP), '=': () => zoomMap(STEP), '-': () => zoomMap(1 / STEP), 0: () => mapShown().whole() }],
+  ['/ n N', 'search; the next, the previous place found', { '/': () => state.tab === 'attention' && $('find').select(), n: () => stepHit(1), N: () => stepHit(-1) }],
   ['s', 'in the grid: this head alone', {}],
   ['Esc', 'unlock everything', { Escape: unlockAll }],
   ['d', 'direction: from the query, to the key', { d: () => update({ direction: choose(['query', 'key'], state.direction, 1) }) }],
   ['m', 'several heads as mean or maximum', { m: () => update({ combine: choose(['mean', 'max'], state.combine, 1) }) }],
+  ['l', 'tokens coloured by weight or by loss', { l: () => hasNext && update({ colour: choose(['weights', 'loss'], state.colour, 1) }) }],
   ['c', 'how weights become colours', { c: () => update({ scale: choose(['root', 'linear', 'fit'], state.scale, 1) }) }],
   ['f', 'leave out the first token, or not', { f: () => update({ hideFirst: !state.hideFirst }) }],
   ['[ ]', 'the prompt before, after', { '[': () => toPrompt(state.prompt - 1), ']': () => toPrompt(state.prompt + 1) }],
@@ -54,6 +66,7 @@ const ACTIONS = Object.assign({}, ...KEYS.map(([, , actions]) => actions));
 function isTaken(event) {
   const { target, key } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || $('keys').open) return true;
+  if (target.matches('input[type="search"]')) return true;
   if (target.matches('select')) return key.length === 1 || key.startsWith('Arrow') || key === 'Enter';
   if ([' ', 'Enter'].includes(key)) return target.matches('button, input');
   return key.startsWith('Arrow') && target.matches('[role="tab"]');

@@ -5,18 +5,27 @@
 const units = contents.units.map((unit, i) => ({ ...unit, i })).sort((a, b) => a.layer - b.layer);
 const unitName = (unit) => (unit.layer < 0 ? `${unit.point} ${unit.unit}` : `L${unit.layer} \u00b7 ${unit.unit}`);
 const unitSeries = (unit, of = prompt()) => series(unitValues, units.length, of, unit.i);
-const TOP = 14;
+const TOP = 14, COURSE = 128;
 
 const sizeOf = (values) => values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
+
+const signed = (value) => value.toPrecision(3).replace('-', '\u2212');
 
 function shownUnit() {
   return units[state.hoverUnit ?? state.unit];
 }
 
+/* The value farthest from 0, with its sign. */
+const peakOf = (values) => values.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
+
+/* Of long prompts each pixel has the value farthest from 0 of those that it stands for. */
 function drawCourse(canvas, values) {
-  const scale = signedScale(sizeOf(values)), image = new ImageData(values.length, 1), { pixels } = signedPalette();
-  new Uint32Array(image.data.buffer).set(Array.from(values, (value) => (Number.isNaN(value) ? 0 : pixels[scale(value)])));
-  canvas.width = values.length;
+  const scale = signedScale(sizeOf(values)), width = Math.min(values.length, COURSE), image = new ImageData(width, 1), { pixels } = signedPalette();
+  new Uint32Array(image.data.buffer).set(Array.from({ length: width }, (_, x) => {
+    const part = values.subarray(Math.floor(x * values.length / width), Math.floor((x + 1) * values.length / width));
+    return part.every(Number.isNaN) ? 0 : pixels[scale(peakOf(part))];
+  }));
+  canvas.width = width;
   canvas.height = 1;
   canvas.getContext('2d').putImageData(image, 0, 0);
 }
@@ -27,7 +36,7 @@ function buildUnits() {
     const canvas = element('canvas'), values = unitSeries(unit);
     drawCourse(canvas, values);
     const button = element('button', { className: 'unit', role: 'option', title: `${unit.point}, layer ${unit.layer}, unit ${unit.unit}` },
-      element('span', {}, unitName(unit)), canvas, element('span', {}, sizeOf(values).toPrecision(3)));
+      element('span', {}, unitName(unit)), canvas, element('span', {}, signed(peakOf(values))));
     button.dataset.unit = i;
     return button;
   }));
@@ -56,9 +65,9 @@ function listenUnits() {
 /* Text and picture of one value a position share what they do with the pointer. */
 function tokenListener(rowsOf) {
   return {
-    hover: (position, x, y) => {
+    hover: (position, box) => {
       update({ hoverToken: position });
-      showTip([['token', element('span', {}, `${position} `, tokenName(position))], ['id', prompt().ids[position]], ...rowsOf(position)], x, y);
+      showTip([['token', element('span', {}, `${position} `, tokenName(position))], ['id', prompt().ids[position]], ...rowsOf(position)], box);
     },
     leave: () => {
       update({ hoverToken: null, cell: null, hoverLayer: null });
@@ -76,10 +85,22 @@ function unitValueAt(position) {
 const unitText = new TokenText($('unit-tokens'), tokenListener((position) =>
   [[unitName(shownUnit()), floatText(unitValueAt(position)), 'value']]));
 
-const unitChart = new HeatMap($('unit-chart'), {
-  hover: (row, column, x, y) => {
+/* Adds a row of levels to a line of pixels: of the cells of each, the level farthest from `from`, so that single ones are seen. */
+function addLevels(line, columns, levelOf, from) {
+  for (let x = 0; x < line.length; x++)
+    for (let i = columns.from[x]; i < columns.end[x]; i++) {
+      const at = levelOf(i);
+      if (at >= 0) line[x] = Math.max(line[x], (Math.floor(Math.abs(at - from)) << 8 | at) + 1);
+    }
+}
+
+/* What addLevels makes, as levels again. */
+const addedLevels = Int16Array.from({ length: 65537 }, (_, line) => (line ? line - 1 & 255 : -1));
+
+const unitChart = new PixelMap($('unit-chart'), {
+  hover: (row, column, box) => {
     update({ cell: { row, column } });
-    unitText.on.hover(prompt().rows[column], x, y);
+    unitText.on.hover(prompt().rows[column], box);
   },
   leave: () => unitText.on.leave(),
   click: (row, column) => lockToken(prompt().rows[column]),
@@ -89,15 +110,16 @@ const unitChart = new HeatMap($('unit-chart'), {
 const CHART_ROWS = 64;
 
 function drawChart(values, colours, scale) {
-  const { rows, tokens } = prompt(), low = Math.min(0, ...values.filter((v) => v < 0)), high = Math.max(0, ...values.filter((v) => v > 0));
+  const { rows, tokens } = prompt(), low = Math.min(0, values.reduce((least, v) => (v < least ? v : least), 0)), high = values.reduce((most, v) => (v > most ? v : most), 0);
   const edge = (row) => high - (high - low) * row / CHART_ROWS;
   const inside = (value, row) => (value >= 0 ? edge(row) <= value && edge(row + 1) >= 0 : edge(row + 1) >= value && edge(row) <= 0);
   const zero = high > low ? Math.min(Math.round(high / (high - low) * CHART_ROWS), CHART_ROWS - 1) : 0;
   const ticks = [0, zero, CHART_ROWS - 1].filter((row) => row === zero || Math.abs(row - zero) > 4);
   unitChart.show({
-    nRows: CHART_ROWS, nColumns: rows.length, colours,
-    level: (row, column) => (inside(values[column], row) ? scale(values[column]) : -1),
+    of: prompt(), nRows: CHART_ROWS, nColumns: rows.length, colours, levels: addedLevels,
+    addRow: (row, columns, line) => addLevels(line, columns, (column) => (inside(values[column], row) ? scale(values[column]) : -1), 127),
     rowLabel: (row) => (row === zero ? '0' : (row === 0 ? high : low).toPrecision(3)), rowTicks: ticks,
+    rowPlace: (row) => row, columnPlace: (column) => rows[column],
     columnLabel: (column) => `${cutText(visible(tokens[rows[column]]))} ${rows[column]}`,
     rowTitle: 'value', columnTitle: 'position', name: 'The neuron\u2019s value at every position',
     words: (row, column) => `position ${rows[column]} ${tokenText(rows[column])}: ${floatText(values[column])}`,
@@ -118,7 +140,7 @@ function drawUnitTop(unit) {
     const row = element('tr', { className: 'go' },
       element('td', { className: 'n' }, several ? `${contents.prompts[p].index}:${position}` : position),
       element('td', { className: 't token-name' }, tokenText(position, contents.prompts[p])),
-      element('td', { className: 'n' }, value.toPrecision(3)), element('td', { className: 'meter' }, meter));
+      element('td', { className: 'n' }, signed(value)), element('td', { className: 'meter' }, meter));
     row.addEventListener('click', () => {
       toPrompt(p);
       update({ lockedToken: position });
@@ -188,10 +210,10 @@ const normWords = (norm, position) => [`${norm.point} ${norm.layer}`, floatText(
 
 const normText = new TokenText($('norm-tokens'), tokenListener((position) => [normWords(normsOf(state.normPoint)[shownNorm()], position)]));
 
-const normMap = new HeatMap($('norm-map'), {
-  hover: (row, column, x, y) => {
+const normMap = new PixelMap($('norm-map'), {
+  hover: (row, column, box) => {
     update({ cell: { row, column }, hoverLayer: row });
-    normText.on.hover(prompt().rows[column], x, y);
+    normText.on.hover(prompt().rows[column], box);
   },
   leave: () => normText.on.leave(),
   click: (row, column) => {
@@ -206,7 +228,9 @@ function drawNormPicture() {
   const levelOf = (row, column) => (values[row][column] > 0 ? scale(values[row][column]) : Number.isNaN(values[row][column]) ? -1 : 0);
   $('norm-point').value = state.normPoint;
   normMap.show({
-    nRows: norms.length, nColumns: rows.length, colours: plainPalette(), level: levelOf,
+    of: norms.length ? prompt() : null, nRows: norms.length, nColumns: rows.length, colours: plainPalette(), levels: addedLevels,
+    addRow: (row, columns, line) => addLevels(line, columns, (column) => levelOf(row, column), 0),
+    rowPlace: (row) => `L${norms[row].layer}`, columnPlace: (column) => rows[column],
     rowLabel: (row) => `L${norms[row].layer}`, columnLabel: (column) => `${cutText(visible(tokens[rows[column]]))} ${rows[column]}`,
     rowTitle: 'layer', columnTitle: 'position', name: `Norms of ${state.normPoint}: layers down, positions across`,
     words: (row, column) => `layer ${norms[row].layer}, position ${rows[column]} ${tokenText(rows[column])}: ${floatText(values[row][column])}`,

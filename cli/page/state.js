@@ -4,7 +4,8 @@ const state = {
   tab: '', prompt: 0, theme: 'auto',
   locked: new Set(), hoverHead: null, combine: 'mean',      // heads by their place in the grid
   direction: 'query', scale: 'root', hideFirst: false,
-  lockedToken: null, hoverToken: null, cell: null,          // cell: { row, column } of a map under the pointer or cursor
+  lockedToken: null, hoverToken: null, lastToken: null, cell: null,          // lastToken: the focus while nothing is under the pointer; cell: { row, column } of a map
+  from: '', colour: 'weights',                              // from: where the last choice was made, which need not be scrolled
   unit: 0, hoverUnit: null, unitLayer: 'all',
   normPoint: '', normLayer: null, hoverLayer: null,
 };
@@ -12,7 +13,8 @@ const state = {
 /* What a change of each field makes stale; others only move the focus. */
 const STALE = {
   tab: 'page', prompt: 'page', theme: 'page', scale: 'page', hideFirst: 'page', unitLayer: 'page', normPoint: 'page',
-  locked: 'picture', hoverHead: 'picture', combine: 'picture', unit: 'picture', hoverUnit: 'picture', direction: 'focus',
+  locked: 'picture', hoverHead: 'picture', combine: 'picture', unit: 'picture', hoverUnit: 'picture', direction: 'focus', colour: 'page',
+  from: 'nothing',
 };
 const ORDER = ['focus', 'picture', 'page'];
 
@@ -26,33 +28,37 @@ function redraw() {
   for (const draw of drawers) draw(what);
 }
 
+/* Draws anew although no choice has changed. */
+function redrawAs(what) {
+  if (stale < 0) requestAnimationFrame(redraw);
+  stale = Math.max(stale, ORDER.indexOf(what));
+}
+
 function update(changes) {
   let touched = -1;
   for (const [name, value] of Object.entries(changes)) {
     if (state[name] === value) continue;
     state[name] = value;
-    touched = Math.max(touched, ORDER.indexOf(STALE[name] || 'focus'));
+    touched = Math.max(touched, ORDER.indexOf(STALE[name] ?? 'focus'));
   }
-  if (touched < 0) return;
-  if (stale < 0) requestAnimationFrame(redraw);
-  stale = Math.max(stale, touched);
+  if (touched >= 0) redrawAs(ORDER[touched]);
 }
 
 const prompt = () => contents.prompts[state.prompt];
 
-/* The token that everything is about: the locked one, else the one under the pointer, else the last stored. */
+/* The token that everything is about: the locked one, else the one under the pointer, else the one chosen last, else the last stored. */
 function focusToken() {
   if (state.lockedToken !== null) return state.lockedToken;
-  return state.hoverToken ?? prompt().rows[prompt().rows.length - 1] ?? 0;
+  return state.hoverToken ?? state.lastToken ?? prompt().rows[prompt().rows.length - 1] ?? 0;
 }
 
-function lockToken(position) {
-  update({ lockedToken: state.lockedToken === position ? null : position });
+function lockToken(position, from = '') {
+  update({ lockedToken: state.lockedToken === position ? null : position, lastToken: position, from });
 }
 
 function toPrompt(i) {
   if (i < 0 || i >= contents.prompts.length) return;
-  update({ prompt: i, lockedToken: null, hoverToken: null, cell: null });
+  update({ prompt: i, lockedToken: null, hoverToken: null, lastToken: null, cell: null, from: '' });
 }
 
 /* ---- making elements: text is always set as text ---- */
@@ -74,23 +80,4 @@ const tokenName = (position, of) => element('span', { className: 'token-name' },
 
 function say(text) {
   $('spoken').textContent = text;
-}
-
-/* ---- the tooltip ---- */
-
-/* rows: [name, text or element, class?]. */
-function showTip(rows, x, y) {
-  const list = element('dl');
-  for (const [name, value, className] of rows)
-    list.append(element('dt', {}, name), element('dd', { className: className ?? '' }, value));
-  const tip = $('tip');
-  tip.replaceChildren(list);
-  tip.hidden = false;
-  const { width, height } = tip.getBoundingClientRect();
-  const left = x + 16 + width > innerWidth ? x - width - 12 : x + 16, top = y + 16 + height > innerHeight ? y - height - 12 : y + 16;
-  tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
-}
-
-function hideTip() {
-  $('tip').hidden = true;
 }

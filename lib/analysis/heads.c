@@ -1,6 +1,5 @@
 #include "analysis/heads.h"
 
-#include "analysis/analysis.h"
 #include "base/alloc.h"
 #include "tensor/ops.h"
 
@@ -212,6 +211,8 @@ static weir_status add_row(const struct weir_row *row, void *payload)
     if (row->position < 0 || query >= row->n)
         return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens",
                          row->prompt, row->position, row->n);
+    if (heads->options->also)
+        TRY(heads->options->also(row, heads->options->payload));
     add_query(heads, sums_of(heads, row->layer, row->at[0]), query, row->values);
     return WEIR_OK;
 }

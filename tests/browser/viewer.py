@@ -26,8 +26,11 @@ class Viewer:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
     def frames(self):
-        """until what was changed is drawn"""
-        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))")
+        """until what was changed is drawn, and weights that it needs have been read"""
+        self.driver.execute_async_script("""
+            const [done] = arguments, busy = () => document.querySelector('[aria-busy="true"]') || document.readyState !== 'complete';
+            const settle = () => requestAnimationFrame(() => requestAnimationFrame(() => (busy() ? settle() : done())));
+            settle();""")
 
     # ---- what it may not do ----
 
