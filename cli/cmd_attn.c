@@ -43,7 +43,7 @@ static const struct opt opts[] = {
     [SVG] = {0, "svg", OPT_TEXT, "FILE", "the same as SVG"},
     [HTML] = {0, "html", OPT_TEXT, "FILE",
               "a page to hover over, of the layers, heads and prompts chosen: weir view has more"},
-    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace existing files"},
+    [FORCE] = OPT_FORCE,
     [JSON] = OPT_JSON,
     [CSV] = {0, "csv", OPT_FLAG, NULL, "with --top: print CSV"},
 };

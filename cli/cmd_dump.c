@@ -34,8 +34,8 @@ enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
-    [FROM] = {'f', "file", OPT_TEXT, "FILE", "prompts from a file, one a line; - is standard input", .repeats = true},
-    [TOKENS] = {0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true},
+    [FROM] = OPT_PROMPT_FILE,
+    [TOKENS] = OPT_PROMPT_IDS,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
     [HOOKS] =
         {0, "hooks", OPT_TEXT, "LIST",
@@ -50,10 +50,9 @@ static const struct opt opts[] = {
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
     [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",
                  "what products with weights are computed in, where the processor can; f32 by default"},
-    [BOS] = {0, "bos", OPT_CHOICE, "yes|no|auto",
-             "a beginning-of-sequence token in front; auto, the default, is what the tokenizer says"},
+    [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
-    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
+    [FORCE] = OPT_FORCE,
 };
 
 /* What is open during a dump. */
@@ -296,6 +295,10 @@ const struct command cmd_dump = {
         "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
         "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
         "all but the large ones that follow from others.\n"
+        "A line of JSON is an object: \"prompt\" or \"text\" is the prompt, \"ids\" its token ids (or \"tokens\", "
+        "where "
+        "there is neither); with ids, a text is only kept beside them. All its other members are kept in the file "
+        "(/prompts/fields, docs/store.md), and weir ls shows them.\n"
         "--compute bf16 and int8 round weights and their inputs (attention and norms stay float32), and state in the "
         "output, and in each dataset's attribute compute_error, how far from float32 that was: the largest over "
         "layers, "

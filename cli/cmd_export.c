@@ -16,7 +16,7 @@ static const struct opt opts[] = {
     [PROMPT] = {0, "prompt", OPT_TEXT, "I|all", "which prompt; 0 by default, negative from the end, or all"},
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|keep",
                "of arrays: f32, the default, or f16 where the file has that (numpy has no bf16)"},
-    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
+    [FORCE] = OPT_FORCE,
 };
 
 static const struct {
@@ -24,17 +24,11 @@ static const struct {
     weir_status (*write)(const struct export *export);
 } formats[N_FORMATS] = {[NPY] = {".npy", export_npy}, [NPZ] = {".npz", export_npz}, [CSV] = {".csv", export_csv}};
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static weir_status choose_format(enum format *out, const struct args *args)
 {
     *out = (enum format)args_int(args, FORMAT, NPY);
     for (int i = 0; i < N_FORMATS && !args->has[FORMAT]; i++)
-        if (ends_with(args->text[OUT], formats[i].ending)) {
+        if (path_ends(args->text[OUT], formats[i].ending)) {
             *out = (enum format)i;
             return WEIR_OK;
         }

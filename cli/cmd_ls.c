@@ -2,6 +2,7 @@
 #include "cli/render.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { JSON, FIRST_TOKENS = 8 };
 
@@ -65,6 +66,16 @@ static cJSON *json_point(const weir_file *file, const weir_file_point *point)
     return json;
 }
 
+/* As it stands in the file, with every digit, if it is JSON; else as text. */
+static cJSON *json_fields(const char *fields)
+{
+    cJSON *value;
+    if (weir_json_parse(&value, "fields", fields, strlen(fields)) != WEIR_OK)
+        return cJSON_CreateString(fields);
+    cJSON_Delete(value);
+    return cJSON_CreateRaw(fields);
+}
+
 static cJSON *json_prompt(const weir_file *file, int index, const weir_file_prompt *prompt)
 {
     cJSON *json = cJSON_CreateObject();
@@ -77,6 +88,8 @@ static cJSON *json_prompt(const weir_file *file, int index, const weir_file_prom
     for (size_t i = 0; i < prompt->n_rows; i++)
         cJSON_AddItemToArray(positions, cJSON_CreateNumber(prompt->positions[i]));
     cJSON_AddItemToObject(json, "loss", json_float(prompt->loss));
+    if (prompt->fields)
+        cJSON_AddItemToObject(json, "fields", json_fields(prompt->fields));
     return json;
 }
 
@@ -136,11 +149,25 @@ static void first_tokens(char *to, size_t size, const weir_file *file, int promp
         snprintf(to + at, size - at, "%s", n > FIRST_TOKENS ? "|..." : "|");
 }
 
+static weir_status any_has_fields(bool *out, const weir_file *file)
+{
+    *out = false;
+    for (int i = 0; i < weir_file_get_info(file)->n_prompts && !*out; i++) {
+        weir_file_prompt prompt;
+        TRY(weir_file_get_prompt(file, i, &prompt));
+        *out = prompt.fields != NULL;
+    }
+    return WEIR_OK;
+}
+
 static weir_status print_prompts(const weir_file *file)
 {
-    static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins"};
-    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE};
+    static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins", "fields"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, FLEXIBLE};
     struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
+    bool fields;
+    TRY(any_has_fields(&fields, file));
+    table.n_columns += fields;
     char text[1200];
     weir_status status = WEIR_OK;
     for (int i = 0; i < weir_file_get_info(file)->n_prompts; i++) {
@@ -152,6 +179,8 @@ static weir_status print_prompts(const weir_file *file)
         TRY_DONE(isnan(prompt.loss) ? table_add(&table, "-") : table_add(&table, "%.4f", (double)prompt.loss));
         first_tokens(text, sizeof text, file, i, prompt.n);
         TRY_DONE(table_add(&table, "%s", text));
+        if (fields)
+            TRY_DONE(table_add(&table, "%s", prompt.fields ? prompt.fields : ""));
     }
     TRY_DONE(table_print(&table));
 done:

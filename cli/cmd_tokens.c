@@ -5,11 +5,8 @@
 enum { MODEL, TEXT, FROM, BOS, JSON, MOST_TEXT = 512 };
 
 static const struct opt opts[] = {
-    [MODEL] = OPT_MODEL,
-    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
-    [FROM] = {'f', "file", OPT_TEXT, "FILE", "texts from a file, one a line; - is standard input", .repeats = true},
-    [BOS] = {0, "bos", OPT_CHOICE, "yes|no|auto",
-             "a beginning-of-sequence token in front; auto, the default, is what the tokenizer says"},
+    [MODEL] = OPT_MODEL,      [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
+    [FROM] = OPT_PROMPT_FILE, [BOS] = OPT_BOS,
     [JSON] = OPT_JSON,
 };
 

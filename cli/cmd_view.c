@@ -14,7 +14,7 @@ static const struct opt opts[] = {
                  "most active of each layer"},
     [MAX_SIZE] = {0, "max-size", OPT_WHOLE, "MB", "how large the page may be; 100 by default", .least = 1,
                   .most = 1000},
-    [FORCE] = {0, "force", OPT_FLAG, NULL, "replace the output if it exists"},
+    [FORCE] = OPT_FORCE,
 };
 
 static void print_done(const char *path, const struct page_summary *page)

@@ -32,6 +32,8 @@ struct prompt_opts {
 WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
                                       const struct prompt_opts *opts);
 void prompts_close(struct prompts *prompts);
+/* Whether a file's name ends so: ".jsonl". */
+bool path_ends(const char *path, const char *end);
 
 /* ---- repeats.c ---- */
 

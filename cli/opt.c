@@ -215,7 +215,7 @@ static weir_status check_complete(const struct args *args)
 }
 
 /* What a command reads by its name is HDF5 or a model: both are read here and there. */
-static weir_status check_words(const struct args *args)
+static weir_status check_dashes(const struct args *args)
 {
     for (int i = 0; i < args->n_words; i++)
         if (strcmp(args->words[i], "-") == 0)
@@ -239,7 +239,7 @@ weir_status args_parse(struct args *out, const struct command *command, int argc
     TRY_DONE(take_all(out, &line));
     if (!out->help) {
         TRY_DONE(check_complete(out));
-        TRY_DONE(check_words(out));
+        TRY_DONE(check_dashes(out));
     }
 done:
     if (status != WEIR_OK)

@@ -34,6 +34,26 @@ struct opt {
     {                                                                                                                  \
         0, "json", OPT_FLAG, NULL, "print JSON (docs/json.md)"                                                         \
     }
+#define OPT_PROMPT_FILE                                                                                                \
+    {                                                                                                                  \
+        'f', "file", OPT_TEXT, "FILE",                                                                                 \
+            "prompts from a file, a text a line (blank lines are passed over), or a JSON object a line: in a .jsonl "  \
+            "file, and where the first line is one; - is standard input",                                              \
+            .repeats = true                                                                                            \
+    }
+#define OPT_PROMPT_IDS                                                                                                 \
+    {                                                                                                                  \
+        0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true                      \
+    }
+#define OPT_BOS                                                                                                        \
+    {                                                                                                                  \
+        0, "bos", OPT_CHOICE, "yes|no|auto",                                                                           \
+            "a beginning-of-sequence token in front of texts; auto, the default, is what the tokenizer says"           \
+    }
+#define OPT_FORCE                                                                                                      \
+    {                                                                                                                  \
+        0, "force", OPT_FLAG, NULL, "replace what exists under the output's name"                                      \
+    }
 #define OPT_PROMPT_INDEX                                                                                               \
     {                                                                                                                  \
         0, "prompt", OPT_WHOLE, "I", "which prompt; 0 by default, negative from the end", .least = -INT32_MAX,         \

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include "base/alloc.h"
+#include "cli/args/jsonl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -74,35 +75,124 @@ static bool read_line(FILE *file, char **line, size_t *capacity, size_t *n)
     return true;
 }
 
-static weir_status add_lines(struct prompts *prompts, const weir_model *model, FILE *file, const char *name,
-                             weir_bos bos)
+/* A file of prompts while it is read. */
+struct reading {
+    struct prompts *prompts;
+    const weir_model *model;
+    const char *name; /* for messages */
+    weir_bos bos;
+    bool json;               /* an object a line */
+    size_t line, n, n_blank; /* lines and prompts so far */
+    size_t first_blank;
+};
+
+/* One prompt of a line of JSON: its ids, or its text tokenized; with ids its text is kept beside them. */
+static weir_status make_prompt(weir_tokens *out, const weir_model *model, struct jsonl *line, weir_bos bos)
 {
-    char *line = NULL, where[512];
-    size_t capacity = 0, n, number = 0;
-    weir_status status = WEIR_OK;
-    while (status == WEIR_OK && read_line(file, &line, &capacity, &n)) {
-        snprintf(where, sizeof where, "%.480s: line %zu", name, ++number);
-        if (n == 0)
-            status = weir_fail(WEIR_E_INPUT, "%s is empty; a prompt has at least one byte", where);
-        else
-            status = weir_in(add_text(prompts, model, line, n, bos), where);
+    if (!line->ids)
+        TRY(weir_tokenize(out, model, line->text, strlen(line->text), bos));
+    else
+        TRY(weir_tokens_from_ids(out, model, line->ids, line->n));
+    if (line->ids && line->text) {
+        out->text = line->text;
+        out->n_text = strlen(line->text);
+        line->text = NULL;
     }
-    if (status == WEIR_OK && ferror(file))
-        status = weir_fail(WEIR_E_INPUT, "%s: %s", name, strerror(errno));
-    free(line);
+    out->fields = line->fields;
+    line->fields = NULL;
+    return WEIR_OK;
+}
+
+static weir_status take_object(struct reading *reading, const char *text, size_t n, const char *where)
+{
+    struct jsonl line;
+    weir_tokens *slot;
+    TRY(next_slot(reading->prompts, &slot));
+    TRY(jsonl_read(&line, text, n, where));
+    weir_status status = weir_in(make_prompt(slot, reading->model, &line, reading->bos), where);
+    reading->prompts->n += status == WEIR_OK;
+    jsonl_close(&line);
     return status;
+}
+
+/* A text file may begin with a mark that says only that it is UTF-8. */
+static void skip_mark(const struct reading *reading, char **text, size_t *n)
+{
+    if (reading->line == 1 && *n >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
+        *text += 3;
+        *n -= 3;
+    }
+}
+
+static weir_status take_line(struct reading *reading, char *text, size_t n)
+{
+    char where[512];
+    reading->line++;
+    skip_mark(reading, &text, &n);
+    if (n == 0) {
+        reading->first_blank = reading->n_blank++ ? reading->first_blank : reading->line;
+        return WEIR_OK;
+    }
+    snprintf(where, sizeof where, "%.480s: line %zu", reading->name, reading->line);
+    reading->json = reading->json || (reading->n == 0 && jsonl_begins(text, n));
+    reading->n++;
+    if (reading->json)
+        return take_object(reading, text, n, where);
+    return weir_in(add_text(reading->prompts, reading->model, text, n, reading->bos), where);
+}
+
+static weir_status finish_lines(const struct reading *reading)
+{
+    if (reading->n == 0)
+        return weir_fail(WEIR_E_INPUT, "%s: there is no prompt in it", reading->name);
+    if (reading->n_blank)
+        fprintf(stderr, "%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
+                reading->n_blank == 1 ? "" : "s", reading->first_blank);
+    return WEIR_OK;
+}
+
+static weir_status add_lines(struct reading *reading, FILE *file)
+{
+    char *line = NULL;
+    size_t capacity = 0, n;
+    weir_status status = WEIR_OK;
+    while (status == WEIR_OK && read_line(file, &line, &capacity, &n))
+        status = take_line(reading, line, n);
+    if (status == WEIR_OK && ferror(file))
+        status = weir_fail(WEIR_E_INPUT, "%s: %s", reading->name, strerror(errno));
+    free(line);
+    return status == WEIR_OK ? finish_lines(reading) : status;
+}
+
+bool path_ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 static weir_status add_file(struct prompts *prompts, const weir_model *model, const char *path, weir_bos bos)
 {
-    if (strcmp(path, "-") == 0)
-        return add_lines(prompts, model, stdin, "standard input", bos);
+    struct reading reading = {.prompts = prompts, .model = model, .name = path, .bos = bos};
+    if (strcmp(path, "-") == 0) {
+        reading.name = "standard input";
+        return add_lines(&reading, stdin);
+    }
+    reading.json = path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
     FILE *file = fopen(path, "rbe");
     if (!file)
         return weir_fail(WEIR_E_INPUT, "%s: %s", path, strerror(errno));
-    weir_status status = add_lines(prompts, model, file, path, bos);
+    weir_status status = add_lines(&reading, file);
     fclose(file);
     return status;
+}
+
+/* What stands on standard input can be read once. */
+static weir_status check_input(const struct args *args, const struct prompt_opts *opts)
+{
+    int n = 0;
+    for (size_t i = 0; i < args->n_given; i++)
+        n += args->given[i].opt == opts->file && strcmp(args->given[i].text, "-") == 0;
+    return n <= 1 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "-f - is given twice; standard input can be read once");
 }
 
 static weir_status add_given(struct prompts *prompts, const weir_model *model, const struct given *given,
@@ -122,8 +212,8 @@ weir_status prompts_read(struct prompts *out, const weir_model *model, const str
 {
     static const weir_bos choices[] = {WEIR_BOS_YES, WEIR_BOS_NO, WEIR_BOS_AUTO}; /* yes|no|auto */
     weir_bos bos = opts->bos >= 0 && args->has[opts->bos] ? choices[args->whole[opts->bos]] : WEIR_BOS_AUTO;
-    weir_status status = WEIR_OK;
     *out = (struct prompts){0};
+    weir_status status = check_input(args, opts);
     for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++)
         status = add_given(out, model, &args->given[i], opts, bos);
     if (status == WEIR_OK && out->n == 0)

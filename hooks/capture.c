@@ -281,8 +281,13 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
     TRY(weir_alloc_zero(&capture->errors, capture->n_kept, sizeof *capture->errors));
     for (size_t i = 0; i < capture->n_prompts; i++) {
         const weir_tokens *prompt = &capture->prompts[i];
-        capture->store_prompts[i] = (struct weir_store_prompt){prompt->ids,    prompt->n,        prompt->text,
-                                                               prompt->n_text, capture->rows[i], capture->n_rows[i]};
+        capture->store_prompts[i] = (struct weir_store_prompt){.ids = prompt->ids,
+                                                               .n = prompt->n,
+                                                               .text = prompt->text,
+                                                               .n_text = prompt->n_text,
+                                                               .fields = prompt->fields,
+                                                               .positions = capture->rows[i],
+                                                               .n_rows = capture->n_rows[i]};
         has_text = has_text || prompt->text;
         capture->size.n_positions =
             capture->n_rows[i] > capture->size.n_positions ? capture->n_rows[i] : capture->size.n_positions;

@@ -172,6 +172,8 @@ typedef struct weir_tokens {
     size_t n;
     char *text; /**< UTF-8, ended by NUL; may hold NULs before that: n_text counts */
     size_t n_text;
+    char *fields; /**< what else is known of the prompt, a JSON object that a capture keeps in the file; NULL: none.
+                       From malloc; weir_tokens_close frees it */
 } weir_tokens;
 
 typedef enum weir_bos {
@@ -353,6 +355,7 @@ typedef struct weir_file_prompt {
     const int32_t *ids; /**< [n] */
     size_t n;
     const char *text;
+    const char *fields;       /**< JSON object of what else its line of JSON said; NULL: none */
     const int32_t *positions; /**< [n_positions of the file] */
     size_t n_rows;            /**< stored rows */
     float loss;               /**< mean next-token loss in nats; NaN where it was not stored */
@@ -380,6 +383,8 @@ WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const we
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_next(const weir_file *file, int prompt, int32_t *ids, float *logits,
                                                  float *logprobs);
+/** @return what a likely next token shows as, which stays until close; "" where the file does not say. */
+WEIR_API const char *weir_file_next_text(const weir_file *file, int32_t id);
 
 #ifdef __cplusplus
 }

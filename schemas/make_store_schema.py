@@ -12,11 +12,12 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), \w+, \(([A-Z_, ]+)\),', re.M)
-SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top").split()
+SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top word").split()
 SETS = {
     "/prompts/text": ("string", ["prompt"]),
     "/prompts/length": ("int32", ["prompt"]),
     "/prompts/loss": ("float32", ["prompt"]),
+    "/prompts/fields": ("string", ["prompt"]),
     "/tokens/id": ("int32", ["prompt", "token"]),
     "/tokens/text": ("chars", ["prompt", "token"]),
     "/tokens/position": ("int32", ["prompt", "pos"]),
@@ -24,6 +25,7 @@ SETS = {
     "/next/logit": ("float32", ["prompt", "pos", "top"]),
     "/next/logprob": ("float32", ["prompt", "pos", "top"]),
 }
+WORDS = {"/next/word_id": ("int32", ["word"]), "/next/word_text": ("chars", ["word"])}
 
 
 def points():
@@ -90,9 +92,9 @@ def schema():
     known = list(points())
     shorts = [short for short, _, _ in known]
     datasets = {"/activations/" + short: activation(short, hook, dims) for short, hook, dims in known}
-    datasets |= {path: dataset(dims, {"const": dtype}) for path, (dtype, dims) in SETS.items()}
+    datasets |= {path: dataset(dims, {"const": dtype}) for path, (dtype, dims) in (SETS | WORDS).items()}
     datasets |= {"/" + name: {"$ref": "#/$defs/scale"} for name in SCALES}
-    needed = ["/layer", "/prompt", "/pos", "/token"] + [p for p in SETS if p[:5] != "/next" and p != "/prompts/loss"]
+    needed = ["/layer", "/prompt", "/pos", "/token"] + [p for p in SETS if p[:5] != "/next" and p not in ("/prompts/loss", "/prompts/fields")]
     text = {"type": "string"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -133,7 +135,8 @@ def schema():
                 "required": needed,
                 "additionalProperties": False,
                 "dependentRequired": {p: ["/top"] + [q for q in SETS if q[:5] == "/next"] for p in
-                                      ["/top"] + [q for q in SETS if q[:5] == "/next"]},
+                                      ["/top"] + [q for q in SETS if q[:5] == "/next"]} |
+                                     {p: ["/top", "/word", *WORDS] for p in ["/word", *WORDS]},
             },
         },
         "allOf": [floats_of(*pair, shorts) for pair in

@@ -300,6 +300,7 @@ void weir_tokens_close(weir_tokens *tokens)
         return;
     weir_free(tokens->ids);
     weir_free(tokens->text);
+    weir_free(tokens->fields);
     *tokens = (weir_tokens){0};
 }
 

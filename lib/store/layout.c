@@ -19,6 +19,8 @@ const char *weir_dim_name(int dim)
         return "token";
     if (dim == WEIR_DIM_TOP)
         return "top";
+    if (dim == WEIR_DIM_WORD)
+        return "word";
     return weir_axis_name((weir_axis)dim);
 }
 
@@ -87,9 +89,12 @@ static const struct weir_set sets[WEIR_N_SETS] = {
     [WEIR_S_PROMPT_TEXT] = {"/prompts/text", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, true},
     [WEIR_S_PROMPT_LENGTH] = {"/prompts/length", WEIR_ELEM_I32, 1, {WEIR_AXIS_PROMPT}, true},
     [WEIR_S_PROMPT_LOSS] = {"/prompts/loss", WEIR_ELEM_F32, 1, {WEIR_AXIS_PROMPT}, false},
+    [WEIR_S_PROMPT_FIELDS] = {"/prompts/fields", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, false},
     [WEIR_S_TOKEN_ID] = {"/tokens/id", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
     [WEIR_S_TOKEN_TEXT] = {"/tokens/text", WEIR_ELEM_CHARS, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
     [WEIR_S_TOKEN_POSITION] = {"/tokens/position", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS}, true},
+    [WEIR_S_WORD_ID] = {"/next/word_id", WEIR_ELEM_I32, 1, {WEIR_DIM_WORD}, false},
+    [WEIR_S_WORD_TEXT] = {"/next/word_text", WEIR_ELEM_CHARS, 1, {WEIR_DIM_WORD}, false},
     [WEIR_S_NEXT_ID] = {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
     [WEIR_S_NEXT_LOGIT] = {"/next/logit", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
     [WEIR_S_NEXT_LOGPROB] = {"/next/logprob", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},

@@ -12,9 +12,9 @@ enum {
     WEIR_TOKEN_TEXT = 128 /* the longest text of one token in /tokens/text, in bytes */
 };
 
-/* Dimensions: the axes of hook points (enum weir_axis) and two more. Each is a dataset of its name in the root, a
+/* Dimensions: the axes of hook points (enum weir_axis) and three more. Each is a dataset of its name in the root, a
    dimension scale that holds 0, 1, 2, ... */
-enum { WEIR_DIM_TOKEN = WEIR_N_AXES, WEIR_DIM_TOP, WEIR_N_DIMS };
+enum { WEIR_DIM_TOKEN = WEIR_N_AXES, WEIR_DIM_TOP, WEIR_DIM_WORD, WEIR_N_DIMS };
 
 const char *weir_dim_name(int dim);
 /* The most a file may claim, so that no reader allocates what a damaged header says. */
@@ -69,10 +69,13 @@ enum weir_set_id {
     WEIR_S_PROMPT_TEXT,
     WEIR_S_PROMPT_LENGTH,
     WEIR_S_PROMPT_LOSS,
+    WEIR_S_PROMPT_FIELDS,
     WEIR_S_TOKEN_ID,
     WEIR_S_TOKEN_TEXT,
     WEIR_S_TOKEN_POSITION,
-    WEIR_S_NEXT_ID,
+    WEIR_S_WORD_ID,
+    WEIR_S_WORD_TEXT,
+    WEIR_S_NEXT_ID, /* from here on all are there where the first is */
     WEIR_S_NEXT_LOGIT,
     WEIR_S_NEXT_LOGPROB,
     WEIR_N_SETS

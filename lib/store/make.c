@@ -265,6 +265,29 @@ static weir_status make_texts(const struct maker *m)
     return status;
 }
 
+static bool any_fields(const struct weir_store_spec *spec)
+{
+    for (size_t i = 0; i < spec->n_prompts; i++)
+        if (spec->prompts[i].fields)
+            return true;
+    return false;
+}
+
+/* What else is known of each prompt; no table where that is nothing of all. */
+static weir_status make_fields(const struct maker *m)
+{
+    hid_t id;
+    if (!any_fields(m->spec))
+        return WEIR_OK;
+    weir_status status = make_table(&id, m, WEIR_S_PROMPT_FIELDS, 0);
+    for (size_t i = 0; i < m->spec->n_prompts && status == WEIR_OK; i++) {
+        const char *fields = m->spec->prompts[i].fields ? m->spec->prompts[i].fields : "";
+        status = write_row(m, id, WEIR_S_PROMPT_FIELDS, i, &fields);
+    }
+    weir_h5_close(&id);
+    return status;
+}
+
 /* Fills a row of one of the tables of int32. */
 typedef void row_fn(int32_t *row, size_t n, const struct weir_store_prompt *prompt);
 
@@ -363,6 +386,7 @@ static weir_status make_tables(const struct maker *m)
     weir_status status;
     TRY_DONE(make_group(&prompts, m, WEIR_GROUP_PROMPTS));
     TRY_DONE(make_texts(m));
+    TRY_DONE(make_fields(m));
     TRY_DONE(make_numbers(m, WEIR_S_PROMPT_LENGTH, length_row));
     if (m->spec->loss)
         TRY_DONE(make_table(&loss, m, WEIR_S_PROMPT_LOSS, 0));
@@ -374,6 +398,57 @@ done:
     weir_h5_close(&loss);
     weir_h5_close(&tokens);
     weir_h5_close(&prompts);
+    return status;
+}
+
+/* [n, width] what each of the words shows as. */
+static weir_status word_texts(char **out, size_t *width, const struct weir_store_spec *spec, const int32_t *ids,
+                              size_t n)
+{
+    char text[WEIR_TOKEN_TEXT + 8];
+    size_t bytes;
+    *width = 1;
+    for (size_t i = 0; i < n; i++) {
+        size_t length = token_text(text, spec, ids[i]);
+        *width = length > *width ? length : *width;
+    }
+    TRY(weir_mul(&bytes, n, *width));
+    TRY(weir_alloc_zero(out, bytes, 1));
+    for (size_t i = 0; i < n; i++)
+        memcpy(*out + i * *width, text, token_text(text, spec, ids[i]));
+    return WEIR_OK;
+}
+
+/* A whole table at once. */
+static weir_status put_table(const struct maker *m, int set, size_t width, const void *data)
+{
+    hid_t id;
+    TRY(make_table(&id, m, set, width));
+    hid_t type = H5Dget_type(id);
+    bool fine = type >= 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+    weir_status status = fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, m->path, weir_set_at(set)->path);
+    weir_h5_close(&type);
+    weir_h5_close(&id);
+    return status;
+}
+
+weir_status weir_make_words(hid_t file, const struct weir_store_spec *spec, const int32_t *ids, size_t n,
+                            const char *path)
+{
+    struct weir_sizes sizes = {.size[WEIR_DIM_WORD] = n};
+    struct maker m = {.file = file, .spec = spec, .sizes = &sizes, .path = path};
+    char *texts = NULL;
+    size_t width;
+    weir_status status;
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        m.scales[dim] = H5I_INVALID_HID;
+    TRY_DONE(make_scale(&m, WEIR_DIM_WORD));
+    TRY_DONE(put_table(&m, WEIR_S_WORD_ID, 0, ids));
+    TRY_DONE(word_texts(&texts, &width, spec, ids, n));
+    status = put_table(&m, WEIR_S_WORD_TEXT, width, texts);
+done:
+    weir_h5_close(&m.scales[WEIR_DIM_WORD]);
+    weir_free(texts);
     return status;
 }
 

@@ -11,6 +11,10 @@ WEIR_CHECKED weir_status weir_make_file(hid_t *out, const char *partial_path, st
 WEIR_CHECKED weir_status weir_make_content(hid_t file, struct weir_dataset *datasets,
                                            const struct weir_store_spec *spec, const struct weir_sizes *sizes,
                                            const char *path);
+/* /next/word_id and /next/word_text: the tokens that are among the likeliest anywhere, ids [n] ascending, and what they
+   show as. */
+WEIR_CHECKED weir_status weir_make_words(hid_t file, const struct weir_store_spec *spec, const int32_t *ids, size_t n,
+                                         const char *path);
 /* /prompts/loss from [n_prompts]. */
 WEIR_CHECKED weir_status weir_make_loss(hid_t file, const float *loss, size_t n, const char *path);
 

@@ -29,11 +29,18 @@ struct point {
 
 /* What has been read of one prompt; kept until close, as its pointers are the caller's. */
 struct prompt {
-    int32_t *ids;       /* [n] */
-    int32_t *positions; /* [n_positions] */
-    char *text;
-    char *tokens; /* [n, width + 1] */
+    int32_t *ids;        /* [n] */
+    int32_t *positions;  /* [n_positions] */
+    char *text, *fields; /* NULL: none */
+    char *tokens;        /* [n, width + 1] */
     size_t n, n_rows;
+};
+
+/* The tokens that are among the likeliest somewhere; read when asked for. */
+struct words {
+    int32_t *ids; /* [n] ascending; NULL: not read yet */
+    char *texts;  /* [n, width + 1] each ended by NUL */
+    size_t n, width;
 };
 
 struct weir_file {
@@ -49,6 +56,7 @@ struct weir_file {
     uint64_t size;           /* bytes on disk */
     hid_t sets[WEIR_N_SETS];
     size_t token_width;
+    struct words *words;
 };
 
 static weir_status bad(const weir_file *file, const char *object, const char *what)
@@ -192,14 +200,16 @@ static weir_status open_set(weir_file *file, int set)
             return bad(file, s->path, "its strings are longer than the layout allows");
         file->token_width = width;
     }
+    if (set == WEIR_S_WORD_TEXT)
+        file->words->width = width;
     return WEIR_OK;
 }
 
-/* A list over all prompts, read whole: the bytes must be there before memory is taken for them. */
+/* A list of numbers, read whole: the bytes must be there before memory is taken for them. */
 static weir_status read_list(const weir_file *file, void *out, int set)
 {
     const struct weir_set *s = weir_set_at(set);
-    size_t n = file->sizes.size[WEIR_AXIS_PROMPT], size = weir_elem_size(s->elem);
+    size_t n = file->sizes.size[s->dims[0]], size = weir_elem_size(s->elem);
     hsize_t stored = H5Dget_storage_size(file->sets[set]);
     if (stored / size < n || stored > file->size)
         return bad(file, s->path, "holds less than it claims");
@@ -335,6 +345,7 @@ weir_status weir_file_open(weir_file **out, const char *path)
     weir_h5_begin();
     TRY_DONE(weir_alloc_zero(&file, 1, sizeof *file));
     file->id = H5I_INVALID_HID;
+    TRY_DONE(weir_alloc_zero(&file->words, 1, sizeof *file->words));
     for (int set = 0; set < WEIR_N_SETS; set++)
         file->sets[set] = H5I_INVALID_HID;
     TRY_DONE(weir_copy_string(&file->path, path));
@@ -353,6 +364,7 @@ static void free_prompt(struct prompt *prompt)
     weir_free(prompt->ids);
     weir_free(prompt->positions);
     weir_free(prompt->text);
+    weir_free(prompt->fields);
     weir_free(prompt->tokens);
     weir_free(prompt);
 }
@@ -380,6 +392,11 @@ void weir_file_close(weir_file *file)
     weir_free(file->prompts);
     weir_free(file->lengths);
     weir_free(file->losses);
+    if (file->words) {
+        weir_free(file->words->ids);
+        weir_free(file->words->texts);
+    }
+    weir_free(file->words);
     weir_free(file->path);
     weir_free(file);
 }
@@ -457,11 +474,14 @@ static weir_status read_positions(const weir_file *file, struct prompt *prompt, 
     return WEIR_OK;
 }
 
-static weir_status read_text(const weir_file *file, struct prompt *prompt, int index)
+/* *out stays NULL where the text is empty, or the file has no such table. */
+static weir_status read_text(const weir_file *file, char **out, int set, int index)
 {
     char *text = NULL;
-    TRY(read_row(file, WEIR_S_PROMPT_TEXT, index, 1, &text));
-    weir_status status = text && *text ? weir_copy_string(&prompt->text, text) : WEIR_OK;
+    if (file->sets[set] < 0)
+        return WEIR_OK;
+    TRY(read_row(file, set, index, 1, &text));
+    weir_status status = text && *text ? weir_copy_string(out, text) : WEIR_OK;
     H5free_memory(text);
     return status;
 }
@@ -476,7 +496,8 @@ static weir_status load_prompt(struct prompt **out, const weir_file *file, int i
     TRY_DONE(weir_alloc(&prompt->ids, prompt->n, sizeof *prompt->ids));
     TRY_DONE(read_row(file, WEIR_S_TOKEN_ID, index, prompt->n, prompt->ids));
     TRY_DONE(read_positions(file, prompt, index));
-    TRY_DONE(read_text(file, prompt, index));
+    TRY_DONE(read_text(file, &prompt->text, WEIR_S_PROMPT_TEXT, index));
+    TRY_DONE(read_text(file, &prompt->fields, WEIR_S_PROMPT_FIELDS, index));
     *out = prompt;
     prompt = NULL;
 done:
@@ -510,17 +531,26 @@ weir_status weir_file_get_prompt(const weir_file *file, int index, weir_file_pro
     *out = (weir_file_prompt){.ids = prompt->ids,
                               .n = prompt->n,
                               .text = prompt->text,
+                              .fields = prompt->fields,
                               .positions = prompt->positions,
                               .n_rows = prompt->n_rows,
                               .loss = file->losses ? file->losses[index] : NAN};
     return WEIR_OK;
 }
 
-/* [n, width + 1], each ended by NUL. */
+/* [n, width] to [n, width + 1], each ended by NUL. */
+static void spread(char *texts, size_t n, size_t width)
+{
+    for (size_t i = n; i-- > 0;) {
+        memmove(texts + i * (width + 1), texts + i * width, width);
+        texts[i * (width + 1) + width] = '\0';
+    }
+}
+
 static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int index)
 {
     size_t width = file->token_width, bytes;
-    char *tokens; /* first packed, then spread from the end */
+    char *tokens;
     TRY(weir_mul(&bytes, prompt->n, width + 1));
     TRY(weir_alloc_zero(&tokens, bytes, 1));
     weir_status status = read_row(file, WEIR_S_TOKEN_TEXT, index, prompt->n, tokens);
@@ -528,10 +558,7 @@ static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int
         weir_free(tokens);
         return status;
     }
-    for (size_t i = prompt->n; i-- > 0;) {
-        memmove(tokens + i * (width + 1), tokens + i * width, width);
-        tokens[i * (width + 1) + width] = '\0';
-    }
+    spread(tokens, prompt->n, width);
     prompt->tokens = tokens;
     return WEIR_OK;
 }
@@ -667,4 +694,48 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
             TRY(read_box(file, file->sets[WEIR_S_NEXT_ID + i], 3, start, count, out[i],
                          weir_set_at(WEIR_S_NEXT_ID + i)->path));
     return WEIR_OK;
+}
+
+static weir_status load_words(const weir_file *file, struct words *words)
+{
+    size_t n = file->sizes.size[WEIR_DIM_WORD], bytes;
+    char *texts = NULL;
+    int32_t *ids = NULL;
+    weir_status status;
+    TRY(weir_mul(&bytes, n, words->width + 1));
+    if (H5Dget_storage_size(file->sets[WEIR_S_WORD_TEXT]) < n)
+        return bad(file, weir_set_at(WEIR_S_WORD_TEXT)->path, "holds less than it claims");
+    TRY_DONE(read_list(file, &ids, WEIR_S_WORD_ID));
+    TRY_DONE(weir_alloc_zero(&texts, bytes, 1));
+    TRY_DONE(read_box(file, file->sets[WEIR_S_WORD_TEXT], 1, (hsize_t[]){0}, (hsize_t[]){n}, texts,
+                      weir_set_at(WEIR_S_WORD_TEXT)->path));
+    spread(texts, n, words->width);
+    *words = (struct words){ids, texts, n, words->width};
+    ids = NULL;
+    texts = NULL;
+done:
+    weir_free(ids);
+    weir_free(texts);
+    return status;
+}
+
+const char *weir_file_next_text(const weir_file *file, int32_t id)
+{
+    struct words *words = file->words;
+    if (file->sets[WEIR_S_WORD_ID] < 0 || file->sets[WEIR_S_WORD_TEXT] < 0)
+        return "";
+    weir_h5_begin();
+    if (!words->ids && load_words(file, words) != WEIR_OK)
+        return "";
+    size_t first = 0, last = words->n;
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+        if (words->ids[middle] == id)
+            return words->texts + middle * (words->width + 1);
+        if (words->ids[middle] < id)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return "";
 }

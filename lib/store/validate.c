@@ -220,6 +220,14 @@ static void check_set(struct check *c, int id)
     check_storage(c, set, s->path);
 }
 
+/* Ids of the likeliest tokens and what they show as: both or none. */
+static void check_next_words(struct check *c)
+{
+    const char *id = weir_set_at(WEIR_S_WORD_ID)->path, *text = weir_set_at(WEIR_S_WORD_TEXT)->path;
+    if (!dataset(c, id) != !dataset(c, text))
+        find(c, dataset(c, id) ? text : id, "is missing");
+}
+
 /* ---- activations ---- */
 
 static void check_layers(struct check *c, const cJSON *set, const char *path)
@@ -342,6 +350,7 @@ static void check_structure(struct check *c)
     check_groups(c);
     for (int set = 0; set < WEIR_N_SETS; set++)
         check_set(c, set);
+    check_next_words(c);
     check_datasets(c);
 }
 
@@ -363,6 +372,18 @@ static int64_t vocabulary(const struct check *c, const weir_file *file)
     return n ? n : (int64_t)c->sizes.size[WEIR_AXIS_VOCAB];
 }
 
+static void check_prompt_fields(struct check *c, int index, const char *fields)
+{
+    cJSON *object;
+    if (!fields)
+        return;
+    weir_status status = weir_json_parse(&object, "/prompts/fields", fields, strlen(fields));
+    if (status != WEIR_OK || !cJSON_IsObject(object))
+        find(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is no JSON object", index);
+    if (status == WEIR_OK)
+        cJSON_Delete(object);
+}
+
 static void check_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
 {
     weir_file_prompt prompt;
@@ -370,6 +391,7 @@ static void check_prompt(struct check *c, const weir_file *file, int index, int6
         find(c, "/tokens", "%s", weir_message());
         return;
     }
+    check_prompt_fields(c, index, prompt.fields);
     for (size_t t = 0; t < prompt.n; t++)
         if (prompt.ids[t] < 0 || (vocab && prompt.ids[t] >= vocab)) {
             find(c, "/tokens/id", "prompt %d, token %zu: id %d is not from 0 to %lld", index, t, prompt.ids[t],

@@ -13,6 +13,7 @@
 
 /* Memory that the queue may keep alive: past it, the engine waits for the disk. */
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
+static const uint64_t WORD_BYTES = 24; /* of an id and a text */
 
 enum kind { VALUE, NEXT };
 
@@ -36,6 +37,8 @@ struct weir_store {
     struct weir_scratch scratch;
     int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
     float *loss;                 /* [n_prompts] */
+    bool *words;                 /* [words_room] whether a token is among the likeliest anywhere */
+    size_t words_room, n_words;
 
     pthread_t thread;
     bool started, committed;
@@ -266,6 +269,20 @@ done:
     return status;
 }
 
+/* Notes which tokens are among the likeliest. */
+static weir_status mark_words(struct weir_store *store, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t before = store->words_room, id = (size_t)(ids[i] > 0 ? ids[i] : 0);
+        TRY(weir_grow(&store->words, &store->words_room, id + 1, sizeof *store->words));
+        if (store->words_room > before)
+            memset(store->words + before, 0, (store->words_room - before) * sizeof *store->words);
+        store->n_words += !store->words[id];
+        store->words[id] = true;
+    }
+    return WEIR_OK;
+}
+
 weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const int32_t *ids, const float *logits,
                                 const float *logprobs, float loss)
 {
@@ -279,6 +296,7 @@ weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const i
     if (store->spec->next == 0)
         return WEIR_OK;
     TRY(weir_mul(&n, store->spec->prompts[prompt].n_rows, store->spec->next));
+    TRY(mark_words(store, ids, n));
     TRY(weir_alloc_zero(&item, 1, sizeof *item));
     item->kind = NEXT;
     item->value.prompt = (int)prompt;
@@ -339,6 +357,15 @@ static uint64_t point_bytes(const struct weir_store_spec *spec, const struct wei
     return layers * per_layer;
 }
 
+/* At most so much of the texts of the likeliest tokens. */
+static uint64_t words_bytes(const struct weir_store_spec *spec)
+{
+    uint64_t n = 0, most = (uint64_t)(spec->model->n_vocab > 0 ? spec->model->n_vocab : 0);
+    for (size_t i = 0; i < spec->n_prompts; i++)
+        n += spec->next * spec->prompts[i].n_rows;
+    return WORD_BYTES * (n < most ? n : most);
+}
+
 uint64_t weir_store_size(const struct weir_store_spec *spec)
 {
     struct weir_sizes sizes;
@@ -350,9 +377,9 @@ uint64_t weir_store_size(const struct weir_store_spec *spec)
     for (size_t i = 0; i < spec->n_points; i++)
         bytes += point_bytes(spec, &sizes, &spec->points[i]) + 2048;
     for (size_t i = 0; i < spec->n_prompts; i++)
-        bytes +=
-            12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text + 32;
-    return bytes;
+        bytes += 12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text +
+                 (spec->prompts[i].fields ? strlen(spec->prompts[i].fields) : 0) + 32;
+    return bytes + words_bytes(spec);
 }
 
 static weir_status start_thread(struct weir_store *store)
@@ -436,6 +463,22 @@ static weir_status check_complete(const struct weir_store *store)
     return WEIR_OK;
 }
 
+/* The texts of the likeliest tokens, which the file's readers have no other way to. */
+static weir_status finish_words(const struct weir_store *store)
+{
+    int32_t *ids; /* [n_words] */
+    size_t n = 0;
+    if (store->n_words == 0)
+        return WEIR_OK;
+    TRY(weir_alloc(&ids, store->n_words, sizeof *ids));
+    for (size_t id = 0; id < store->words_room; id++)
+        if (store->words[id])
+            ids[n++] = (int32_t)id;
+    weir_status status = weir_make_words(store->file, store->spec, ids, n, store->partial->final);
+    weir_free(ids);
+    return status;
+}
+
 static weir_status finish_content(struct weir_store *store)
 {
     const char *path = store->partial->final;
@@ -447,7 +490,7 @@ static weir_status finish_content(struct weir_store *store)
             TRY(weir_h5_put_real(store->datasets[i].id, WEIR_A_COMPUTE_ERROR, store->spec->errors[i], path));
     if (store->spec->loss)
         TRY(weir_make_loss(store->file, store->loss, store->spec->n_prompts, path));
-    return WEIR_OK;
+    return finish_words(store);
 }
 
 /* Sets no message: it may be called after a failure that has one. */
@@ -507,6 +550,7 @@ void weir_store_close(struct weir_store *store)
     weir_free(store->row_map);
     weir_free(store->unit_map);
     weir_free(store->loss);
+    weir_free(store->words);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->more);
     pthread_cond_destroy(&store->less);

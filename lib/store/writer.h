@@ -14,6 +14,7 @@ struct weir_store_prompt {
     size_t n;
     const char *text; /* [n_text]; NULL where there was none */
     size_t n_text;
+    const char *fields;       /* JSON object of what else is known of it; NULL: nothing */
     const int32_t *positions; /* [n_rows] absolute positions that get a row, ascending */
     size_t n_rows;
 };

@@ -6,7 +6,7 @@ import os
 import shutil
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,16 @@ class Cache(Stacks):
         return self._store.text()
 
     @property
+    def fields(self) -> list[dict[str, Any]]:
+        """What else was known of each prompt: the other members of its line of JSON, or of its dict in weir.dump.
+
+        Example:
+
+            cache.fields[0]["subject"]          # "cat"
+        """
+        return self._store.fields()
+
+    @property
     def positions(self) -> list[NDArray[np.int32]]:
         """The absolute position of each row of the axes pos and query: a list of [pos], one a prompt.
 
@@ -98,7 +108,12 @@ class Cache(Stacks):
 
     @property
     def next(self) -> Next:
-        """The most likely next tokens, `id`, `logit` and `logprob`: each [prompt, pos, top]."""
+        """The most likely next tokens, `id`, `logit`, `logprob` and what they show as, `text`: each [prompt, pos, top].
+
+        Example:
+
+            cache.next.text[0, -1]              # [" mat", " floor", " bed"], with next=3
+        """
         return self._store.next()
 
     @property
@@ -179,6 +194,11 @@ class Prompt(Stacks):
         return self._store.text(self._only)[0]
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """What else was known of the prompt: the other members of its line of JSON, or of its dict in weir.dump."""
+        return self._store.fields(self._only)[0]
+
+    @property
     def positions(self) -> NDArray[np.int32]:
         """The absolute position of each row of the axes pos and query: [pos]."""
         positions: NDArray[np.int32] = self._store.position[self.index, : self._store.rows(self.index)]
@@ -191,7 +211,7 @@ class Prompt(Stacks):
 
     @property
     def next(self) -> Next:
-        """The most likely next tokens, `id`, `logit` and `logprob`: each [pos, top]."""
+        """The most likely next tokens, `id`, `logit`, `logprob` and what they show as, `text`: each [pos, top]."""
         return self._store.next((self.index, slice(self._store.rows(self.index))))
 
     def to_xarray(self, *names: str) -> xarray.Dataset:

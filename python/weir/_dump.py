@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from weir._error import Error
 from weir._store import Store
 
 Ids = Sequence[int] | NDArray[np.integer[Any]]
-OnePrompt = str | Ids
+OnePrompt = str | Ids | Mapping[str, Any]
 Some = str | int | slice
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
@@ -41,7 +42,8 @@ def dump(
 ) -> Cache:
     """Runs a model on prompts with `weir dump` and opens the file that comes of it.
 
-    `prompts`    a text, a list of token ids, or a list of either
+    `prompts`    a text, a list of token ids, or a dict with "prompt" or "ids" and whatever else is to be kept with it
+                 (`cache.prompt(i).fields`); or a list of these
     `model`      a Hugging Face folder, a .gguf file, or an org/name of the Hugging Face cache; None: without -m
     `hooks`      what to store, as `weir dump --hooks` has it: "pattern,z:5.3,resid_post:-1@-1", or a list of
                  such terms; None: resid_pre, pattern, z, mlp_post and resid_post
@@ -101,15 +103,32 @@ def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
 
 def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:
     """Options, and what goes to standard input: prompts that are too long for a command line."""
-    each: list[Any] = [prompts] if isinstance(prompts, str) or _is_ids(prompts) else list(prompts)
+    each: list[Any] = [prompts] if isinstance(prompts, (str, Mapping)) or _is_ids(prompts) else list(prompts)
     if not each:
         raise ValueError("there are no prompts")
-    given = [f"--prompt={p}" if isinstance(p, str) else "--tokens=" + ",".join(str(int(i)) for i in p) for p in each]
-    if max(len(os.fsencode(g)) for g in given) < MOST_ARGUMENT and sum(map(len, given)) < 5 * MOST_ARGUMENT:
-        return given, b""
-    if not all(isinstance(p, str) and "\n" not in p and not p.endswith("\r") and p for p in each):
-        raise Error("prompts of this length are given on lines of standard input: no ids, no line ends, none empty")
-    return ["--file=-"], "".join(p + "\n" for p in each).encode()
+    if not any(isinstance(p, Mapping) for p in each):
+        given = [f"--prompt={p}" if isinstance(p, str) else f"--tokens={','.join(map(str, _ids(p)))}" for p in each]
+        if max(len(os.fsencode(g)) for g in given) < MOST_ARGUMENT and sum(map(len, given)) < 5 * MOST_ARGUMENT:
+            return given, b""
+    return ["--file=-"], "".join(json.dumps(_line(p), default=_plain) + "\n" for p in each).encode()
+
+
+def _ids(prompt: Any) -> list[int]:
+    return [int(i) for i in prompt]
+
+
+def _line(prompt: Any) -> dict[str, Any]:
+    """A prompt as its line of JSON."""
+    if isinstance(prompt, Mapping):
+        return dict(prompt)
+    return {"prompt": prompt} if isinstance(prompt, str) else {"ids": _ids(prompt)}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy as JSON has them."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"a prompt's dict holds a {type(value).__name__}, which JSON does not have")
 
 
 def _is_ids(prompts: Any) -> bool:

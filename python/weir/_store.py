@@ -41,6 +41,8 @@ class Next(NamedTuple):
     id: NDArray[np.int32]
     logit: NDArray[np.float32]
     logprob: NDArray[np.float32]
+    text: NDArray[np.object_]
+    """What each of `id` shows as; empty in files of a weir that did not store it."""
 
 
 class Point:
@@ -252,4 +254,23 @@ class Store:
         self.check_open()
         if "next" not in self.file:
             raise Error(f"{self.path}: has no next tokens; dump with next=K stores them")
-        return Next(*(self.file["next"][part][index] for part in Next._fields))
+        group = self.file["next"]
+        ids, logit, logprob = (group[part][index] for part in ("id", "logit", "logprob"))
+        return Next(ids, logit, logprob, self._words(ids))
+
+    def _words(self, ids: NDArray[np.int32]) -> NDArray[np.object_]:
+        """What each of these likely tokens shows as, in an array of their shape."""
+        known, texts = np.array([-1], np.int32), np.array([""], object)
+        if "word_id" in self.file["next"]:
+            words = [_text(word) for word in self.file["next/word_text"][:]]
+            known, texts = np.append(known, self.file["next/word_id"][:]), np.array(["", *words], object)
+        at = np.searchsorted(known, ids).clip(max=len(known) - 1)  # known ascends
+        found: NDArray[np.object_] = np.where(known[at] == ids, texts[at], "")
+        return found
+
+    def fields(self, prompts: slice = ALL) -> list[dict[str, Any]]:
+        """What the line of JSON of each of these prompts said beside the prompt; empty where there was no such line."""
+        self.check_open()
+        if "fields" not in self.file["prompts"]:
+            return [{} for _ in self.lengths[prompts]]
+        return [json.loads(_text(line)) if line else {} for line in self.file["prompts/fields"][prompts]]

@@ -99,13 +99,37 @@ def test_prompts_that_no_command_line_takes(letters):
         weir.dump("a\0b", letters)
     with pytest.raises(ValueError, match="no prompts"):
         weir.dump([], letters)
-    with pytest.raises(weir.Error, match="standard input"):
-        weir.dump(["a" * 200_000, "a\nb"], letters)
     with pytest.raises(weir.Error, match="has 200000 tokens"):     # it reached the model
         weir.dump(["a" * 200_000], letters, quiet=True)
     many = [f"{'abcd ' * 18}" for _ in range(5_500)]
     cache = weir.dump(many, letters, "resid_post:0.0@-1", quiet=True)
     assert len(cache.prompts) == 5_500 and cache.text[-1] == many[-1]
+    mixed = ["a\nb\r\n", [3, 4], "b" * 150_000, "z\u2028"]            # line ends, ids, and more than an argument holds
+    assert weir.dump(mixed[:2] + mixed[3:], letters, "resid_post:0.0@-1", quiet=True).text == [mixed[0], "", mixed[3]]
+    with pytest.raises(weir.Error, match="standard input: line 3: .*150000|has 150000 tokens"):
+        weir.dump(mixed, letters, "resid_post:0.0@-1", quiet=True)
+
+
+def test_dicts_are_prompts_whose_other_members_are_kept(letters):
+    one = {"prompt": "ab\nc", "subject": "a", "positions": np.arange(2), "n": np.int64(3), "none": None}
+    cache = weir.dump([one, "de", {"ids": [5, 6], "id": 9}], letters, "embed", quiet=True)
+    assert cache.text == ["ab\nc", "de", ""] and cache.ids[2].tolist() == [5, 6]
+    assert cache.fields == [{"subject": "a", "positions": [0, 1], "n": 3, "none": None}, {}, {"id": 9}]
+    assert cache.prompts[0].fields["subject"] == "a" and cache.prompt(1).fields == {}
+    assert weir.dump({"prompt": "ab"}, letters, "embed", quiet=True).fields == [{}]
+    with pytest.raises(TypeError, match="holds a set"):
+        weir.dump({"prompt": "ab", "x": {1}}, letters)
+    with pytest.raises(weir.Error, match="line 2: .* none of"):
+        weir.dump(["ab", {"x": 1}], letters)
+
+
+def test_likely_next_tokens_have_their_text(letters):
+    cache = weir.dump(["abc", "a"], letters, "embed", next=3, quiet=True)
+    vocab = {i: word.replace("\u0120", " ") for word, i in json.loads((letters / "vocab.json").read_text()).items()}
+    assert cache.next.text.shape == cache.next.id.shape == (2, 3, 3)
+    for i, text in zip(cache.next.id.ravel(), cache.next.text.ravel()):
+        assert text == vocab.get(int(i), text) and (text or i < 0 or int(i) not in vocab)
+    assert cache.prompt(1).next.text.shape == (1, 3) and (cache.next.text[1, 1:] == "").all()
 
 
 def test_a_temporary_file_is_removed_when_the_dump_fails(gpt2, tmp_path, monkeypatch):

@@ -1,0 +1,370 @@
+#include "cli/args/jsonl.h"
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_DEPTH = 64, MOST_MEMBERS = 1024 };
+
+/* A line while it is read. What is kept of it stays as it was written (a number has more digits than a double), so it
+   must be JSON by the letter: cJSON alone takes 01, and control characters. */
+struct scan {
+    const char *line, *p, *end;
+    const char *where;
+};
+
+/* A place in the line. */
+struct span {
+    const char *from, *to;
+};
+
+struct member {
+    struct span name, value; /* with their quotes */
+    char *key;
+    bool used;
+};
+
+struct members {
+    struct member *list; /* [n] */
+    size_t n, capacity;
+};
+
+/* Columns count characters from 1. */
+static weir_status wrong(const struct scan *scan, const char *at, const char *what)
+{
+    size_t column = 1;
+    for (const char *p = scan->line; p < at; p++)
+        column += ((unsigned char)*p & 0xc0) != 0x80;
+    return weir_fail(WEIR_E_INPUT, "%s, column %zu: %s", scan->where, column, what);
+}
+
+/* ---- the grammar ---- */
+
+static void skip_space(struct scan *scan)
+{
+    while (scan->p < scan->end && (*scan->p == ' ' || *scan->p == '\t' || *scan->p == '\r'))
+        scan->p++;
+}
+
+/* The next byte that is no space; 0 at the end. */
+static char peek(struct scan *scan)
+{
+    skip_space(scan);
+    return scan->p < scan->end ? *scan->p : '\0';
+}
+
+static weir_status expect(struct scan *scan, char c, const char *what)
+{
+    if (peek(scan) != c)
+        return wrong(scan, scan->p, what);
+    scan->p++;
+    return WEIR_OK;
+}
+
+static weir_status scan_string(struct scan *scan, struct span *out)
+{
+    out->from = scan->p;
+    for (scan->p++; scan->p < scan->end && *scan->p != '"'; scan->p++) {
+        if ((unsigned char)*scan->p < ' ')
+            return wrong(scan, scan->p, "a control character stands in a string: write it as \\n, \\t or \\uXXXX");
+        if (*scan->p != '\\')
+            continue;
+        if (scan->end - scan->p >= 6 && memcmp(scan->p, "\\u0000", 6) == 0)
+            return wrong(scan, scan->p, "\\u0000 in a string is not supported");
+        if (++scan->p == scan->end)
+            break;
+    }
+    if (scan->p == scan->end)
+        return wrong(scan, out->from, "the string that begins here does not end");
+    out->to = ++scan->p;
+    return WEIR_OK;
+}
+
+static bool scan_digits(struct scan *scan)
+{
+    const char *from = scan->p;
+    while (scan->p < scan->end && *scan->p >= '0' && *scan->p <= '9')
+        scan->p++;
+    return scan->p > from;
+}
+
+static weir_status scan_number(struct scan *scan)
+{
+    const char *from = scan->p;
+    scan->p += *scan->p == '-';
+    const char *first = scan->p;
+    bool fine = scan_digits(scan) && (*first != '0' || scan->p == first + 1);
+    if (fine && scan->p < scan->end && *scan->p == '.') {
+        scan->p++;
+        fine = scan_digits(scan);
+    }
+    if (fine && scan->p < scan->end && (*scan->p == 'e' || *scan->p == 'E')) {
+        scan->p++;
+        scan->p += scan->p < scan->end && (*scan->p == '-' || *scan->p == '+');
+        fine = scan_digits(scan);
+    }
+    return fine ? WEIR_OK : wrong(scan, from, "this is no number as JSON has them");
+}
+
+static weir_status scan_word(struct scan *scan)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+        if ((size_t)(scan->end - scan->p) >= n && memcmp(scan->p, words[i], n) == 0) {
+            scan->p += n;
+            return WEIR_OK;
+        }
+    }
+    return wrong(scan, scan->p, "here must stand a value: a string, a number, true, false, null, [...] or {...}");
+}
+
+static weir_status scan_value(struct scan *scan, int depth);
+
+/* The rest of an array or object; names of the latter are passed over. */
+static weir_status scan_inside(struct scan *scan, char close, int depth)
+{
+    struct span name;
+    if (depth > MOST_DEPTH)
+        return wrong(scan, scan->p, "nested deeper than 64");
+    scan->p++;
+    if (peek(scan) == close) {
+        scan->p++;
+        return WEIR_OK;
+    }
+    while (true) {
+        if (close == '}') {
+            if (peek(scan) != '"')
+                return wrong(scan, scan->p, "here must stand a name in double quotes");
+            TRY(scan_string(scan, &name));
+            TRY(expect(scan, ':', "a colon is missing"));
+        }
+        TRY(scan_value(scan, depth));
+        if (peek(scan) == close) {
+            scan->p++;
+            return WEIR_OK;
+        }
+        TRY(expect(scan, ',', close == '}' ? "here must stand a comma or }" : "here must stand a comma or ]"));
+    }
+}
+
+static weir_status scan_value(struct scan *scan, int depth)
+{
+    struct span span;
+    char c = peek(scan);
+    if (c == '"')
+        return scan_string(scan, &span);
+    if (c == '{' || c == '[')
+        return scan_inside(scan, c == '{' ? '}' : ']', depth + 1);
+    return c == '-' || (c >= '0' && c <= '9') ? scan_number(scan) : scan_word(scan);
+}
+
+/* ---- the object ---- */
+
+/* What a string says: new memory. */
+static weir_status decode(char **out, const struct scan *scan, struct span span)
+{
+    cJSON *value = cJSON_ParseWithLength(span.from, (size_t)(span.to - span.from));
+    weir_status status = cJSON_IsString(value)
+                             ? weir_copy_string(out, value->valuestring)
+                             : wrong(scan, span.from, "in this string stands an escape that JSON does not have");
+    cJSON_Delete(value);
+    return status;
+}
+
+static weir_status add_member(struct members *members, struct scan *scan)
+{
+    if (members->n == MOST_MEMBERS) /* each is compared with all before it */
+        return wrong(scan, scan->p, "an object of more than 1024 names");
+    TRY(weir_grow(&members->list, &members->capacity, members->n + 1, sizeof *members->list));
+    struct member *member = &members->list[members->n];
+    *member = (struct member){0};
+    if (peek(scan) != '"')
+        return wrong(scan, scan->p, "here must stand a name in double quotes");
+    TRY(scan_string(scan, &member->name));
+    TRY(decode(&member->key, scan, member->name));
+    members->n++;
+    for (size_t i = 0; i + 1 < members->n; i++)
+        if (strcmp(members->list[i].key, member->key) == 0)
+            return wrong(scan, member->name.from, "this name stands in the object twice");
+    TRY(expect(scan, ':', "a colon is missing"));
+    skip_space(scan);
+    member->value.from = scan->p;
+    TRY(scan_value(scan, 1));
+    member->value.to = scan->p;
+    return WEIR_OK;
+}
+
+static weir_status scan_line(struct members *members, struct scan *scan)
+{
+    size_t bad;
+    if (!weir_utf8_valid(scan->line, (size_t)(scan->end - scan->line), &bad))
+        return wrong(scan, scan->line + bad, "this is not UTF-8");
+    TRY(expect(scan, '{', "here must stand a JSON object: {\"prompt\": \"...\"}"));
+    while (members->n > 0 || peek(scan) != '}') {
+        TRY(add_member(members, scan));
+        if (peek(scan) == '}')
+            break;
+        TRY(expect(scan, ',', "here must stand a comma or }"));
+    }
+    scan->p++;
+    return peek(scan) == '\0' && scan->p == scan->end ? WEIR_OK
+                                                      : wrong(scan, scan->p, "something stands behind the object");
+}
+
+static struct member *member_named(const struct members *members, const char *key)
+{
+    for (size_t i = 0; i < members->n; i++)
+        if (strcmp(members->list[i].key, key) == 0)
+            return *members->list[i].value.from == 'n' ? NULL : &members->list[i]; /* null is as nothing */
+    return NULL;
+}
+
+/* ---- what the members say ---- */
+
+/* A list of whole numbers of 0 to INT32_MAX; *at is where it is none. */
+static bool list_of_ids(int32_t *ids, size_t *n, struct span span, const char **at)
+{
+    const char *p = span.from + 1;
+    for (*n = 0;; p++) {
+        p += strspn(p, " \t\r");
+        *at = p;
+        if (*p == ']')
+            return *n == 0;
+        char *end;
+        errno = 0;
+        long id = *p >= '0' && *p <= '9' ? strtol(p, &end, 10) : -1;
+        if (id < 0 || errno || id > INT32_MAX)
+            return false;
+        ids[(*n)++] = (int32_t)id;
+        p = end + strspn(end, " \t\r");
+        if (*p == ']')
+            return true;
+        if (*p != ',')
+            return false;
+    }
+}
+
+static weir_status read_ids(struct jsonl *out, const struct scan *scan, struct span span)
+{
+    const char *at = span.from;
+    TRY(weir_alloc(&out->ids, (size_t)(span.to - span.from), sizeof *out->ids));
+    return *span.from == '[' && list_of_ids(out->ids, &out->n, span, &at)
+               ? WEIR_OK
+               : wrong(scan, at, "token ids are a list of whole numbers: [464, 3797]");
+}
+
+static weir_status take_text(struct jsonl *out, const struct scan *scan, const struct members *members)
+{
+    struct member *member = member_named(members, "prompt");
+    member = member ? member : member_named(members, "text");
+    if (!member)
+        return WEIR_OK;
+    member->used = true;
+    return *member->value.from == '"' ? decode(&out->text, scan, member->value)
+                                      : wrong(scan, member->value.from, "a prompt is a string");
+}
+
+static weir_status take_ids(struct jsonl *out, const struct scan *scan, const struct members *members)
+{
+    struct member *member = member_named(members, "ids");
+    member = member || out->text ? member : member_named(members, "tokens");
+    if (!member)
+        return WEIR_OK;
+    member->used = true;
+    return read_ids(out, scan, member->value);
+}
+
+static size_t put_span(char *to, size_t at, struct span span)
+{
+    memcpy(to + at, span.from, (size_t)(span.to - span.from));
+    return at + (size_t)(span.to - span.from);
+}
+
+/* What was not used, as an object. */
+static weir_status take_rest(struct jsonl *out, const struct scan *scan, const struct members *members)
+{
+    char *text;
+    size_t at = 0;
+    TRY(weir_alloc(&text, (size_t)(scan->end - scan->line) + 3, 1));
+    for (size_t i = 0; i < members->n; i++) {
+        const struct member *member = &members->list[i];
+        if (member->used)
+            continue;
+        text[at] = at == 0 ? '{' : ',';
+        at = put_span(text, at + 1, member->name);
+        text[at++] = ':';
+        at = put_span(text, at, member->value);
+    }
+    if (at == 0) {
+        weir_free(text);
+        return WEIR_OK;
+    }
+    text[at] = '}';
+    text[at + 1] = '\0';
+    out->fields = text;
+    return WEIR_OK;
+}
+
+static void close_members(struct members *members)
+{
+    for (size_t i = 0; i < members->n; i++)
+        weir_free(members->list[i].key);
+    weir_free(members->list);
+}
+
+weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char *where)
+{
+    struct scan scan = {line, line, line + n, where};
+    struct members members = {0};
+    weir_status status;
+    *out = (struct jsonl){0};
+    TRY_DONE(scan_line(&members, &scan));
+    TRY_DONE(take_text(out, &scan, &members));
+    TRY_DONE(take_ids(out, &scan, &members));
+    if (!out->text && !out->ids)
+        TRY_DONE(
+            weir_fail(WEIR_E_INPUT, "%s: the object has none of \"prompt\", \"text\", \"ids\" and \"tokens\"", where));
+    status = take_rest(out, &scan, &members);
+done:
+    close_members(&members);
+    if (status != WEIR_OK)
+        jsonl_close(out);
+    return status;
+}
+
+/* Whether "name": stands in the line. */
+static bool has_name(const char *line, size_t n, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *p = line, *end = line + n; (p = memmem(p, (size_t)(end - p), name, length)) != NULL; p++) {
+        const char *behind = p + length;
+        while (behind < end && (*behind == ' ' || *behind == '\t'))
+            behind++;
+        if (behind < end && *behind == ':')
+            return true;
+    }
+    return false;
+}
+
+bool jsonl_begins(const char *line, size_t n)
+{
+    size_t at = 0;
+    while (at < n && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    return at < n && line[at] == '{' &&
+           (has_name(line, n, "\"prompt\"") || has_name(line, n, "\"text\"") || has_name(line, n, "\"ids\"") ||
+            has_name(line, n, "\"tokens\""));
+}
+
+void jsonl_close(struct jsonl *line)
+{
+    weir_free(line->text);
+    weir_free(line->ids);
+    weir_free(line->fields);
+    *line = (struct jsonl){0};
+}

@@ -1,0 +1,23 @@
+/* A line of JSON as a prompt: an object with a text or token ids, and whatever else the line says of it. */
+#ifndef WEIR_CLI_ARGS_JSONL_H
+#define WEIR_CLI_ARGS_JSONL_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct jsonl {
+    char *text;   /* "prompt", or else "text"; NULL where there is none */
+    int32_t *ids; /* [n] "ids", or "tokens" where there is neither that nor a text; NULL: the text is to be tokenized */
+    size_t n;
+    char *fields; /* the other members as one JSON object, each as it was written; NULL: none */
+};
+
+/* Whether a line is an object that gives a prompt, as far as its names say. */
+bool jsonl_begins(const char *line, size_t n);
+/* Reads one line of n bytes. WEIR_E_INPUT names `where` and the column. Close with jsonl_close. */
+WEIR_CHECKED weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char *where);
+void jsonl_close(struct jsonl *line);
+
+#endif

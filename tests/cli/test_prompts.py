@@ -1,0 +1,175 @@
+"""Prompts from files: lines of text, lines of JSON, and what a line of JSON says beside its prompt."""
+import json
+
+import h5py
+import pytest
+
+from test_cli import ask, folder, weir  # noqa: F401 (folder is a fixture)
+
+
+def dump(folder, *args, stdin=b"", code=0):
+    """-> prompts of the file as weir ls has them"""
+    done = weir(folder, "dump", "-m", "letters", *args, "--hooks", "embed", "--force", "-o", "p.h5", input=stdin)
+    assert done.returncode == code, done.stderr.decode()
+    return done.stderr.decode() if code else ask(folder, "ls", "p.h5")["prompts"]
+
+
+def ids(prompts):
+    return [prompt["ids"] for prompt in prompts]
+
+
+def write(folder, name, *lines):
+    (folder / name).write_bytes(b"".join(line if isinstance(line, bytes) else line.encode() + b"\n" for line in lines))
+    return name
+
+
+# ---- text ----
+
+def test_blank_lines_are_passed_over_and_said(folder):
+    name = write(folder, "blank.txt", "", "act", "", "\r", "a cat", "")
+    done = weir(folder, "dump", "-m", "letters", "-f", name, "--hooks", "embed", "--force", "-o", "p.h5")
+    assert b"blank.txt: 4 blank lines passed over, the first is line 1\n" in done.stderr
+    assert ids(ask(folder, "ls", "p.h5")["prompts"]) == [[0, 2, 19], [0, 29]]
+
+
+def test_a_line_of_spaces_is_a_prompt(folder):
+    assert ids(dump(folder, "-f", write(folder, "spaces.txt", "a", "  ", "c"))) == [[0], [26, 26], [2]]
+
+
+def test_a_mark_in_front_of_the_file_is_no_part_of_the_prompt(folder):
+    assert ids(dump(folder, "-f", write(folder, "mark.txt", b"\xef\xbb\xbfact\n"))) == [[0, 2, 19]]
+    assert ids(dump(folder, "-f", write(folder, "mark.jsonl", b'\xef\xbb\xbf{"prompt": "act"}\n'))) == [[0, 2, 19]]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\r\n\n"])
+def test_a_file_without_prompts_is_said(folder, text):
+    write(folder, "none.txt", text.encode())
+    assert dump(folder, "-f", "none.txt", "-p", "a", code=3) == "weir: none.txt: there is no prompt in it\n"
+
+
+def test_standard_input_is_read_once(folder):
+    assert dump(folder, "-f", "-", "-f", "-", stdin=b"a\n", code=2) == \
+        "weir: -f - is given twice; standard input can be read once\n"
+
+
+@pytest.mark.parametrize("first", ["{a}", '{"name": "a"}', '["prompt"]', '{"a": "prompt"}', 'a {"prompt": "a"}'])
+def test_text_with_braces_is_text_unless_it_gives_a_prompt(folder, first):
+    done = weir(folder, "tokens", "-f", "-", "--json", "--bos", "no", input=first.encode() + b"\nact\n")
+    assert ["".join(prompt["text"]) for prompt in json.loads(done.stdout)["prompts"]] == [first, "act"]
+
+
+# ---- lines of JSON ----
+
+LINES = ['{"prompt": "act", "id": "first", "subject": "a", "n": 12345678901234567890, "x": 1.50}',
+         '{"text":"a cat","tokens":["a"," cat"],"nested":{"a":[1,{"b":null}]}}',
+         '{"ids": [3, 4] , "prompt": "de"}', ' {"tokens": [5]}', '{"ids":[6,7],"tokens":[1],"text":"gh","label":"\\u00e9 \\"q\\""}']
+
+
+@pytest.mark.parametrize("name", ["lines.jsonl", "lines.ndjson", "lines.txt", "-"])
+def test_lines_of_json_give_prompts_and_keep_the_rest(folder, name):
+    text = "".join(line + "\n" for line in LINES)
+    if name != "-":
+        write(folder, name, text.encode())
+    prompts = dump(folder, "-f", name, stdin=text.encode())
+    assert ids(prompts) == [[0, 2, 19], [0, 29], [3, 4], [5], [6, 7]]
+    with h5py.File(folder / "p.h5") as file:
+        assert [row.decode() for row in file["prompts/fields"]] == [
+            '{"id":"first","subject":"a","n":12345678901234567890,"x":1.50}',
+            '{"tokens":["a"," cat"],"nested":{"a":[1,{"b":null}]}}', "", "",
+            '{"tokens":[1],"label":"\\u00e9 \\"q\\""}']
+        assert [text.decode() for text in file["prompts/text"]] == ["act", "a cat", "de", "", "gh"]
+    assert [prompt.get("fields") for prompt in prompts] == [
+        {"id": "first", "subject": "a", "n": 12345678901234567890, "x": 1.5},
+        {"tokens": ["a", " cat"], "nested": {"a": [1, {"b": None}]}}, None, None, {"tokens": [1], "label": 'é "q"'}]
+    assert weir(folder, "validate", "p.h5").returncode == 0
+
+
+def test_files_of_text_have_no_fields(folder):
+    assert all("fields" not in prompt for prompt in dump(folder, "-p", "act", "-f", "crlf.txt"))
+    with h5py.File(folder / "p.h5") as file:
+        assert "fields" not in file["prompts"]
+
+
+def test_fields_stay_with_their_prompt_among_others(folder):
+    write(folder, "one.jsonl", '{"prompt":"act","id":1}')
+    prompts = dump(folder, "-p", "a", "-f", "one.jsonl", "--tokens", "5", "-f", "crlf.txt")
+    assert [prompt.get("fields") for prompt in prompts] == [None, {"id": 1}, None, None, None]
+
+
+def test_ls_shows_the_fields(folder):
+    write(folder, "one.jsonl", '{"prompt":"act","id":1}')
+    dump(folder, "-p", "a", "-f", "one.jsonl")
+    lines = weir(folder, "ls", "p.h5").stdout.decode().splitlines()
+    assert lines[-3].split() == ["prompt", "tokens", "stored", "loss", "begins", "fields"]
+    assert lines[-1].endswith('{"id":1}') and lines[-2].rstrip().endswith("|a|")
+
+
+def test_a_prompt_may_hold_line_ends_and_be_very_long(folder):
+    for text in "one\r\ntwo\n", "act " * 50_000:
+        done = weir(folder, "tokens", "-f", "-", "--json", "--bos", "no", input=json.dumps({"prompt": text}).encode())
+        assert "".join(json.loads(done.stdout)["prompts"][0]["text"]) == text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+@pytest.mark.parametrize(("line", "column", "what"), [
+    ('{"prompt": "a"', 15, "comma or }"), ('{"prompt" "a"}', 11, "colon"), ('{"prompt": "a",}', 16, "name in double quotes"),
+    ('{"prompt": "a} ', 12, "does not end"), ('{"prompt": 01}', 12, "number"), ('{"prompt": a}', 12, "value"),
+    ('{"prompt": "a"} x', 17, "behind"), ('["prompt"]', 1, "object"), ("act", 1, "object"), ('{"é": 1, "prompt": 5}', 20, "string"),
+    ('{"prompt": "a\tb"}', 14, "control"), ('{"prompt": "a", "prompt": "b"}', 17, "twice"), ('{"prompt": "\\u0000"}', 13, "u0000"),
+    ('{"prompt": "\\x"}', 12, "escape"), ('{"prompt": "\\ud800"}', 12, "escape"), ('{"ids": [1, -2]}', 13, "token ids"),
+    ('{"ids": [1.5]}', 10, "token ids"), ('{"ids": "1"}', 9, "token ids"), ('{"ids": [1, 2', 14, "comma or ]"), ('{"tokens": [1, "a"]}', 16, "token ids"),
+    ('{"prompt": "a", "x": [1 2]}', 25, "comma or ]"), ('{"prompt": "a", "x": NaN}', 22, "value"), ('{"prompt": "a", "x": +1}', 22, "value"),
+    ('{"prompt": "a", "x": {"y":}}', 27, "value"), ('{"prompt": "a", "x": ' + "[" * 70, 85, "deeper"),
+])
+def test_errors_name_line_and_column(folder, line, column, what):
+    write(folder, "wrong.jsonl", '{"prompt": "act"}', "", line)
+    said = dump(folder, "-f", "wrong.jsonl", code=3)
+    assert said.count("\n") == 1 and said.startswith(f"weir: wrong.jsonl: line 3, column {column}: ") and what in said
+
+
+def test_a_line_without_a_prompt_is_said(folder):
+    write(folder, "wrong.jsonl", '{"prompt": null, "id": 3}')
+    assert dump(folder, "-f", "wrong.jsonl", code=3) == \
+        'weir: wrong.jsonl: line 1: the object has none of "prompt", "text", "ids" and "tokens"\n'
+
+
+def test_bytes_that_are_no_text_are_said(folder):
+    write(folder, "wrong.jsonl", b'{"prompt": "a\xff"}\n')
+    assert "line 1, column 14: this is not UTF-8" in dump(folder, "-f", "wrong.jsonl", code=3)
+
+
+def test_an_id_beyond_the_vocabulary_names_its_line(folder):
+    write(folder, "wrong.jsonl", '{"ids": [1]}', '{"ids": [1, 999999]}')
+    said = dump(folder, "-f", "wrong.jsonl", code=2)
+    assert said.startswith("weir: wrong.jsonl: line 2: ") and "999999" in said
+
+
+def test_many_names_are_refused_before_they_take_long(folder):
+    write(folder, "wrong.jsonl", json.dumps({"prompt": "a"} | {f"n{i}": i for i in range(50_000)}))
+    assert "more than 1024 names" in dump(folder, "-f", "wrong.jsonl", code=3)
+
+
+def test_validate_finds_fields_that_are_no_object(folder):
+    write(folder, "one.jsonl", '{"prompt":"act","id":1}')
+    dump(folder, "-f", "one.jsonl")
+    for wrong in "[1]", "{", "{} {}":
+        with h5py.File(folder / "p.h5", "r+") as file:
+            file["prompts/fields"][0] = wrong
+        done = weir(folder, "validate", "p.h5")
+        assert done.returncode == 1 and b"/prompts/fields: prompt 0: is no JSON object" in done.stdout
+        json.loads(weir(folder, "ls", "p.h5", "--json").stdout)
+
+
+# ---- what the likeliest tokens show as ----
+
+def test_likely_tokens_have_their_text(folder):
+    dump(folder, "-p", "act", "-f", "crlf.txt", "--next", "5")
+    with h5py.File(folder / "p.h5") as file:
+        words = dict(zip(file["next/word_id"][:].tolist(), file["next/word_text"][:].tolist()))
+        assert list(words) == sorted({i for i in file["next/id"][:].ravel().tolist() if i >= 0})
+        vocab = {i: word for word, i in json.loads((folder / "letters/vocab.json").read_text()).items()}
+        for i, word in words.items():
+            assert word.decode() == (vocab[i].replace("\u0120", " ") if i in vocab else word.decode())
+    assert weir(folder, "validate", "p.h5").returncode == 0
+    with h5py.File(folder / "p.h5", "r+") as file:
+        del file["next/word_text"]
+    assert b"/next/word_text: is missing" in weir(folder, "validate", "p.h5").stdout
