@@ -9,10 +9,12 @@
 
 enum { MAX_DEPTH = 64 };
 
-/* What cJSON would not refuse: nesting that overflows its stack, bytes that are not UTF-8, strings cut at \u0000. */
-static weir_status precheck(const char *file, const char *text, size_t n)
+/* What cJSON would not refuse: nesting that overflows its stack, bytes that are not UTF-8, strings cut at \u0000. And
+   whether there may be numbers that JSON does not have. */
+static weir_status precheck(const char *file, const char *text, size_t n, bool *unusual)
 {
     size_t bad, depth = 0;
+    *unusual = false;
     if (!weir_utf8_valid(text, n, &bad))
         return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not UTF-8", file, bad);
     bool in_string = false;
@@ -31,6 +33,8 @@ static weir_status precheck(const char *file, const char *text, size_t n)
                 return weir_fail(WEIR_E_INPUT, "%s: byte %zu: nested deeper than %d", file, i, MAX_DEPTH);
         } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
             depth--;
+        } else if (!in_string && (c == 'N' || c == 'I')) {
+            *unusual = true;
         }
     }
     return WEIR_OK;
@@ -44,11 +48,9 @@ static bool only_space(const char *p, const char *end)
     return true;
 }
 
-weir_status weir_json_parse(cJSON **out, const char *file, const char *text, size_t n)
+static weir_status parse(cJSON **out, const char *file, const char *text, size_t n)
 {
     const char *end = text;
-    *out = NULL;
-    TRY(precheck(file, text, n));
     cJSON *value = cJSON_ParseWithLengthOpts(text, n, &end, false);
     if (!value)
         return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not valid JSON", file, end ? (size_t)(end - text) : 0);
@@ -59,6 +61,45 @@ weir_status weir_json_parse(cJSON **out, const char *file, const char *text, siz
     }
     *out = value;
     return WEIR_OK;
+}
+
+static void write_over(char *text, size_t n, const char *word, const char *same_length)
+{
+    size_t length = strlen(word);
+    if (n >= length && memcmp(text, word, length) == 0)
+        memcpy(text, same_length, length);
+}
+
+/* Python writes NaN and Infinity. The first becomes what is no number, the other what is none of any use, so that
+   whoever needs a number there refuses them; each as long as the word was, so that bytes stay where they are. */
+static void replace_constants(char *text, size_t n)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (in_string && text[i] == '\\')
+            i++;
+        else if (!in_string && text[i] == 'N')
+            write_over(text + i, n - i, "NaN", "[] ");
+        else if (!in_string && text[i] == 'I')
+            write_over(text + i, n - i, "Infinity", "1e999999");
+    }
+}
+
+weir_status weir_json_parse(cJSON **out, const char *file, const char *text, size_t n)
+{
+    char *copy = NULL;
+    bool unusual;
+    *out = NULL;
+    TRY(precheck(file, text, n, &unusual));
+    if (!unusual)
+        return parse(out, file, text, n);
+    TRY(weir_copy_bytes(&copy, text, n));
+    replace_constants(copy, n);
+    weir_status status = parse(out, file, copy, n);
+    weir_free(copy);
+    return status;
 }
 
 weir_status weir_json_read(cJSON **out, const char *path)

@@ -7,7 +7,8 @@
 #include <cjson/cJSON.h>
 
 /* Parses n bytes; `file` is for messages. Depth over 64, bad UTF-8, \u0000 in a string and anything after the value are
-   refused. Close with cJSON_Delete. */
+   refused. NaN, Infinity and -Infinity, which Python writes, may stand where nobody needs a number. Close with
+   cJSON_Delete. */
 WEIR_CHECKED weir_status weir_json_parse(cJSON **out, const char *file, const char *text, size_t n);
 /* Maps, parses and unmaps the file. */
 WEIR_CHECKED weir_status weir_json_read(cJSON **out, const char *path);

@@ -15,19 +15,13 @@ WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const st
                                                const struct weir_gguf *gguf);
 void weir_config_close(struct weir_config *config);
 
-/* config_gguf.c: GGUF beside its keys. What an absent key means in any architecture, for before the keys are read; what
-   other values and the tensors say, for after. */
-void weir_gguf_defaults(struct weir_config *config);
-WEIR_CHECKED weir_status weir_gguf_facts(struct weir_config *config, const struct weir_family *family,
-                                         const struct weir_gguf *gguf, const char *architecture);
+/* What follows from what was read, for both sources; whether it makes sense. */
+WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const char *file);
 
-/* A key that weir knows with the one value in which it changes nothing. */
-struct weir_neutral {
-    const char *key;
-    double value; /* of a number, or a bool as 0 or 1 */
-};
-WEIR_CHECKED weir_status weir_config_check_neutral(const struct weir_neutral *table, size_t n, const cJSON *json,
-                                                   const char *file);
+/* The first of a config.json's members from `member` on that the family's code does not read and that is not known to
+   be of generation, training or bookkeeping; NULL when there is none. All of them, json being the whole object: for
+   (key = weir_config_unread(family, json->child); key; key = weir_config_unread(family, key->next)) */
+const cJSON *weir_config_unread(const struct weir_family *family, const cJSON *member);
 
 /* A list under `key` of what attention each layer has, one of two names; nothing where there is none. */
 WEIR_CHECKED weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file,

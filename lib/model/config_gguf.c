@@ -1,20 +1,66 @@
-/* What a GGUF file says of a model other than by keys with one number: by lists, by which tensors it has, by leaving
-   something out. llama.cpp's loader is what these files are written for. */
+/* What a GGUF file says of a model: by keys, by which tensors it has, by leaving something out. llama.cpp's loader is
+   what these files are written for. */
 #include "base/alloc.h"
 #include "model/config.h"
+#include "model/keys.h"
 #include "tensor/dtype.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SIZE = 128, MAX_FACTORS = 4096 };
+enum { ARCHITECTURE_SIZE = 64, KEY_SIZE = 128, MAX_FACTORS = 4096 };
+
+#define FIELD(member) offsetof(struct weir_config, member)
+
+/* Keys behind the architecture's name. */
+static const struct gguf_key {
+    const char *name;
+    enum weir_key_kind kind;
+    size_t field;
+    int64_t max;               /* of integers */
+    const char *architectures; /* that read it, each between spaces; NULL: all */
+} keys[] = {
+    {"block_count", WEIR_KEY_INT, FIELD(n_layers), WEIR_MAX_LAYERS - 1},
+    {"attention.head_count", WEIR_KEY_INT, FIELD(n_heads), WEIR_MAX_HEADS},
+    {"attention.head_count_kv", WEIR_KEY_INT, FIELD(n_kv_heads), WEIR_MAX_HEADS},
+    {"attention.key_length", WEIR_KEY_INT, FIELD(d_head), WEIR_MAX_HEADS},
+    {"embedding_length", WEIR_KEY_INT, FIELD(d_model), WEIR_MAX_WIDTH},
+    {"feed_forward_length", WEIR_KEY_INT, FIELD(d_mlp), WEIR_MAX_MLP},
+    {"vocab_size", WEIR_KEY_INT, FIELD(n_vocab), WEIR_MAX_VOCABULARY},
+    {"context_length", WEIR_KEY_INT, FIELD(n_context), WEIR_MAX_CONTEXT},
+    {"use_parallel_residual", WEIR_KEY_BOOL, FIELD(parallel), 0, " gptneox stablelm "},
+    {"attention.sliding_window", WEIR_KEY_COUNT, FIELD(window), WEIR_MAX_CONTEXT},
+    {"attention.clamp_kqv", WEIR_KEY_NUMBER, FIELD(qkv_clip), 0, " mpt olmo "},
+    {"attention.scale", WEIR_KEY_NUMBER, FIELD(score_scale), 0, " granite "},
+    {"attn_logit_softcapping", WEIR_KEY_NUMBER, FIELD(score_cap), 0, " gemma2 "},
+    {"final_logit_softcapping", WEIR_KEY_NUMBER, FIELD(logit_cap), 0, " gemma2 gemma3 "},
+    {"logit_scale", WEIR_KEY_NUMBER, FIELD(logit_divisor), 0, " granite command-r "},
+    {"embedding_scale", WEIR_KEY_NUMBER, FIELD(embed_scale), 0, " granite "},
+    {"residual_scale", WEIR_KEY_NUMBER, FIELD(branch_scale), 0, " granite "},
+    {"attention.max_alibi_bias", WEIR_KEY_NUMBER, FIELD(alibi_max), 0, " mpt bloom "},
+    {"rope.freq_base", WEIR_KEY_NUMBER, FIELD(rope[0].theta), 0},
+    {"rope.freq_base_swa", WEIR_KEY_NUMBER, FIELD(rope[1].theta), 0, " gemma3 "},
+    {"rope.dimension_count", WEIR_KEY_INT, FIELD(rotary_dims), WEIR_MAX_HEADS},
+    {"rope.scaling.factor", WEIR_KEY_NUMBER, FIELD(rope[0].factor), 0},
+    {"rope.scaling.original_context_length", WEIR_KEY_NUMBER, FIELD(rope[0].original_context), 0},
+    {"rope.scaling.attn_factor", WEIR_KEY_NUMBER, FIELD(rope[0].attention_factor), 0},
+    {"rope.scaling.yarn_attn_factor", WEIR_KEY_NUMBER, FIELD(rope[0].attention_factor), 0},
+    {"rope.scaling.yarn_beta_fast", WEIR_KEY_NUMBER, FIELD(rope[0].beta_fast), 0},
+    {"rope.scaling.yarn_beta_slow", WEIR_KEY_NUMBER, FIELD(rope[0].beta_slow), 0},
+    {"expert_count", WEIR_KEY_COUNT, FIELD(n_experts), WEIR_MAX_EXPERTS},
+    {"expert_used_count", WEIR_KEY_COUNT, FIELD(n_active), WEIR_MAX_EXPERTS},
+    {"expert_feed_forward_length", WEIR_KEY_COUNT, FIELD(d_expert), WEIR_MAX_MLP},
+    {"expert_weights_norm", WEIR_KEY_BOOL, FIELD(active_sum_to_one), 0},
+};
 
 /* What a family's config.json may leave out is what its published models have; the converter writes that out, and an
    absent key means the same whatever the architecture. */
-void weir_gguf_defaults(struct weir_config *c)
+static void set_defaults(struct weir_config *c)
 {
-    c->d_head = 0; /* d_model / n_heads */
+    c->d_head = 0;                   /* d_model / n_heads */
+    c->n_kv_heads = 0;               /* n_heads */
+    c->rope[0].original_context = 0; /* n_context */
     c->window = 0;
     c->rotary_dims = 0; /* all */
     c->rotary_factor = 0;
@@ -23,6 +69,8 @@ void weir_gguf_defaults(struct weir_config *c)
     c->logit_scale = 0;
     c->n_experts = c->n_active = c->d_expert = 0;
     c->active_sum_to_one = true;
+    c->window_unused = false; /* there would be no key */
+    c->first_sliding = 0;
     c->qkv_concat = true; /* as the converter lays out every fused matrix */
 }
 
@@ -33,6 +81,55 @@ static const struct weir_gguf_value *find(const struct weir_gguf *gguf, const ch
 {
     snprintf(name, KEY_SIZE, "%s.%s", architecture, key);
     return weir_gguf_find(gguf, name);
+}
+
+/* One number, or one a layer: then all the same, as no key here differs by layer. */
+static weir_status read_int(int64_t *out, const struct weir_gguf *gguf, const char *name)
+{
+    const struct weir_gguf_value *value = weir_gguf_find(gguf, name);
+    bool whole = value->element == WEIR_GGUF_UINT || value->element == WEIR_GGUF_INT;
+    if (value->type != WEIR_GGUF_ARRAY)
+        return weir_gguf_int(gguf, name, out);
+    if (!whole || value->n == 0)
+        return weir_fail(WEIR_E_INPUT, "%s: %s must be a whole number, or one for each layer", gguf->path, name);
+    for (size_t i = 1; i < value->n; i++)
+        if (value->us[i] != value->us[0])
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: %s differs by layer, which is not implemented", gguf->path, name);
+    *out = value->is[0];
+    return WEIR_OK;
+}
+
+static weir_status read_key(struct weir_config *config, const struct gguf_key *key, const struct weir_gguf *gguf,
+                            const char *architecture)
+{
+    char name[KEY_SIZE];
+    int64_t number = 0, least = key->kind == WEIR_KEY_COUNT ? 0 : 1;
+    void *field = (char *)config + key->field;
+    if ((key->architectures && !weir_key_is_in(key->architectures, architecture)) ||
+        !find(gguf, architecture, key->name, name))
+        return WEIR_OK;
+    if (key->kind == WEIR_KEY_NUMBER)
+        return weir_gguf_number(gguf, name, field);
+    if (key->kind == WEIR_KEY_BOOL)
+        return weir_gguf_bool(gguf, name, field);
+    TRY(read_int(&number, gguf, name));
+    if (number < least || number > key->max)
+        return weir_fail(WEIR_E_INPUT, "%s: %s is %lld; it must be from %lld to %lld", gguf->path, name,
+                         (long long)number, (long long)least, (long long)key->max);
+    *(int *)field = (int)number;
+    return WEIR_OK;
+}
+
+/* llama.cpp reads no file without it. */
+static weir_status read_epsilon(struct weir_config *c, const struct weir_gguf *gguf, const char *architecture)
+{
+    bool layer_norm = c->norm == WEIR_NORM_LAYER;
+    const char *key = layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    char name[KEY_SIZE];
+    if (find(gguf, architecture, key, name))
+        return weir_gguf_number(gguf, name, &c->eps);
+    return weir_fail(WEIR_E_INPUT, "%s: has no %s, without which its norms cannot be computed: convert the model again",
+                     gguf->path, name);
 }
 
 /* Options that no model here has, with the value in which they change nothing. */
@@ -154,8 +251,8 @@ static void read_presence(struct weir_config *c, const struct weir_family *famil
         c->qk_norm = WEIR_QK_NORM_HEAD;
 }
 
-weir_status weir_gguf_facts(struct weir_config *c, const struct weir_family *family, const struct weir_gguf *gguf,
-                            const char *architecture)
+static weir_status read_facts(struct weir_config *c, const struct weir_family *family, const struct weir_gguf *gguf,
+                              const char *architecture)
 {
     TRY(check_refused(gguf, architecture));
     TRY(read_rope_type(c, gguf, architecture));
@@ -163,4 +260,47 @@ weir_status weir_gguf_facts(struct weir_config *c, const struct weir_family *fam
     TRY(read_sliding(c, gguf, architecture));
     read_presence(c, family, gguf);
     return WEIR_OK;
+}
+
+/* ---- the whole ---- */
+
+/* Rows that the converter has put in the order of pairs can be put back where whole heads turn. */
+static weir_status check_row_order(const struct weir_config *c, const struct weir_family *family, const char *file)
+{
+    if (!family->gguf_rotates_rows || (c->d_head % 2 == 0 && c->rotary_dims == c->d_head))
+        return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: a rotation of %d of %d head dimensions is not implemented for %s", file,
+                     c->rotary_dims, c->d_head, family->gguf);
+}
+
+static weir_status read_architecture(char architecture[ARCHITECTURE_SIZE], const struct weir_gguf *gguf)
+{
+    char *text = NULL;
+    TRY(weir_gguf_text(gguf, "general.architecture", &text));
+    bool fits = text && strlen(text) < ARCHITECTURE_SIZE;
+    if (fits)
+        memcpy(architecture, text, strlen(text) + 1);
+    weir_free(text);
+    return fits ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: general.architecture is absent or too long", gguf->path);
+}
+
+weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_family **family,
+                                  const struct weir_gguf *gguf)
+{
+    char architecture[ARCHITECTURE_SIZE];
+    TRY(read_architecture(architecture, gguf));
+    *family = weir_family_of_gguf(architecture);
+    if (!*family)
+        return weir_family_unknown(gguf->path, "general.architecture", architecture);
+    *out = (*family)->defaults;
+    set_defaults(out);
+    out->biases &= ~weir_keys_biases((*family)->keys); /* nothing here says whether there are any */
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        TRY(read_key(out, &keys[i], gguf, architecture));
+    TRY(read_epsilon(out, gguf, architecture));
+    TRY(read_facts(out, *family, gguf, architecture));
+    if ((*family)->refine_gguf)
+        TRY((*family)->refine_gguf(out, gguf));
+    TRY(weir_config_derive(out, gguf->path));
+    return check_row_order(out, *family, gguf->path);
 }

@@ -2,229 +2,10 @@
 
 #include "base/json.h"
 #include "format/gguf.h"
+#include "model/keys.h"
+#include "points/nearest.h"
 
 #include <string.h>
-
-/* ---- names ---- */
-
-/* Llama's, which most later families took over. */
-#define LLAMA_EMBEDDINGS [WEIR_R_EMBED] = "embed_tokens", [WEIR_R_LN_FINAL] = "norm", [WEIR_R_UNEMBED] = "lm_head"
-#define LLAMA_QKV                                                                                                      \
-    [WEIR_R_Q] = "layers.{}.self_attn.q_proj", [WEIR_R_K] = "layers.{}.self_attn.k_proj",                              \
-    [WEIR_R_V] = "layers.{}.self_attn.v_proj"
-#define LLAMA_ATTENTION LLAMA_QKV, [WEIR_R_O] = "layers.{}.self_attn.o_proj"
-#define LLAMA_QK_NORM   [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_norm", [WEIR_R_K_NORM] = "layers.{}.self_attn.k_norm"
-#define LLAMA_NORMS     [WEIR_R_LN1] = "layers.{}.input_layernorm", [WEIR_R_LN2] = "layers.{}.post_attention_layernorm"
-#define LLAMA_MLP                                                                                                      \
-    [WEIR_R_MLP_GATE] = "layers.{}.mlp.gate_proj", [WEIR_R_MLP_IN] = "layers.{}.mlp.up_proj",                          \
-    [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"
-#define LLAMA_EXPERTS                                                                                                  \
-    [WEIR_R_ROUTER] = "layers.{}.mlp.gate", [WEIR_R_EXPERT_GATE] = "layers.{}.mlp.experts.[].gate_proj",               \
-    [WEIR_R_EXPERT_IN] = "layers.{}.mlp.experts.[].up_proj",                                                           \
-    [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.[].down_proj"
-#define POST_NORMS                                                                                                     \
-    [WEIR_R_LN1_POST] = "layers.{}.post_attention_layernorm", [WEIR_R_LN2_POST] = "layers.{}.post_feedforward_"        \
-                                                                                  "layernorm"
-
-static const weir_names llama_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_NORMS, LLAMA_MLP};
-static const weir_names qwen3_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_NORMS, LLAMA_MLP};
-static const weir_names gemma2_names = {LLAMA_EMBEDDINGS,
-                                        LLAMA_ATTENTION,
-                                        LLAMA_QK_NORM,
-                                        LLAMA_MLP,
-                                        POST_NORMS,
-                                        [WEIR_R_LN1] = "layers.{}.input_layernorm",
-                                        [WEIR_R_LN2] = "layers.{}.pre_feedforward_layernorm"};
-static const weir_names olmo_names = {
-    [WEIR_R_EMBED] = "embed_tokens", [WEIR_R_UNEMBED] = "lm_head", LLAMA_ATTENTION, LLAMA_MLP};
-static const weir_names olmo2_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_MLP, POST_NORMS};
-static const weir_names sparse_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
-                                        LLAMA_NORMS,      LLAMA_MLP,       LLAMA_EXPERTS};
-static const weir_names mixtral_names = {LLAMA_EMBEDDINGS,
-                                         LLAMA_ATTENTION,
-                                         LLAMA_NORMS,
-                                         [WEIR_R_ROUTER] = "layers.{}.block_sparse_moe.gate",
-                                         [WEIR_R_EXPERT_GATE] = "layers.{}.block_sparse_moe.experts.[].w1",
-                                         [WEIR_R_EXPERT_IN] = "layers.{}.block_sparse_moe.experts.[].w3",
-                                         [WEIR_R_EXPERT_OUT] = "layers.{}.block_sparse_moe.experts.[].w2"};
-static const weir_names gpt_oss_names = {
-    LLAMA_EMBEDDINGS,
-    LLAMA_ATTENTION,
-    LLAMA_NORMS,
-    [WEIR_R_SINKS] = "layers.{}.self_attn.sinks,",
-    [WEIR_R_ROUTER] = "layers.{}.mlp.router",
-    [WEIR_R_EXPERT_GATE_AND_IN] = "layers.{}.mlp.experts.gate_up_proj,layers.{}.mlp.experts.gate_up_proj_bias",
-    [WEIR_R_EXPERT_OUT] = "layers.{}.mlp.experts.down_proj,layers.{}.mlp.experts.down_proj_bias"};
-static const weir_names cohere_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
-                                        LLAMA_MLP, [WEIR_R_LN1] = "layers.{}.input_layernorm"};
-static const weir_names phi_names = {LLAMA_QKV,
-                                     [WEIR_R_EMBED] = "embed_tokens",
-                                     [WEIR_R_LN1] = "layers.{}.input_layernorm",
-                                     [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_layernorm",
-                                     [WEIR_R_K_NORM] = "layers.{}.self_attn.k_layernorm",
-                                     [WEIR_R_O] = "layers.{}.self_attn.dense",
-                                     [WEIR_R_MLP_IN] = "layers.{}.mlp.fc1",
-                                     [WEIR_R_MLP_OUT] = "layers.{}.mlp.fc2",
-                                     [WEIR_R_LN_FINAL] = "final_layernorm",
-                                     [WEIR_R_UNEMBED] = "lm_head"};
-static const weir_names phi3_names = {LLAMA_EMBEDDINGS,
-                                      LLAMA_NORMS,
-                                      [WEIR_R_QKV] = "layers.{}.self_attn.qkv_proj",
-                                      [WEIR_R_O] = "layers.{}.self_attn.o_proj",
-                                      [WEIR_R_GATE_AND_IN] = "layers.{}.mlp.gate_up_proj",
-                                      [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"};
-static const weir_names stablelm_names = {LLAMA_EMBEDDINGS,
-                                          LLAMA_ATTENTION,
-                                          LLAMA_NORMS,
-                                          LLAMA_MLP,
-                                          [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_layernorm.norms.[]",
-                                          [WEIR_R_K_NORM] = "layers.{}.self_attn.k_layernorm.norms.[]"};
-static const weir_names starcoder2_names = {
-    LLAMA_EMBEDDINGS, LLAMA_ATTENTION,
-    LLAMA_NORMS, [WEIR_R_MLP_IN] = "layers.{}.mlp.c_fc", [WEIR_R_MLP_OUT] = "layers.{}.mlp.c_proj"};
-static const weir_names nemotron_names = {
-    LLAMA_EMBEDDINGS, LLAMA_ATTENTION,
-    LLAMA_NORMS, [WEIR_R_MLP_IN] = "layers.{}.mlp.up_proj", [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj"};
-
-static const weir_names gpt2_names = {
-    [WEIR_R_EMBED] = "wte",
-    [WEIR_R_POS_EMBED] = "wpe",
-    [WEIR_R_LN1] = "h.{}.ln_1",
-    [WEIR_R_QKV] = "h.{}.attn.c_attn",
-    [WEIR_R_O] = "h.{}.attn.c_proj",
-    [WEIR_R_LN2] = "h.{}.ln_2",
-    [WEIR_R_MLP_IN] = "h.{}.mlp.c_fc",
-    [WEIR_R_MLP_OUT] = "h.{}.mlp.c_proj",
-    [WEIR_R_LN_FINAL] = "ln_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names gpt_neo_names = {
-    [WEIR_R_EMBED] = "wte",
-    [WEIR_R_POS_EMBED] = "wpe",
-    [WEIR_R_LN1] = "h.{}.ln_1",
-    [WEIR_R_Q] = "h.{}.attn.attention.q_proj",
-    [WEIR_R_K] = "h.{}.attn.attention.k_proj",
-    [WEIR_R_V] = "h.{}.attn.attention.v_proj",
-    [WEIR_R_O] = "h.{}.attn.attention.out_proj",
-    [WEIR_R_LN2] = "h.{}.ln_2",
-    [WEIR_R_MLP_IN] = "h.{}.mlp.c_fc",
-    [WEIR_R_MLP_OUT] = "h.{}.mlp.c_proj",
-    [WEIR_R_LN_FINAL] = "ln_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names gptj_names = {
-    [WEIR_R_EMBED] = "wte",
-    [WEIR_R_LN1] = "h.{}.ln_1",
-    [WEIR_R_Q] = "h.{}.attn.q_proj",
-    [WEIR_R_K] = "h.{}.attn.k_proj",
-    [WEIR_R_V] = "h.{}.attn.v_proj",
-    [WEIR_R_O] = "h.{}.attn.out_proj",
-    [WEIR_R_MLP_IN] = "h.{}.mlp.fc_in",
-    [WEIR_R_MLP_OUT] = "h.{}.mlp.fc_out",
-    [WEIR_R_LN_FINAL] = "ln_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names gpt_neox_names = {
-    [WEIR_R_EMBED] = "embed_in",
-    [WEIR_R_LN1] = "layers.{}.input_layernorm",
-    [WEIR_R_QKV] = "layers.{}.attention.query_key_value",
-    [WEIR_R_O] = "layers.{}.attention.dense",
-    [WEIR_R_LN2] = "layers.{}.post_attention_layernorm",
-    [WEIR_R_MLP_IN] = "layers.{}.mlp.dense_h_to_4h",
-    [WEIR_R_MLP_OUT] = "layers.{}.mlp.dense_4h_to_h",
-    [WEIR_R_LN_FINAL] = "final_layer_norm",
-    [WEIR_R_UNEMBED] = "embed_out",
-};
-static const weir_names opt_names = {
-    LLAMA_QKV,
-    [WEIR_R_EMBED] = "embed_tokens",
-    [WEIR_R_EMBED_IN] = "project_in",
-    [WEIR_R_EMBED_OUT] = "project_out",
-    [WEIR_R_POS_EMBED] = "embed_positions",
-    [WEIR_R_LN1] = "layers.{}.self_attn_layer_norm",
-    [WEIR_R_O] = "layers.{}.self_attn.out_proj",
-    [WEIR_R_LN2] = "layers.{}.final_layer_norm",
-    [WEIR_R_MLP_IN] = "layers.{}.fc1",
-    [WEIR_R_MLP_OUT] = "layers.{}.fc2",
-    [WEIR_R_LN_FINAL] = "final_layer_norm",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names bloom_names = {
-    [WEIR_R_EMBED] = "word_embeddings",
-    [WEIR_R_EMBED_NORM] = "word_embeddings_layernorm",
-    [WEIR_R_LN1] = "h.{}.input_layernorm",
-    [WEIR_R_QKV] = "h.{}.self_attention.query_key_value",
-    [WEIR_R_O] = "h.{}.self_attention.dense",
-    [WEIR_R_LN2] = "h.{}.post_attention_layernorm",
-    [WEIR_R_MLP_IN] = "h.{}.mlp.dense_h_to_4h",
-    [WEIR_R_MLP_OUT] = "h.{}.mlp.dense_4h_to_h",
-    [WEIR_R_LN_FINAL] = "ln_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names falcon_names = {
-    [WEIR_R_EMBED] = "word_embeddings",
-    [WEIR_R_LN1] = "h.{}.input_layernorm|h.{}.ln_attn",
-    [WEIR_R_QKV] = "h.{}.self_attention.query_key_value",
-    [WEIR_R_O] = "h.{}.self_attention.dense",
-    [WEIR_R_LN2] = "h.{}.post_attention_layernorm|h.{}.ln_mlp",
-    [WEIR_R_MLP_IN] = "h.{}.mlp.dense_h_to_4h",
-    [WEIR_R_MLP_OUT] = "h.{}.mlp.dense_4h_to_h",
-    [WEIR_R_LN_FINAL] = "ln_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-static const weir_names mpt_names = {
-    [WEIR_R_EMBED] = "wte",
-    [WEIR_R_LN1] = "blocks.{}.norm_1",
-    [WEIR_R_QKV] = "blocks.{}.attn.Wqkv",
-    [WEIR_R_O] = "blocks.{}.attn.out_proj",
-    [WEIR_R_LN2] = "blocks.{}.norm_2",
-    [WEIR_R_MLP_IN] = "blocks.{}.ffn.up_proj",
-    [WEIR_R_MLP_OUT] = "blocks.{}.ffn.down_proj",
-    [WEIR_R_LN_FINAL] = "norm_f",
-    [WEIR_R_UNEMBED] = "lm_head",
-};
-
-static const weir_names lens_names = {
-    [WEIR_R_EMBED] = "embed.W_E,",
-    [WEIR_R_POS_EMBED] = "pos_embed.W_pos,",
-    [WEIR_R_LN1] = "blocks.{}.ln1.w,blocks.{}.ln1.b",
-    [WEIR_R_Q] = "blocks.{}.attn.W_Q,blocks.{}.attn.b_Q",
-    [WEIR_R_K] = "blocks.{}.attn.W_K,blocks.{}.attn.b_K|blocks.{}.attn._W_K,blocks.{}.attn._b_K",
-    [WEIR_R_V] = "blocks.{}.attn.W_V,blocks.{}.attn.b_V|blocks.{}.attn._W_V,blocks.{}.attn._b_V",
-    [WEIR_R_O] = "blocks.{}.attn.W_O,blocks.{}.attn.b_O",
-    [WEIR_R_LN2] = "blocks.{}.ln2.w,blocks.{}.ln2.b",
-    [WEIR_R_MLP_IN] = "blocks.{}.mlp.W_in,blocks.{}.mlp.b_in",
-    [WEIR_R_MLP_NORM] = "blocks.{}.mlp.ln.w,blocks.{}.mlp.ln.b",
-    [WEIR_R_MLP_OUT] = "blocks.{}.mlp.W_out,blocks.{}.mlp.b_out",
-    [WEIR_R_LN_FINAL] = "ln_final.w,ln_final.b",
-    [WEIR_R_UNEMBED] = "unembed.W_U,unembed.b_U",
-};
-
-const weir_names weir_gguf_names = {
-    [WEIR_R_EMBED] = "token_embd",
-    [WEIR_R_EMBED_NORM] = "token_embd_norm",
-    [WEIR_R_POS_EMBED] = "position_embd",
-    [WEIR_R_LN1] = "blk.{}.attn_norm_2|blk.{}.attn_norm", /* Falcon's second norm is the attention's */
-    [WEIR_R_QKV] = "blk.{}.attn_qkv",
-    [WEIR_R_Q] = "blk.{}.attn_q",
-    [WEIR_R_K] = "blk.{}.attn_k",
-    [WEIR_R_V] = "blk.{}.attn_v",
-    [WEIR_R_Q_NORM] = "blk.{}.attn_q_norm",
-    [WEIR_R_K_NORM] = "blk.{}.attn_k_norm",
-    [WEIR_R_O] = "blk.{}.attn_output",
-    [WEIR_R_LN1_POST] = "blk.{}.post_attention_norm",
-    [WEIR_R_LN2] = "blk.{}.ffn_norm|blk.{}.attn_norm",
-    [WEIR_R_MLP_GATE] = "blk.{}.ffn_gate",
-    [WEIR_R_MLP_IN] = "blk.{}.ffn_up",
-    [WEIR_R_MLP_OUT] = "blk.{}.ffn_down",
-    [WEIR_R_ROUTER] = "blk.{}.ffn_gate_inp",
-    [WEIR_R_EXPERT_GATE] = "blk.{}.ffn_gate_exps",
-    [WEIR_R_EXPERT_IN] = "blk.{}.ffn_up_exps",
-    [WEIR_R_EXPERT_OUT] = "blk.{}.ffn_down_exps",
-    [WEIR_R_LN2_POST] = "blk.{}.post_ffw_norm",
-    [WEIR_R_LN_FINAL] = "output_norm",
-    [WEIR_R_UNEMBED] = "output",
-};
 
 /* ---- what a table cannot say ---- */
 
@@ -255,14 +36,12 @@ static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const
     return WEIR_OK;
 }
 
-static weir_status refine_opt(struct weir_config *c, const void *json, const char *file)
+/* A truth value, null being false; absent it stays. */
+static weir_status read_option(bool *out, const cJSON *json, const char *file, const char *key)
 {
-    bool affine = true;
-    TRY(weir_json_bool(json, file, "_remove_final_layer_norm", &c->final_norm_absent));
-    TRY(weir_json_bool(json, file, "layer_norm_elementwise_affine", &affine));
-    if (!affine)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"layer_norm_elementwise_affine\": false is not implemented", file);
-    return WEIR_OK;
+    if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(json, key)))
+        *out = false;
+    return weir_json_bool(json, file, key, out);
 }
 
 /* Falcon: three ways to lay out q, k and v, and one or two norms in a parallel block. */
@@ -270,9 +49,9 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
 {
     bool new_decoder = false, multi_query = true, alibi = false;
     int64_t n_norms = 2;
-    TRY(weir_json_bool(json, file, "new_decoder_architecture", &new_decoder));
-    TRY(weir_json_bool(json, file, "multi_query", &multi_query));
-    TRY(weir_json_bool(json, file, "alibi", &alibi));
+    TRY(read_option(&new_decoder, json, file, "new_decoder_architecture"));
+    TRY(read_option(&multi_query, json, file, "multi_query"));
+    TRY(read_option(&alibi, json, file, "alibi"));
     TRY(weir_json_int(json, file, "num_ln_in_parallel_attn", 1, 2, &n_norms));
     if (alibi) {
         c->alibi = WEIR_ALIBI_ROUNDED;
@@ -289,31 +68,9 @@ static weir_status refine_falcon(struct weir_config *c, const void *json, const 
 static weir_status refine_gpt_bigcode(struct weir_config *c, const void *json, const char *file)
 {
     bool multi_query = true;
-    TRY(weir_json_bool(json, file, "multi_query", &multi_query));
+    TRY(read_option(&multi_query, json, file, "multi_query"));
     c->qkv_concat = multi_query;
     c->n_kv_heads = multi_query ? 1 : c->n_heads;
-    return WEIR_OK;
-}
-
-static weir_status refine_mpt(struct weir_config *c, const void *json, const char *file)
-{
-    int64_t ratio = 4;
-    const char *norm = "low_precision_layernorm";
-    TRY(weir_json_int(json, file, "expansion_ratio", 1, 64, &ratio));
-    TRY(weir_json_string(json, file, "norm_type", &norm));
-    if (strcmp(norm, "low_precision_layernorm") != 0 && strcmp(norm, "layernorm") != 0)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"norm_type\": \"%s\" is not implemented", file, norm);
-    c->d_mlp = (int)ratio * c->d_model;
-    return WEIR_OK;
-}
-
-/* Families whose heads' queries and keys are normed only where the config says so. */
-static weir_status refine_qk_layernorm(struct weir_config *c, const void *json, const char *file)
-{
-    bool normed = false;
-    TRY(weir_json_bool(json, file, "qk_layernorm", &normed));
-    TRY(weir_json_bool(json, file, "use_qk_norm", &normed));
-    c->qk_norm = normed ? WEIR_QK_NORM_HEAD : WEIR_QK_NORM_NONE;
     return WEIR_OK;
 }
 
@@ -326,46 +83,30 @@ static weir_status refine_olmoe(struct weir_config *c, const void *json, const c
     return WEIR_OK;
 }
 
-static void do_not_rotate_every(struct weir_config *c, int64_t interval)
-{
-    for (int i = 0; i < c->n_layers; i++)
-        c->unrotated[i] = (i + 1) % interval == 0;
-}
-
-/* SmolLM3: every fourth layer has no rotation, where the config does not list them. */
-static weir_status refine_smollm3(struct weir_config *c, const void *json, const char *file)
-{
-    int64_t interval = 4;
-    TRY(weir_json_int(json, file, "no_rope_layer_interval", 1, WEIR_MAX_LAYERS, &interval));
-    if (!weir_json_get(json, "no_rope_layers"))
-        do_not_rotate_every(c, interval);
-    return WEIR_OK;
-}
-
-static void slide_all_but_every(struct weir_config *c, int64_t interval)
-{
-    c->some_sliding = true;
-    for (int i = 0; i < c->n_layers; i++)
-        c->sliding[i] = (i + 1) % interval != 0;
-}
-
-/* GPT-OSS, where the config leaves it out: every second layer slides, the first one does, and YaRN stretches the
-   rotation. "hidden_act" is not what its experts compute. */
+/* GPT-OSS: YaRN stretches the rotation where the config says nothing of it. */
 static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const char *file)
 {
+    const cJSON *scaling = weir_json_get(json, "rope_scaling");
     struct weir_rope_config *rope = &c->rope[0];
     if (!(c->mlp_limit > 0))
         return weir_fail(WEIR_E_INPUT, "%s: \"swiglu_limit\" is %g; it must be above 0", file, c->mlp_limit);
-    c->activation = WEIR_ACT_GELU_QUICK;
-    for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
-        c->sliding[i] = i % 2 == 0;
-    c->some_sliding = true;
-    if (weir_json_get(json, "rope_parameters") || weir_json_get(json, "rope_scaling"))
+    if (weir_json_get(json, "rope_parameters") || (scaling && scaling->child))
         return WEIR_OK;
     strcpy(rope->type, "yarn");
     rope->factor = 32;
-    rope->original_context = 4096;
+    rope->original_context = rope->original_context > 0 ? rope->original_context : 4096;
     rope->untruncated = true;
+    return WEIR_OK;
+}
+
+/* SmolLM3: where no list says which, a window is for layers without rotation. */
+static weir_status refine_smollm3(struct weir_config *c, const void *json, const char *file)
+{
+    (void)json;
+    (void)file;
+    for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
+        c->sliding[i] = c->unrotated_every > 0 ? (i + 1) % c->unrotated_every == 0 : c->unrotated[i];
+    c->some_sliding = true;
     return WEIR_OK;
 }
 
@@ -379,19 +120,6 @@ static weir_status refine_phimoe(struct weir_config *c, const void *json, const 
                          c->n_active);
     if (*type && strcmp(type, "default") != 0 && strcmp(type, "longrope") != 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented for phimoe", file, type);
-    return WEIR_OK;
-}
-
-/* Gemma 2 and 3, where the config lists no types: every second layer slides, or all but every sixth. */
-static weir_status refine_gemma(struct weir_config *c, const void *json, const char *file)
-{
-    int64_t pattern = c->rope[1].theta > 0 ? 6 : 2;
-    TRY(weir_json_int(json, file, "sliding_window_pattern", 1, WEIR_MAX_LAYERS, &pattern));
-    c->two_ropes = c->rope[1].theta > 0;
-    if (c->two_ropes)
-        c->score_cap = 0; /* Gemma 3's config has the key, the model does not apply it */
-    if (!c->some_sliding)
-        slide_all_but_every(c, pattern);
     return WEIR_OK;
 }
 
@@ -409,8 +137,6 @@ static weir_status refine_gguf_gemma2(struct weir_config *c, const struct weir_g
 {
     if (!weir_gguf_find(gguf, "gemma2.attention.sliding_window"))
         c->window = 4096;
-    if (!c->some_sliding)
-        slide_all_but_every(c, 2);
     scale_gemma_scores(c, 46); /* 27B */
     return WEIR_OK;
 }
@@ -418,8 +144,6 @@ static weir_status refine_gguf_gemma2(struct weir_config *c, const struct weir_g
 static weir_status refine_gguf_gemma3(struct weir_config *c, const struct weir_gguf *gguf)
 {
     (void)gguf;
-    if (!c->some_sliding)
-        slide_all_but_every(c, 6);
     c->two_ropes = c->window > 0; /* a file without a window is of full layers only */
     scale_gemma_scores(c, 62);    /* 27B */
     return WEIR_OK;
@@ -438,13 +162,6 @@ static weir_status refine_gguf_cohere(struct weir_config *c, const struct weir_g
     (void)gguf;
     c->logit_scale = c->logit_divisor;
     c->logit_divisor = 0;
-    return WEIR_OK;
-}
-
-static weir_status refine_gguf_smollm3(struct weir_config *c, const struct weir_gguf *gguf)
-{
-    (void)gguf;
-    do_not_rotate_every(c, 4);
     return WEIR_OK;
 }
 
@@ -470,221 +187,248 @@ static weir_status refine_gguf_olmoe(struct weir_config *c, const struct weir_gg
 #pragma GCC diagnostic ignored "-Woverride-init" /* a row begins with its relatives' defaults and departs from them */
 static const struct weir_family families[] = {
     {.model_type = "gpt2",
+     .keys = weir_keys_gpt2,
      .gguf = "gpt2",
-     .names = gpt2_names,
+     .names = weir_gpt2_names,
      .prefix = "transformer.",
-     .biased = true,
-     .defaults = {GPT, .input_major = true, .qkv_concat = true, .learned_positions = true, .tied = true,
-                  .n_context = 1024}},
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .input_major = true, .qkv_concat = true,
+                  .learned_positions = true, .tied = true, .n_context = 1024}},
     {.model_type = "gpt_neo",
-     .names = gpt_neo_names,
+     .keys = weir_keys_gpt_neo,
+     .names = weir_gpt_neo_names,
      .prefix = "transformer.",
      .refine = refine_gpt_neo,
-     .slides = true,
-     .defaults = {GPT, .learned_positions = true, .tied = true, .scores_unscaled = true, .window = 256}},
+     .defaults = {GPT, .biases = WEIR_ROLE(O) | WEIR_MLP_ROLES | WEIR_NORM_ROLES, .learned_positions = true,
+                  .tied = true, .scores_unscaled = true, .window = 256}},
     {.model_type = "gptj",
+     .keys = weir_keys_gptj,
      .gguf = "gptj",
-     .names = gptj_names,
+     .names = weir_gptj_names,
      .prefix = "transformer.",
-     .defaults = {GPT, .parallel = true, .shared_norm = true, .rotary = WEIR_ROTARY_PAIRS, .rotary_dims = 64,
-                  .rope = {{.theta = 10000}}}},
+     .defaults = {GPT, .biases = WEIR_MLP_ROLES | WEIR_NORM_ROLES | WEIR_ROLE(UNEMBED), .parallel = true,
+                  .shared_norm = true, .rotary = WEIR_ROTARY_PAIRS, .rotary_dims = 64, .rope = {{.theta = 10000}}}},
     {.model_type = "gpt_neox",
+     .keys = weir_keys_gpt_neox,
      .gguf = "gptneox",
-     .names = gpt_neox_names,
+     .names = weir_gpt_neox_names,
      .prefix = "gpt_neox.",
-     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .rotary_factor = 0.25, .parallel = true}},
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, ROTATED(10000), .activation = WEIR_ACT_GELU,
+                  .rotary_factor = 0.25, .parallel = true}},
     {.model_type = "opt",
-     .names = opt_names,
+     .keys = weir_keys_opt,
+     .names = weir_opt_names,
      .prefix = "model.decoder.",
-     .refine = refine_opt,
-     .defaults = {GPT, .activation = WEIR_ACT_RELU, .learned_positions = true, .position_offset = 2, .tied = true}},
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .activation = WEIR_ACT_RELU,
+                  .learned_positions = true, .position_offset = 2, .tied = true}},
     {.model_type = "bloom",
+     .keys = weir_keys_bloom,
      .gguf = "bloom",
-     .names = bloom_names,
+     .names = weir_bloom_names,
      .prefix = "transformer.",
-     .defaults = {GPT, .alibi = WEIR_ALIBI_FROM_START, .alibi_max = 8, .tied = true}},
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .alibi = WEIR_ALIBI_FROM_START, .alibi_max = 8,
+                  .tied = true}},
     {.model_type = "llama",
+     .keys = weir_keys_llama,
      .gguf = "llama",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
      .gguf_rotates_rows = true,
      .defaults = {LLAMA}},
     {.model_type = "mistral",
+     .keys = weir_keys_mistral,
      .gguf = "llama",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, .window = 4096}},
+     .defaults = {LLAMA, .n_kv_heads = 8, .window = 4096}},
     {.model_type = "qwen2",
+     .keys = weir_keys_qwen2,
      .gguf = "qwen2",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, .window = 4096}},
+     .defaults = {LLAMA, .n_kv_heads = 32, .window_unused = true, .first_sliding = 28, .biases = WEIR_QKV_ROLES,
+                  .window = 4096}},
     {.model_type = "qwen3",
+     .keys = weir_keys_qwen3,
      .gguf = "qwen3",
-     .names = qwen3_names,
+     .names = weir_qwen3_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, .d_head = 128, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .window = 4096}},
+     .defaults = {LLAMA, .n_kv_heads = 32, .window_unused = true, .first_sliding = 28, .d_head = 128,
+                  .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .window = 4096}},
     {.model_type = "gemma",
+     .keys = weir_keys_gemma,
      .gguf = "gemma",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
      .gguf_adds_one = true,
-     .defaults = {GEMMA, .d_head = 256}},
+     .defaults = {GEMMA, .n_kv_heads = 16, .d_head = 256}},
     {.model_type = "gemma2",
+     .keys = weir_keys_gemma2,
      .gguf = "gemma2",
-     .names = gemma2_names,
+     .names = weir_gemma2_names,
      .prefix = "model.",
      .gguf_adds_one = true,
-     .refine = refine_gemma,
      .refine_gguf = refine_gguf_gemma2,
-     .slides = true,
-     .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096,
-                  .score_cap = 50, .logit_cap = 30}},
+     .defaults = {GEMMA, .n_kv_heads = 4, .full_every = 2, .d_head = 256, .post_norm = WEIR_NORM_RMS,
+                  .score_scalar = 256, .window = 4096, .score_cap = 50, .logit_cap = 30}},
     {.model_type = "gemma3_text",
+     .keys = weir_keys_gemma3,
      .gguf = "gemma3",
-     .names = gemma2_names,
+     .names = weir_gemma2_names,
      .prefix = "model.",
      .gguf_adds_one = true,
-     .refine = refine_gemma,
      .refine_gguf = refine_gguf_gemma3,
-     .slides = true,
-     .defaults = {GEMMA, .d_head = 256, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_HEAD,
-                  .qk_norm_kind = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096, .two_ropes = true,
-                  .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
+     .defaults = {GEMMA, .n_kv_heads = 4, .full_every = 6, .d_head = 256, .post_norm = WEIR_NORM_RMS,
+                  .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096,
+                  .two_ropes = true, .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
     {.model_type = "phi",
+     .keys = weir_keys_phi,
      .gguf = "phi2",
-     .names = phi_names,
+     .names = weir_phi_names,
      .prefix = "model.",
-     .refine = refine_qk_layernorm,
-     .defaults = {GPT, ROTATED(10000), .rotary_factor = 0.5, .parallel = true, .shared_norm = true,
+     .defaults = {GPT,
+                  .biases =
+                      WEIR_LINEAR_ROLES | WEIR_NORM_ROLES | WEIR_ROLE(UNEMBED) | WEIR_ROLE(Q_NORM) | WEIR_ROLE(K_NORM),
+                  ROTATED(10000), .rotary_factor = 0.5, .parallel = true, .shared_norm = true,
                   .qk_norm_kind = WEIR_NORM_LAYER}},
     {.model_type = "phi3",
+     .keys = weir_keys_phi3,
      .gguf = "phi3",
-     .names = phi3_names,
+     .names = weir_phi3_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, .eps = 1e-5, .qkv_concat = true, .n_context = 4096}},
+     .defaults = {LLAMA, .rope = {{.theta = 10000, .original_context = 4096}}, .eps = 1e-5, .qkv_concat = true,
+                  .n_context = 4096}},
     {.model_type = "stablelm",
+     .keys = weir_keys_stablelm,
      .gguf = "stablelm",
-     .names = stablelm_names,
+     .names = weir_stablelm_names,
      .prefix = "model.",
-     .refine = refine_qk_layernorm,
      .refine_gguf = refine_gguf_stablelm,
-     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .rotary_factor = 0.25, .shared_norm = true,
-                  .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 4096}},
+     .defaults = {LLAMA, .n_kv_heads = 32, .biases = WEIR_NORM_ROLES, .eps = 1e-5, .norm = WEIR_NORM_LAYER,
+                  .rotary_factor = 0.25, .shared_norm = true, .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 4096}},
     {.model_type = "olmo",
+     .keys = weir_keys_olmo,
      .gguf = "olmo",
-     .names = olmo_names,
+     .names = weir_olmo_names,
      .prefix = "model.",
      .gguf_rotates_rows = true,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER}},
     {.model_type = "olmo2",
+     .keys = weir_keys_olmo2,
      .gguf = "olmo2",
-     .names = olmo2_names,
+     .names = weir_olmo2_names,
      .prefix = "model.",
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_NONE, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_WIDTH,
                   .qk_norm_kind = WEIR_NORM_RMS}},
     {.model_type = "starcoder2",
+     .keys = weir_keys_starcoder2,
      .gguf = "starcoder2",
-     .names = starcoder2_names,
+     .names = weir_starcoder2_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {GPT, ROTATED(10000), .tied = true, .n_context = 4096}},
+     .defaults = {GPT, .n_kv_heads = 2, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, ROTATED(10000), .tied = true,
+                  .n_context = 4096}},
     {.model_type = "granite",
+     .keys = weir_keys_granite,
      .gguf = "granite",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
      .gguf_rotates_rows = true,
      .defaults = {LLAMA, .score_scale = 1}},
     {.model_type = "falcon",
+     .keys = weir_keys_falcon,
      .gguf = "falcon",
-     .names = falcon_names,
+     .names = weir_falcon_names,
      .prefix = "transformer.",
      .refine = refine_falcon,
-     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true, .tied = true, .alibi_max = 8}},
+     .defaults = {GPT, .biases = WEIR_NORM_ROLES, ROTATED(10000), .activation = WEIR_ACT_GELU, .parallel = true,
+                  .tied = true, .alibi_max = 8}},
     {.model_type = "mpt",
+     .keys = weir_keys_mpt,
      .gguf = "mpt",
-     .names = mpt_names,
+     .names = weir_mpt_names,
      .prefix = "transformer.",
-     .refine = refine_mpt,
      .defaults = {GPT, .activation = WEIR_ACT_GELU, .qkv_concat = true, .alibi = WEIR_ALIBI_FROM_END, .alibi_max = 8,
                   .tied = true}},
     {.model_type = "mixtral",
+     .keys = weir_keys_mixtral,
      .gguf = "llama",
-     .names = mixtral_names,
+     .names = weir_mixtral_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
+     .defaults = {LLAMA, .n_kv_heads = 8, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
                   .active_sum_to_one = true, .n_context = 131072}},
     {.model_type = "phimoe",
-     .names = mixtral_names,
+     .keys = weir_keys_phimoe,
+     .names = weir_mixtral_names,
      .prefix = "model.",
      .refine = refine_phimoe,
-     .slides = true,
-     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .routing = WEIR_ROUTING_SPARSE_MIXER,
-                  .router_jitter = 0.01, .n_experts = 16, .n_active = 2, .n_context = 131072,
-                  .rope = {{.theta = 1000000, .by_mscale = true}}}},
+     .defaults = {LLAMA, .n_kv_heads = 8, .biases = WEIR_NORM_ROLES, .eps = 1e-5, .norm = WEIR_NORM_LAYER,
+                  .routing = WEIR_ROUTING_SPARSE_MIXER, .router_jitter = 0.01, .n_experts = 16, .n_active = 2,
+                  .n_context = 131072, .rope = {{.theta = 1000000, .by_mscale = true}}}},
     {.model_type = "gpt_oss",
-     .names = gpt_oss_names,
+     .keys = weir_keys_gpt_oss,
+     .names = weir_gpt_oss_names,
      .prefix = "model.",
      .refine = refine_gpt_oss,
-     .slides = true,
-     .defaults = {LLAMA, .eps = 1e-5, .d_head = 64, .sinks = true, .window = 128, .mlp_limit = 7, .n_experts = 128,
+     .defaults = {LLAMA, .activation = WEIR_ACT_GELU_QUICK, .n_kv_heads = 8, .full_every = 2,
+                  .biases = WEIR_QKV_ROLES | WEIR_ROLE(O) | WEIR_ROLE(ROUTER) | WEIR_ROLE(EXPERT_GATE_AND_IN) |
+                            WEIR_ROLE(EXPERT_OUT),
+                  .eps = 1e-5, .d_head = 64, .sinks = true, .window = 128, .mlp_limit = 7, .n_experts = 128,
                   .n_active = 4, .active_sum_to_one = true, .experts_input_major = true, .rope = {{.theta = 150000}},
                   .n_context = 131072}},
     {.model_type = "qwen3_moe",
+     .keys = weir_keys_qwen3_moe,
      .gguf = "qwen3moe",
-     .names = sparse_names,
+     .names = weir_sparse_names,
      .prefix = "model.",
-     .slides = true,
-     .defaults = {LLAMA, SPARSE, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .n_experts = 128,
-                  .d_expert = 768, .window = 4096}},
+     .defaults = {LLAMA, .n_kv_heads = 4, .window_unused = true, SPARSE, .qk_norm = WEIR_QK_NORM_HEAD,
+                  .qk_norm_kind = WEIR_NORM_RMS, .n_experts = 128, .d_expert = 768, .window = 4096}},
     {.model_type = "olmoe",
+     .keys = weir_keys_olmoe,
      .gguf = "olmoe",
-     .names = sparse_names,
+     .names = weir_sparse_names,
      .prefix = "model.",
      .refine = refine_olmoe,
      .refine_gguf = refine_gguf_olmoe,
      .defaults = {LLAMA, SPARSE, .eps = 1e-5, .qk_norm = WEIR_QK_NORM_WIDTH, .qk_norm_kind = WEIR_NORM_RMS,
                   .n_experts = 64, .n_context = 4096}},
     {.model_type = "smollm3",
+     .keys = weir_keys_smollm3,
      .gguf = "smollm3",
-     .names = llama_names,
+     .names = weir_llama_names,
      .prefix = "model.",
-     .gguf_rotates_rows = true,
      .refine = refine_smollm3,
-     .refine_gguf = refine_gguf_smollm3,
-     .slides = true,
-     .defaults = {LLAMA, .tied = true, .rope = {{.theta = 2000000}}, .n_context = 32768}},
+     .gguf_rotates_rows = true,
+     .defaults = {LLAMA, .n_kv_heads = 4, .window_unused = true, .unrotated_every = 4, .tied = true,
+                  .rope = {{.theta = 2000000}}, .n_context = 32768}},
     {.model_type = "cohere",
+     .keys = weir_keys_cohere,
      .gguf = "command-r",
-     .names = cohere_names,
+     .names = weir_cohere_names,
      .prefix = "model.",
-     .refine = refine_qk_layernorm,
      .refine_gguf = refine_gguf_cohere,
      .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .parallel = true, .shared_norm = true, .tied = true,
                   .rotary = WEIR_ROTARY_PAIRS, .rope = {{.theta = 500000}}, .logit_scale = 0.0625,
                   .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 8192}},
     {.model_type = "gpt_bigcode",
+     .keys = weir_keys_gpt_bigcode,
      .gguf = "starcoder",
-     .names = gpt2_names,
+     .names = weir_gpt2_names,
      .prefix = "transformer.",
      .refine = refine_gpt_bigcode,
-     .defaults = {GPT, .learned_positions = true, .tied = true, .n_context = 1024}},
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .learned_positions = true, .tied = true,
+                  .n_context = 1024}},
     {.model_type = "nemotron",
+     .keys = weir_keys_nemotron,
      .gguf = "nemotron",
-     .names = nemotron_names,
+     .names = weir_nemotron_names,
      .prefix = "model.",
      .gguf_adds_one = true,
-     .defaults = {GPT, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true, .rotary_factor = 0.5,
-                  .n_context = 4096}},
+     .defaults = {GPT, .biases = WEIR_NORM_ROLES, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true,
+                  .rotary_factor = 0.5, .n_context = 4096}},
     {.model_type = "HookedTransformer", /* TransformerLens's own: its config.json has no model_type */
-     .names = lens_names,
+     .keys = weir_keys_lens,
+     .names = weir_lens_names,
      .refine = weir_refine_lens,
-     .slides = true,
+     .without_effect = weir_lens_without_effect,
      .defaults = {.eps = 1e-5,
                   .norm = WEIR_NORM_LAYER,
                   .activation = WEIR_ACT_RELU,
@@ -693,11 +437,6 @@ static const struct weir_family families[] = {
                   .rope = {{.theta = 10000}}}},
 };
 #pragma GCC diagnostic pop
-
-const struct weir_family *weir_family_at(size_t i)
-{
-    return i < sizeof families / sizeof *families ? &families[i] : NULL;
-}
 
 const struct weir_family *weir_family_of_model_type(const char *model_type)
 {
@@ -713,4 +452,49 @@ const struct weir_family *weir_family_of_gguf(const char *architecture)
         if (families[i].gguf && strcmp(families[i].gguf, architecture) == 0)
             return &families[i];
     return NULL;
+}
+
+/* ---- others ---- */
+
+/* Names of model types before transformers had them, under which the models are still about. */
+static const char *later_name(const char *name)
+{
+    static const struct {
+        const char *old, *later;
+    } names[] = {
+        {"phi-msft", "phi"},           {"mixformer-sequential", "phi"}, {"RefinedWeb", "falcon"},
+        {"RefinedWebModel", "falcon"}, {"stablelm_epoch", "stablelm"},  {"hf_olmo", "olmo"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i].old, name) == 0)
+            return names[i].later;
+    return NULL;
+}
+
+/* NULL where none is near: less than half of it would be another. */
+static const char *nearest_family(const char *name)
+{
+    size_t best = strlen(name) / 3 < 3 ? strlen(name) / 3 : 3;
+    const char *found = NULL;
+    for (size_t i = 0; best > 0 && i < sizeof families / sizeof *families; i++) {
+        size_t distance = weir_edit_distance(name, families[i].model_type);
+        if (distance > best)
+            continue;
+        best = distance - (distance > 0);
+        found = families[i].model_type;
+    }
+    return found;
+}
+
+weir_status weir_family_unknown(const char *file, const char *key, const char *name)
+{
+    const char *later = later_name(name), *near = nearest_family(name);
+    if (later)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: %s \"%s\" is of the model's first revision, with code of its own: its newer revision has "
+                         "model_type \"%s\"",
+                         file, key, name, later);
+    return weir_fail(WEIR_E_UNSUPPORTED,
+                     "%s: %s \"%s\" is not a family that weir knows%s%s%s (docs/families.md lists them)", file, key,
+                     name, near ? "; nearest by name is \"" : "", near ? near : "", near ? "\"" : "");
 }

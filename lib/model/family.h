@@ -39,7 +39,12 @@ enum weir_role {
     WEIR_N_ROLES
 };
 
-#define WEIR_ROLE(name) (UINT64_C(1) << WEIR_R_##name)
+/* Sets of them, as bits. */
+#define WEIR_ROLE(name)   (UINT64_C(1) << WEIR_R_##name)
+#define WEIR_QKV_ROLES    (WEIR_ROLE(QKV) | WEIR_ROLE(Q) | WEIR_ROLE(K) | WEIR_ROLE(V))
+#define WEIR_MLP_ROLES    (WEIR_ROLE(GATE_AND_IN) | WEIR_ROLE(MLP_GATE) | WEIR_ROLE(MLP_IN) | WEIR_ROLE(MLP_OUT))
+#define WEIR_LINEAR_ROLES (WEIR_QKV_ROLES | WEIR_ROLE(O) | WEIR_MLP_ROLES)
+#define WEIR_NORM_ROLES   (WEIR_ROLE(EMBED_NORM) | WEIR_ROLE(LN1) | WEIR_ROLE(LN2) | WEIR_ROLE(LN_FINAL))
 
 /* A tensor's name without ".weight" or ".bias"; "{}" stands for the layer, "[]" for the expert
    or head, and `|` between names for either of them. "a,b" is a weight called a and a bias called b, as they stand.
@@ -49,6 +54,7 @@ typedef const char *weir_names[WEIR_N_ROLES];
 enum { WEIR_MAX_LAYERS = 1024 };
 
 struct weir_gguf;
+struct weir_key;
 
 /* What can be said for all layers at once: the common part of config.json and GGUF metadata. */
 struct weir_config {
@@ -80,8 +86,10 @@ struct weir_config {
     bool lens_layout; /* as TransformerLens has it: q, k, v [head, d_model, d_head], o [head, d_head, d_model], biases
                          [head, d_head], the unembedding [d_model, vocab] */
     double qkv_clip;
-    uint64_t biases; /* 1 << role of maps that the config says have one */
+    uint64_t biases; /* roles that have one: in a folder these and no others, whatever stands in the file; in a GGUF
+                        file, whose metadata say nothing of them, the others may */
     enum weir_qk_norm qk_norm;
+    bool head_norms; /* the same as WEIR_QK_NORM_HEAD, for families where a key says so */
     enum weir_norm_kind qk_norm_kind;
     enum weir_alibi alibi;
     double alibi_max;
@@ -90,7 +98,11 @@ struct weir_config {
     int window;                       /* 0: none */
     uint8_t sliding[WEIR_MAX_LAYERS]; /* layers that have the window */
     uint8_t unrotated[WEIR_MAX_LAYERS];
-    bool some_sliding; /* `sliding` counts; else a window is every layer's */
+    bool some_sliding;   /* `sliding` counts; else a window is every layer's */
+    bool window_unused;  /* a window counts for nothing */
+    int first_sliding;   /* where no list says which: those from this one on */
+    int full_every;      /* or all but every so many; 0: all */
+    int unrotated_every; /* every so many layers have no rotation; 0: none but those of `unrotated` */
 
     enum weir_rotary rotary;
     int rotary_dims;      /* 0: rotary_factor * d_head; where odd, the last frequency turns one dimension more */
@@ -121,29 +133,38 @@ struct weir_config {
 };
 
 struct weir_family {
-    const char *model_type;   /* config.json */
-    const char *gguf;         /* general.architecture, of which the first row reads all files; NULL: none */
-    const char *const *names; /* [WEIR_N_ROLES] in safetensors files */
-    const char *prefix;       /* in front of all names but the unembedding's; may be absent in a file */
-    bool biased;              /* every linear map and norm has a bias; else those that the file has */
-
-    bool slides;                 /* layers may have windows; else a window in config.json is one that nothing reads */
+    const char *model_type;      /* config.json */
+    const char *gguf;            /* general.architecture, of which the first row reads all files; NULL: none */
+    const char *const *names;    /* [WEIR_N_ROLES] in safetensors files */
+    const char *prefix;          /* in front of all names but the unembedding's; may be absent in a file */
+    const struct weir_key *keys; /* keys.h: all that is read of a config.json */
+    const char *without_effect;  /* then any other key is refused but these, each between spaces; NULL: none is */
     bool gguf_rotates_rows;      /* GGUF files have q and k rows in pairs order: undone at load */
     bool gguf_adds_one;          /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */
-    /* What a table cannot say, in config.json and in GGUF; may be NULL. Called after the keys were read. */
+    /* What a table cannot say, in config.json and in GGUF; may be NULL. Called after the keys were read; `json` is the
+       object with the listed keys only. */
     weir_status (*refine)(struct weir_config *config, const void *json, const char *file);
     weir_status (*refine_gguf)(struct weir_config *config, const struct weir_gguf *gguf);
 };
 /* NULL when there is none. */
 const struct weir_family *weir_family_of_model_type(const char *model_type);
 const struct weir_family *weir_family_of_gguf(const char *architecture);
-const struct weir_family *weir_family_at(size_t i); /* for listings; NULL past the end */
+/* WEIR_E_UNSUPPORTED for a name that neither knows, which stands in `file` under `key`: with what is near it, or known
+   of it. */
+WEIR_CHECKED weir_status weir_family_unknown(const char *file, const char *key, const char *name);
 
 /* lens.c: HookedTransformer's configuration. */
+extern const char weir_lens_without_effect[];
 weir_status weir_refine_lens(struct weir_config *config, const void *json, const char *file);
 
-/* The names that llama.cpp gives to the parts, the same for every architecture. */
+/* names.c: what the parts are called in safetensors files, by the family that had these names first, and in GGUF files,
+   where llama.cpp gives every architecture the same. */
+extern const weir_names weir_llama_names, weir_qwen3_names, weir_gemma2_names, weir_olmo_names, weir_olmo2_names,
+    weir_sparse_names, weir_mixtral_names, weir_gpt_oss_names, weir_cohere_names, weir_phi_names, weir_phi3_names,
+    weir_stablelm_names, weir_starcoder2_names, weir_nemotron_names, weir_gpt2_names, weir_gpt_neo_names,
+    weir_gptj_names, weir_gpt_neox_names, weir_opt_names, weir_bloom_names, weir_falcon_names, weir_mpt_names,
+    weir_lens_names;
 extern const weir_names weir_gguf_names;
 
 #endif

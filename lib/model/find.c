@@ -64,8 +64,9 @@ const struct weir_tensor *weir_find_tensor(const struct weir_model *model, enum 
                                            enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
     const char *pattern = weir_pattern_of(model, role);
+    bool denied = which == WEIR_TENSOR_BIAS && !model->gguf && !(model->config.biases >> role & 1);
     name[0] = '\0';
-    while (pattern && *pattern) {
+    while (pattern && *pattern && !denied) {
         size_t n = strcspn(pattern, "|");
         const struct weir_tensor *found = find_one(model, role, pattern, n, at, which, name);
         if (found)

@@ -1,20 +1,12 @@
 /* HookedTransformerConfig, the config.json of TransformerLens's own models (attn-only, gelu and solu ones with 1 to 12
-   layers, algorithmic ones). Nothing in it may be passed over: a field is read, or is known to change nothing, or is
-   refused by name. */
+   layers, algorithmic ones). Nothing in it may be passed over: a field is read (keys.c), or is known to change nothing,
+   or is refused by name. */
 #include "model/config.h"
 
 #include <string.h>
 
-/* Fields that are read, by the table in config.c or below; each between spaces. */
-static const char read_fields[] =
-    " n_layers n_heads d_head d_model d_mlp d_vocab d_vocab_out n_ctx eps ln_eps act_fn attn_only window_size"
-    " use_local_attn attn_types parallel_attn_mlp rotary_dim rotary_base final_rms n_key_value_heads clip_qkv"
-    " scale_attn_by_inverse_layer_idx attention_dir positional_embedding_type normalization normalization_type"
-    " attn_scale rotary_adjacent_pairs use_attn_scale attn_scores_soft_cap shortformer_pos output_logits_soft_cap"
-    " original_architecture ";
-
 /* Fields that change nothing here: of loading, of training, of what is hooked, of options that are refused if on. */
-static const char without_effect[] =
+const char weir_lens_without_effect[] =
     " model_name model_family architecture architectures model_type tokenizer_name tokenizer_prepends_bos"
     " default_prepend_bos decoder_start_token_id from_checkpoint checkpoint_index checkpoint_label_type"
     " checkpoint_value device n_devices num_devices dtype torch_dtype n_params seed init_mode init_weights"
@@ -30,55 +22,6 @@ static const char without_effect[] =
     " use_bfloat16_matmul save_checkpoints_to_bfloat16 right_multiply_matrices use_checkpoint_schedule"
     " checkpoint_every_tokens W_O_init_scale weight_init_scale scale_init_by_depth fixed_init store_init use_ema"
     " use_acc apply_anthropic_hyperparams ";
-
-/* Fields that are implemented at one value only. */
-static const struct weir_neutral neutral[] = {
-    {"gated_mlp", 0},
-    {"post_embedding_ln", 0},
-    {"use_normalization_before_and_after", 0},
-    {"use_qk_norm", 0},
-    {"use_attention_sinks", 0},
-    {"use_logn_attn", 0},
-    {"use_dynamic_ntk_rope", 0},
-    {"use_NTK_by_parts_rope", 0},
-    {"use_yarn_rope", 0},
-    {"rotary_scaling_factor", 1},
-    {"load_in_4bit", 0},
-    {"use_pos_resid", 1},
-    {"factored_embed", 0},
-    {"neuron_scale", 1},
-    {"neuron_temp", 1},
-};
-
-#define COUNT(list) (sizeof(list) / sizeof *(list))
-
-/* Whether a list of names, each between spaces, has this one. */
-static bool is_in(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *at = list; n > 0 && (at = strstr(at, name)); at += n)
-        if (at[-1] == ' ' && at[n] == ' ')
-            return true;
-    return false;
-}
-
-static weir_status check_fields(const cJSON *json, const char *file)
-{
-    const cJSON *field;
-    TRY(weir_config_check_neutral(neutral, COUNT(neutral), json, file));
-    cJSON_ArrayForEach(field, json)
-    {
-        bool known = cJSON_IsNull(field) || is_in(read_fields, field->string) || is_in(without_effect, field->string);
-        for (size_t i = 0; !known && i < COUNT(neutral); i++)
-            known = strcmp(neutral[i].key, field->string) == 0;
-        if (!known)
-            return weir_fail(WEIR_E_UNSUPPORTED,
-                             "%s: \"%s\" is not a field of HookedTransformer that weir knows; if it changes nothing, "
-                             "take it out",
-                             file, field->string);
-    }
-    return WEIR_OK;
-}
 
 static weir_status not_implemented(const char *file, const char *key, const char *value)
 {
@@ -172,12 +115,11 @@ static uint64_t biases(const struct weir_config *c)
 {
     uint64_t maps = WEIR_ROLE(Q) | WEIR_ROLE(K) | WEIR_ROLE(V) | WEIR_ROLE(O) | WEIR_ROLE(MLP_IN) | WEIR_ROLE(MLP_OUT);
     uint64_t norms = WEIR_ROLE(LN1) | WEIR_ROLE(LN2) | (c->final_norm ? 0 : WEIR_ROLE(LN_FINAL));
-    return maps | WEIR_ROLE(MLP_NORM) | (c->norm == WEIR_NORM_LAYER ? norms : 0);
+    return maps | WEIR_ROLE(UNEMBED) | WEIR_ROLE(MLP_NORM) | (c->norm == WEIR_NORM_LAYER ? norms : 0);
 }
 
 weir_status weir_refine_lens(struct weir_config *c, const void *json, const char *file)
 {
-    TRY(check_fields(json, file));
     TRY(read_norms(c, json, file));
     TRY(read_positions(c, json, file));
     TRY(read_scale(c, json, file));

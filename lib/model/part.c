@@ -40,7 +40,8 @@ weir_status weir_load_bias(float **out, struct weir_model *model, enum weir_role
     *out = NULL;
     if (tensor)
         return weir_load_vector(out, model, tensor, n);
-    bool needed = (model->family->biased && role != WEIR_R_UNEMBED) || model->config.biases >> role & 1;
+    bool filled_in = model->config.lens_layout && role == WEIR_R_UNEMBED; /* TransformerLens does */
+    bool needed = model->config.biases >> role & 1 && !filled_in;
     return needed ? weir_tensor_missing(model, name) : WEIR_OK;
 }
 
