@@ -7,7 +7,9 @@
 
 struct look {
     enum scale scale;
-    bool per_head; /* the scale ends at each map's largest weight */
+    bool per_head;               /* the scale ends at each map's largest weight */
+    size_t columns;              /* maps beside each other at the most; 0: as many as fit */
+    const struct scheme *scheme; /* of pictures */
 };
 
 /* What a map's scale ends at. */

@@ -16,18 +16,25 @@ struct making {
     bool reduced;
 };
 
-static weir_status add_labels(char ***out, int32_t **positions, const struct map *map, const int32_t *all, size_t n_all,
-                              size_t n)
+static weir_status add_labels(struct axis *axis, const struct map *map)
 {
     char label[4 * LABEL + 8];
-    TRY(weir_alloc_zero(out, n, sizeof **out));
-    TRY(weir_alloc(positions, n, sizeof **positions));
-    for (size_t i = 0; i < n; i++) {
-        (*positions)[i] = all[i * n_all / n]; /* the first of those that fall into the cell */
-        label_of(label, sizeof label, weir_file_token(map->chosen->file, map->prompt, (*positions)[i]), LABEL);
-        TRY(weir_copy_string(&(*out)[i], label));
+    TRY(weir_alloc_zero(&axis->labels, axis->n, sizeof *axis->labels));
+    for (size_t i = 0; i < axis->n; i++) {
+        label_of(label, sizeof label, weir_file_token(map->chosen->file, map->prompt, axis->positions[i]), LABEL);
+        TRY(weir_copy_string(&axis->labels[i], label));
     }
     return WEIR_OK;
+}
+
+static weir_status fill_axis(struct axis *axis, const struct map *map, const int32_t *all, size_t n_all, size_t n,
+                             bool labels)
+{
+    *axis = (struct axis){.n = n, .n_all = n_all, .in_order = (size_t)(all[n_all - 1] - all[0]) + 1 == n_all};
+    TRY(weir_alloc(&axis->positions, n, sizeof *axis->positions));
+    for (size_t i = 0; i < n; i++)
+        axis->positions[i] = all[i * n_all / n]; /* the first of those that fall into the cell */
+    return labels ? add_labels(axis, map) : WEIR_OK;
 }
 
 /* "L5H3", and which prompt when there are several. */
@@ -60,10 +67,11 @@ static weir_status fill_panel(struct panel *panel, struct making *making, const 
     TRY(panel_title(&panel->title, map, making->look, panel->most));
     TRY(weir_alloc(&panel->values, n_rows * n_columns, sizeof *panel->values));
     heatmap_reduce(panel->values, n_rows, n_columns, attention->weights, attention->n_queries, attention->n_keys);
-    if (!figure_has_labels(making->n_maps))
-        return WEIR_OK;
-    TRY(add_labels(&panel->rows, &panel->queries, map, attention->positions, attention->n_queries, n_rows));
-    return add_labels(&panel->columns, &panel->keys, map, attention->keys, attention->n_keys, n_columns);
+    for (size_t i = 0; i < n_rows * n_columns && !making->figure->masked; i++)
+        making->figure->masked = isnan(panel->values[i]);
+    bool labels = figure_has_labels(making->n_maps);
+    TRY(fill_axis(&panel->queries, map, attention->positions, attention->n_queries, n_rows, labels));
+    return fill_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
 }
 
 static weir_status add_panel(const struct map *map, void *payload)
@@ -134,8 +142,11 @@ weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct
                          "--head and --prompt",
                          making.n_maps, MOST_PANELS);
     TRY(weir_alloc_zero(&making.figure, 1, sizeof *making.figure));
+    chosen->mask = true;
     making.figure->scale = look->scale;
-    making.figure->n_across = across(chosen, making.n_maps);
+    making.figure->scheme = look->scheme;
+    making.figure->alike = chosen->n_prompts == 1 && !figure_has_labels(making.n_maps);
+    making.figure->n_across = look->columns ? look->columns : across(chosen, making.n_maps);
     making.figure->most = !look->per_head && chosen->join == SUM ? (double)(chosen->n_layers * chosen->n_heads) : 1;
     weir_status status = make(&making, chosen);
     if (status == WEIR_OK)

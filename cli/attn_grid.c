@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { LEAST = 6, MOST = 24, NARROW = 100, GAP = 1, MARGIN = 5 };
@@ -11,11 +12,13 @@ struct strip {
     const struct chosen *chosen;
     const struct look *look;
     enum colours colours;
-    size_t width, height; /* of one map in cells: columns, and rows of cells */
+    size_t width, height; /* the room of one map in cells: columns, and rows of cells */
     size_t n_fit;
-    float *parts; /* [n_fit, height, width] */
-    int *heads;   /* [n_fit] */
-    size_t n;     /* gathered */
+    size_t n_rows, n_columns; /* of the maps in the line: what their queries and keys fill */
+    bool masked;              /* any cell of any map */
+    float *parts;             /* [n_fit, height, width] */
+    int *heads;               /* [n_fit] */
+    size_t n;                 /* gathered */
     int layer, prompt;
 };
 
@@ -33,6 +36,8 @@ static void plan_strip(struct strip *strip)
     strip->width = width & ~(size_t)1; /* even: without colours a line is two rows */
     strip->height = strip->colours == COLOURS_NONE ? strip->width / 2 : strip->width;
     strip->n_fit = room / (strip->width + GAP);
+    if (strip->look->columns > 0 && strip->n_fit > strip->look->columns)
+        strip->n_fit = strip->look->columns;
     strip->n_fit = strip->n_fit ? strip->n_fit : 1;
 }
 
@@ -55,12 +60,14 @@ static void flush(struct strip *strip)
     if (strip->n == 0)
         return;
     print_names(strip);
-    for (size_t line = 0; line * per_line < strip->height; line++) {
+    for (size_t line = 0; line * per_line < strip->n_rows; line++) {
         print_spaces(MARGIN);
         for (size_t i = 0; i < strip->n; i++) {
-            struct thumb thumb = {strip->height, strip->width, strip->parts + i * strip->height * strip->width};
+            struct thumb thumb = {strip->n_rows, strip->n_columns, strip->parts + i * strip->height * strip->width};
             thumb_print(&thumb, line, strip->colours);
-            fputs(i + 1 < strip->n ? strip->colours ? " " : "|" : strip->colours ? "\n" : "|\n", stdout);
+            fputs(strip->colours ? "" : "|", stdout);
+            print_spaces(i + 1 < strip->n ? strip->width - strip->n_columns + (strip->colours ? GAP : 0) : 0);
+            fputs(i + 1 < strip->n ? "" : "\n", stdout);
         }
     }
     strip->n = 0;
@@ -81,11 +88,15 @@ static void print_head(const struct chosen *chosen)
            chosen->drop_first ? " The first token is left out, and each row divided by what remains." : "");
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static weir_status add_map(const struct map *map, void *payload)
 {
     struct strip *strip = payload;
     const struct weir_attention *attention = map->attention;
-    size_t n_cells = strip->height * strip->width;
     if (strip->n > 0 && (strip->n == strip->n_fit || map->layer != strip->layer || map->prompt != strip->prompt))
         flush(strip);
     if (strip->prompt < 0)
@@ -95,11 +106,15 @@ static weir_status add_map(const struct map *map, void *payload)
     strip->layer = map->layer;
     strip->prompt = map->prompt;
     strip->heads[strip->n] = map->head;
-    float *parts = strip->parts + strip->n++ * n_cells;
-    heatmap_reduce(parts, strip->height, strip->width, attention->weights, attention->n_queries, attention->n_keys);
+    strip->n_rows = smaller(attention->n_queries, strip->height);
+    strip->n_columns = smaller(attention->n_keys, strip->width);
+    float *parts = strip->parts + strip->n++ * strip->height * strip->width;
+    heatmap_reduce(parts, strip->n_rows, strip->n_columns, attention->weights, attention->n_queries, attention->n_keys);
     double most = look_most(strip->look, map);
-    for (size_t i = 0; i < n_cells; i++)
+    for (size_t i = 0; i < strip->n_rows * strip->n_columns; i++) {
         parts[i] = (float)scale_part(strip->look->scale, (double)parts[i], most);
+        strip->masked |= isnan(parts[i]);
+    }
     return WEIR_OK;
 }
 
@@ -108,6 +123,7 @@ weir_status attn_print_grid(struct chosen *chosen, const struct look *look)
     struct strip strip = {.chosen = chosen, .look = look, .colours = terminal_colours(), .prompt = -1};
     weir_status status;
     plan_strip(&strip);
+    chosen->mask = true;
     TRY_DONE(weir_alloc(&strip.parts, strip.n_fit * strip.height * strip.width, sizeof *strip.parts));
     TRY_DONE(weir_alloc(&strip.heads, strip.n_fit, sizeof *strip.heads));
     TRY_DONE(chosen_each(chosen, add_map, &strip));
@@ -115,7 +131,7 @@ weir_status attn_print_grid(struct chosen *chosen, const struct look *look)
     print_spaces(MARGIN);
     if (look->per_head)
         printf("each head has its own scale, to its largest weight\n%*s", MARGIN, "");
-    legend_print(strip.colours, look->scale, 1);
+    legend_print(strip.colours, look->scale, 1, strip.masked, MARGIN);
 done:
     weir_free(strip.parts);
     weir_free(strip.heads);

@@ -109,6 +109,7 @@ static weir_status print_map(const struct map *map, void *payload)
 weir_status attn_print_map(struct chosen *chosen, const struct look *look)
 {
     struct look copy = *look;
+    chosen->mask = true;
     return chosen_each(chosen, print_map, &copy);
 }
 

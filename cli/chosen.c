@@ -321,6 +321,8 @@ static weir_status hand_on(struct walk *walk, struct weir_attention *attention, 
     weir_attention_pick(attention, walk->queries, walk->keys);
     if (attention->n_queries == 0 || attention->n_keys == 0)
         return WEIR_OK;
+    if (walk->chosen->mask)
+        weir_attention_mask(attention);
     struct map map = {walk->chosen, layer, head, walk->prompt, walk->n_joined, attention};
     walk->n_handed++;
     return walk->each(&map, walk->payload);

@@ -34,6 +34,7 @@ struct chosen {
     int n_layers_all, n_heads_all, n_prompts_all;
     struct named queries, keys;
     bool drop_first;
+    bool mask; /* hand on NaN where a query cannot look: for what draws */
     enum join join;
 };
 

@@ -15,6 +15,8 @@ enum {
     TOP,
     SCALE,
     PER_HEAD,
+    COLUMNS,
+    SCHEME,
     PNG,
     SVG,
     HTML,
@@ -23,7 +25,7 @@ enum {
     CSV
 };
 
-enum { MOST_TOP = 1000000 };
+enum { MOST_TOP = 1000000, MOST_COLUMNS = 1000 };
 
 static const struct opt opts[] = {
     [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, -1, 0:4 or 1+5; all by default"},
@@ -39,6 +41,9 @@ static const struct opt opts[] = {
     [TOP] = {0, "top", OPT_WHOLE, "K", "the K strongest pairs of query and key over all that is chosen", 1, MOST_TOP},
     [SCALE] = {0, "scale", OPT_CHOICE, "sqrt|linear|log", "how weights become colours; sqrt by default"},
     [PER_HEAD] = {0, "per-head", OPT_FLAG, NULL, "end each head's scale at its largest weight, not at 1"},
+    [COLUMNS] = {0, "columns", OPT_WHOLE, "N", "at most N maps beside each other; a layer's heads by default", 1,
+                 MOST_COLUMNS},
+    [SCHEME] = {0, "scheme", OPT_CHOICE, "light|dark", "colours of a picture: light, for paper, by default"},
     [PNG] = {0, "png", OPT_TEXT, "FILE", "draw a picture instead"},
     [SVG] = {0, "svg", OPT_TEXT, "FILE", "the same as SVG"},
     [HTML] = {0, "html", OPT_TEXT, "FILE",
@@ -60,7 +65,7 @@ static const struct {
     {HTML, SUM_OF, false},    {HTML, MEAN_OF, false}, {HTML, DROP_FIRST, false}, {HTML, QUERY, false},
     {HTML, KEY, false},       {HTML, SCALE, false},   {HTML, PER_HEAD, false},   {HTML, JSON, false},
     {PNG, JSON, false},       {SVG, JSON, false},     {CSV, JSON, false},        {CSV, TOP, true},
-    {DROP_SELF, TOP, true},
+    {DROP_SELF, TOP, true},   {TOP, COLUMNS, false},  {HTML, COLUMNS, false},    {JSON, COLUMNS, false},
 };
 
 static weir_status check(const struct args *args)
@@ -69,21 +74,25 @@ static weir_status check(const struct args *args)
         if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
             return weir_fail(WEIR_E_USAGE, "--%s %s --%s", opts[rules[i].given].name,
                              rules[i].needed ? "goes only with" : "does not go with", opts[rules[i].with].name);
+    if (args->has[SCHEME] && !args->has[PNG] && !args->has[SVG])
+        return weir_fail(WEIR_E_USAGE, "--scheme goes only with --png or --svg");
     if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG] && !args->has[HTML])
         return weir_fail(WEIR_E_USAGE, "--force goes only with --png, --svg or --html");
     return WEIR_OK;
 }
 
-typedef weir_status write_fn(const struct figure *figure, const char *path, bool force, size_t *bytes);
-
-static weir_status write_one(const struct figure *figure, const struct args *args, int opt, write_fn *write)
+static weir_status write_one(const struct figure *figure, const struct args *args, int opt, figure_write *write)
 {
-    size_t n;
+    struct written written;
     char size[16];
     if (!args->has[opt])
         return WEIR_OK;
-    TRY(write(figure, args->text[opt], args->has[FORCE], &n));
-    fprintf(stderr, "%s: %s\n", args->text[opt], human_bytes(size, n));
+    TRY(write(&written, figure, args->text[opt], args->has[FORCE]));
+    fprintf(stderr, "%s: %s\n", args->text[opt], human_bytes(size, written.bytes));
+    if (written.n_missing > 0)
+        fprintf(stderr, "%s: %zu characters are in no font here, and boxes stand for them; in Debian's %s\n",
+                args->text[opt], written.n_missing,
+                "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji most are");
     return WEIR_OK;
 }
 
@@ -123,7 +132,10 @@ static weir_status write_files(struct chosen *chosen, const struct look *look, c
 
 static weir_status answer(struct chosen *chosen, const struct args *args)
 {
-    struct look look = {args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT, args->has[PER_HEAD]};
+    struct look look = {.scale = args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT,
+                        .per_head = args->has[PER_HEAD],
+                        .columns = (size_t)args_int(args, COLUMNS, 0),
+                        .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light};
     enum form form = args->has[JSON] ? FORM_JSON : args->has[CSV] ? FORM_CSV : FORM_TABLE;
     if (args->has[TOP])
         return attn_print_top(chosen, (size_t)args->whole[TOP], args->has[DROP_SELF], form);

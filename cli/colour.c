@@ -7,6 +7,8 @@ const char *const scale_names[] = {[SCALE_SQRT] = "square-root", [SCALE_LINEAR] 
 double scale_part(enum scale scale, double value, double most)
 {
     double part = value / most;
+    if (isnan(value))
+        return value;
     if (!(part > 0))
         return 0;
     if (part >= 1)
@@ -28,21 +30,40 @@ static struct rgb between_stops(const double stops[4][3], double part)
     return (struct rgb){rgb[0], rgb[1], rgb[2]};
 }
 
+const struct scheme scheme_light = {
+    .page = {255, 255, 255},
+    .ink = {20, 20, 24},
+    .faint = {95, 95, 105},
+    .line = {170, 170, 178},
+    .stops = {{248, 235, 209}, {246, 180, 100}, {205, 66, 96}, {62, 16, 92}},
+};
+const struct scheme scheme_dark = {
+    .page = {22, 22, 26},
+    .ink = {236, 236, 240},
+    .faint = {165, 165, 176},
+    .line = {100, 100, 112},
+    .stops = {{42, 32, 74}, {118, 34, 124}, {240, 110, 50}, {255, 245, 180}},
+};
+
+struct rgb scheme_colour(const struct scheme *scheme, double part)
+{
+    return between_stops(scheme->stops, part);
+}
+
 struct rgb colour_of(double part)
 {
-    static const double stops[4][3] = {{10, 8, 20}, {110, 30, 120}, {240, 110, 50}, {255, 245, 180}};
-    return between_stops(stops, part);
+    return scheme_colour(&scheme_dark, part);
 }
 
 char colour_as_text(double part)
 {
-    static const char ramp[] = " .:-=+*#%@";
+    static const char ramp[] = ".,:-=+*#%@";
     return ramp[(int)(part * (sizeof ramp - 2) + 0.5)];
 }
 
 struct rgb colour_of_signed(double part)
 {
-    static const double below[4][3] = {{10, 8, 20}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}};
+    static const double below[4][3] = {{42, 32, 74}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}};
     return part < 0 ? between_stops(below, -part) : colour_of(part);
 }
 

@@ -54,23 +54,29 @@ static weir_status begin(struct canvas *canvas, double width, double height)
     fprintf(to,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"%g\" "
             "height=\"%g\" viewBox=\"0 0 %g %g\">\n"
-            "<style>text{font-family:\"DejaVu Sans\",Verdana,sans-serif;white-space:pre;unicode-bidi:isolate}"
-            ".m{font-family:\"DejaVu Sans Mono\",Menlo,Consolas,monospace}"
+            "<style>text{font-family:" FIGURE_SANS ";white-space:pre;unicode-bidi:isolate}"
+            ".m{font-family:" FIGURE_MONO "}"
             "image{image-rendering:optimizeSpeed;image-rendering:pixelated}</style>\n"
-            "<rect width=\"%g\" height=\"%g\" fill=\"#ffffff\"/>\n",
+            "<rect width=\"%g\" height=\"%g\" fill=\"",
             width, height, width, height, width, height);
+    print_colour(to, canvas->scheme->page);
+    fputs("\"/>\n", to);
     return WEIR_OK;
 }
 
+/* What begins from right to left has its start, by which it is anchored, at the right. */
 static weir_status draw_text(struct canvas *canvas, const struct text *text)
 {
     static const char *const anchors[] = {"start", "middle", "end"};
+    bool leftwards = text_is_leftwards(text->text);
+    enum anchor anchor = leftwards ? ANCHOR_END - text->anchor : text->anchor;
     FILE *to = file_of(canvas);
     fprintf(to, "<text x=\"%.6g\" y=\"%.6g\" font-size=\"%g\" fill=\"", text->x, text->y, text->size);
     print_colour(to, text->rgb);
     putc('"', to);
-    if (text->anchor != ANCHOR_START)
-        fprintf(to, " text-anchor=\"%s\"", anchors[text->anchor]);
+    if (anchor != ANCHOR_START)
+        fprintf(to, " text-anchor=\"%s\"", anchors[anchor]);
+    fputs(leftwards ? " direction=\"rtl\"" : "", to);
     if (text->degrees != 0)
         fprintf(to, " transform=\"rotate(%g %.6g %.6g)\"", text->degrees, text->x, text->y);
     fputs(text->bold ? " font-weight=\"bold\"" : "", to);
@@ -83,10 +89,10 @@ static weir_status draw_text(struct canvas *canvas, const struct text *text)
 /* What a cell says when pointed at. */
 static void print_tip(FILE *to, const struct panel *panel, size_t row, size_t column)
 {
-    fprintf(to, "<title>query %d ", panel->queries[row]);
-    print_escaped(to, panel->rows[row]);
-    fprintf(to, ", key %d ", panel->keys[column]);
-    print_escaped(to, panel->columns[column]);
+    fprintf(to, "<title>query %d ", panel->queries.positions[row]);
+    print_escaped(to, panel->queries.labels[row]);
+    fprintf(to, ", key %d ", panel->keys.positions[column]);
+    print_escaped(to, panel->keys.labels[column]);
     fprintf(to, ": %.4g</title>", (double)panel->values[row * panel->n_columns + column]);
 }
 
@@ -106,19 +112,26 @@ static void draw_rectangle(FILE *to, const struct placed *placed, size_t row, si
     }
 }
 
-/* Cells of no weight are the ground on which the others stand. */
+/* Masked cells are left out: they are the page. */
 static void draw_rectangles(FILE *to, const struct placed *placed, bool tips)
 {
     const struct panel *panel = placed->panel;
-    fprintf(to, "<g shape-rendering=\"crispEdges\"><rect x=\"%.6g\" y=\"%.6g\" width=\"%.6g\" height=\"%.6g\" fill=\"",
-            placed->x, placed->y, placed->width, placed->height);
-    print_colour(to, colour_of(0));
-    fputs("\"/>\n", to);
+    fputs("<g shape-rendering=\"crispEdges\">\n", to);
     for (size_t i = 0; i < panel->n_rows; i++)
         for (size_t j = 0; j < panel->n_columns; j++)
-            if (panel->values[i * panel->n_columns + j] > 0)
-                draw_rectangle(to, placed, i, j, tips && panel->rows);
+            if (!placed_is_masked(placed, i, j))
+                draw_rectangle(to, placed, i, j, tips && panel->queries.labels);
     fputs("</g>\n", to);
+}
+
+static weir_status draw_box(struct canvas *canvas, const struct box *box)
+{
+    FILE *to = file_of(canvas);
+    fprintf(to, "<rect x=\"%.6g\" y=\"%.6g\" width=\"%.6g\" height=\"%.6g\" fill=\"", box->x, box->y, box->width,
+            box->height);
+    print_colour(to, box->rgb);
+    fputs("\"/>\n", to);
+    return WEIR_OK;
 }
 
 static weir_status draw_image(FILE *to, const struct placed *placed)
@@ -164,11 +177,12 @@ static weir_status draw(struct svg *svg, const struct figure *figure)
     return WEIR_OK;
 }
 
-weir_status figure_write_svg(const struct figure *figure, const char *path, bool force, size_t *n)
+weir_status figure_write_svg(struct written *out, const struct figure *figure, const char *path, bool force)
 {
-    struct svg svg = {.canvas = {.begin = begin, .text = draw_text, .cells = draw_cells}};
+    struct svg svg = {.canvas = {.begin = begin, .text = draw_text, .box = draw_box, .cells = draw_cells}};
     char *bytes = NULL;
-    svg.to = open_memstream(&bytes, n);
+    *out = (struct written){0};
+    svg.to = open_memstream(&bytes, &out->bytes);
     if (!svg.to)
         return weir_fail(WEIR_E_MEMORY, "out of memory: the picture does not fit");
     weir_status status = draw(&svg, figure);
@@ -176,7 +190,7 @@ weir_status figure_write_svg(const struct figure *figure, const char *path, bool
     if (fclose(svg.to) != 0 || !whole)
         status = weir_fail(WEIR_E_MEMORY, "out of memory: the picture does not fit");
     if (status == WEIR_OK)
-        status = picture_save(path, force, bytes, *n);
+        status = picture_save(path, force, bytes, out->bytes);
     free(bytes);
     return status;
 }

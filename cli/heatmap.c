@@ -1,5 +1,7 @@
 #include "cli/render.h"
 
+#include <math.h>
+
 enum { LABEL = 16, TICK = 5, WIDE_UP_TO = 40 };
 
 /* Where the map goes on the terminal. */
@@ -35,7 +37,9 @@ static void plan_heatmap(struct plan *plan, const struct heatmap *map)
 static void print_shade(enum colours colours, double part, size_t columns)
 {
     char c = ' ';
-    if (colours == COLOURS_NONE) /* a whole pattern is a million of these */
+    if (isnan(part)) /* masked: the terminal's own ground */
+        colour_end(colours);
+    else if (colours == COLOURS_NONE) /* a whole pattern is a million of these */
         c = colour_as_text(part);
     else
         colour_background(colours, colour_of(part));
@@ -66,22 +70,38 @@ static void print_ticks(const struct plan *plan, const struct heatmap *map)
     putchar('\n');
 }
 
-void legend_print(enum colours colours, enum scale scale, double most)
+void legend_print(enum colours colours, enum scale scale, double most, bool masked, size_t margin)
 {
     printf("%.3g ", scale == SCALE_LOG ? SCALE_LOG_LEAST * most : 0.0);
     for (int i = 0; i < 10; i++)
         print_shade(colours, i / 9.0, 1);
     colour_end(colours);
     printf(" %.3g, %s scale\n", most, scale_names[scale]);
+    if (masked)
+        printf("%*sblank: masked\n", (int)margin, "");
+}
+
+static bool any_masked(const struct heatmap *map)
+{
+    for (size_t i = 0; i < map->n_rows * map->n_columns; i++)
+        if (isnan(map->values[i]))
+            return true;
+    return false;
 }
 
 static void print_legend(const struct plan *plan, const struct heatmap *map)
 {
     size_t margin = plan->margin + plan->label + 3;
     print_spaces(margin);
-    legend_print(plan->colours, map->scale, map->most);
+    legend_print(plan->colours, map->scale, map->most, any_masked(map), margin);
     if (plan->bin > 1)
         printf("%*seach cell: the largest of %zu keys\n", (int)margin, "", plan->bin);
+}
+
+/* Of two weights; NaN only when both are. */
+static float larger(float a, float b)
+{
+    return b > a || isnan(a) ? b : a;
 }
 
 static void print_row(const struct plan *plan, const struct heatmap *map, size_t row)
@@ -93,9 +113,9 @@ static void print_row(const struct plan *plan, const struct heatmap *map, size_t
     print_left(label, plan->label);
     fputs(plan->colours ? "  " : " [", stdout);
     for (size_t i = 0; i < plan->n_cells; i++) {
-        float most = 0;
+        float most = NAN;
         for (size_t j = i * plan->bin; j < (i + 1) * plan->bin && j < map->n_columns; j++)
-            most = values[j] > most ? values[j] : most;
+            most = larger(most, values[j]);
         print_shade(plan->colours, scale_part(map->scale, (double)most, map->most), plan->cell);
     }
     colour_end(plan->colours);
@@ -129,10 +149,10 @@ void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *v
 {
     for (size_t i = 0; i < to_rows; i++)
         for (size_t j = 0; j < to_columns; j++, to++) {
-            *to = 0;
+            *to = NAN;
             for (size_t row = cell_start(i, n_rows, to_rows); row < cell_end(i, n_rows, to_rows); row++)
                 for (size_t k = cell_start(j, n_columns, to_columns); k < cell_end(j, n_columns, to_columns); k++)
-                    *to = values[row * n_columns + k] > *to ? values[row * n_columns + k] : *to;
+                    *to = larger(*to, values[row * n_columns + k]);
         }
 }
 
@@ -141,7 +161,20 @@ size_t thumb_rows(enum colours colours)
     return colours == COLOURS_NONE ? 1 : 2;
 }
 
-/* Upper halves of blocks in one colour on the ground of the other: two cells a character, which makes them square. */
+/* Two cells a character, which makes them square: halves of blocks in one colour on the ground of the other. A half of
+   what is masked is the terminal's own ground. */
+static void print_two(enum colours colours, double upper, double lower)
+{
+    bool has_upper = !isnan(upper), has_lower = !isnan(lower);
+    if (!has_upper || !has_lower)
+        colour_end(colours);
+    if (has_upper || has_lower)
+        colour_foreground(colours, colour_of(has_upper ? upper : lower));
+    if (has_upper && has_lower)
+        colour_background(colours, colour_of(lower));
+    fputs(has_upper ? "\u2580" : has_lower ? "\u2584" : " ", stdout);
+}
+
 void thumb_print(const struct thumb *thumb, size_t line, enum colours colours)
 {
     const float *upper = thumb->parts + line * thumb_rows(colours) * thumb->n_columns;
@@ -151,10 +184,7 @@ void thumb_print(const struct thumb *thumb, size_t line, enum colours colours)
             print_shade(colours, (double)upper[i], 1);
             continue;
         }
-        colour_foreground(colours, colour_of((double)upper[i]));
-        if (lower)
-            colour_background(colours, colour_of((double)lower[i]));
-        fputs("\u2580", stdout);
+        print_two(colours, (double)upper[i], lower ? (double)lower[i] : NAN);
     }
     colour_end(colours);
 }

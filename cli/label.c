@@ -44,12 +44,23 @@ static size_t next_mark(char shown[8], const char *text)
     return n;
 }
 
+/* Joiners, which tell letters and parts of an emoji whether to be drawn as one: harmless between two of these. */
+static size_t joiner_bytes(const char *begin, const char *at)
+{
+    bool is_joiner = strncmp(at, "\u200c", 3) == 0 || strncmp(at, "\u200d", 3) == 0;
+    bool is_between = at > begin && (unsigned char)at[-1] >= 0x80 && is_joiner && (unsigned char)at[3] >= 0xc2;
+    return is_between && strncmp(at + 3, "\u200c", 3) != 0 && strncmp(at + 3, "\u200d", 3) != 0 ? 3 : 0;
+}
+
 void label_of(char *to, size_t size, const char *token, size_t columns)
 {
     char whole[1024], shown[8];
+    const char *begin = token;
     size_t at = 0;
     for (; *token && at + sizeof shown < sizeof whole; at += strlen(whole + at)) {
-        token += next_mark(shown, token);
+        size_t n = joiner_bytes(begin, token);
+        snprintf(shown, sizeof shown, "%.*s", (int)n, token);
+        token += n ? n : next_mark(shown, token);
         snprintf(whole + at, sizeof whole - at, "%s", shown);
     }
     whole[at] = '\0';

@@ -19,6 +19,8 @@ uint32_t text_next(const char **text);
 size_t code_columns(uint32_t code);
 /* How many columns UTF-8 text takes. */
 size_t text_columns(const char *text);
+/* Whether UTF-8 text goes from right to left: its first letter that has a direction says it. */
+bool text_is_leftwards(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
 void text_cut(char *to, size_t size, const char *text, size_t columns);
 /* Replaces control characters, which a hostile file could steer a terminal with, by question marks; gives text back. */
@@ -43,9 +45,17 @@ struct rgb {
     uint8_t r, g, b;
 };
 
-/* What a part of 0 to 1 looks like everywhere: black, violet, orange, pale yellow. */
+/* What a picture looks like: its ground, what is written and drawn on it, and what parts of 0 to 1 are. A part of 0 is
+   told from the ground, which is what masked cells show. */
+struct scheme {
+    struct rgb page, ink, faint, line;
+    double stops[4][3]; /* red, green, blue at 0, 1/3, 2/3 and 1 */
+};
+extern const struct scheme scheme_light, scheme_dark;
+struct rgb scheme_colour(const struct scheme *scheme, double part);
+/* What a part of 0 to 1 looks like in terminals: dark violet, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
-/* The same where there are no colours: from a space to @. */
+/* The same where there are no colours: from . to @, so that a space is for what is masked. */
 char colour_as_text(double part);
 /* The same for -1 to 1: what is under 0 goes from black over blue to pale cyan. */
 struct rgb colour_of_signed(double part);
@@ -55,7 +65,7 @@ int colour_nearest_256(struct rgb rgb);
 enum scale { SCALE_SQRT, SCALE_LINEAR, SCALE_LOG, N_SCALES };
 extern const char *const scale_names[];
 #define SCALE_LOG_LEAST 1e-3 /* of the largest: where a logarithmic scale begins */
-/* 0 for what is not over 0, 1 for `most` and more. */
+/* 0 for what is not over 0, 1 for `most` and more; NaN, which stands for masked, stays. */
 double scale_part(enum scale scale, double value, double most);
 /* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
 void colour_background(enum colours colours, struct rgb rgb);
@@ -82,7 +92,7 @@ void table_close(struct table *table);
 
 struct heatmap {
     size_t n_rows, n_columns;
-    const float *values;       /* [n_rows, n_columns] */
+    const float *values;       /* [n_rows, n_columns]; NaN: masked */
     const char *const *labels; /* [n_rows] */
     const int32_t *rows;       /* [n_rows] the number of each row */
     const int32_t *columns;    /* [n_columns] the number of each column; NULL: 0, 1, 2, ... */
@@ -95,16 +105,17 @@ WEIR_CHECKED weir_status heatmap_print(const struct heatmap *map);
 /* A small map without labels, for grids: part of 0 to 1 for each cell. */
 struct thumb {
     size_t n_rows, n_columns; /* of cells */
-    const float *parts;       /* [n_rows, n_columns] */
+    const float *parts;       /* [n_rows, n_columns]; NaN: masked */
 };
 
 /* How many rows of cells a line of the terminal shows: two where there are colours. */
 size_t thumb_rows(enum colours colours);
 /* Prints line `line` of it. */
 void thumb_print(const struct thumb *thumb, size_t line, enum colours colours);
-/* The ramp from 0 to `most`, and what it is. */
-void legend_print(enum colours colours, enum scale scale, double most);
-/* to [to_rows, to_columns]: each the largest of the values [n_rows, n_columns] that fall into it. */
+/* The ramp from 0 to `most` and what it is; where anything is masked, what that looks like, below it after `margin`. */
+void legend_print(enum colours colours, enum scale scale, double most, bool masked, size_t margin);
+/* to [to_rows, to_columns]: each the largest of the values [n_rows, n_columns] that fall into it; NaN, which stands for
+   masked, where all of them are. */
 void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *values, size_t n_rows, size_t n_columns);
 
 /* ---- label.c ---- */

@@ -68,6 +68,21 @@ size_t text_columns(const char *text)
     return columns;
 }
 
+bool text_is_leftwards(const char *text)
+{
+    while (*text)
+        switch (utf8proc_get_property((utf8proc_int32_t)text_next(&text))->bidi_class) {
+        case UTF8PROC_BIDI_CLASS_L:
+            return false;
+        case UTF8PROC_BIDI_CLASS_R:
+        case UTF8PROC_BIDI_CLASS_AL:
+            return true;
+        default:
+            break;
+        }
+    return false;
+}
+
 void text_cut(char *to, size_t size, const char *text, size_t columns)
 {
     static const char ellipsis[] = "…";

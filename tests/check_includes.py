@@ -19,7 +19,7 @@ OWNERS = {
     "hdf5.h": ("lib/store",),
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/terminal.c", "cli/label.c"),  # text for models; how it prints
-    "cairo.h": ("cli/figure_png.c",),     # loaded when a picture is wanted
+    "pango/pangocairo.h": ("cli/drawing.h",),  # loaded when a picture is wanted
     "curses.h": ("cli/tui",),
     "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...
 }

@@ -80,6 +80,8 @@ static struct tui_shade shade_at(const struct tui_app *app, const struct plan *p
 {
     if (row >= app->band.first + app->band.n)
         return (struct tui_shade){SHADE_NOTHING, 0};
+    if (tui_is_pattern(&app->value) && weir_is_masked(app->value.prompt.positions[row], (int32_t)column))
+        return (struct tui_shade){SHADE_NOTHING, 0};
     return shade_of(app, plan, tui_band_row(&app->band, row)[column]);
 }
 

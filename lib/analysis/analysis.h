@@ -114,6 +114,10 @@ WEIR_CHECKED weir_status weir_attention_add(struct weir_attention *sum, const st
 void weir_attention_scale(struct weir_attention *attention, float factor);
 /* Keeps the queries and keys at marked positions [tokens of the prompt]; NULL: all. */
 void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys);
+/* Makes NaN of weights of keys that come after their query, which it cannot look at: 0 is then a weight of a key that
+   it can. */
+void weir_attention_mask(struct weir_attention *attention);
+bool weir_is_masked(int32_t query, int32_t key);
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
    those over 0. */
 size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);

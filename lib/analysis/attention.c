@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A negative index counts from the end. */
@@ -151,6 +152,19 @@ void weir_attention_pick(struct weir_attention *attention, const bool *queries, 
         pick_queries(attention, queries);
     if (keys)
         pick_keys(attention, keys);
+}
+
+bool weir_is_masked(int32_t query, int32_t key)
+{
+    return key > query;
+}
+
+void weir_attention_mask(struct weir_attention *attention)
+{
+    for (size_t i = 0; i < attention->n_queries; i++)
+        for (size_t j = 0; j < attention->n_keys; j++)
+            if (weir_is_masked(attention->positions[i], attention->keys[j]))
+                attention->weights[i * attention->n_keys + j] = NAN;
 }
 
 size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
