@@ -75,7 +75,7 @@ static weir_status watch(const weir_event *event, void *payload)
     struct dump *dump = payload;
     (void)event;
     if (interrupted())
-        return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
+        return stopped();
     progress_step(&dump->progress, ++dump->steps);
     return WEIR_OK;
 }
@@ -253,6 +253,8 @@ static weir_status run_all(struct dump *dump)
     print_plan(dump);
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
+    if (status == WEIR_OK && interrupted())
+        status = stopped();
     if (status == WEIR_OK)
         status = weir_capture_commit(dump->capture);
     double seconds = progress_end(&dump->progress);
@@ -283,7 +285,7 @@ static int run(const struct args *args)
     weir_run_close(dump.run);
     prompts_close(&dump.prompts);
     weir_model_close(dump.model);
-    return status == WEIR_E_STOPPED && interrupted() ? 128 + interrupted() : (int)status;
+    return (int)status;
 }
 
 const struct command cmd_dump = {

@@ -1,10 +1,8 @@
 #include "cli/commands.h"
 #include "cli/export.h"
-
-#include "store/partial.h"
+#include "cli/output.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum { OUT, FORMAT, PROMPT, DTYPE, FORCE };
 enum format { NPY, NPZ, CSV, N_FORMATS };
@@ -39,10 +37,10 @@ static weir_status choose_format(enum format *out, const struct args *args)
 
 /* ---- where it goes ---- */
 
-static weir_status write_to(struct export *export, enum format format, int fd, const char *name)
+static weir_status write_to(struct export *export, enum format format, const struct output *output)
 {
     struct out out;
-    TRY(out_open(&out, fd, name));
+    TRY(out_open(&out, output->fd, output->name));
     export->out = &out;
     weir_status status = formats[format].write(export);
     if (status == WEIR_OK)
@@ -51,26 +49,16 @@ static weir_status write_to(struct export *export, enum format format, int fd, c
     return status;
 }
 
-static weir_status write_file(struct export *export, enum format format, const char *path, bool force)
-{
-    struct weir_partial *partial;
-    interrupts_catch(); /* from here on there is a file to clean up */
-    TRY(weir_partial_open(&partial, path, force));
-    weir_status status = write_to(export, format, partial->fd, path);
-    if (status == WEIR_OK)
-        status = weir_partial_commit(partial);
-    weir_partial_close(partial);
-    return status;
-}
-
 static weir_status write_out(struct export *export, enum format format, const struct args *args)
 {
-    const char *path = args->text[OUT];
-    if (strcmp(path, "-") != 0)
-        return write_file(export, format, path, args->has[FORCE]);
-    if (format == NPZ)
-        return weir_fail(WEIR_E_USAGE, "-o -: a .npz file cannot be written to standard output: name a file");
-    return write_to(export, format, STDOUT_FILENO, "standard output");
+    struct output output;
+    weir_status status = output_open(&output, args->text[OUT], args->has[FORCE], format == NPZ);
+    if (status == WEIR_OK)
+        status = write_to(export, format, &output);
+    if (status == WEIR_OK)
+        status = output_commit(&output);
+    output_close(&output);
+    return status;
 }
 
 /* ---- the command ---- */
@@ -94,7 +82,7 @@ static int run(const struct args *args)
 done:
     weir_selection_close(selection);
     weir_file_close(file);
-    return status == WEIR_E_STOPPED && interrupted() ? 128 + interrupted() : (int)status;
+    return (int)status;
 }
 
 const struct command cmd_export = {

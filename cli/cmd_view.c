@@ -49,7 +49,7 @@ static int run(const struct args *args)
     if (status == WEIR_OK)
         print_done(args->text[OUT], &page);
     weir_file_close(file);
-    return status == WEIR_E_STOPPED && interrupted() ? 128 + interrupted() : (int)status;
+    return (int)status;
 }
 
 const struct command cmd_view = {

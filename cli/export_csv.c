@@ -129,7 +129,7 @@ static weir_status write_axes(struct csv *csv, struct cut *cut, const char *head
             TRY(cut_read_row(cut, place));
             TRY(write_row(csv, cut, head));
         }
-    return interrupted() ? weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written") : WEIR_OK;
+    return interrupted() ? stopped() : WEIR_OK;
 }
 
 static weir_status write_value(struct csv *csv, const struct selected *selected, size_t i)

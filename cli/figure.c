@@ -1,12 +1,10 @@
 #include "cli/figure.h"
 
 #include "base/alloc.h"
-#include "store/partial.h"
+#include "cli/output.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Sizes in points. */
 enum {
@@ -519,28 +517,14 @@ weir_status placed_pixels(uint32_t **out, const struct placed *placed)
     return WEIR_OK;
 }
 
-static weir_status write_all(int fd, const char *path, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return weir_fail(WEIR_E_OUTPUT, "%s: %s", path, strerror(errno));
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return WEIR_OK;
-}
-
 weir_status picture_save(const char *path, bool force, const void *bytes, size_t n)
 {
-    struct weir_partial *partial = NULL;
-    weir_status status;
-    TRY_DONE(weir_partial_open(&partial, path, force));
-    TRY_DONE(write_all(partial->fd, path, bytes, n));
-    TRY_DONE(weir_partial_commit(partial));
-done:
-    weir_partial_close(partial);
+    struct output output;
+    weir_status status = output_open(&output, path, force, false);
+    if (status == WEIR_OK)
+        status = output_write(&output, bytes, n);
+    if (status == WEIR_OK)
+        status = output_commit(&output);
+    output_close(&output);
     return status;
 }

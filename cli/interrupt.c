@@ -1,6 +1,9 @@
 #include "cli/commands.h"
 
+#include "base/descriptor.h"
+
 #include <signal.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t signalled; /* the signal that asked for an end */
 
@@ -11,12 +14,13 @@ static void on_signal(int signal)
 
 void interrupts_catch(void)
 {
-    signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
-    signal(SIGXFSZ, SIG_IGN); /* nor is a limit on its size: writing past that is an error like a full disk */
-    struct sigaction action = {.sa_handler = on_signal};
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    struct sigaction action = {.sa_handler = on_signal}, before;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup, a job in the background */
+            sigaction(ends[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
 }
 
 int interrupted(void)
@@ -34,9 +38,34 @@ static void on_bus(int number, siginfo_t *info, void *context)
     raise(number); /* ends the process once this returns */
 }
 
-void cut_files_catch(void)
+weir_status stopped(void)
+{
+    return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
+}
+
+int exit_code(int status)
+{
+    return status == WEIR_E_STOPPED && signalled ? 128 + signalled : status;
+}
+
+/* A closed standard stream stays as good as closed: reading and writing it fails, as it should. */
+static void keep_standard_streams(void)
+{
+    struct weir_standard taken;
+    if (!weir_standard_take(&taken))
+        _exit(WEIR_E_OUTPUT); /* without a descriptor there is nothing to say it to */
+}
+
+static void catch_cut_files(void)
 {
     struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
+}
+
+void process_begin(void)
+{
+    keep_standard_streams();
+    signal(SIGXFSZ, SIG_IGN);
+    catch_cut_files();
 }

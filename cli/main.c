@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { HELP_WIDTH = 100 };
 
@@ -65,21 +68,30 @@ static int dispatch(int argc, char **argv)
     return run_command(first, argc - 2, argv + 2);
 }
 
+/* What to say when a stream of C's no longer knows: a file at the limit of sizes, or else the disk. */
+static const char *why_not(int error)
+{
+    struct rlimit limit;
+    struct stat st;
+    bool at_limit = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+                    (rlim_t)st.st_size >= limit.rlim_cur;
+    return weir_write_error(error ? error : at_limit ? EFBIG : ENOSPC);
+}
+
 /* A full disk is noticed here, if not before. (When the reader of a pipe goes away, SIGPIPE ends a query quietly.) */
 static weir_status finish_output(void)
 {
     bool failed = ferror(stdout);
-    errno = 0;
-    if (fclose(stdout) != 0 || failed)
-        return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s",
-                         errno ? strerror(errno) : "the disk is full");
+    int error = fclose(stdout) != 0 ? errno : 0;
+    if (error || failed)
+        return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", why_not(error));
     return WEIR_OK;
 }
 
 int main(int argc, char **argv)
 {
-    cut_files_catch();
-    int code = dispatch(argc, argv);
+    process_begin();
+    int code = exit_code(dispatch(argc, argv));
     if (code >= WEIR_E_USAGE)
         fprintf(stderr, "weir: %s\n", weir_message());
     if (finish_output() != WEIR_OK && code < WEIR_E_USAGE) {

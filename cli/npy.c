@@ -129,7 +129,7 @@ static weir_status write_cut(struct writer *writer, struct cut *cut)
             fill_row(writer->row, n, cut, there);
             TRY(write_values(writer, writer->row, n));
         }
-    return interrupted() ? weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written") : WEIR_OK;
+    return interrupted() ? stopped() : WEIR_OK;
 }
 
 static weir_status write_all(struct writer *writer)

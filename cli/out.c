@@ -1,4 +1,5 @@
 #include "cli/out.h"
+#include "cli/output.h"
 
 #include "base/alloc.h"
 
@@ -17,7 +18,7 @@ weir_status out_open(struct out *out, int fd, const char *name)
 
 static weir_status failed(const struct out *out, int error)
 {
-    return weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, strerror(error));
+    return output_failed(out->name, error);
 }
 
 static weir_status write_all(const struct out *out, const uint8_t *bytes, size_t n)

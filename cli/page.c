@@ -2,11 +2,9 @@
 
 #include "base/alloc.h"
 #include "cli/commands.h"
-#include "store/partial.h"
+#include "cli/output.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 weir_status page_prompt(weir_file_prompt *out, const struct page *page, size_t i)
 {
@@ -258,24 +256,12 @@ static weir_status put_page(struct writing *writing, const char *json)
 }
 
 /* The summary's bytes are those that were written. */
-static weir_status write_to(const struct weir_partial *partial, struct writing *writing, const char *json)
+static weir_status write_to(struct output *output, struct writing *writing, const char *json)
 {
-    int fd = dup(partial->fd);
-    writing->to = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!writing->to) {
-        if (fd >= 0)
-            close(fd);
-        return weir_fail(WEIR_E_OUTPUT, "%s: could not be opened: %s", partial->final, strerror(errno));
-    }
-    weir_status status = put_page(writing, json);
-    writing->summary->bytes = (uint64_t)ftello(writing->to);
-    bool failed = ferror(writing->to);
-    errno = 0;
-    failed |= fclose(writing->to) != 0;
-    if (failed && status == WEIR_OK)
-        status = weir_fail(WEIR_E_OUTPUT, "%s: could not be written: %s", partial->final,
-                           errno ? strerror(errno) : "the disk is full");
-    return status;
+    TRY(output_text(&writing->to, output));
+    weir_status status = put_page(writing, json), written = output_end_text(writing->to, output);
+    writing->summary->bytes = output->written;
+    return status != WEIR_OK ? status : written;
 }
 
 /* What of the limit is left for whole heads, and the most that the page can come to. */
@@ -297,16 +283,17 @@ static weir_status find_room(struct writing *writing, uint64_t *most, const char
 static weir_status write_whole(const char *path, struct writing *writing, const char *json,
                                const struct page_choice *choice)
 {
-    struct weir_partial *partial;
+    struct output output;
     uint64_t most = 0;
     TRY(find_room(writing, &most, json, choice));
-    TRY(weir_partial_open(&partial, path, choice->force));
-    weir_status status = weir_partial_room(partial, most);
+    weir_status status = output_open(&output, path, choice->force, false);
     if (status == WEIR_OK)
-        status = write_to(partial, writing, json);
+        status = output_room(&output, most);
     if (status == WEIR_OK)
-        status = weir_partial_commit(partial);
-    weir_partial_close(partial);
+        status = write_to(&output, writing, json);
+    if (status == WEIR_OK)
+        status = output_commit(&output);
+    output_close(&output);
     return status;
 }
 

@@ -38,7 +38,7 @@ static weir_status see_row(const struct weir_row *row, void *payload)
     if (!survey->open || prompt != survey->prompt || head != survey->head) {
         weir_file_prompt tokens;
         if (interrupted())
-            return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
+            return stopped();
         TRY(end_head(survey));
         TRY(page_prompt(&tokens, survey->page, prompt));
         page_overview_begin(&survey->overview, prompt, tokens.n_rows);

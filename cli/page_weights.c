@@ -64,7 +64,7 @@ weir_status page_pack_head(struct packed *out, const struct page *page, size_t p
     struct head work = {.page = page};
     weir_file_prompt tokens;
     if (interrupted())
-        return weir_fail(WEIR_E_STOPPED, "interrupted; nothing was written");
+        return stopped();
     TRY(page_prompt(&tokens, page, prompt));
     work.n = (size_t)page_weights_of(page, &tokens);
     TRY(weir_alloc(&work.planes, work.n, sizeof(uint16_t)));

@@ -53,9 +53,10 @@ weir_status weir_bytes_u64(struct weir_bytes *b, uint64_t *out, const char *what
     return number(b, out, 8, what);
 }
 
-/* Length of the well-formed sequence at p (at most n bytes), 0 if there is none. Table 3-7 of the Unicode standard. */
-static size_t sequence(const uint8_t *p, size_t n)
+size_t weir_utf8_sequence(const uint8_t *p, size_t n)
 {
+    if (n == 0)
+        return 0;
     if (p[0] < 0x80)
         return 1;
     if (p[0] < 0xc2 || p[0] > 0xf4)
@@ -80,7 +81,7 @@ bool weir_utf8_valid(const char *text, size_t n, size_t *bad)
             i += sizeof eight; /* all ASCII */
             continue;
         }
-        size_t length = sequence(p + i, n - i);
+        size_t length = weir_utf8_sequence(p + i, n - i);
         if (length == 0) {
             *bad = i;
             return false;

@@ -1,10 +1,13 @@
 #include "base/status.h"
 
+#include "base/escape.h"
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_SIZE = 1024 };
+enum { MESSAGE_SIZE = 1024, LONGEST = 8192 };
 
 static _Thread_local char message[MESSAGE_SIZE];
 
@@ -13,24 +16,38 @@ const char *weir_message(void)
     return message;
 }
 
-/* A message is one line whatever a file's bytes put into it. */
-static void keep_one_line(char *text)
+/* What is too long loses its middle: names stand in front, and the reason at the end. */
+static void shorten(char *text)
 {
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    static const char gap[] = " ... ";
+    size_t n = strlen(text), half = (MESSAGE_SIZE - sizeof gap) / 2, end = n - half;
+    if (n < MESSAGE_SIZE)
+        return;
+    while (half > 0 && ((unsigned char)text[half] & 0xc0) == 0x80)
+        half--;
+    while (end < n && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end++;
+    memcpy(text + half, gap, sizeof gap - 1);
+    memmove(text + half + sizeof gap - 1, text + end, n - end + 1);
 }
 
 weir_status weir_fail(weir_status status, const char *format, ...)
 {
-    char fresh[MESSAGE_SIZE]; /* an argument may be the old message */
+    char fresh[LONGEST], shown[2 * LONGEST]; /* an argument may be the old message */
     va_list args;
     va_start(args, format);
     vsnprintf(fresh, sizeof fresh, format, args);
     va_end(args);
-    keep_one_line(fresh);
-    memcpy(message, fresh, sizeof message);
+    weir_escape(shown, sizeof shown, fresh); /* one line, whatever a file's bytes put into it */
+    shorten(shown);
+    memcpy(message, shown, strlen(shown) + 1);
     return status;
+}
+
+const char *weir_write_error(int number)
+{
+    return number == EFBIG ? "File too large: the limit on the size of files (ulimit -f), or the disk's own, is reached"
+                           : strerror(number);
 }
 
 weir_status weir_in(weir_status status, const char *where)

@@ -24,6 +24,9 @@
 /* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
 weir_status weir_in(weir_status status, const char *where);
 
+/* strerror for writing: EFBIG is no matter of the disk. */
+const char *weir_write_error(int number);
+
 /* What checks of files call once a finding: what is wrong and where. The text is good until the call returns. */
 typedef void weir_finding_fn(const char *finding, void *payload);
 

@@ -49,7 +49,7 @@ weir_status weir_h5_fail(weir_status status, const char *where, const char *what
     int number = inner.number ? inner.number : reason.number;
     H5Eclear2(H5E_DEFAULT);
     if (number)
-        return weir_fail(status, "%s: %s: %s", where, what, strerror(number));
+        return weir_fail(status, "%s: %s: %s", where, what, weir_write_error(number));
     if (inner.text[0])
         return weir_fail(status, "%s: %s (HDF5: %s)", where, what, inner.text);
     return weir_fail(status, "%s: %s", where, what);

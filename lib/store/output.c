@@ -1,6 +1,7 @@
 #include "store/output.h"
 
 #include "base/alloc.h"
+#include "base/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,8 @@ enum {
 
 void weir_output_open(struct weir_output *out, int fd, const char *path, const char *name)
 {
-    *out = (struct weir_output){
-        .fd = fd, .straight = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW), .name = name};
+    *out =
+        (struct weir_output){.fd = fd, .straight = weir_open(path, O_WRONLY | O_DIRECT | O_NOFOLLOW, 0), .name = name};
 }
 
 static void give_up_straight(struct weir_output *out)
@@ -48,7 +49,7 @@ static void count_cached(struct weir_output *out, uint64_t bytes)
 
 static weir_status failure(const struct weir_output *out, int number)
 {
-    weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, strerror(number));
+    weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, weir_write_error(number));
     errno = number;
     return status;
 }

@@ -2,23 +2,23 @@
 #ifndef WEIR_STORE_PARTIAL_H
 #define WEIR_STORE_PARTIAL_H
 
-#include "base/status.h"
+#include "store/target.h"
 
 struct weir_partial {
-    char *final;  /* the name it will have; symbolic links followed */
-    char *path;   /* the name it has now: FOLDER/.NAME.part-PID-N */
-    char *folder; /* "." where the path names none */
-    int fd;       /* open for writing */
-    bool force;   /* may replace `final` */
+    struct weir_target target; /* the name it will have */
+    char *path;                /* the name it has now: FOLDER/.NAME.part-PID-N */
+    int fd;                    /* open for writing, and locked: what has no lock is nobody's any more */
+    bool force;                /* may replace a file */
     bool done;
 };
 
 /* Refuses an output that exists (without force) or is no regular file, and a folder that is missing or cannot be
-   written; removes what dead processes left behind for the same name; makes the partial file. */
+   written; removes what dead processes left behind for the same name; makes and locks the partial file. */
 WEIR_CHECKED weir_status weir_partial_open(struct weir_partial **out, const char *path, bool force);
 /* Refuses when the folder's disk has less than `bytes` free. */
 WEIR_CHECKED weir_status weir_partial_room(const struct weir_partial *partial, uint64_t bytes);
-/* fsync, rename (never over a file that appeared meanwhile, without force), fsync of the folder. */
+/* Permissions and owner of the file it replaces, fsync, rename (never over a file that appeared meanwhile, without
+ * force), fsync of the folder. */
 WEIR_CHECKED weir_status weir_partial_commit(struct weir_partial *partial);
 /* Removes the partial file now and gives its space back, though others may have it open still. */
 void weir_partial_discard(struct weir_partial *partial);

@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 /* Memory that the queue may keep alive: past it, the engine waits for the disk. */
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
@@ -434,10 +433,9 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
     TRY_DONE(new_store(&store, spec));
     TRY_DONE(weir_partial_open(&store->partial, path, spec->force));
     TRY_DONE(weir_partial_room(store->partial, weir_store_size(spec)));
-    weir_output_open(&store->output, store->partial->fd, store->partial->path, store->partial->final);
-    flock(store->partial->fd, LOCK_EX | LOCK_NB); /* as HDF5's own driver does: somebody is writing, do not read */
+    weir_output_open(&store->output, store->partial->fd, store->partial->path, store->partial->target.final);
     TRY_DONE(weir_make_file(&store->file, store->partial->path, &store->output));
-    TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->final));
+    TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->target.final));
     TRY_DONE(alloc_work_space(store));
     TRY_DONE(start_thread(store));
     *out = store;
@@ -456,7 +454,7 @@ static weir_status check_complete(const struct weir_store *store)
         for (size_t lead = 0; dataset->layout.contiguous && lead < n; lead++)
             if (!dataset->seen[lead])
                 return weir_fail(WEIR_E_OUTPUT, "%s: %s: layer %zu, prompt %zu was never given to the store",
-                                 store->partial->final,
+                                 store->partial->target.final,
                                  i < store->spec->n_points ? store->spec->points[i].point->name : "next",
                                  lead / store->spec->n_prompts, lead % store->spec->n_prompts);
     }
@@ -481,7 +479,7 @@ static weir_status finish_words(const struct weir_store *store)
 
 static weir_status finish_content(struct weir_store *store)
 {
-    const char *path = store->partial->final;
+    const char *path = store->partial->target.final;
     for (size_t i = 0; i < store->spec->n_points; i++)
         if (weir_elem_size(store->datasets[i].layout.elem) == 2)
             TRY(weir_h5_put_int(store->datasets[i].id, WEIR_A_SATURATED, (int64_t)store->datasets[i].saturated, path));
@@ -511,9 +509,9 @@ weir_status weir_store_commit(struct weir_store *store)
     TRY(check_complete(store));
     TRY(finish_content(store));
     if (H5Fflush(store->file, H5F_SCOPE_LOCAL) < 0) /* a full disk shows here, while the file can be given up cleanly */
-        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->final, "cannot be written");
+        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->target.final, "cannot be written");
     if (!close_file(store))
-        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->final, "cannot be completed");
+        return weir_h5_fail(WEIR_E_OUTPUT, store->partial->target.final, "cannot be completed");
     TRY(weir_partial_commit(store->partial));
     store->committed = true;
     return WEIR_OK;

@@ -121,7 +121,7 @@ def test_a_limit_on_the_size_of_files(tmp_path, size):
 @pytest.mark.parametrize("values", LARGE)
 def test_a_limit_in_the_midst_of_a_large_value(tmp_path, size, values):
     done = run([*LARGE[values], "-o", tmp_path / "out.h5"], preexec_fn=limited(resource.RLIMIT_FSIZE, size))
-    assert done.returncode == OUTPUT and one_line(done).endswith("out.h5: cannot be written: File too large")
+    assert done.returncode == OUTPUT and "out.h5: cannot be written: File too large" in one_line(done)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,19 +1,65 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/descriptor.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/parallel.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 Test(status, a_message_is_one_line_whatever_a_file_put_into_it)
 {
     cr_assert(weir_fail(WEIR_E_INPUT, "tensor '%s'", "a\nb\x1b[2J") == WEIR_E_INPUT);
-    cr_assert_str_eq(weir_message(), "tensor 'a?b?[2J'");
+    cr_assert_str_eq(weir_message(), "tensor 'a\\nb\\x1b[2J'");
     cr_assert(weir_in(WEIR_E_INPUT, "f.gguf") == WEIR_E_INPUT);
-    cr_assert_str_eq(weir_message(), "f.gguf: tensor 'a?b?[2J'");
+    cr_assert_str_eq(weir_message(), "f.gguf: tensor 'a\\nb\\x1b[2J'");
+}
+
+Test(status, a_message_that_is_too_long_keeps_its_ends)
+{
+    char name[6000];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    (void)!weir_fail(WEIR_E_OUTPUT, "first %s: the reason", name);
+    cr_assert(strlen(weir_message()) < 1024 && strncmp(weir_message(), "first x", 7) == 0);
+    cr_assert_str_eq(weir_message() + strlen(weir_message()) - 12, ": the reason");
+    for (size_t i = 0; i + 2 < sizeof name; i += 2)
+        memcpy(name + i, "é", 2);
+    size_t bad;
+    (void)!weir_fail(WEIR_E_OUTPUT, "%s", name);
+    cr_assert(weir_utf8_valid(weir_message(), strlen(weir_message()), &bad), "cut between characters");
+}
+
+Test(escape, what_steers_a_terminal_or_the_eye_is_shown)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"caf\u00e9 \u65e5\u672c \U0001f600", "caf\u00e9 \u65e5\u672c \U0001f600"},
+        {"a\x1b[2J\x7f\a\n\t\r", "a\\x1b[2J\\x7f\\x07\\n\\t\\r"},
+        {"\xc2\x9b"
+         "2J\xc2\x85\xc2\x80",
+         "\\u{9b}2J\\u{85}\\u{80}"},
+        {"\u202e\u202a\u2066\u2069\u200e\u200f\u061c",
+         "\\u{202e}\\u{202a}\\u{2066}\\u{2069}\\u{200e}\\u{200f}\\u{61c}"},
+        {"a\u2028b\u2029", "a\\u{2028}b\\u{2029}"},
+        {"\x9b"
+         "1m\xff\xc3",
+         "\\x9b1m\\xff\\xc3"},
+        {"\u200d\u05d0\u0628", "\u200d\u05d0\u0628"},
+    };
+    char shown[128];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect(weir_escape(shown, sizeof shown, cases[i].text) == strlen(cases[i].shown));
+        cr_expect_str_eq(shown, cases[i].shown);
+    }
+    cr_expect(weir_escape(shown, 6, "ab\u202e") == 2 && strcmp(shown, "ab") == 0, "whole or not at all");
 }
 
 Test(alloc, refuses_sizes_that_do_not_fit)
@@ -145,6 +191,27 @@ Test(parallel, says_how_many_threads_it_takes)
 }
 
 /* ---- buffers ---- */
+
+Test(descriptor, no_file_gets_the_number_of_a_closed_standard_stream)
+{
+    for (int closed = 1; closed < 8; closed++) {
+        int saved[3];
+        for (int i = 0; i < 3; i++) {
+            saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+            if (closed >> i & 1)
+                close(i);
+        }
+        int fd = weir_open("/dev/null", O_RDWR, 0), none = weir_open("/no/such/file", O_RDONLY, 0), error = errno;
+        bool stayed_closed = true;
+        for (int i = 0; i < 3; i++) {
+            stayed_closed = stayed_closed && (fcntl(i, F_GETFD) < 0) == (closed >> i & 1);
+            dup2(saved[i], i);
+            close(saved[i]);
+        }
+        cr_assert(fd > 2 && none < 0 && error == ENOENT && stayed_closed, "%d", closed);
+        close(fd);
+    }
+}
 
 Test(buffers, memory_that_nobody_holds_is_used_again)
 {
