@@ -24,6 +24,8 @@ struct kept {
 
 struct weir_capture {
     struct weir_run *run;
+    struct weir_deferred deferred; /* its close, if a hook asks for that */
+    bool committed;
     struct weir_selection *selection;
     struct weir_slices shared;  /* --positions, for all hooks */
     const weir_tokens *prompts; /* [n_prompts] not owned */
@@ -389,6 +391,11 @@ static weir_status register_hooks(struct weir_capture *capture, const weir_captu
 
 static weir_status check_options(const weir_capture_options *options, const struct weir_model *model)
 {
+    static const weir_dtype dtypes[] = {WEIR_F32, WEIR_F16, WEIR_BF16};
+    if ((unsigned)options->dtype >= sizeof dtypes / sizeof *dtypes)
+        return weir_fail(WEIR_E_USAGE, "dtype is %d, which is none of weir_dtype", (int)options->dtype);
+    if (options->compare < 0)
+        return weir_fail(WEIR_E_USAGE, "compare is %d: give how many positions, or 0", options->compare);
     if (options->next < 0 || options->next > model->config.n_outputs)
         return weir_fail(WEIR_E_USAGE, "%d most likely tokens: the vocabulary has %d", options->next,
                          model->config.n_outputs);
@@ -419,16 +426,24 @@ weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *pat
     struct weir_capture *capture = NULL;
     bool *at = NULL; /* [WEIR_N_POINTS, n_layers + 1] */
     weir_status status;
+    TRY_GIVEN(out);
     *out = NULL;
+    TRY_GIVEN(run);
+    TRY_GIVEN(path);
+    TRY(weir_run_usable(run, __func__));
+    if (run->capture)
+        return weir_fail(WEIR_E_USAGE, "weir_capture_open: the run has a capture already: close that first");
     options = options ? options : &defaults;
     TRY_DONE(weir_alloc_zero(&capture, 1, sizeof *capture));
     capture->run = run;
+    weir_run_hold(run);
     capture->prompts = prompts;
     capture->n_prompts = n;
     TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * (n_layers(capture) + 1), sizeof *at));
     TRY_DONE(prepare(capture, options, at));
     TRY_DONE(weir_store_create(&capture->store, path, &capture->spec));
     TRY_DONE(register_hooks(capture, options, at));
+    run->capture = capture;
     *out = capture;
     capture = NULL;
 done:
@@ -439,24 +454,30 @@ done:
 
 const weir_capture_size *weir_capture_get_size(const weir_capture *capture)
 {
-    return &capture->size;
+    return capture ? &capture->size : NULL;
 }
 
 weir_status weir_capture_commit(weir_capture *capture)
 {
+    TRY_GIVEN(capture);
+    TRY(weir_run_usable(capture->run, __func__));
+    if (capture->committed)
+        return weir_fail(WEIR_E_USAGE, "weir_capture_commit: the capture is committed already");
     for (size_t i = 0; i < capture->n_kept; i++)
         capture->errors[i] = weir_capture_error(capture, capture->kept[i].point);
-    return weir_store_commit(capture->store);
+    TRY(weir_store_commit(capture->store));
+    capture->committed = true;
+    return WEIR_OK;
 }
 
 double weir_capture_error(const weir_capture *capture, int point)
 {
-    return capture->drift ? weir_drift_of(capture->drift, point) : NAN;
+    return capture && capture->drift && weir_point_at(point) ? weir_drift_of(capture->drift, point) : NAN;
 }
 
 uint64_t weir_capture_saturated(const weir_capture *capture)
 {
-    return weir_store_saturated(capture->store);
+    return capture ? weir_store_saturated(capture->store) : 0;
 }
 
 static void close_kept(struct kept *kept, size_t layers)
@@ -469,10 +490,11 @@ static void close_kept(struct kept *kept, size_t layers)
     weir_free(kept->units_text);
 }
 
-void weir_capture_close(weir_capture *capture)
+static void close_capture(void *what)
 {
-    if (!capture)
-        return;
+    struct weir_capture *capture = what;
+    if (capture->run->capture == capture)
+        capture->run->capture = NULL;
     weir_run_remove(capture->run, capture);
     weir_drift_close(capture->drift);
     weir_store_close(capture->store);
@@ -492,5 +514,17 @@ void weir_capture_close(weir_capture *capture)
     weir_next_close(capture->next);
     weir_slices_close(&capture->shared);
     weir_selection_close(capture->selection);
+    weir_run_release(capture->run);
     weir_free(capture);
+}
+
+void weir_capture_close(weir_capture *capture)
+{
+    if (!capture || capture->deferred.close || weir_run_is_forked(capture->run))
+        return;
+    capture->deferred = (struct weir_deferred){.close = close_capture, .what = capture};
+    if (capture->run->running)
+        weir_run_defer(capture->run, &capture->deferred, __func__);
+    else
+        close_capture(capture);
 }

@@ -25,10 +25,13 @@
  *
  * Errors: every function that can fail returns a weir_status; when it is not WEIR_OK, weir_message() is one line that
  * names what is wrong and what to do. The library never prints and never exits. Out-parameters come first and are NULL
- * or empty after a failure. What you open you close; close functions accept NULL.
+ * or empty after a failure. What you open you close, in whatever order; close functions accept NULL. A wrong argument
+ * (NULL where something is needed, a value that no enum has) is WEIR_E_USAGE.
  *
  * Threads: one model may be shared by several runs; a run, a capture and a file belong to one thread at a time. HDF5 is
- * used by one thread at a time: do not have a capture and a file at work in two threads at once.
+ * used by one thread at a time: do not have a capture and a file at work in two threads at once. One capture is open at
+ * a time in a process. A run and a capture belong to the process that opened them: in a child that it forks off their
+ * functions fail with WEIR_E_USAGE, and closing them there does nothing. A model may be used in both.
  */
 #ifndef WEIR_H
 #define WEIR_H
@@ -221,7 +224,10 @@ typedef struct weir_event {
 WEIR_API void weir_buffer_retain(weir_buffer *buffer);
 WEIR_API void weir_buffer_release(weir_buffer *buffer);
 
-/** A hook. A status that is not WEIR_OK ends the run with its message (weir_fail sets one). */
+/**
+ * A hook. A status that is not WEIR_OK ends the run with its message (weir_fail sets one). The functions of its own run
+ * and capture fail with WEIR_E_USAGE in it; closing one of them ends weir_run_forward with that.
+ */
 typedef weir_status weir_hook_fn(const weir_event *event, void *payload);
 
 typedef enum weir_access {
@@ -307,7 +313,7 @@ WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
  * the attribute compute_error. @return NaN when there was nothing to compare.
  */
 WEIR_API double weir_capture_error(const weir_capture *capture, int point);
-/** Closes, before its run is closed; what was not committed leaves nothing behind. */
+/** Closes; what was not committed leaves nothing behind. */
 WEIR_API void weir_capture_close(weir_capture *capture);
 
 /* ---- reading files --------------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { MAX_THREADS = 256, SPINS = 2000 };
+enum { SPINS = 2000 };
 
 struct worker {
     struct weir_pool *pool;
@@ -79,16 +79,22 @@ static int available_processors(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < MAX_THREADS ? n : MAX_THREADS;
+    return n < WEIR_MOST_THREADS ? n : WEIR_MOST_THREADS;
+}
+
+weir_status weir_pool_check(int n_threads)
+{
+    if (n_threads < 0 || n_threads > WEIR_MOST_THREADS)
+        return weir_fail(WEIR_E_USAGE, "%d threads: give 1 to %d, or 0 for as many as there are", n_threads,
+                         WEIR_MOST_THREADS);
+    return WEIR_OK;
 }
 
 weir_status weir_pool_open(struct weir_pool **out, int n_threads)
 {
     struct weir_pool *pool = NULL;
     *out = NULL;
-    if (n_threads < 0 || n_threads > MAX_THREADS)
-        return weir_fail(WEIR_E_USAGE, "%d threads: give 1 to %d, or 0 for as many as there are", n_threads,
-                         MAX_THREADS);
+    TRY(weir_pool_check(n_threads));
     if (n_threads == 0)
         n_threads = available_processors();
     TRY(weir_alloc_zero(&pool, 1, sizeof *pool));

@@ -9,6 +9,10 @@ struct weir_pool;
 /* A job over the items first to last - 1; `worker` is 0 to the pool's size - 1, for scratch of one's own. */
 typedef void weir_job(void *context, size_t first, size_t last, int worker);
 
+enum { WEIR_MOST_THREADS = 256 };
+
+/* WEIR_E_USAGE for a number of threads that no pool has. */
+WEIR_CHECKED weir_status weir_pool_check(int n_threads);
 /* n_threads 0: as many as the machine lets this process have. The caller is one of them. */
 WEIR_CHECKED weir_status weir_pool_open(struct weir_pool **out, int n_threads);
 void weir_pool_close(struct weir_pool *pool);

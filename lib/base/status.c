@@ -50,6 +50,11 @@ const char *weir_write_error(int number)
                            : strerror(number);
 }
 
+weir_status weir_given(const void *argument, const char *function, const char *name)
+{
+    return argument ? WEIR_OK : weir_fail(WEIR_E_USAGE, "%s: %s is NULL", function, name);
+}
+
 weir_status weir_in(weir_status status, const char *where)
 {
     if (status == WEIR_OK)

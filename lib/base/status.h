@@ -21,6 +21,10 @@
             goto done;                                                                                                 \
     } while (0)
 
+/* Refuses a NULL that a program gave to a function of the library, by the names of both. */
+#define TRY_GIVEN(argument) TRY(weir_given(argument, __func__, #argument))
+WEIR_CHECKED weir_status weir_given(const void *argument, const char *function, const char *name);
+
 /* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
 weir_status weir_in(weir_status status, const char *where);
 

@@ -51,8 +51,12 @@ static weir_status call(struct weir_run *run, const weir_event *event, weir_acce
 {
     for (size_t i = 0; i < run->plan.n_hooks; i++) {
         const struct weir_hook *hook = &run->plan.hooks[i];
-        if (hook->access == access && hook->at[index])
-            TRY(hook->fn(event, hook->payload));
+        if (hook->access != access || !hook->at[index])
+            continue;
+        TRY(hook->fn(event, hook->payload));
+        if (run->misused)
+            return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
+                             run->misused);
     }
     return WEIR_OK;
 }

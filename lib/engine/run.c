@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,9 +86,14 @@ weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_opti
 {
     struct weir_run *run = NULL;
     weir_status status;
+    TRY_GIVEN(out);
     *out = NULL;
+    TRY_GIVEN(model);
     TRY_DONE(weir_alloc_zero(&run, 1, sizeof *run));
     run->model = model;
+    run->process = getpid();
+    run->holders = 1;
+    weir_model_hold(model);
     run->batch_positions = options && options->batch_positions ? options->batch_positions : BATCH_POSITIONS;
     TRY_DONE(weir_plan_open(&run->plan, model->config.n_layers));
     TRY_DONE(weir_buffers_open(&run->buffers));
@@ -108,10 +114,8 @@ static void close_batch(struct weir_batch *batch)
     *batch = (struct weir_batch){0};
 }
 
-void weir_run_close(weir_run *run)
+static void destroy(struct weir_run *run)
 {
-    if (!run)
-        return;
     drop_all(run);
     close_batch(&run->batch);
     weir_plan_close(&run->plan);
@@ -123,7 +127,72 @@ void weir_run_close(weir_run *run)
         weir_free(run->angles[kind].sines);
     }
     weir_free(run->tile_scores);
+    weir_model_release(run->model);
     weir_free(run);
+}
+
+/* ---- who may use it, and when it goes ---- */
+
+bool weir_run_is_forked(const struct weir_run *run)
+{
+    return run->process != getpid();
+}
+
+weir_status weir_run_usable(const struct weir_run *run, const char *function)
+{
+    if (weir_run_is_forked(run))
+        return weir_fail(WEIR_E_USAGE, "%s: the run was opened before this process was forked off: open one here",
+                         function);
+    if (run->running)
+        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
+                         function);
+    return WEIR_OK;
+}
+
+void weir_run_hold(struct weir_run *run)
+{
+    run->holders++;
+}
+
+void weir_run_release(struct weir_run *run)
+{
+    if (--run->holders == 0)
+        destroy(run);
+}
+
+void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const char *function)
+{
+    run->misused = function;
+    deferred->next = run->at_end;
+    run->at_end = deferred;
+}
+
+static void begin_pass(struct weir_run *run)
+{
+    weir_run_hold(run);
+    run->running = true;
+}
+
+static void end_pass(struct weir_run *run)
+{
+    run->running = false;
+    run->misused = NULL;
+    while (run->at_end) {
+        struct weir_deferred *deferred = run->at_end;
+        run->at_end = deferred->next;
+        deferred->close(deferred->what);
+    }
+    weir_run_release(run);
+}
+
+void weir_run_close(weir_run *run)
+{
+    if (!run || run->closed || weir_run_is_forked(run))
+        return;
+    run->closed = true;
+    if (run->running)
+        run->misused = __func__;
+    weir_run_release(run);
 }
 
 /* ---- hooks ---- */
@@ -143,6 +212,12 @@ weir_status weir_run_hook(weir_run *run, const char *selection, weir_access acce
     struct weir_selection *parsed = NULL;
     bool *at = NULL;
     weir_status status;
+    TRY_GIVEN(run);
+    TRY_GIVEN(selection);
+    TRY_GIVEN(hook);
+    if (access != WEIR_READ && access != WEIR_EDIT)
+        return weir_fail(WEIR_E_USAGE, "weir_run_hook: access is %d, which is none of weir_access", (int)access);
+    TRY(weir_run_usable(run, __func__));
     TRY_DONE(weir_selection_parse(&parsed, selection));
     TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * ((size_t)run->plan.n_layers + 1), sizeof *at));
     for (size_t i = 0; i < parsed->n; i++) {
@@ -355,9 +430,15 @@ weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompt
     size_t context = (size_t)run->model->info.n_context;
     if (n == 0)
         return weir_fail(WEIR_E_USAGE, "there is no prompt to run");
+    if (n > INT_MAX)
+        return weir_fail(WEIR_E_USAGE, "%zu prompts: a run takes up to %d", n, INT_MAX);
+    if (!prompts)
+        return weir_fail(WEIR_E_USAGE, "%zu prompts, and prompts is NULL", n);
     for (size_t i = 0; i < n; i++) {
         if (prompts[i].n == 0)
             return weir_fail(WEIR_E_USAGE, "prompt %zu has no tokens", i);
+        if (!prompts[i].ids)
+            return weir_fail(WEIR_E_USAGE, "prompt %zu: ids is NULL", i);
         if (prompts[i].n > context)
             return weir_fail(WEIR_E_USAGE, "prompt %zu has %zu tokens, the model's context is %zu: shorten it", i,
                              prompts[i].n, context);
@@ -368,9 +449,8 @@ weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompt
     return WEIR_OK;
 }
 
-weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n)
+static weir_status forward(struct weir_run *run, const weir_tokens *prompts, size_t n)
 {
-    TRY(weir_run_check(run, prompts, n));
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
     TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
@@ -385,4 +465,15 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     }
     run->n_passes++;
     return WEIR_OK;
+}
+
+weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n)
+{
+    TRY_GIVEN(run);
+    TRY(weir_run_usable(run, __func__));
+    TRY(weir_run_check(run, prompts, n));
+    begin_pass(run);
+    weir_status status = forward(run, prompts, n);
+    end_pass(run);
+    return status;
 }

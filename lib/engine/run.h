@@ -6,6 +6,8 @@
 #include "base/parallel.h"
 #include "engine/plan.h"
 
+#include <sys/types.h>
+
 enum { WEIR_NO_POINT = -1 };
 enum { WEIR_TILE = 64 }; /* queries that attention handles at once */
 
@@ -36,12 +38,25 @@ struct weir_angles {
     bool by_prompt;
 };
 
+/* Something that a hook closed, to be closed when nothing of the run is on the stack any more. */
+struct weir_deferred {
+    void (*close)(void *what);
+    void *what;
+    struct weir_deferred *next;
+};
+
 struct weir_run {
     struct weir_model *model;
     struct weir_plan plan;
     struct weir_pool *pool;
     struct weir_matmul *matmul;
     struct weir_buffers *buffers;
+    pid_t process;                /* that opened it: its threads are in no other */
+    int holders;                  /* who opened it, its capture, and a pass that is under way */
+    bool running, closed;         /* a pass is under way; whoever opened it has closed it */
+    const char *misused;          /* the function that a hook called and may not, and that returns no status */
+    struct weir_deferred *at_end; /* what waits for the pass to end */
+    const void *capture;          /* the one that stores what this run gives; NULL: none */
     size_t batch_positions;
     size_t n_passes;    /* calls of weir_run_forward that came to an end */
     bool keeps_weights; /* a first run too: another one is about to read them */
@@ -128,6 +143,15 @@ void weir_rows(const struct weir_run *run, size_t n, size_t row, weir_job *fn, v
 WEIR_CHECKED weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn,
                                       void *payload);
 
+/* WEIR_E_USAGE for `function` inside a hook of the run, or in a process that was forked off after the run was opened:
+   its threads are not there. */
+WEIR_CHECKED weir_status weir_run_usable(const struct weir_run *run, const char *function);
+bool weir_run_is_forked(const struct weir_run *run);
+/* Ends the pass that is under way with WEIR_E_USAGE, naming `function`, and closes then. */
+void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const char *function);
+/* A run that is closed while a capture of it is open, or in one of its hooks, goes after that. */
+void weir_run_hold(struct weir_run *run);
+void weir_run_release(struct weir_run *run);
 /* Takes back all hooks with that payload. */
 void weir_run_remove(struct weir_run *run, const void *payload);
 /* Whether prompts can be run: there are some, none empty, none past the context, all of ids that the model has. */

@@ -87,11 +87,13 @@ bool weir_model_has_point(const weir_model *model, int point, int layer, const c
 {
     const weir_point *p = weir_point_at(point);
     const char *reason = NULL;
-    if (!p)
+    if (!model)
+        reason = "there is no model";
+    else if (!p)
         reason = "there is no such point";
     else if (p->per_layer && (layer < 0 || layer >= model->config.n_layers))
         reason = "there is no such layer";
-    else if (!p->per_layer && layer >= 0)
+    else if (!p->per_layer && layer != -1)
         reason = "the point stands outside the blocks";
     else if (p->per_layer)
         reason = point < WEIR_P_ATTN_OUT ? attention_lacks(&model->layers[layer].spec, point)
@@ -132,6 +134,8 @@ static size_t axis_size(const struct weir_config *c, weir_axis axis)
 int weir_model_shape(const weir_model *model, int point, size_t shape[WEIR_MAX_AXES])
 {
     const weir_point *p = weir_point_at(point);
+    if (!model || !p || !shape)
+        return 0;
     for (int i = 0; i < p->n_axes; i++)
         shape[i] = axis_size(&model->config, p->axes[i]);
     return p->n_axes;

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/alloc.h"
+#include "base/parallel.h"
 #include "format/safetensors.h"
 
 #include <nettle/sha2.h>
@@ -175,8 +176,13 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
 {
     struct weir_model *model = NULL;
     weir_status status;
+    TRY_GIVEN(out);
     *out = NULL;
+    TRY_GIVEN(where);
+    if (options)
+        TRY(weir_pool_check(options->n_threads));
     TRY_DONE(weir_alloc_zero(&model, 1, sizeof *model));
+    atomic_init(&model->holders, 1);
     pthread_mutex_init(&model->lock, NULL);
     model->n_threads = options ? options->n_threads : 0;
     TRY_DONE(weir_model_locate(&model->path, where));
@@ -192,9 +198,14 @@ done:
     return status;
 }
 
-void weir_model_close(weir_model *model)
+void weir_model_hold(struct weir_model *model)
 {
-    if (!model)
+    atomic_fetch_add(&model->holders, 1);
+}
+
+void weir_model_release(struct weir_model *model)
+{
+    if (atomic_fetch_sub(&model->holders, 1) > 1)
         return;
     for (size_t i = 0; i < model->n_copies; i++)
         weir_free(model->copies[i]);
@@ -219,9 +230,15 @@ void weir_model_close(weir_model *model)
     weir_free(model);
 }
 
+void weir_model_close(weir_model *model)
+{
+    if (model)
+        weir_model_release(model);
+}
+
 const weir_model_info *weir_model_get_info(const weir_model *model)
 {
-    return &model->info;
+    return model ? &model->info : NULL;
 }
 
 const char *weir_version(void)
@@ -269,7 +286,13 @@ weir_status weir_tokenize(weir_tokens *out, const weir_model *model, const char 
     const struct weir_tokenizer *tokenizer;
     weir_tokens tokens = {0};
     weir_status status;
+    TRY_GIVEN(out);
     *out = tokens;
+    TRY_GIVEN(model);
+    if (n > 0)
+        TRY_GIVEN(text);
+    if (bos != WEIR_BOS_AUTO && bos != WEIR_BOS_YES && bos != WEIR_BOS_NO)
+        return weir_fail(WEIR_E_USAGE, "weir_tokenize: bos is %d, which is none of weir_bos", (int)bos);
     TRY_DONE(weir_model_get_tokenizer(&tokenizer, model));
     TRY_DONE(weir_tokenizer_encode(tokenizer, text, n, bos, &tokens.ids, &tokens.n));
     TRY_DONE(weir_model_check_ids(model, tokens.ids, tokens.n));
@@ -285,7 +308,11 @@ done:
 weir_status weir_tokens_from_ids(weir_tokens *out, const weir_model *model, const int32_t *ids, size_t n)
 {
     weir_tokens tokens = {.n = n};
+    TRY_GIVEN(out);
     *out = (weir_tokens){0};
+    TRY_GIVEN(model);
+    if (n > 0)
+        TRY_GIVEN(ids);
     TRY(weir_model_check_ids(model, ids, n));
     TRY(weir_alloc(&tokens.ids, n, sizeof *ids));
     if (n)
@@ -308,6 +335,10 @@ size_t weir_token_text(const weir_model *model, int32_t id, char *text, size_t s
 {
     const struct weir_tokenizer *tokenizer;
     size_t n = 0;
+    if (!text)
+        size = 0;
+    if (!model)
+        return weir_show_bytes(text, size, "", 0);
     if (!model->info.has_tokenizer || weir_model_get_tokenizer(&tokenizer, model) != WEIR_OK)
         return (size_t)snprintf(text, size, "%d", id);
     const char *bytes = weir_tokenizer_bytes(tokenizer, id, &n);

@@ -9,6 +9,7 @@
 #include "token/tokenizer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct weir_norm {
     enum weir_norm_kind kind; /* NONE: what goes in comes out */
@@ -58,6 +59,7 @@ struct weir_model {
     struct weir_linear embed_in, embed_out; /* n_out 0: none */
     struct weir_linear unembed;
     int n_threads;
+    atomic_int holders; /* who opened it, and each of its runs */
 
     pthread_mutex_t lock; /* of what follows */
     void **copies;        /* [n_copies] the matrices' working copies */
@@ -65,6 +67,10 @@ struct weir_model {
     bool tokenizer_read;
     struct weir_tokenizer *tokenizer;
 };
+
+/* A model that is closed while runs of it are open goes with the last of them. */
+void weir_model_hold(struct weir_model *model);
+void weir_model_release(struct weir_model *model);
 
 /* weights.c: binds every part to its tensors, whose shapes are checked. */
 WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);

@@ -341,7 +341,9 @@ weir_status weir_file_open(weir_file **out, const char *path)
 {
     weir_file *file = NULL;
     weir_status status;
+    TRY_GIVEN(out);
     *out = NULL;
+    TRY_GIVEN(path);
     weir_h5_begin();
     TRY_DONE(weir_alloc_zero(&file, 1, sizeof *file));
     file->id = H5I_INVALID_HID;
@@ -403,17 +405,17 @@ void weir_file_close(weir_file *file)
 
 const weir_file_info *weir_file_get_info(const weir_file *file)
 {
-    return &file->info;
+    return file ? &file->info : NULL;
 }
 
 const weir_file_point *weir_file_point_at(const weir_file *file, int i)
 {
-    return i >= 0 && i < file->info.n_points ? &file->points[i].info : NULL;
+    return file && i >= 0 && i < file->info.n_points ? &file->points[i].info : NULL;
 }
 
 const weir_file_point *weir_file_find(const weir_file *file, const char *name)
 {
-    for (int i = 0; i < file->info.n_points; i++)
+    for (int i = 0; file && name && i < file->info.n_points; i++)
         if (strcmp(file->points[i].info.point->name, name) == 0)
             return &file->points[i].info;
     return NULL;
@@ -422,7 +424,7 @@ const weir_file_point *weir_file_find(const weir_file *file, const char *name)
 bool weir_file_has_unit(const weir_file_point *which, int layer, size_t unit)
 {
     const struct point *point = (const struct point *)which; /* info is its first member */
-    if (unit >= point->n_units)
+    if (!which || unit >= point->n_units)
         return false;
     if (!point->layers)
         return layer == -1;
@@ -524,7 +526,9 @@ static struct prompt *get_prompt(weir_status *status, const weir_file *file, int
 weir_status weir_file_get_prompt(const weir_file *file, int index, weir_file_prompt *out)
 {
     weir_status status;
+    TRY_GIVEN(out);
     memset(out, 0, sizeof *out);
+    TRY_GIVEN(file);
     const struct prompt *prompt = get_prompt(&status, file, index);
     if (!prompt)
         return status;
@@ -566,7 +570,7 @@ static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int
 const char *weir_file_token(const weir_file *file, int index, int token)
 {
     weir_status status;
-    struct prompt *prompt = get_prompt(&status, file, index);
+    struct prompt *prompt = file ? get_prompt(&status, file, index) : NULL;
     if (!prompt || token < 0 || (size_t)token >= prompt->n)
         return "";
     if (!prompt->tokens) {
@@ -665,6 +669,11 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
 {
     const struct point *point = (const struct point *)which; /* info is its first member */
     struct box box;
+    TRY_GIVEN(file);
+    TRY_GIVEN(which);
+    TRY_GIVEN(out);
+    if (point < file->points || point >= file->points + file->info.n_points)
+        return weir_fail(WEIR_E_USAGE, "weir_file_read: which is a point of another file than %s", file->path);
     weir_h5_begin();
     TRY(box_of(&box, file, point, layer, prompt, block));
     size_t n = box_values(&box);
@@ -682,6 +691,7 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
 {
     void *const out[3] = {ids, logits, logprobs};
     weir_status status;
+    TRY_GIVEN(file);
     weir_h5_begin();
     if (file->info.n_next == 0)
         return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);

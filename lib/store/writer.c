@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Memory that the queue may keep alive: past it, the engine waits for the disk. */
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
@@ -312,6 +314,9 @@ done:
 }
 
 /* Lets the thread work off the queue and end. HDF5 is this thread's again afterwards. */
+/* The process whose thread writes now; 0: none does. HDF5 is for one thread at a time. */
+static _Atomic pid_t writing;
+
 static void join(struct weir_store *store)
 {
     if (!store->started)
@@ -322,6 +327,7 @@ static void join(struct weir_store *store)
     pthread_mutex_unlock(&store->lock);
     pthread_join(store->thread, NULL);
     store->started = false;
+    atomic_store(&writing, 0);
 }
 
 /* ---- open, commit, close ---- */
@@ -386,6 +392,7 @@ static weir_status start_thread(struct weir_store *store)
     if (pthread_create(&store->thread, NULL, work, store) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not start the writer thread: use fewer threads");
     store->started = true;
+    atomic_store(&writing, getpid());
     return WEIR_OK;
 }
 
@@ -429,6 +436,11 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
     struct weir_store *store = NULL;
     weir_status status;
     *out = NULL;
+    if (atomic_load(&writing) == getpid())
+        return weir_fail(WEIR_E_USAGE,
+                         "%s: another capture is being written, and HDF5 writes one at a time: commit or "
+                         "close that first",
+                         path);
     weir_h5_begin();
     TRY_DONE(new_store(&store, spec));
     TRY_DONE(weir_partial_open(&store->partial, path, spec->force));

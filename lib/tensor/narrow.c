@@ -60,8 +60,10 @@ const char *weir_compute_name(weir_compute compute)
 
 weir_status weir_narrow_find(const struct weir_narrow **out, weir_compute compute)
 {
-    const struct way *way = &ways[compute];
     *out = NULL;
+    if ((unsigned)compute >= sizeof ways / sizeof *ways)
+        return weir_fail(WEIR_E_USAGE, "compute is %d, which is none of weir_compute", (int)compute);
+    const struct way *way = &ways[compute];
     if (!way->name)
         return WEIR_OK;
     if (weir_isa() != WEIR_ISA_AVX512 || !way->has())
