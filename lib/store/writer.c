@@ -484,7 +484,7 @@ static weir_status finish_words(const struct weir_store *store)
     for (size_t id = 0; id < store->words_room; id++)
         if (store->words[id])
             ids[n++] = (int32_t)id;
-    weir_status status = weir_make_words(store->file, store->spec, ids, n, store->partial->final);
+    weir_status status = weir_make_words(store->file, store->spec, ids, n, store->partial->target.final);
     weir_free(ids);
     return status;
 }

@@ -306,7 +306,7 @@ def test_refusals(folder, tmp_path):
     assert (tmp_path / "a.npy").read_bytes() == before
     assert "folder" in refusal("export", path, "z", "-o", tmp_path / "none" / "a.npy", code=OUTPUT)
     (tmp_path / "folder.npy").mkdir()
-    assert "not a regular file" in refusal("export", path, "z", "-o", tmp_path / "folder.npy", "--force", code=OUTPUT)
+    assert "is a folder" in refusal("export", path, "z", "-o", tmp_path / "folder.npy", "--force", code=OUTPUT)
     assert "not a complete HDF5 file" in refusal("export", tmp_path / "a.npy", "z", "-o", tmp_path / "b.npy", code=INPUT)
 
 
