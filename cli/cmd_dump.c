@@ -240,7 +240,7 @@ static weir_status open_all(struct dump *dump)
     join_command(dump->command, args);
     capture.command = dump->command;
     TRY(model_where(&where, args, MODEL));
-    TRY(weir_model_open(&dump->model, where, &options));
+    TRY(open_with_notes(&dump->model, where, &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));

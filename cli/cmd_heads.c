@@ -289,7 +289,7 @@ static weir_status of_model(struct weir_heads **out, const struct args *args, co
     struct prompts prompts = {0};
     weir_status status;
     TRY_DONE(model_where(&where, args, MODEL));
-    TRY_DONE(weir_model_open(&model, where, &how));
+    TRY_DONE(open_with_notes(&model, where, &how));
     TRY_DONE(make_prompts(&prompts, model, args));
     status = weir_heads_of_model(out, model, prompts.list, prompts.n, options);
 done:

@@ -92,7 +92,7 @@ static int run(const struct args *args)
     const char *where;
     weir_status status;
     TRY_DONE(model_where(&where, args, MODEL));
-    TRY_DONE(weir_model_open(&model, where, NULL));
+    TRY_DONE(open_with_notes(&model, where, NULL));
     int n_layers = weir_model_get_info(model)->n_layers;
     TRY_DONE(weir_alloc_zero(&layers, (size_t)n_layers, sizeof *layers));
     status = args->has[JSON] ? print_json(model, layers, n_layers) : print_table(model, layers, n_layers);

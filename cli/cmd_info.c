@@ -1,5 +1,6 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
+#include "cli/kinds.h"
 #include "cli/render.h"
 
 #include "model/model.h"
@@ -39,7 +40,31 @@ static void print_fact(const struct fact *fact)
     putchar('\n');
 }
 
-static weir_status print_facts(const struct fact *facts, size_t n, bool json)
+/* A list of lines: each a row of its own, or an array in JSON. */
+struct list {
+    const char *name, *row; /* in JSON; in front of each row */
+    const char *(*at)(const weir_model *model, size_t i);
+};
+
+static const struct list lists[] = {
+    {"notes", "note", weir_model_note},
+    {"unused_tensors", "unused", weir_model_unused_tensor},
+};
+
+static void print_lists(cJSON *root, const weir_model *model)
+{
+    for (size_t n = 0; n < sizeof lists / sizeof *lists; n++) {
+        cJSON *array = root ? cJSON_AddArrayToObject(root, lists[n].name) : NULL;
+        for (size_t i = 0; lists[n].at(model, i); i++)
+            if (root)
+                cJSON_AddItemToArray(array, cJSON_CreateString(lists[n].at(model, i)));
+            else
+                print_fact(&(struct fact){lists[n].row, lists[n].at(model, i), 0});
+    }
+}
+
+/* `model` is NULL for facts of a stored file. */
+static weir_status print_facts(const struct fact *facts, size_t n, const weir_model *model, bool json)
 {
     cJSON *root = json ? cJSON_CreateObject() : NULL;
     for (size_t i = 0; i < n; i++) {
@@ -53,6 +78,8 @@ static weir_status print_facts(const struct fact *facts, size_t n, bool json)
         else if (fact->number)
             printf("%-11s  %llu\n", fact->name, (unsigned long long)fact->number);
     }
+    if (model)
+        print_lists(root, model);
     return json ? json_print(root) : WEIR_OK;
 }
 
@@ -63,6 +90,12 @@ static weir_status model_facts(const char *where, bool json)
     weir_model *model;
     TRY(weir_model_open(&model, where, NULL));
     const weir_model_info *info = weir_model_get_info(model);
+    char weights[MOST_KIND], norms[MOST_KIND], activation[MOST_KIND], positions[MOST_KIND], experts[MOST_KIND];
+    weights_text(weights, model);
+    norms_text(norms, model);
+    activation_text(activation, model);
+    positions_text(positions, model);
+    experts_text(experts, model);
     const struct fact facts[] = {
         {"kind", "model", 0},
         {"name", info->name, 0},
@@ -78,10 +111,16 @@ static weir_status model_facts(const char *where, bool json)
         {"n_vocab", NUMBER(info->n_vocab)},
         {"n_context", NUMBER(info->n_context)},
         {"n_params", NUMBER(info->n_params)},
+        {"weights", weights, 0},
+        {"norms", norms, 0},
+        {"activation", activation, 0},
+        {"experts", experts, 0},
+        {"positions", positions, 0},
+        {"unembedding", unembedding_text(model), 0},
         {"tokenizer", info->has_tokenizer ? "yes" : "none: it runs on token ids only", 0},
         {"digest", info->digest, 0},
     };
-    weir_status status = print_facts(facts, sizeof facts / sizeof *facts, json);
+    weir_status status = print_facts(facts, sizeof facts / sizeof *facts, model, json);
     weir_model_close(model);
     return status;
 }
@@ -117,7 +156,7 @@ static weir_status file_facts(const char *path, bool json)
         {"bytes", NUMBER(stored_bytes(file))},
         {"digest", info->digest, 0},
     };
-    weir_status status = print_facts(facts, sizeof facts / sizeof *facts, json);
+    weir_status status = print_facts(facts, sizeof facts / sizeof *facts, NULL, json);
     weir_file_close(file);
     return status;
 }

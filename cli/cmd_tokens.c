@@ -71,7 +71,7 @@ static int run(const struct args *args)
     if (!args->has[TEXT] && !args->has[FROM])
         return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT or -f FILE");
     TRY_DONE(model_where(&where, args, MODEL));
-    TRY_DONE(weir_model_open(&model, where, NULL));
+    TRY_DONE(open_with_notes(&model, where, NULL));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
     status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
 done:

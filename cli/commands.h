@@ -16,6 +16,11 @@ extern const size_t n_commands;
 
 #define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
 
+/* ---- notes.c ---- */
+
+/* weir_model_open, and its notes on standard error, a line each. */
+WEIR_CHECKED weir_status open_with_notes(weir_model **out, const char *where, const weir_model_options *options);
+
 /* ---- prompts.c ---- */
 
 struct prompts {

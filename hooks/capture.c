@@ -392,10 +392,13 @@ static weir_status register_hooks(struct weir_capture *capture, const weir_captu
 static weir_status check_options(const weir_capture_options *options, const struct weir_model *model)
 {
     static const weir_dtype dtypes[] = {WEIR_F32, WEIR_F16, WEIR_BF16};
+    const char *why;
     if ((unsigned)options->dtype >= sizeof dtypes / sizeof *dtypes)
         return weir_fail(WEIR_E_USAGE, "dtype is %d, which is none of weir_dtype", (int)options->dtype);
     if (options->compare < 0)
         return weir_fail(WEIR_E_USAGE, "compare is %d: give how many positions, or 0", options->compare);
+    if (options->next > 0 && !weir_model_has_point(model, WEIR_P_LOGITS, -1, &why))
+        return weir_fail(WEIR_E_UNSUPPORTED, "the most likely next tokens: this model does not have them: %s", why);
     if (options->next < 0 || options->next > model->config.n_outputs)
         return weir_fail(WEIR_E_USAGE, "%d most likely tokens: the vocabulary has %d", options->next,
                          model->config.n_outputs);

@@ -160,6 +160,16 @@ WEIR_API void weir_model_close(weir_model *model);
  */
 WEIR_API bool weir_mend_map(const void *address);
 WEIR_API const weir_model_info *weir_model_get_info(const weir_model *model);
+/**
+ * What whoever runs the model should know of it, one line each: what its files have and it does not use, and where
+ * files and configuration disagree. Most models have none. The library never prints: a program shows them.
+ * @return note `i`, from 0, owned by the model; NULL past the last.
+ */
+WEIR_API const char *weir_model_note(const weir_model *model, size_t i);
+/** @return the name of the `i`-th tensor of its files that no part of it is made of, by the alphabet; NULL past the
+ * last.
+ */
+WEIR_API const char *weir_model_unused_tensor(const weir_model *model, size_t i);
 
 /** @return whether `point` fires in `layer` (-1 for points outside blocks); `why`, when given, gets the reason if not.
  */

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,14 +231,10 @@ static weir_status read_tensor_type(struct weir_bytes *b, struct weir_tensor *te
     uint32_t id;
     TRY(weir_bytes_u32(b, &id, tensor->name));
     if (id >= sizeof tensor_types / sizeof *tensor_types)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: tensor \"%s\" is of ggml type %u, which weir does not know", b->file,
-                         tensor->name, id);
+        return weir_tensor_leave_unread(tensor, "is of ggml type %u", id);
     tensor->type = tensor_types[id].ours;
-    if (tensor->type == WEIR_N_TYPES)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: tensor \"%s\" is of type %s, which weir does not read; quantize the model to another",
-                         b->file, tensor->name, tensor_types[id].name);
-    return WEIR_OK;
+    return tensor->type == WEIR_N_TYPES ? weir_tensor_leave_unread(tensor, "is of type %s", tensor_types[id].name)
+                                        : WEIR_OK;
 }
 
 static weir_status read_shape(struct weir_bytes *b, struct weir_tensor *tensor)
@@ -259,9 +256,11 @@ static weir_status read_shape(struct weir_bytes *b, struct weir_tensor *tensor)
     return weir_tensor_count(&tensor->n, tensor);
 }
 
-/* Quantized blocks do not cross rows. */
+/* Quantized blocks do not cross rows. Of a tensor that is not read nothing is known but where it begins. */
 static weir_status find_bytes(struct weir_tensor *tensor)
 {
+    if (tensor->unread)
+        return WEIR_OK;
     const struct weir_type_info *info = weir_type_get_info(tensor->type);
     size_t row = tensor->n_dims ? tensor->shape[tensor->n_dims - 1] : 1;
     if (row % info->block_values != 0)
@@ -346,17 +345,6 @@ static weir_status read_version(struct weir_bytes *b)
     return WEIR_OK;
 }
 
-static weir_status refuse_parts(const struct weir_gguf *gguf)
-{
-    int64_t count = 1;
-    TRY(weir_gguf_int(gguf, "split.count", &count));
-    if (count > 1)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: one of %lld parts of a model; join them first (llama-gguf-split --merge)", gguf->path,
-                         (long long)count);
-    return WEIR_OK;
-}
-
 static weir_status read_file(struct weir_gguf *gguf, struct weir_bytes *b)
 {
     uint64_t n_tensors;
@@ -368,7 +356,6 @@ static weir_status read_file(struct weir_gguf *gguf, struct weir_bytes *b)
                          (unsigned long long)n_tensors);
     TRY(read_count(b, &n_values, MIN_VALUE, "the metadata"));
     TRY(read_values(gguf, b, n_values));
-    TRY(refuse_parts(gguf));
     return read_tensors(gguf, b, (size_t)n_tensors);
 }
 
@@ -388,7 +375,8 @@ done:
     return status;
 }
 
-weir_status weir_gguf_open(struct weir_gguf **out, const char *path)
+/* One file, with its map kept; a part of a model where it says so. */
+static weir_status open_file(struct weir_gguf **out, const char *path)
 {
     struct weir_map *map;
     *out = NULL;
@@ -398,12 +386,113 @@ weir_status weir_gguf_open(struct weir_gguf **out, const char *path)
         weir_map_close(map);
         return status;
     }
+    for (size_t i = 0; i < (*out)->tensors->n; i++)
+        (*out)->tensors->list[i].file = map->path; /* which stays when a part is joined to the first */
     status = weir_tensors_keep_map((*out)->tensors, map);
     if (status != WEIR_OK) {
         weir_gguf_close(*out);
         *out = NULL;
     }
     return status;
+}
+
+/* ---- models in several files ----------------------------------------------------------------------------------- */
+
+enum { MAX_PARTS = 9999 };
+
+/* How many characters of the path stand before the number of the part in "NAME-00002-of-00005.gguf"; 0 where it is no
+   such name, or of another number of parts. */
+static size_t before_number(const char *path, int n_parts)
+{
+    char end[32];
+    int n = snprintf(end, sizeof end, "-of-%05d.gguf", n_parts);
+    size_t length = strlen(path), tail = (size_t)n + 5; /* NAME-|00002-of-00005.gguf */
+    if (length <= tail || strcmp(path + length - (size_t)n, end) != 0 || path[length - tail - 1] != '-')
+        return 0;
+    return strspn(path + length - tail, "0123456789") == 5 ? length - tail : 0;
+}
+
+static weir_status open_part(struct weir_gguf **out, const char *path, int part, int n_parts)
+{
+    char *name;
+    int64_t number = -1, count = 1;
+    *out = NULL;
+    TRY(weir_format(&name, "%.*s%05d-of-%05d.gguf", (int)before_number(path, n_parts), path, part + 1, n_parts));
+    weir_status status = open_file(out, name);
+    if (status == WEIR_OK)
+        status = weir_gguf_int(*out, "split.no", &number);
+    if (status == WEIR_OK)
+        status = weir_gguf_int(*out, "split.count", &count);
+    if (status == WEIR_OK && (number != part || count != n_parts))
+        status = weir_fail(WEIR_E_INPUT, "%s: says that it is part %lld of %lld, its name says %d of %d", name,
+                           (long long)number + 1, (long long)count, part + 1, n_parts);
+    if (status != WEIR_OK) {
+        weir_gguf_close(*out);
+        *out = NULL;
+    }
+    weir_free(name);
+    return status;
+}
+
+/* Moves the tensors and the maps of one part to the first. */
+static weir_status join_part(struct weir_tensors *to, struct weir_tensors *from)
+{
+    TRY(weir_grow(&to->list, &to->capacity, to->n + from->n, sizeof *to->list));
+    TRY(weir_grow(&to->maps, &to->maps_capacity, to->n_maps + from->n_maps, sizeof(struct weir_map *)));
+    if (from->n > 0)
+        memcpy(to->list + to->n, from->list, from->n * sizeof *from->list);
+    memcpy(to->maps + to->n_maps, from->maps, from->n_maps * sizeof(struct weir_map *));
+    to->n += from->n;
+    to->n_maps += from->n_maps;
+    from->n = from->n_maps = 0;
+    return WEIR_OK;
+}
+
+static weir_status join_parts(struct weir_gguf *first, const char *path, int n_parts)
+{
+    int64_t n_tensors = -1;
+    for (int part = 1; part < n_parts; part++) {
+        struct weir_gguf *other;
+        TRY(open_part(&other, path, part, n_parts));
+        weir_status status = join_part(first->tensors, other->tensors);
+        weir_gguf_close(other);
+        TRY(status);
+    }
+    TRY(weir_tensors_finish(first->tensors));
+    TRY(weir_gguf_int(first, "split.tensors.count", &n_tensors));
+    if (n_tensors >= 0 && (size_t)n_tensors != first->tensors->n)
+        return weir_fail(WEIR_E_INPUT, "%s: its %d parts have %zu tensors together, it says %lld", first->path, n_parts,
+                         first->tensors->n, (long long)n_tensors);
+    return WEIR_OK;
+}
+
+/* The whole model that `path` is some part of: the first part has the metadata. */
+static weir_status open_parts(struct weir_gguf **out, const char *path, int64_t n_parts)
+{
+    *out = NULL;
+    if (n_parts > MAX_PARTS || before_number(path, (int)n_parts) == 0)
+        return weir_fail(WEIR_E_INPUT,
+                         "%s: one of %lld parts of a model, which must be called NAME-00001-of-%05lld.gguf", path,
+                         (long long)n_parts, (long long)n_parts);
+    TRY(weir_in(open_part(out, path, 0, (int)n_parts), path));
+    weir_status status = weir_in(join_parts(*out, path, (int)n_parts), path);
+    if (status != WEIR_OK) {
+        weir_gguf_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+weir_status weir_gguf_open(struct weir_gguf **out, const char *path)
+{
+    int64_t n_parts = 1;
+    TRY(open_file(out, path));
+    weir_status status = weir_gguf_int(*out, "split.count", &n_parts);
+    if (status == WEIR_OK && n_parts <= 1)
+        return WEIR_OK;
+    weir_gguf_close(*out);
+    *out = NULL;
+    return status == WEIR_OK ? open_parts(out, path, n_parts) : status;
 }
 
 void weir_gguf_close(struct weir_gguf *gguf)

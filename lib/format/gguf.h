@@ -42,10 +42,11 @@ struct weir_gguf {
     struct weir_tensors *tensors; /* closed with this */
 };
 
-/* Opens `path`; WEIR_E_UNSUPPORTED for other versions, big-endian files, models in several files and tensor types that
-   weir does not read, WEIR_E_INPUT for anything damaged. */
+/* Opens `path`, and where it is one of NAME-00001-of-00003.gguf the others with it, as one model with the metadata of
+   the first. Tensors of types that weir does not read are listed as unread. WEIR_E_UNSUPPORTED for other versions and
+   big-endian files, WEIR_E_INPUT for anything damaged. */
 WEIR_CHECKED weir_status weir_gguf_open(struct weir_gguf **out, const char *path);
-/* The same from memory, which must outlive it: for tests and fuzzing. `path` is for messages. */
+/* One file from memory, which must outlive it: for tests and fuzzing. `path` is for messages. */
 WEIR_CHECKED weir_status weir_gguf_parse(struct weir_gguf **out, const char *path, const uint8_t *data, size_t size);
 void weir_gguf_close(struct weir_gguf *gguf);
 

@@ -9,22 +9,19 @@
 
 enum { MAX_HEADER = 100 * 1000 * 1000 }; /* what the reference implementation allows */
 
-enum use { USE, LEAVE_OUT, REFUSE };
-
-/* Marks a tensor that goes when all checks are done. */
-static const enum weir_type LEFT_OUT = WEIR_N_TYPES;
+/* Of what is not read the size is known, or taken from the file: its layout can be checked. */
+static const enum weir_type NOT_READ = WEIR_N_TYPES;
 
 static const struct dtype {
     const char *name;
-    enum use use;
-    enum weir_type type; /* where used */
-    size_t bytes;        /* of a value */
+    enum weir_type type;
+    size_t bytes; /* of a value; 0: not known */
 } dtypes[] = {
-    {"F32", USE, WEIR_T_F32, 4},     {"F16", USE, WEIR_T_F16, 2},      {"BF16", USE, WEIR_T_BF16, 2},
-    {"F64", USE, WEIR_T_F64, 8},     {"BOOL", LEAVE_OUT, LEFT_OUT, 1}, {"U8", LEAVE_OUT, LEFT_OUT, 1},
-    {"I8", LEAVE_OUT, LEFT_OUT, 1},  {"U16", LEAVE_OUT, LEFT_OUT, 2},  {"I16", LEAVE_OUT, LEFT_OUT, 2},
-    {"U32", LEAVE_OUT, LEFT_OUT, 4}, {"I32", LEAVE_OUT, LEFT_OUT, 4},  {"U64", LEAVE_OUT, LEFT_OUT, 8},
-    {"I64", LEAVE_OUT, LEFT_OUT, 8}, {NULL, REFUSE, LEFT_OUT, 0},
+    {"F32", WEIR_T_F32, 4}, {"F16", WEIR_T_F16, 2},   {"BF16", WEIR_T_BF16, 2}, {"F64", WEIR_T_F64, 8},
+    {"BOOL", NOT_READ, 1},  {"U8", NOT_READ, 1},      {"I8", NOT_READ, 1},      {"U16", NOT_READ, 2},
+    {"I16", NOT_READ, 2},   {"U32", NOT_READ, 4},     {"I32", NOT_READ, 4},     {"U64", NOT_READ, 8},
+    {"I64", NOT_READ, 8},   {"F8_E4M3", NOT_READ, 1}, {"F8_E5M2", NOT_READ, 1}, {"F8_E8M0", NOT_READ, 1},
+    {"C64", NOT_READ, 8},   {NULL, NOT_READ, 0},
 };
 
 /* One shard while it is read. */
@@ -66,16 +63,28 @@ static weir_status read_shape(const struct shard *shard, const cJSON *entry, str
         return bad_entry(shard, tensor->name, "no shape");
     cJSON_ArrayForEach(item, shape)
     {
-        if (tensor->n_dims == WEIR_MAX_DIMS)
-            return weir_fail(WEIR_E_UNSUPPORTED, "%s: tensor \"%s\" has more than %d dimensions", shard->file,
-                             tensor->name, WEIR_MAX_DIMS);
-        if (!get_size(item, &tensor->shape[tensor->n_dims++]))
+        size_t size, *last = &tensor->shape[WEIR_MAX_DIMS - 1];
+        if (!get_size(item, &size))
             return bad_entry(shard, tensor->name, "its shape is not of whole numbers");
+        if (tensor->n_dims < WEIR_MAX_DIMS)
+            tensor->shape[tensor->n_dims++] = size;
+        else
+            TRY(weir_in(weir_mul(last, *last, size), shard->file));
     }
     return weir_tensor_count(&tensor->n, tensor);
 }
 
-static weir_status read_place(const struct shard *shard, const cJSON *entry, struct weir_tensor *tensor)
+/* Why nothing is made of a tensor, where that is known before it is looked for. */
+static weir_status judge_tensor(struct weir_tensor *tensor, const cJSON *entry, const char *type)
+{
+    int n_dims = cJSON_GetArraySize(weir_json_get(entry, "shape"));
+    if (n_dims > WEIR_MAX_DIMS)
+        return weir_tensor_leave_unread(tensor, "has %d dimensions", n_dims);
+    return tensor->type == NOT_READ ? weir_tensor_leave_unread(tensor, "is of type %s", type) : WEIR_OK;
+}
+
+/* Its bytes follow from shape and type where the size of a value is `known`. */
+static weir_status read_place(const struct shard *shard, const cJSON *entry, struct weir_tensor *tensor, bool known)
 {
     const cJSON *offsets = weir_json_get(entry, "data_offsets");
     size_t begin, end;
@@ -88,6 +97,8 @@ static weir_status read_place(const struct shard *shard, const cJSON *entry, str
         return weir_fail(WEIR_E_INPUT,
                          "%s: tensor \"%s\" ends at byte %zu of the data, which has %zu: the file is truncated",
                          shard->file, tensor->name, end, shard->size);
+    if (!known)
+        tensor->bytes = end - begin;
     if (end - begin != tensor->bytes)
         return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\" has %zu bytes, and its shape and type need %zu", shard->file,
                          tensor->name, end - begin, tensor->bytes);
@@ -99,7 +110,7 @@ static weir_status read_place(const struct shard *shard, const cJSON *entry, str
 static enum weir_type packed_type(const char *name, const struct dtype *dtype)
 {
     size_t n = strlen(name);
-    if (strcmp(dtype->name, "U8") != 0 || n < 7)
+    if (!dtype->name || strcmp(dtype->name, "U8") != 0 || n < 7)
         return dtype->type;
     return strcmp(name + n - 7, "_blocks") == 0   ? WEIR_T_FP4
            : strcmp(name + n - 7, "_scales") == 0 ? WEIR_T_E8M0
@@ -116,17 +127,14 @@ static weir_status read_tensor(struct weir_tensors *tensors, const struct shard 
     if (!type)
         return bad_entry(shard, name, "no dtype");
     const struct dtype *dtype = find_dtype(type);
-    if (dtype->use == REFUSE)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: tensor \"%s\" is of type %s; weir reads F64, F32, F16 and BF16: convert the model",
-                         shard->file, name, type);
     TRY(weir_tensors_add(tensors, &tensor, shard->file, name, strlen(name)));
     tensor->type = packed_type(name, dtype);
     TRY(read_shape(shard, entry, tensor));
     TRY(weir_in(weir_mul(&tensor->bytes, tensor->n, dtype->bytes), shard->file));
     if (tensor->type == WEIR_T_FP4) /* its shape counts bytes */
         TRY(weir_in(weir_mul(&tensor->n, tensor->n, 2), shard->file));
-    return read_place(shard, entry, tensor);
+    TRY(judge_tensor(tensor, entry, type));
+    return read_place(shard, entry, tensor, dtype->bytes > 0);
 }
 
 /* ---- one file ------------------------------------------------------------------------------------------------- */
@@ -192,18 +200,6 @@ static weir_status read_map(struct weir_tensors *tensors, const char *path)
     return read_file(tensors, map->path, map->data, map->size);
 }
 
-static void drop_left_out(struct weir_tensors *tensors)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < tensors->n; i++) {
-        if (tensors->list[i].type == LEFT_OUT)
-            weir_free(tensors->list[i].name);
-        else
-            tensors->list[kept++] = tensors->list[i];
-    }
-    tensors->n = kept;
-}
-
 /* ---- an index and its shards ----------------------------------------------------------------------------------- */
 
 /* Shards stand beside the index: a name that leads elsewhere is refused. */
@@ -254,20 +250,8 @@ static weir_status read_shards(struct weir_tensors *tensors, const char *index, 
     return WEIR_OK;
 }
 
-/* Needs the list sorted. */
-static weir_status check_index(const struct weir_tensors *tensors, const char *index, const cJSON *weight_map)
-{
-    const cJSON *entry;
-    cJSON_ArrayForEach(entry, weight_map)
-    {
-        const struct weir_tensor *tensor = weir_tensors_find(tensors, entry->string);
-        if (!tensor || strcmp(file_name(tensor->file), entry->valuestring) != 0)
-            return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\" is not in %s, where the index has it", index,
-                             entry->string, entry->valuestring);
-    }
-    return WEIR_OK;
-}
-
+/* The index tells which shards there are. What it says of tensors is not believed: one that it has and no shard is
+   missing only where the model needs it. */
 static weir_status read_index(struct weir_tensors *tensors, const char *path)
 {
     cJSON *index;
@@ -278,7 +262,6 @@ static weir_status read_index(struct weir_tensors *tensors, const char *path)
         TRY_DONE(weir_fail(WEIR_E_INPUT, "%s: no \"weight_map\" with tensors: not the index of a model", path));
     TRY_DONE(read_shards(tensors, path, weight_map));
     TRY_DONE(weir_tensors_finish(tensors));
-    TRY_DONE(check_index(tensors, path, weight_map));
 done:
     cJSON_Delete(index);
     return status;
@@ -289,12 +272,10 @@ done:
 /* Gives the tensors out, or closes them. */
 static weir_status hand_over(struct weir_tensors **out, struct weir_tensors *tensors, weir_status status)
 {
-    if (status == WEIR_OK) {
-        drop_left_out(tensors);
+    if (status == WEIR_OK)
         *out = tensors;
-    } else {
+    else
         weir_tensors_close(tensors);
-    }
     return status;
 }
 

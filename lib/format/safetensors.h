@@ -6,9 +6,9 @@
 #include "format/tensors.h"
 
 /* Opens `path`: a .safetensors file, or a *.safetensors.index.json, whose shards then stand beside it. Tensors of
-   integer types (masks, position ids) are left out. Checks: header within the file, data without overlap, gap or rest,
-   sizes that follow from shape and type, every tensor of an index in the shard it names. Fails with WEIR_E_UNSUPPORTED
-   on other float types (8 bits and fewer, complex) and on more than WEIR_MAX_DIMS dimensions. */
+   other types than F64, F32, F16 and BF16 and of more than WEIR_MAX_DIMS dimensions are listed as unread. Checks:
+   header within the file, data without overlap, gap or rest, sizes that follow from shape and type, every shard of an
+   index there. */
 WEIR_CHECKED weir_status weir_safetensors_open(struct weir_tensors **out, const char *path);
 /* The same for one .safetensors file in memory, which must outlive it: for tests and fuzzing. `path` is for messages
    and must outlive it too. */

@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,19 @@ weir_status weir_tensors_add(struct weir_tensors *tensors, struct weir_tensor **
     tensors->n++;
     *out = tensor;
     return WEIR_OK;
+}
+
+weir_status weir_tensor_leave_unread(struct weir_tensor *tensor, const char *format, ...)
+{
+    char why[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    weir_free(tensor->unread);
+    tensor->unread = NULL;
+    tensor->type = WEIR_N_TYPES;
+    return weir_copy_string(&tensor->unread, why);
 }
 
 weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map *map)
@@ -104,19 +119,27 @@ static int name_against(const void *name, const void *tensor)
     return strcmp(name, ((const struct weir_tensor *)tensor)->name);
 }
 
-const struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name)
+struct weir_tensor *weir_tensors_look(const struct weir_tensors *tensors, const char *name)
 {
     if (tensors->n == 0)
         return NULL;
     return bsearch(name, tensors->list, tensors->n, sizeof *tensors->list, name_against);
 }
 
+struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name)
+{
+    struct weir_tensor *tensor = weir_tensors_look(tensors, name);
+    return tensor && !tensor->unread ? tensor : NULL;
+}
+
 void weir_tensors_close(struct weir_tensors *tensors)
 {
     if (!tensors)
         return;
-    for (size_t i = 0; i < tensors->n; i++)
+    for (size_t i = 0; i < tensors->n; i++) {
         weir_free(tensors->list[i].name);
+        weir_free(tensors->list[i].unread);
+    }
     for (size_t i = 0; i < tensors->n_maps; i++)
         weir_map_close(tensors->maps[i]);
     weir_free(tensors->list);

@@ -8,7 +8,9 @@
 enum { WEIR_MAX_DIMS = 4 };
 
 struct weir_tensor {
-    char *name; /* UTF-8 */
+    char *name;   /* UTF-8 */
+    char *unread; /* why its values cannot be read, "is of type I8", where `type` is none; NULL: they can */
+    bool used;    /* some part of a model is made of it */
     enum weir_type type;
     int n_dims;
     size_t shape[WEIR_MAX_DIMS]; /* outermost first (GGUF's order reversed), C order */
@@ -25,8 +27,10 @@ struct weir_tensors {
     size_t n_maps, maps_capacity;
 };
 
-/* NULL when there is none. */
-const struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name);
+/* NULL when there is none whose values can be read. */
+struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name);
+/* The same, whether they can be or not. */
+struct weir_tensor *weir_tensors_look(const struct weir_tensors *tensors, const char *name);
 void weir_tensors_close(struct weir_tensors *tensors);
 /* WEIR_E_INPUT once one of its files was cut short (base/map.h): for after reading. NULL is fine. */
 WEIR_CHECKED weir_status weir_tensors_check_whole(const struct weir_tensors *tensors);
@@ -36,6 +40,9 @@ WEIR_CHECKED weir_status weir_tensors_check_whole(const struct weir_tensors *ten
 /* Appends a tensor that has nothing but a copy of its name and `file`. *out holds until the next is added. */
 WEIR_CHECKED weir_status weir_tensors_add(struct weir_tensors *tensors, struct weir_tensor **out, const char *file,
                                           const char *name, size_t n_name);
+/* From now on its values cannot be read, and that is why (printf style). */
+__attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_tensor_leave_unread(struct weir_tensor *tensor,
+                                                                                        const char *format, ...);
 /* Keeps a map for as long as the tensors; it is theirs also when this fails. */
 WEIR_CHECKED weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map *map);
 /* The product of the dimensions, in *out; sizes no memory could address are WEIR_E_INPUT even beside a 0. */

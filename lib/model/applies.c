@@ -78,6 +78,9 @@ static const char *model_lacks(const struct weir_model *model, int point)
     case WEIR_P_LN_FINAL_NORMALIZED:
     case WEIR_P_LN_FINAL_OUT:
         return model->ln_final.kind ? NULL : "it has no final norm";
+    case WEIR_P_UNEMBED:
+    case WEIR_P_LOGITS:
+        return model->unembed.w.n_out > 0 ? NULL : "its files have no unembedding (it embeds, scores or classifies)";
     default:
         return NULL;
     }

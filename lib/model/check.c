@@ -55,6 +55,8 @@ size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn 
         const struct weir_tensor *tensor = &model->tensors->list[i];
         char place[96] = "", finding[1024];
         struct tally tally;
+        if (tensor->unread)
+            continue;
         count_tensor(&tally, tensor);
         if (tally.nan + tally.inf == 0)
             continue;

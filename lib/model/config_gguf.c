@@ -213,12 +213,13 @@ static weir_status check_factors(const double *factors, size_t n, const struct w
 
 static weir_status read_factors(double **out, int *n, const struct weir_gguf *gguf, const char *name)
 {
-    const struct weir_tensor *tensor = weir_tensors_find(gguf->tensors, name);
+    struct weir_tensor *tensor = weir_tensors_find(gguf->tensors, name);
     float factors[MAX_FACTORS];
     if (!tensor)
         return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", gguf->path, name);
     if (tensor->n_dims != 1 || tensor->n == 0 || tensor->n > MAX_FACTORS)
         return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is no list of factors", gguf->path, name);
+    tensor->used = true;
     weir_to_f32(factors, tensor->data, tensor->type, tensor->n);
     TRY(weir_alloc(out, tensor->n, sizeof **out));
     for (size_t i = 0; i < tensor->n; i++)

@@ -1,4 +1,5 @@
 /* Which tensor of the files is which part of the model. */
+#include "base/alloc.h"
 #include "model/part.h"
 
 #include <stdio.h>
@@ -46,29 +47,99 @@ static void make_name(char out[WEIR_NAME_SIZE], const char *prefix, const char *
         expand(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
 }
 
-/* One name of a pattern, without the family's prefix (files saved without a head have none) and with it. */
-static const struct weir_tensor *find_one(const struct weir_model *model, enum weir_role role, const char *pattern,
-                                          size_t n, struct weir_place at, enum weir_tensor_part which,
-                                          char name[WEIR_NAME_SIZE])
+/* ---- what stands in front of the names ---- */
+
+/* The part of the family's own prefix that a file's begins to differ from: of "a.model." it is "a." where the family's
+   is "model.". Files saved without a head have less than the family's prefix. */
+static size_t wrapper_length(const char *prefix, const char *own)
 {
-    const char *prefix = model->gguf || !model->family->prefix || role == WEIR_R_UNEMBED ? "" : model->family->prefix;
-    make_name(name, "", pattern, n, at, which);
-    const struct weir_tensor *found = weir_tensors_find(model->tensors, name);
-    if (found || !*prefix)
-        return found;
-    make_name(name, prefix, pattern, n, at, which);
-    return weir_tensors_find(model->tensors, name);
+    size_t n = strlen(prefix);
+    for (const char *end = own; *end; end++) { /* the longest end of the family's first */
+        size_t m = strlen(end);
+        bool begins = end == own || end[-1] == '.';
+        if (begins && n >= m && strcmp(prefix + n - m, end) == 0 && (n == m || prefix[n - m - 1] == '.'))
+            return n - m;
+    }
+    return n;
 }
 
-const struct weir_tensor *weir_find_tensor(const struct weir_model *model, enum weir_role role, struct weir_place at,
-                                           enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
+/* The tensor's name without `end`, where that is its end and begins at a dot; -1 for others. */
+static int front_of(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+    bool ends = n >= m && strcmp(name + n - m, end) == 0 && (n == m || name[n - m - 1] == '.');
+    return ends ? (int)(n - m) : -1;
+}
+
+static bool has_prefixed(const struct weir_model *model, const char *prefix, size_t n, const char *name)
+{
+    char whole[WEIR_NAME_SIZE];
+    int length = snprintf(whole, sizeof whole, "%.*s%s", (int)n, prefix, name);
+    return length < WEIR_NAME_SIZE && weir_tensors_look(model->tensors, whole) != NULL;
+}
+
+/* The one that leads to a model where several tensors have the right ending: there is an embedding behind it too. */
+static weir_status search_prefix(char **out, const struct weir_model *model, const char *first, const char *embedding)
+{
+    const struct weir_tensors *tensors = model->tensors;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < tensors->n; i++) {
+            const char *name = tensors->list[i].name;
+            int n = front_of(name, first);
+            if (n >= 0 && (pass > 0 || has_prefixed(model, name, (size_t)n, embedding)))
+                return weir_copy_bytes(out, name, (size_t)n);
+        }
+    return weir_copy_string(out, model->family->prefix ? model->family->prefix : "");
+}
+
+weir_status weir_find_prefix(struct weir_model *model)
+{
+    const char *own = model->family->prefix ? model->family->prefix : "";
+    const char *o = model->family->names[WEIR_R_O], *embed = model->family->names[WEIR_R_EMBED];
+    char first[WEIR_NAME_SIZE], embedding[WEIR_NAME_SIZE];
+    if (model->gguf)
+        return weir_copy_string(&model->prefix, "");
+    make_name(first, "", o, strcspn(o, "|"), (struct weir_place){0, 0}, WEIR_TENSOR_WEIGHT);
+    make_name(embedding, "", embed, strcspn(embed, "|"), weir_outside, WEIR_TENSOR_WEIGHT);
+    if (weir_tensors_look(model->tensors, first))
+        TRY(weir_copy_string(&model->prefix, ""));
+    else if (has_prefixed(model, own, strlen(own), first))
+        TRY(weir_copy_string(&model->prefix, own));
+    else
+        TRY(search_prefix(&model->prefix, model, first, embedding));
+    model->n_wrapper = wrapper_length(model->prefix, own);
+    if (model->n_wrapper == 0)
+        return WEIR_OK;
+    return weir_model_add_note(model, "its tensors' names begin with '%.*s', which is left out", (int)model->n_wrapper,
+                               model->prefix);
+}
+
+/* ---- tensors ---- */
+
+/* One name of a pattern. The unembedding stands beside what the prefix leads to, within what wraps both. */
+static struct weir_tensor *look_for(const struct weir_model *model, enum weir_role role, const char *pattern, size_t n,
+                                    struct weir_place at, enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
+{
+    char prefix[WEIR_NAME_SIZE];
+    size_t length = role == WEIR_R_UNEMBED ? model->n_wrapper : strlen(model->prefix);
+    snprintf(prefix, sizeof prefix, "%.*s", (int)length, model->prefix);
+    make_name(name, prefix, pattern, n, at, which);
+    struct weir_tensor *found = weir_tensors_look(model->tensors, name);
+    if (found || role != WEIR_R_UNEMBED || length == 0)
+        return found;
+    make_name(name, "", pattern, n, at, which);
+    return weir_tensors_look(model->tensors, name);
+}
+
+static struct weir_tensor *look(const struct weir_model *model, enum weir_role role, struct weir_place at,
+                                enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
     const char *pattern = weir_pattern_of(model, role);
     bool denied = which == WEIR_TENSOR_BIAS && !model->gguf && !(model->config.biases >> role & 1);
     name[0] = '\0';
     while (pattern && *pattern && !denied) {
         size_t n = strcspn(pattern, "|");
-        const struct weir_tensor *found = find_one(model, role, pattern, n, at, which, name);
+        struct weir_tensor *found = look_for(model, role, pattern, n, at, which, name);
         if (found)
             return found;
         pattern += n + (pattern[n] == '|');
@@ -76,15 +147,80 @@ const struct weir_tensor *weir_find_tensor(const struct weir_model *model, enum 
     return NULL;
 }
 
-bool weir_has_tensor(const struct weir_model *model, enum weir_role role, struct weir_place at)
+const struct weir_tensor *weir_take_tensor(struct weir_model *model, enum weir_role role, struct weir_place at,
+                                           enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
+{
+    struct weir_tensor *found = look(model, role, at, which, name);
+    if (!found)
+        return NULL;
+    found->used = true;
+    if (found->unread && !model->unread)
+        model->unread = found;
+    return found->unread ? NULL : found;
+}
+
+bool weir_has_tensor(const struct weir_model *model, enum weir_role role, struct weir_place at,
+                     enum weir_tensor_part which)
 {
     char name[WEIR_NAME_SIZE];
-    return weir_find_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name) != NULL;
+    return look(model, role, at, which, name) != NULL;
+}
+
+/* ---- errors ---- */
+
+/* What a name's ending says of how it came to be there. */
+static const char *what_it_is(const char *ending)
+{
+    static const struct {
+        const char *part, *what;
+    } endings[] = {
+        {"base_layer", "an adapter that is not merged: merge it (PEFT's merge_and_unload) and save the model"},
+        {"lora_", "an adapter that is not merged: merge it (PEFT's merge_and_unload) and save the model"},
+        {"qweight", "GPTQ or AWQ: dequantize the model"},
+        {"weight_packed", "compressed-tensors: dequantize the model"},
+        {"weight_scale", "quantized weights: dequantize the model"},
+        {"absmax", "bitsandbytes: dequantize the model"},
+        {"SCB", "bitsandbytes: dequantize the model"},
+        {"parametrizations", "parametrized weights: bake them in (torch.nn.utils.parametrize.remove_parametrizations)"},
+    };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strstr(ending, endings[i].part))
+            return endings[i].what;
+    return NULL;
+}
+
+/* Those whose names go on where the missing one's stem ends: "a.b.qweight" for "a.b.weight". */
+static weir_status missing_beside(const struct weir_model *model, const char *name)
+{
+    const char *dot = strrchr(name, '.'), *what = NULL;
+    size_t n = dot ? (size_t)(dot - name) + 1 : 0, n_shown = 0, at = 0;
+    char shown[256] = "";
+    for (size_t i = 0; n > 0 && i < model->tensors->n; i++) {
+        const char *other = model->tensors->list[i].name;
+        if (strncmp(other, name, n) != 0 || strcmp(other, name) == 0)
+            continue;
+        what = what ? what : what_it_is(other + n);
+        if (n_shown++ < 3 && at < sizeof shown)
+            at += (size_t)snprintf(shown + at, sizeof shown - at, "%s'%s'", at ? ", " : "", other);
+    }
+    if (n_shown == 0)
+        return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", model->path, name);
+    return weir_fail(what ? WEIR_E_UNSUPPORTED : WEIR_E_INPUT, "%s: tensor '%s' is missing; there is %s%s%s%s",
+                     model->path, name, shown, n_shown > 3 ? ", ..." : "", what ? ": " : "", what ? what : "");
 }
 
 weir_status weir_tensor_missing(const struct weir_model *model, const char *name)
 {
-    return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", model->path, name);
+    return model->unread ? weir_check_unread(model) : missing_beside(model, name);
+}
+
+weir_status weir_check_unread(const struct weir_model *model)
+{
+    if (!model->unread)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED, "%s: tensor '%s' %s, which weir does not read; convert the model to %s",
+                     model->unread->file, model->unread->name, model->unread->unread,
+                     model->gguf ? "another type" : "F32, F16 or BF16");
 }
 
 weir_status weir_not_of_shape(const struct weir_tensor *tensor, const size_t *wanted, int n)

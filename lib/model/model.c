@@ -35,6 +35,8 @@ static void make_digest(struct weir_model *model)
     hash_text(&hash, model->config_text);
     for (size_t i = 0; i < model->tensors->n; i++) {
         const struct weir_tensor *tensor = &model->tensors->list[i];
+        if (tensor->unread)
+            continue;
         hash_text(&hash, tensor->name);
         hash_text(&hash, weir_type_get_info(tensor->type)->name);
         for (int dim = 0; dim < tensor->n_dims; dim++)
@@ -63,7 +65,7 @@ static uint64_t count_parameters(const struct weir_tensors *tensors)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < tensors->n; i++)
-        n += tensors->list[i].n;
+        n += tensors->list[i].used ? tensors->list[i].n : 0;
     return n;
 }
 
@@ -224,6 +226,8 @@ void weir_model_release(struct weir_model *model)
         weir_tensors_close(model->tensors);
     weir_gguf_close(model->gguf);
     pthread_mutex_destroy(&model->lock);
+    weir_model_close_notes(model);
+    weir_free(model->prefix);
     weir_free(model->config_text);
     weir_free(model->name);
     weir_free(model->path);

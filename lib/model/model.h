@@ -45,6 +45,9 @@ struct weir_model {
     char digest[65];
     const struct weir_family *family;
     struct weir_config config;
+    char *prefix;                     /* in front of all tensors' names but the unembedding's */
+    size_t n_wrapper;                 /* the part of it that no family has, which stands in front of that too */
+    const struct weir_tensor *unread; /* the first that was wanted and cannot be read; NULL: none */
     struct weir_rope ropes[WEIR_MAX_ROPES];
     float *alibi; /* [head] slopes; NULL: none */
 
@@ -52,6 +55,10 @@ struct weir_model {
     struct weir_gguf *gguf;       /* NULL for a folder */
     float **vectors;              /* [n_vectors] biases and norm weights in float32 */
     size_t n_vectors, cap_vectors;
+    char **notes; /* [n_notes] lines, as weir_model_note gives them */
+    size_t n_notes, cap_notes;
+    const char **unused; /* [n_unused] names of tensors */
+    size_t n_unused;
 
     struct weir_matrix embed, pos_embed; /* [vocab, d_model], [context, d_model]; n_out 0: none */
     struct weir_layer *layers;           /* [n_layers] */
@@ -74,6 +81,13 @@ void weir_model_release(struct weir_model *model);
 
 /* weights.c: binds every part to its tensors, whose shapes are checked. */
 WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);
+
+/* notes.c: adds a line; the text of other files is shown as it is, so whoever prints it makes it safe. */
+__attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_model_add_note(struct weir_model *model,
+                                                                                   const char *format, ...);
+/* Lists the tensors that nothing has taken, and notes those that matter: for when all parts are bound. */
+WEIR_CHECKED weir_status weir_model_note_unused(struct weir_model *model);
+void weir_model_close_notes(struct weir_model *model);
 
 /* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */
 WEIR_CHECKED weir_status weir_model_locate(char **path, const char *where);

@@ -36,7 +36,7 @@ weir_status weir_load_vector(float **out, struct weir_model *model, const struct
 weir_status weir_load_bias(float **out, struct weir_model *model, enum weir_role role, struct weir_place at, size_t n)
 {
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *tensor = weir_find_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
+    const struct weir_tensor *tensor = weir_take_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
     *out = NULL;
     if (tensor)
         return weir_load_vector(out, model, tensor, n);
@@ -57,11 +57,11 @@ weir_status weir_load_norm(struct weir_norm *norm, struct weir_model *model, enu
                            enum weir_norm_kind kind, size_t d)
 {
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *tensor = weir_find_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
     norm->kind = kind;
     norm->d = d;
     if (kind == WEIR_NORM_NONE || model->config.norms_bare || !model->family->names[role])
         return WEIR_OK;
+    const struct weir_tensor *tensor = weir_take_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
     if (!tensor)
         return weir_tensor_missing(model, name);
     TRY(weir_load_vector(&norm->weight, model, tensor, d));
@@ -97,7 +97,7 @@ static weir_status read_heads(float *out, struct weir_model *model, enum weir_ro
     char name[WEIR_NAME_SIZE];
     for (size_t head = 0; head < n_heads; head++) {
         const struct weir_tensor *tensor =
-            weir_find_tensor(model, role, (struct weir_place){layer, (int)head}, WEIR_TENSOR_WEIGHT, name);
+            weir_take_tensor(model, role, (struct weir_place){layer, (int)head}, WEIR_TENSOR_WEIGHT, name);
         if (!tensor)
             return weir_tensor_missing(model, name);
         TRY(read_head_vector(out + head * d_head, tensor, 1, d_head, WEIR_QK_NORM_HEAD));
@@ -117,15 +117,15 @@ weir_status weir_load_qk_norm(struct weir_norm *norm, struct weir_model *model, 
     if (norm->kind == WEIR_NORM_NONE)
         return WEIR_OK;
     TRY(weir_new_vector(&norm->weight, model, n));
-    const struct weir_tensor *tensor = weir_find_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
+    const struct weir_tensor *tensor = NULL;
     if (pattern && strstr(pattern, "[]"))
         TRY(read_heads(norm->weight, model, role, layer, n_heads, d_head));
-    else if (!tensor)
+    else if (!(tensor = weir_take_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name)))
         return weir_tensor_missing(model, name);
     else
         TRY(read_head_vector(norm->weight, tensor, n_heads, d_head, spec->qk_norm));
     add_one(model, norm->weight, n);
-    tensor = weir_find_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
+    tensor = weir_take_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
     if (!tensor)
         return WEIR_OK;
     TRY(weir_new_vector(&norm->bias, model, n));
@@ -175,7 +175,7 @@ weir_status weir_load_matrix(struct weir_matrix *w, struct weir_model *model, en
                              size_t n_out, size_t n_in)
 {
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *tensor = weir_find_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
+    const struct weir_tensor *tensor = weir_take_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
     bool lens = model->config.lens_layout, by_rows = role == WEIR_R_EMBED || role == WEIR_R_POS_EMBED;
     bool table = by_rows || (role == WEIR_R_UNEMBED && !lens);
     if (!tensor)

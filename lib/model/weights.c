@@ -44,9 +44,9 @@ static weir_status load_separate_qkv(struct weir_layer *layer, struct weir_model
 static weir_status load_sinks(struct weir_layer *layer, struct weir_model *model, struct weir_place at)
 {
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *tensor = weir_find_tensor(model, WEIR_R_SINKS, at, WEIR_TENSOR_WEIGHT, name);
     if (!layer->spec.sinks)
         return WEIR_OK;
+    const struct weir_tensor *tensor = weir_take_tensor(model, WEIR_R_SINKS, at, WEIR_TENSOR_WEIGHT, name);
     return tensor ? weir_load_vector(&layer->sinks, model, tensor, (size_t)layer->spec.n_heads)
                   : weir_tensor_missing(model, name);
 }
@@ -55,8 +55,8 @@ static weir_status load_attention(struct weir_layer *layer, struct weir_model *m
 {
     struct weir_place at = {index, -1};
     size_t n_q = (size_t)layer->spec.n_heads * (size_t)layer->spec.d_head;
-    TRY(weir_has_tensor(model, WEIR_R_QKV, at) ? load_fused_qkv(layer, model, index)
-                                               : load_separate_qkv(layer, model, index));
+    TRY(weir_has_tensor(model, WEIR_R_QKV, at, WEIR_TENSOR_WEIGHT) ? load_fused_qkv(layer, model, index)
+                                                                   : load_separate_qkv(layer, model, index));
     TRY(weir_load_qk_norm(&layer->q_norm, model, WEIR_R_Q_NORM, index, (size_t)layer->spec.n_heads));
     TRY(weir_load_qk_norm(&layer->k_norm, model, WEIR_R_K_NORM, index, (size_t)layer->spec.n_kv_heads));
     TRY(load_sinks(layer, model, at));
@@ -78,9 +78,10 @@ static weir_status load_gate_and_in(struct weir_layer *layer, struct weir_model 
 static weir_status load_dense(struct weir_layer *layer, struct weir_model *model, struct weir_place at)
 {
     size_t d_mlp = (size_t)layer->spec.d_mlp, d_model = (size_t)model->config.d_model;
-    bool fused_up = model->gguf && layer->spec.gated && !weir_has_tensor(model, WEIR_R_MLP_GATE, at);
+    bool fused_up =
+        model->gguf && layer->spec.gated && !weir_has_tensor(model, WEIR_R_MLP_GATE, at, WEIR_TENSOR_WEIGHT);
     TRY(weir_load_norm(&layer->mlp_norm, model, WEIR_R_MLP_NORM, at, layer->spec.mlp_norm, d_mlp));
-    if (weir_has_tensor(model, WEIR_R_GATE_AND_IN, at) || fused_up) {
+    if (weir_has_tensor(model, WEIR_R_GATE_AND_IN, at, WEIR_TENSOR_WEIGHT) || fused_up) {
         TRY(load_gate_and_in(layer, model, fused_up ? WEIR_R_MLP_IN : WEIR_R_GATE_AND_IN, at, d_mlp, d_model));
     } else {
         if (layer->spec.gated)
@@ -96,7 +97,7 @@ static weir_status load_expert_bias(float **out, struct weir_model *model, enum 
 {
     size_t n_experts = (size_t)model->config.n_experts, bytes;
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *all = weir_find_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
+    const struct weir_tensor *all = weir_take_tensor(model, role, at, WEIR_TENSOR_BIAS, name);
     *out = NULL;
     if (!all)
         return WEIR_OK;
@@ -115,9 +116,9 @@ static weir_status load_packed_expert(struct weir_linear *linear, struct weir_mo
     size_t n_experts = (size_t)model->config.n_experts, runs = n_in / 32;
     const size_t shape[] = {n_experts, n_out, runs, 16};
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *blocks = weir_find_tensor(model, role, at, WEIR_TENSOR_BLOCKS, name);
-    const struct weir_tensor *scales = weir_find_tensor(model, role, at, WEIR_TENSOR_SCALES, name);
-    if (!scales)
+    const struct weir_tensor *blocks = weir_take_tensor(model, role, at, WEIR_TENSOR_BLOCKS, name);
+    const struct weir_tensor *scales = weir_take_tensor(model, role, at, WEIR_TENSOR_SCALES, name);
+    if (!blocks || !scales)
         return weir_tensor_missing(model, name);
     if (n_in % 32 != 0 || blocks->type != WEIR_T_FP4 || blocks->n_dims != 4 ||
         memcmp(blocks->shape, shape, sizeof shape) != 0)
@@ -142,9 +143,9 @@ static weir_status load_expert_part(struct weir_linear *linear, struct weir_mode
     char name[WEIR_NAME_SIZE];
     if (!pattern || strstr(pattern, "[]"))
         return weir_load_linear(linear, model, role, at, n_out, n_in);
-    if (weir_find_tensor(model, role, at, WEIR_TENSOR_BLOCKS, name))
+    if (weir_has_tensor(model, role, at, WEIR_TENSOR_BLOCKS))
         return load_packed_expert(linear, model, role, at, n_out, n_in);
-    const struct weir_tensor *all = weir_find_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
+    const struct weir_tensor *all = weir_take_tensor(model, role, at, WEIR_TENSOR_WEIGHT, name);
     if (!all)
         return weir_tensor_missing(model, name);
     const size_t shape[] = {(size_t)model->config.n_experts, input_major ? n_in : n_out, input_major ? n_out : n_in};
@@ -212,7 +213,7 @@ static weir_status load_layer(struct weir_model *model, int index)
 static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may leave it to the tensor */
 {
     char name[WEIR_NAME_SIZE];
-    const struct weir_tensor *tensor = weir_find_tensor(model, WEIR_R_EMBED, weir_outside, WEIR_TENSOR_WEIGHT, name);
+    const struct weir_tensor *tensor = weir_take_tensor(model, WEIR_R_EMBED, weir_outside, WEIR_TENSOR_WEIGHT, name);
     if (!tensor)
         return weir_tensor_missing(model, name);
     if (tensor->n_dims != 2 || tensor->shape[0] == 0 || tensor->shape[0] > 1 << 26)
@@ -222,13 +223,78 @@ static weir_status count_vocabulary(struct weir_model *model) /* a GGUF file may
     return WEIR_OK;
 }
 
+/* Tied weights may be kept under the unembedding's name alone. */
+static enum weir_role embedding_role(const struct weir_model *model)
+{
+    bool swapped = model->config.tied && !weir_has_tensor(model, WEIR_R_EMBED, weir_outside, WEIR_TENSOR_WEIGHT) &&
+                   weir_has_tensor(model, WEIR_R_UNEMBED, weir_outside, WEIR_TENSOR_WEIGHT);
+    return swapped ? WEIR_R_UNEMBED : WEIR_R_EMBED;
+}
+
+/* Whether two matrices of one shape hold the same numbers, whatever their types. */
+static bool same_values(const struct weir_tensor *a, const struct weir_tensor *b)
+{
+    enum { PIECE = 1 << 11 };
+    const struct weir_type_info *x = weir_type_get_info(a->type), *y = weir_type_get_info(b->type);
+    float left[PIECE], right[PIECE];
+    if (a == b || (a->type == b->type && a->n == b->n && memcmp(a->data, b->data, a->bytes) == 0))
+        return true;
+    for (size_t at = 0; at < a->n; at += PIECE) {
+        size_t n = a->n - at < PIECE ? a->n - at : PIECE;
+        weir_to_f32(left, a->data + at / x->block_values * x->block_bytes, a->type, n);
+        weir_to_f32(right, b->data + at / y->block_values * y->block_bytes, b->type, n);
+        for (size_t i = 0; i < n; i++)
+            if (!(left[i] == right[i]))
+                return false;
+    }
+    return true;
+}
+
+/* A config that calls the two tied where the files have both, with other numbers, is wrong: as transformers has it. */
+static weir_status check_tied(struct weir_model *model)
+{
+    char embed_name[WEIR_NAME_SIZE], name[WEIR_NAME_SIZE];
+    enum weir_role role = embedding_role(model);
+    if (!weir_has_tensor(model, WEIR_R_UNEMBED, weir_outside, WEIR_TENSOR_WEIGHT))
+        return WEIR_OK;
+    const struct weir_tensor *a = weir_take_tensor(model, role, weir_outside, WEIR_TENSOR_WEIGHT, embed_name);
+    const struct weir_tensor *b = weir_take_tensor(model, WEIR_R_UNEMBED, weir_outside, WEIR_TENSOR_WEIGHT, name);
+    if (!a || !b)
+        return weir_check_unread(model);
+    if (a->n_dims == b->n_dims && memcmp(a->shape, b->shape, sizeof a->shape) == 0 && same_values(a, b))
+        return WEIR_OK;
+    model->config.tied = false;
+    return weir_model_add_note(model,
+                               "its config ties the unembedding to the embedding, and its files have both, with other "
+                               "values: '%s' is used, as transformers does",
+                               name);
+}
+
+static weir_status load_unembedding(struct weir_model *model)
+{
+    struct weir_config *c = &model->config;
+    size_t n_outputs = (size_t)c->n_outputs;
+    bool there = weir_has_tensor(model, WEIR_R_UNEMBED, weir_outside, WEIR_TENSOR_WEIGHT);
+    if (model->gguf)
+        c->tied = !there;
+    if (c->tied)
+        TRY(check_tied(model));
+    if (c->tied) {
+        model->unembed.w = model->embed;
+        return weir_load_bias(&model->unembed.bias, model, WEIR_R_UNEMBED, weir_outside, n_outputs);
+    }
+    if (!there) /* an embedding or reward model */
+        return WEIR_OK;
+    return weir_load_linear(&model->unembed, model, WEIR_R_UNEMBED, weir_outside, n_outputs, (size_t)c->d_embed);
+}
+
 static weir_status load_embeddings(struct weir_model *model)
 {
     struct weir_config *c = &model->config;
     if (c->n_vocab == 0)
         TRY(count_vocabulary(model));
     size_t n_vocab = (size_t)c->n_vocab, d_model = (size_t)c->d_model, d_embed = (size_t)c->d_embed;
-    TRY(weir_load_matrix(&model->embed, model, WEIR_R_EMBED, weir_outside, n_vocab, d_embed));
+    TRY(weir_load_matrix(&model->embed, model, embedding_role(model), weir_outside, n_vocab, d_embed));
     if (d_embed != d_model) {
         TRY(weir_load_linear(&model->embed_in, model, WEIR_R_EMBED_IN, weir_outside, d_model, d_embed));
         TRY(weir_load_linear(&model->embed_out, model, WEIR_R_EMBED_OUT, weir_outside, d_embed, d_model));
@@ -238,19 +304,14 @@ static weir_status load_embeddings(struct weir_model *model)
     if (c->learned_positions)
         TRY(weir_load_matrix(&model->pos_embed, model, WEIR_R_POS_EMBED, weir_outside,
                              (size_t)(c->n_context + c->position_offset), d_model));
-    if (model->gguf)
-        c->tied = !weir_has_tensor(model, WEIR_R_UNEMBED, weir_outside);
-    if (!c->tied)
-        return weir_load_linear(&model->unembed, model, WEIR_R_UNEMBED, weir_outside, (size_t)c->n_outputs, d_embed);
-    model->unembed.w = model->embed;
-    return WEIR_OK;
+    return load_unembedding(model);
 }
 
 /* A config that counts fewer layers than the weights have would silently run another model. */
-static weir_status check_no_more_layers(const struct weir_model *model)
+static weir_status check_no_more_layers(struct weir_model *model)
 {
     char name[WEIR_NAME_SIZE];
-    if (weir_find_tensor(model, WEIR_R_O, (struct weir_place){model->config.n_layers, -1}, WEIR_TENSOR_WEIGHT, name))
+    if (weir_take_tensor(model, WEIR_R_O, (struct weir_place){model->config.n_layers, -1}, WEIR_TENSOR_WEIGHT, name))
         return weir_fail(WEIR_E_INPUT, "%s: the config says %d layers, but tensor '%s' is there", model->path,
                          model->config.n_layers, name);
     return WEIR_OK;
@@ -258,11 +319,13 @@ static weir_status check_no_more_layers(const struct weir_model *model)
 
 static weir_status load_ropes(struct weir_model *model)
 {
-    const struct weir_tensor *tensor = model->gguf ? weir_tensors_find(model->tensors, "rope_freqs.weight") : NULL;
+    struct weir_tensor *tensor = model->gguf ? weir_tensors_find(model->tensors, "rope_freqs.weight") : NULL;
     float *factors = NULL;
     size_t n = tensor ? tensor->n : 0;
-    if (tensor)
+    if (tensor) {
+        tensor->used = true;
         TRY(weir_load_vector(&factors, model, tensor, n));
+    }
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
         TRY(weir_in(weir_rope_open(&model->ropes[kind], &model->config, kind, kind == 0 ? factors : NULL, n),
                     model->path));
@@ -297,6 +360,7 @@ static enum weir_norm_kind final_norm(const struct weir_config *c)
 weir_status weir_model_bind(struct weir_model *model)
 {
     size_t n_layers = (size_t)model->config.n_layers;
+    TRY(weir_find_prefix(model));
     TRY(load_embeddings(model));
     TRY(load_ropes(model));
     TRY(make_slopes(model));
@@ -304,6 +368,8 @@ weir_status weir_model_bind(struct weir_model *model)
     for (size_t i = 0; i < n_layers; i++)
         TRY(load_layer(model, (int)i));
     TRY(check_no_more_layers(model));
-    return weir_load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, weir_outside, final_norm(&model->config),
-                          (size_t)model->config.d_model);
+    TRY(weir_load_norm(&model->ln_final, model, WEIR_R_LN_FINAL, weir_outside, final_norm(&model->config),
+                       (size_t)model->config.d_model));
+    TRY(weir_check_unread(model));
+    return weir_model_note_unused(model);
 }

@@ -282,7 +282,8 @@ PACKED = {
     "values that are not there": (change_header(lambda h: h.update({"other": h.pop(GATE + "_blocks")})), [GATE, "missing"]),
     "blocks of another length": (reshape(GATE + "_blocks", [4, 192, 1, 32]), [GATE + "_blocks", "[4, 192, 2, 16]"]),
     "scales of another length": (reshape(GATE + "_scales", [4, 96, 4]), [GATE + "_scales", "[4, 192, 2]"]),
-    "blocks of another type": (change_header(lambda h: h[GATE + "_blocks"].update(dtype="I8")), [GATE, "missing"]),
+    "blocks of another type": (change_header(lambda h: h[GATE + "_blocks"].update(dtype="I8")),
+                               [GATE, "is of type I8", "convert the model"], UNSUPPORTED),
     "sinks that are not there": (change_header(lambda h: h.update({"other": h.pop(SINKS)})), [SINKS, "missing"]),
     "one sink too few": (change_header(lambda h: h[SINKS].update(shape=[2, 2])), [SINKS, "[4]"]),
     "other number of experts": (config(num_local_experts=5), ["router.weight", "[5, 64]"]),
@@ -292,11 +293,11 @@ PACKED = {
 
 @pytest.mark.parametrize("case", PACKED)
 def test_packed_models(tmp_path, case):
-    spoil, words = PACKED[case]
+    spoil, words, code = *PACKED[case][:2], (PACKED[case][2:] or (INPUT,))[0]
     folder = tmp_path / "model"
     shutil.copytree(FIXTURES / "gpt_oss_mxfp4", folder, ignore=shutil.ignore_patterns("ref_*"))
     spoil(folder)
-    refused(dump(folder, tmp_path / "out.h5"), INPUT, *words, folder=tmp_path)
+    refused(dump(folder, tmp_path / "out.h5"), code, *words, folder=tmp_path)
 
 
 def test_weights_of_transformer_lens_may_have_any_name(tmp_path):

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (weir_gguf_parse(&gguf, "fuzz.gguf", data, size) != WEIR_OK)
         return 0;
     for (size_t i = 0; i < gguf->tensors->n; i++)
-        decode(&gguf->tensors->list[i]);
+        if (!gguf->tensors->list[i].unread)
+            decode(&gguf->tensors->list[i]);
     for (size_t i = 0; i < gguf->n_values; i++) {
         const char *key = gguf->values[i].key;
         int64_t whole = 0;

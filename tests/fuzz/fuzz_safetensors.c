@@ -18,8 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (weir_safetensors_parse(&tensors, "fuzz.safetensors", data, size) != WEIR_OK)
         return 0;
     for (size_t i = 0; i < tensors->n; i++) {
-        decode(&tensors->list[i]);
-        if (weir_tensors_find(tensors, tensors->list[i].name) != &tensors->list[i])
+        struct weir_tensor *tensor = &tensors->list[i];
+        if (!tensor->unread)
+            decode(tensor);
+        if (weir_tensors_look(tensors, tensor->name) != tensor ||
+            weir_tensors_find(tensors, tensor->name) != (tensor->unread ? NULL : tensor))
             __builtin_trap();
     }
     weir_tensors_close(tensors);

@@ -1,0 +1,314 @@
+"""Model files as they lie on people's disks: other names, other types, more or fewer tensors than the model needs, several
+files. Each is made of a fixture of tests/model (whose unchanged copy is right against PyTorch there) by the libraries
+that people use; what must compute the same is compared value by value with the fixture.
+"""
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from test_bad_input import FIXTURES, INPUT, UNSUPPORTED, dump, read_safetensors, refused, weir, write_safetensors  # noqa: E402
+
+MODEL = "model.safetensors"
+FAMILIES = ["llama", "gpt2", "opt", "gpt_neox", "bloom", "phi", "falcon", "mpt", "mixtral", "gemma2", "lens_gelu"]
+
+
+def copy_of(tmp_path, family="llama", name="model"):
+    folder = tmp_path / name
+    shutil.copytree(FIXTURES / family, folder, ignore=shutil.ignore_patterns("ref_*"))
+    return folder
+
+
+def load(path):
+    """every tensor's dtype, shape and bytes by its name (numpy has no bfloat16)"""
+    header, data = read_safetensors(path)
+    header.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()}
+
+
+def save(tensors, path):
+    header, data = {}, b""
+    for name, (dtype, shape, values_) in tensors.items():
+        header[name] = dict(dtype=dtype, shape=list(shape), data_offsets=[len(data), len(data) + len(values_)])
+        data += values_
+    write_safetensors(path, header, data)
+
+
+def change(folder, edit=None, **config):
+    """the tensors through `edit`, which gets them by name, and keys of config.json set"""
+    if edit:
+        path = next(folder.glob("*.safetensors"))
+        tensors = load(path)
+        save(edit(tensors) or tensors, path)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+    return folder
+
+
+def values(path):
+    with h5py.File(path) as file:
+        return {name: data[...] for name, data in file["activations"].items()}
+
+
+def notes(done):
+    return [line[len("weir: note: "):] for line in done.stderr.splitlines() if line.startswith("weir: note: ")]
+
+
+def run(model, out, *args):
+    """-> the notes; the values are in `out`"""
+    done = dump(model, out, "--tokens", "5,7,9,2,5", "--hooks", "*", "--force", *args)
+    assert done.returncode == 0, done.stderr
+    return notes(done)
+
+
+def same(tmp_path, model, like):
+    """the notes of a run of `model`, whose every value is bit for bit that of the model `like`"""
+    said = run(model, tmp_path / "out.h5")
+    run(like, tmp_path / "like.h5")
+    got, want = values(tmp_path / "out.h5"), values(tmp_path / "like.h5")
+    assert sorted(got) == sorted(want)
+    for name in want:
+        assert np.array_equal(got[name], want[name], equal_nan=True), name
+    return said
+
+
+def noise(*shape):
+    return "F32", shape, np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32).tobytes()
+
+
+def rows_reversed(tensor):
+    dtype, shape, data = tensor
+    n = len(data) // shape[0]
+    return dtype, shape, b"".join(data[i:i + n] for i in range(len(data) - n, -1, -n))
+
+
+# ---- tensors that are not the model's --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_that_uses_all_of_its_files_says_nothing(tmp_path, family):
+    assert run(FIXTURES / family, tmp_path / "out.h5") == []
+
+
+MATTER = {
+    "adapter": ["model.layers.0.self_attn.q_proj.lora_A.weight", "model.layers.0.self_attn.q_proj.lora_B.weight"],
+    "reward head": ["score.weight"],
+    "value head": ["v_head.summary.weight", "v_head.summary.bias"],
+    "other tokens' heads": ["model.mtp.0.weight", "medusa_head.0.weight", "medusa_head.1.weight", "medusa_head.2.weight"],
+}
+
+
+@pytest.mark.parametrize("case", MATTER)
+def test_tensors_beyond_the_model_are_told_in_one_line(tmp_path, case):
+    names = MATTER[case]
+    folder = change(copy_of(tmp_path), lambda t: t.update({name: noise(4, 6) for name in names}))
+    [note] = same(tmp_path, folder, FIXTURES / "llama")
+    assert note.startswith(f"{len(names)} tensor") and all(name in note for name in sorted(names)[:3])
+    assert ("..." in note) == (len(names) > 3)
+
+
+SILENT = {
+    "llama": ["model.layers.0.self_attn.rotary_emb.inv_freq", "model.rotary_emb.inv_freq",
+              "model.layers.1.self_attn.rotary_emb.cos_cached"],
+    "gpt2": ["h.0.attn.masked_bias", "h.1.attn.masked_bias", "position_ids"],
+    "gpt_neox": ["gpt_neox.layers.0.attention.rotary_emb.inv_freq", "gpt_neox.layers.0.attention.masked_bias"],
+    "lens_gelu": ["blocks.0.attn.IGNORE", "blocks.0.attn.mask"],
+}
+
+
+@pytest.mark.parametrize("family", SILENT)
+def test_buffers_of_old_versions_are_no_loss_and_not_told(tmp_path, family):
+    masks = {"gpt2": {"h.0.attn.bias": noise(1, 1, 9, 9)}, "gpt_neox": {"gpt_neox.layers.0.attention.bias": noise(1, 1, 5, 5)}}
+    folder = change(copy_of(tmp_path, family),
+                    lambda t: t.update({**{n: noise(3) for n in SILENT[family]}, **masks.get(family, {})}))
+    assert same(tmp_path, folder, FIXTURES / family) == []
+
+
+UNREAD = {"five dimensions": ("F32", [1, 2, 1, 3, 2], 48), "F8": ("F8_E4M3", [2, 3], 6), "complex": ("C64", [2], 16),
+          "four bits": ("F4", [4], 2), "a type of the future": ("F128", [1], 16)}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+def test_an_unused_tensor_that_cannot_be_read_stops_nothing(tmp_path, case):
+    dtype, shape, size = UNREAD[case]
+    folder = copy_of(tmp_path)
+    header, data = read_safetensors(folder / MODEL)
+    header["visual.patch_embed.proj.weight"] = dict(dtype=dtype, shape=shape, data_offsets=[len(data), len(data) + size])
+    write_safetensors(folder / MODEL, header, data + bytes(size))
+    [note] = same(tmp_path, folder, FIXTURES / "llama")
+    assert "visual.patch_embed.proj.weight" in note
+
+
+@pytest.mark.parametrize("name", ["model.embed_tokens.weight", "model.layers.1.mlp.down_proj.weight", "lm_head.weight",
+                                  "model.norm.weight"])
+def test_a_needed_tensor_of_a_type_that_is_not_read_is_called_by_its_type(tmp_path, name):
+    folder = copy_of(tmp_path)
+    header, data = read_safetensors(folder / MODEL)
+    begin, end = header[name]["data_offsets"]
+    header[name] = dict(dtype="I8", shape=[end - begin], data_offsets=[begin, end])
+    write_safetensors(folder / MODEL, header, data)
+    refused(dump(folder, tmp_path / "out.h5"), UNSUPPORTED, name, "is of type I8", "convert", folder=tmp_path)
+
+
+def test_a_bias_of_a_type_that_is_not_read_is_not_taken_for_none(tmp_path):
+    folder = copy_of(tmp_path, "qwen2")
+    header, data = read_safetensors(folder / MODEL)
+    entry = header["model.layers.0.self_attn.q_proj.bias"]
+    size = entry["data_offsets"][1] - entry["data_offsets"][0]
+    entry.update(dtype="I8", shape=[size])
+    write_safetensors(folder / MODEL, header, data)
+    refused(dump(folder, tmp_path / "out.h5"), UNSUPPORTED, "q_proj.bias", "is of type I8", folder=tmp_path)
+
+
+def test_an_index_may_name_a_tensor_that_nothing_needs(tmp_path):
+    folder = copy_of(tmp_path)
+    (folder / MODEL).rename(folder / "model-00001-of-00001.safetensors")
+    shard = "model-00001-of-00001.safetensors"
+    names = {name: shard for name in load(folder / shard)} | {"model.rotary_emb.gone": shard}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    assert same(tmp_path, folder, FIXTURES / "llama") == []
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+WRAPPERS = ["_orig_mod.", "module.", "base_model.model.", "model.", "_forward_module.", "_fsdp_wrapped_module._orig_mod.",
+            "policy.", "student.lm."]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("family", ["llama", "gpt2", "opt", "gpt_neox", "phi"])
+def test_whatever_wraps_all_names_is_left_out_and_told(tmp_path, family, wrapper):
+    folder = change(copy_of(tmp_path, family), lambda t: {wrapper + name: v for name, v in t.items()})
+    [note] = same(tmp_path, folder, FIXTURES / family)
+    assert f"'{wrapper}'" in note
+
+
+@pytest.mark.parametrize("family, prefix", [("llama", "model."), ("gpt2", "transformer."), ("opt", "model."),
+                                            ("opt", "model.decoder."), ("gpt_neox", "gpt_neox."), ("bloom", "transformer."),
+                                            ("falcon", "transformer."), ("mpt", "transformer."), ("gemma2", "model.")])
+def test_files_saved_without_the_familys_prefix_are_read(tmp_path, family, prefix):
+    folder = change(copy_of(tmp_path, family),
+                    lambda t: {name.removeprefix(prefix): v for name, v in t.items()})
+    assert same(tmp_path, folder, FIXTURES / family) == []
+
+
+def test_of_two_towers_the_one_with_an_embedding_is_the_model(tmp_path):
+    def edit(tensors):
+        wrapped = {"x.text." + name: v for name, v in tensors.items()}
+        return wrapped | {"a.vision.layers.0.self_attn.o_proj.weight": noise(8, 8)}
+    notes_ = same(tmp_path, change(copy_of(tmp_path), edit), FIXTURES / "llama")
+    assert "'x.text.'" in notes_[0] and "a.vision" in notes_[1]
+
+
+REPLACED = {
+    "GPTQ": (["qweight", "qzeros", "scales", "g_idx"], "GPTQ"),
+    "compressed-tensors": (["weight_packed", "weight_scale", "weight_shape"], "compressed-tensors"),
+    "unmerged adapter": (["base_layer.weight", "lora_A.default.weight"], "merge"),
+    "parametrization": (["parametrizations.weight.original"], "parametriz"),
+}
+
+
+@pytest.mark.parametrize("case", REPLACED)
+def test_a_missing_tensor_is_told_with_what_is_there_in_its_place(tmp_path, case):
+    endings, word = REPLACED[case]
+    stem = "model.layers.0.self_attn.q_proj."
+
+    def edit(tensors):
+        del tensors[stem + "weight"]
+        tensors.update({stem + ending: noise(4, 4) for ending in endings})
+    folder = change(copy_of(tmp_path), edit)
+    refused(dump(folder, tmp_path / "out.h5"), UNSUPPORTED, stem + "weight", "missing", stem + endings[0], word,
+            folder=tmp_path)
+
+
+# ---- the head --------------------------------------------------------------------------------------------------------
+
+HEADS = {"llama": "lm_head.weight", "gpt_neox": "embed_out.weight", "gpt2": "lm_head.weight", "phi": "lm_head.weight"}
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox", "phi", "mixtral"])
+def test_a_model_without_a_head_runs_and_has_no_logits(tmp_path, family):
+    head = HEADS.get(family, "lm_head.weight")
+
+    def edit(tensors):
+        return {name: v for name, v in tensors.items() if not name.startswith(head.split(".")[0])}
+    folder = change(copy_of(tmp_path, family), edit, tie_word_embeddings=False)
+    assert run(folder, tmp_path / "out.h5") == []
+    run(FIXTURES / family, tmp_path / "like.h5")
+    got, want = values(tmp_path / "out.h5"), values(tmp_path / "like.h5")
+    assert set(want) - set(got) == {"unembed", "logits"}
+    for name in got:
+        assert np.array_equal(got[name], want[name], equal_nan=True), name
+
+
+@pytest.mark.parametrize("args", [["--hooks", "logits"], ["--hooks", "unembed"], ["--next", "3"]])
+def test_what_needs_the_head_is_refused_with_the_reason(tmp_path, args):
+    folder = change(copy_of(tmp_path), lambda t: t.pop("lm_head.weight") is None, tie_word_embeddings=False)
+    done = dump(folder, tmp_path / "out.h5", "--tokens", "5,7,9", *args)
+    refused(done, UNSUPPORTED, "no unembedding", folder=tmp_path)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "bloom", "opt", "phi", "gpt_neox", "falcon"])
+@pytest.mark.parametrize("equal", [True, False])
+def test_a_tied_model_with_a_head_of_its_own_is_untied_as_in_transformers(tmp_path, family, equal):
+    """transformers 5.23 compares the two and ties them only where all values are equal (also seen by loading: each of
+    these families in float32, bfloat16 heads beside float32 embeddings, and with the file's order turned round)"""
+    config = json.loads((FIXTURES / family / "config.json").read_text())
+    embed = {"llama": "model.embed_tokens", "gemma2": "model.embed_tokens", "gpt2": "transformer.wte", "opt":
+             "model.decoder.embed_tokens", "bloom": "transformer.word_embeddings", "phi": "model.embed_tokens",
+             "gpt_neox": "gpt_neox.embed_in", "falcon": "transformer.word_embeddings"}[family] + ".weight"
+    head = HEADS.get(family, "lm_head.weight")
+
+    def untie(tensors):
+        name = embed if embed in tensors else embed.split(".", 1)[1]
+        tensors[head] = tensors[name] if equal else rows_reversed(tensors[name])
+        tensors.pop(head.replace("weight", "bias"), None)
+    tied = change(copy_of(tmp_path, family, "tied"), untie, tie_word_embeddings=True)
+    like = change(copy_of(tmp_path, family, "like"), untie, tie_word_embeddings=False)
+    said = same(tmp_path, tied, like)
+    assert len(said) == (0 if equal else 1) and all("ties" in note and head in note for note in said)
+    assert "vocab_size" in config
+
+
+def test_tied_weights_may_be_kept_under_the_heads_name(tmp_path):
+    """transformers 5.23 swaps the two names then"""
+    folder = change(copy_of(tmp_path, name="head"), lambda t: t.update({"lm_head.weight": t["model.embed_tokens.weight"]}) or
+                    {n: v for n, v in t.items() if n != "model.embed_tokens.weight"}, tie_word_embeddings=True)
+    like = change(copy_of(tmp_path, name="like"), lambda t: t.pop("lm_head.weight") is None, tie_word_embeddings=True)
+    assert same(tmp_path, folder, like) == []
+
+
+# ---- weir info -------------------------------------------------------------------------------------------------------
+
+def test_info_lists_every_tensor_that_is_not_used(tmp_path):
+    names = [f"model.layers.0.self_attn.q_proj.lora_{i:02}.weight" for i in range(17)] + ["model.rotary_emb.inv_freq"]
+    folder = change(copy_of(tmp_path), lambda t: t.update({name: noise(2, 2) for name in names}))
+    told = json.loads(weir("info", folder, "--json").stdout)
+    assert told["unused_tensors"] == names
+    assert len(told["notes"]) == 1 and told["notes"][0].startswith("17 tensors")
+    text = weir("info", "-m", folder).stdout
+    assert all(f"unused       {name}\n" in text for name in names) and f"note         {told['notes'][0]}\n" in text
+
+
+KINDS = {
+    "llama3_rope": dict(norms="RMS norm before the branches", activation="SiLU, gated", unembedding="its own",
+                        weights="BF16", positions="rotary, theta 500000, llama3 scaling by 8"),
+    "gemma2": dict(norms="RMS norm before the branches and after them", activation="GELU (tanh form), gated", weights="F16",
+                   unembedding="the embedding", positions="rotary, theta 10000; the last 9 keys in 2 of 4 layers"),
+    "gptj": dict(activation="GELU (tanh form); attention and MLP side by side", norms="layer norm before the branches"),
+    "olmo2": dict(norms="RMS norm after the branches, queries and keys normed"),
+    "bloom": dict(positions="ALiBi", experts=""),
+    "qwen3_moe_mixed": dict(experts="2 of 6 a token in 2 of 3 layers"),
+    "gpt_oss_mxfp4": dict(weights="F16, FP4, E8M0"),
+}
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_info_says_what_a_model_is_made_of(family):
+    told = json.loads(weir("info", FIXTURES / family, "--json").stdout)
+    for name, text in KINDS[family].items():
+        assert told[name] == text, (name, told[name])
