@@ -266,7 +266,6 @@ def test_a_tied_model_with_a_head_of_its_own_is_untied_as_in_transformers(tmp_pa
     def untie(tensors):
         name = embed if embed in tensors else embed.split(".", 1)[1]
         tensors[head] = tensors[name] if equal else rows_reversed(tensors[name])
-        tensors.pop(head.replace("weight", "bias"), None)
     tied = change(copy_of(tmp_path, family, "tied"), untie, tie_word_embeddings=True)
     like = change(copy_of(tmp_path, family, "like"), untie, tie_word_embeddings=False)
     said = same(tmp_path, tied, like)
@@ -280,6 +279,24 @@ def test_tied_weights_may_be_kept_under_the_heads_name(tmp_path):
                     {n: v for n, v in t.items() if n != "model.embed_tokens.weight"}, tie_word_embeddings=True)
     like = change(copy_of(tmp_path, name="like"), lambda t: t.pop("lm_head.weight") is None, tie_word_embeddings=True)
     assert same(tmp_path, folder, like) == []
+
+
+# ---- biases ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "gemma2", "phi3", "olmo2", "granite", "mixtral", "cohere",
+                                    "falcon", "mpt", "opt_plain", "gpt_neo", "gptj", "gpt_neox_half", "stablelm",
+                                    "starcoder2_sliding", "nemotron", "gpt_oss_plain", "smollm3", "qwen3_moe_mixed", "phimoe_plain"])
+def test_biases_that_the_config_denies_are_not_used_and_told(tmp_path, family):
+    """transformers builds its modules by the config and drops what else a file has"""
+    def edit(tensors):
+        maps = [name for name, (_, shape, _) in tensors.items() if name.endswith(".weight") and len(shape) == 2 and
+                "embed" not in name and "wte" not in name and "wpe" not in name and "lm_head" not in name]
+        new = {name[:-6] + "bias": noise(tensors[name][1][0]) for name in maps if name[:-6] + "bias" not in tensors}
+        assert new
+        tensors.update(new)
+    folder = change(copy_of(tmp_path, family), edit)
+    [note] = same(tmp_path, folder, FIXTURES / family)
+    assert ".bias" in note and "no part of the model" in note
 
 
 # ---- weir info -------------------------------------------------------------------------------------------------------
