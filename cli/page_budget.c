@@ -19,7 +19,7 @@ enum {
 /* How finely an overview shows: blocks along the longer side, and strongest keys a query. */
 static const struct quality {
     size_t blocks, strongest;
-} qualities[] = {{1024, 16}, {768, 12}, {512, 12}, {512, 8}, {384, 6}, {256, 4}, {128, 2}};
+} qualities[] = {{2048, 32}, {1024, 16}, {768, 12}, {512, 12}, {512, 8}, {384, 6}, {256, 4}, {128, 2}};
 
 enum { N_QUALITIES = sizeof qualities / sizeof *qualities };
 

@@ -16,7 +16,7 @@ class PixelMap {
     this.chosen = element('div', { className: 'chosen', hidden: true });
     box.append(this.canvas, this.frame, this.chosen);
     this.listen();
-    new ResizeObserver(() => this.draw(true)).observe(box);
+    new ResizeObserver(() => this.resized()).observe(box);
   }
 
   /* data: { nRows, nColumns, addRow(row, columns, line): adds to a line of pixels what the row has there; levels: of what stands
@@ -71,15 +71,26 @@ class PixelMap {
     this.down = new Axis(nRows, Math.min(high, Math.round(down * nRows)), this.options.high ? most : down);
   }
 
+  /* Places the cells anew, each as far as can be where it was. */
+  placeAgain(named) {
+    const { across, down, left } = this;
+    this.place(named);
+    this.across.show(across.start + (this.left - left) * this.ratio / across.scale, across.scale);
+    this.down.show(down.start, down.scale);
+  }
+
+  /* Another room: the whole stays whole, a part a part. */
+  resized() {
+    if (!this.data || !this.box.clientWidth) return;
+    const part = !this.isWhole;
+    if (part) this.placeAgain(this.named);
+    this.draw(!part);
+  }
+
   /* After a change of the view: where other labels are wanted, or none, with the room that these leave. */
   shift() {
     const named = { down: this.isNamed(this.down), across: this.isNamed(this.across) };
-    if (named.down !== this.named.down || named.across !== this.named.across) {
-      const { across, down } = this;
-      this.place(named);
-      this.across.show(across.start, across.scale);
-      this.down.show(down.start, down.scale);
-    }
+    if (named.down !== this.named.down || named.across !== this.named.across) this.placeAgain(named);
     this.draw();
   }
 
@@ -222,13 +233,16 @@ class PixelMap {
 
   /* ---- zooming ---- */
 
+  /* At x and y, or in the middle. What is there stays in sight, where labels that come take its place too. */
   zoom(factor, x, y) {
     if (!this.across) return;
-    const px = ((x ?? this.left + this.across.length / this.ratio / 2) - this.left) * this.ratio;
-    const py = ((y ?? this.top + this.down.length / this.ratio / 2) - this.top) * this.ratio;
-    this.across.zoom(factor, Math.min(Math.max(px, 0), this.across.length));
-    if (this.options.high) this.down.zoom(factor, Math.min(Math.max(py, 0), this.down.length));
+    const { across, down, ratio } = this, inside = (pixel, { length }) => Math.min(Math.max(pixel, 0), length - 1);
+    const px = inside(x === undefined ? across.length / 2 : (x - this.left) * ratio, across), py = inside(y === undefined ? down.length / 2 : (y - this.top) * ratio, down);
+    const cell = { row: down.toCell(py), column: across.toCell(px) };
+    across.zoom(factor, px);
+    if (this.options.high) down.zoom(factor, py);
     this.shift();
+    this.reveal(cell);
   }
 
   pan(x, y) {

@@ -63,6 +63,44 @@ def wide_model(folder, layers=30, heads=9):
     return folder
 
 
+# Weights planted in long prompts, as (key of a whole bright column, (query, key) of a single bright cell), by length.
+BRIGHT = {300: (77, (250, 33)), 1200: (777, (1100, 123)), 4000: (2501, (3900, 1234)), 12000: (7777, (11900, 4321))}
+COLUMN, CELL = 0.85, 0.9375
+
+
+def long_file(folder, n):
+    """a dump of n tokens by a model of one layer, in which head 0 has the bright weights of BRIGHT, head 1 the model's own"""
+    model = folder / "long"
+    if not model.exists():
+        shutil.copytree(MODELS / "llama_one_layer", model)
+        config = json.loads((model / "config.json").read_text()) | {"max_position_embeddings": 32768}
+        (model / "config.json").write_text(json.dumps(config))
+    path = dump(folder / f"long{n}.h5", model, "--hooks", "pattern:0.0+1", "--next", "3", "--dtype", "f16", lengths=(n,))
+    column, cell = BRIGHT[n]
+    with h5py.File(path, "r+") as file:
+        pattern = file["activations/pattern"]
+        for query in range(column, n):
+            pattern[0, 0, 0, query, column] = COLUMN
+        pattern[(0, 0, 0, *cell)] = CELL
+    return path
+
+
+@pytest.fixture(scope="session")
+def long_files(tmp_path_factory):
+    """long_files(n): the file of long_file, made once, its page beside it; removed at the end, as some are large"""
+    folder, made = tmp_path_factory.mktemp("long"), {}
+
+    def of(n):
+        if n not in made:
+            made[n] = long_file(folder, n)
+            done = weir("view", made[n], "-o", made[n].with_suffix(".html"))
+            assert done.returncode == 0, done.stderr
+        return made[n]
+
+    yield of
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
     """files of known kinds, by name"""
@@ -105,13 +143,17 @@ def browser():
 
 @pytest.fixture
 def view(browser, files, tmp_path):
-    """view(name, options...): that file's page, open. At the end of the test, nothing may have been said or asked for."""
+    """view(name, options...): that file's page, open; view(path): a page that is made. At the end of the test, nothing may have been
+    said or asked for."""
     opened = []
 
     def open_page(name, *options, dark=False, size=(1400, 900)):
         page = tmp_path / f"{name}.html"
-        done = weir("view", files[name], "-o", page, "--force", *options)
-        assert done.returncode == 0, done.stderr
+        if isinstance(name, Path):
+            page = name
+        else:
+            done = weir("view", files[name], "-o", page, "--force", *options)
+            assert done.returncode == 0, done.stderr
         opened.append(Viewer(browser, page, dark, size))
         return opened[-1]
 

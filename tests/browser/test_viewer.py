@@ -407,7 +407,7 @@ def limit_of(message):
     return (advice[2] or "").split(), advice[3].split()
 
 
-@pytest.mark.parametrize("options", [[], ["--neurons", "mlp_post:0.3"], ["--layer", "3:20"], ["--layer", "2+9+11+20"]])
+@pytest.mark.parametrize("options", [[], ["--neurons", "mlp_post:0.3"], ["--layer", "3:20"], ["--layer", "::2"]])
 def test_a_page_that_would_be_too_large_is_refused_with_what_helps(files, tmp_path, options):
     page = tmp_path / "page.html"
     done = weir("view", files["wide"], "-o", page, "--max-size", "1", *options)

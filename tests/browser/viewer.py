@@ -1,5 +1,7 @@
 """A page of weir view, as a person uses it: what can be pointed at, and what it then says."""
+import base64
 import json
+import math
 import re
 import time
 
@@ -7,7 +9,9 @@ import h5py
 import numpy
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 
@@ -138,6 +142,67 @@ class Viewer:
             tip = self.tip()
             if tip:
                 yield tip
+
+
+class Plot:
+    """The cells of a map on the screen: where they are, and what colour they have. One CSS pixel is one of the screen's."""
+
+    def __init__(self, viewer, n_rows, n_columns, map_id="attention-map"):
+        self.viewer, self.n_rows, self.n_columns, self.id = viewer, n_rows, n_columns, map_id
+
+    def box(self):
+        """x and y on the page, width, height"""
+        return self.viewer.driver.execute_script("""
+            const { x, y, width, height } = document.querySelector(`#${arguments[0]} .frame`).getBoundingClientRect();
+            return [x + 3, y + 3, width - 6, height - 6];""", self.id)
+
+    def pixel(self, row, column):
+        """where a cell of the whole map is: x and y from the corner of the cells"""
+        _, _, width, height = self.box()
+        return int((column + 0.5) * width / self.n_columns), int((row + 0.5) * height / self.n_rows)
+
+    def colours(self, x, y, width=1, height=1):
+        """[height, width, rgb] of the canvas itself, marks not seen"""
+        values = self.viewer.driver.execute_script("""
+            const [id, x, y, width, height] = arguments, canvas = document.querySelector(`#${id} canvas`), frame = document.querySelector(`#${id} .frame`);
+            const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+            copy.drawImage(canvas, -(frame.offsetLeft + 3 + x), -(frame.offsetTop + 3 + y));
+            const bytes = new Uint8Array(copy.getImageData(0, 0, width, height).data.buffer);
+            return bytes.toBase64();""",
+            self.id, x, y, width, height)
+        return numpy.frombuffer(base64.b64decode(values), "u1").reshape(height, width, 4)[:, :, :3].astype(int)
+
+    def point(self, x, y):
+        """the pointer to a pixel"""
+        left, top, _, _ = self.box()
+        actions = ActionBuilder(self.viewer.driver, duration=0)
+        actions.pointer_action.move_to_location(math.ceil(left + x - 1e-6), math.ceil(top + y - 1e-6))
+        return actions
+
+    def hover(self, x, y):
+        self.point(x, y).perform()
+        self.viewer.frames()
+        return self.viewer.tip()
+
+    def wheel(self, x, y, by):
+        left, top, _, _ = self.box()
+        ActionChains(self.viewer.driver).scroll_from_origin(ScrollOrigin.from_viewport(math.ceil(left + x - 1e-6), math.ceil(top + y - 1e-6)), 0, by).perform()
+        self.viewer.frames()
+
+    def drag(self, start, end, shift=False):
+        left, top, _, _ = self.box()
+        actions = ActionBuilder(self.viewer.driver, duration=0)
+        if shift:
+            actions.key_action.key_down(Keys.SHIFT)
+        actions.pointer_action.move_to_location(round(left + start[0]), round(top + start[1])).pointer_down()
+        for part in 0.3, 0.7, 1:
+            actions.pointer_action.move_to_location(*(round(corner + a + (b - a) * part) for corner, a, b in zip((left, top), start, end)))
+        actions.pointer_action.pointer_up()
+        if shift:
+            actions.key_action.pause(), actions.key_action.pause(), actions.key_action.pause(), actions.key_action.pause()
+            actions.key_action.pause(), actions.key_action.key_up(Keys.SHIFT)
+        actions.perform()
+        self.viewer.frames()
 
 
 def index(text):
