@@ -11,13 +11,17 @@ enum { MOST_NEAR = 3, MOST_TOKEN = 128 };
 
 /* ---- layers, heads and prompts ---- */
 
-/* Marks what a slice list names, as written after --NAME; everything when the option is not there. */
-static weir_status mark(bool **marked, int n, const struct args *args, int opt, struct weir_slices *slices)
+/* Marks what the slice list `text` of --NAME names; everything when it is empty. */
+static weir_status mark(bool **marked, int n, const char *text, const char *name, struct weir_slices *slices)
 {
-    const char *text = args->has[opt] ? args->text[opt] : "", *name = args->command->opts[opt].name;
     TRY(weir_alloc_zero(marked, (size_t)n, sizeof **marked));
     TRY(weir_slices_parse(slices, text, strlen(text), name));
     return weir_slices_mark(slices, *marked, (size_t)n, name);
+}
+
+static const char *text_of(const struct args *args, int opt)
+{
+    return args->has[opt] ? args->text[opt] : "";
 }
 
 /* Whether the list names i by its number, not as a part of a slice. */
@@ -48,7 +52,7 @@ static weir_status choose_layers(struct chosen *chosen, const struct args *args,
     struct weir_slices slices = {0};
     int n = chosen->n_layers_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->layers, n, args, opt, &slices));
+    TRY_DONE(mark(&chosen->layers, n, text_of(args, opt), "layer", &slices));
     TRY_DONE(leave_stored(chosen->layers, n, chosen->pattern->layers, &slices, "layer"));
 done:
     weir_slices_close(&slices);
@@ -71,7 +75,7 @@ static weir_status choose_heads(struct chosen *chosen, const struct args *args, 
     bool *stored = NULL;
     int n = chosen->n_heads_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->heads, n, args, opt, &slices));
+    TRY_DONE(mark(&chosen->heads, n, text_of(args, opt), "head", &slices));
     TRY_DONE(stored_heads(&stored, chosen));
     TRY_DONE(leave_stored(chosen->heads, n, stored, &slices, "head"));
 done:
@@ -84,7 +88,7 @@ static weir_status choose_prompts(struct chosen *chosen, const struct args *args
 {
     struct weir_slices slices = {0};
     weir_status status;
-    TRY_DONE(mark(&chosen->prompts, chosen->n_prompts_all, args, opt, &slices));
+    TRY_DONE(mark(&chosen->prompts, chosen->n_prompts_all, prompts_text(args, opt), "prompt", &slices));
     if (!args->has[opt] && !all)
         memset(chosen->prompts + 1, 0, (size_t)chosen->n_prompts_all - 1);
 done:
@@ -243,9 +247,7 @@ weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, v
 static weir_status choose(struct chosen *chosen, const struct args *args, const struct chosen_opts *opts,
                           bool all_prompts)
 {
-    chosen->pattern = weir_file_find(chosen->file, "pattern");
-    if (!chosen->pattern)
-        return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
+    TRY(weir_stored_pattern(&chosen->pattern, chosen->file));
     chosen->n_layers_all = weir_file_get_info(chosen->file)->n_layers;
     chosen->n_heads_all = (int)chosen->pattern->shape[0];
     chosen->n_prompts_all = weir_file_get_info(chosen->file)->n_prompts;

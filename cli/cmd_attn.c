@@ -30,7 +30,8 @@ enum { MOST_TOP = 1000000, MOST_COLUMNS = 1000 };
 static const struct opt opts[] = {
     [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, -1, 0:4 or 1+5; all by default"},
     [HEAD] = {'H', "head", OPT_TEXT, "HEADS", "which heads; all by default"},
-    [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS", "which prompts; 0 by default, all with --top"},
+    [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS",
+                "which prompts, as in 1 or 0:3, or all; 0 by default, all with --top"},
     [QUERY] = {'q', "query", OPT_TEXT, "TOKEN", "only these queries: positions, or a token's text", .repeats = true},
     [KEY] = {'k', "key", OPT_TEXT, "TOKEN", "only these keys", .repeats = true},
     [SUM_OF] = {0, "sum", OPT_FLAG, NULL, "add the heads up, to one map a prompt"},
@@ -114,7 +115,7 @@ static weir_status write_page(const struct chosen *chosen, const struct args *ar
     char size[16];
     const struct page_choice choice = {.layers = args->text[LAYER],
                                        .heads = args->text[HEAD],
-                                       .prompts = args->has[PROMPT] ? args->text[PROMPT] : "0",
+                                       .prompts = args->has[PROMPT] ? prompts_text(args, PROMPT) : "0",
                                        .limit = PAGE_LIMIT,
                                        .raise = "weir view ",
                                        .force = args->has[FORCE]};

@@ -11,7 +11,7 @@ static const struct opt opts[] = {
     [OUT] = {'o', "output", OPT_TEXT, "OUT", "the file to write; its ending says the format; - is standard output",
              .required = true},
     [FORMAT] = {0, "format", OPT_CHOICE, "npy|npz|csv", "the format, whatever the ending"},
-    [PROMPT] = {0, "prompt", OPT_TEXT, "I|all", "which prompt; 0 by default, negative from the end, or all"},
+    [PROMPT] = OPT_PROMPT_OR_ALL,
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|keep",
                "of arrays: f32, the default, or f16 where the file has that (numpy has no bf16)"},
     [FORCE] = OPT_FORCE,

@@ -262,7 +262,7 @@ static weir_status print_all(struct printing *printing)
 static weir_status of_file(struct weir_heads **out, const struct args *args, struct weir_heads_options *options)
 {
     weir_file *file;
-    const char *prompts = args->has[PROMPT] ? args->text[PROMPT] : "";
+    const char *prompts = prompts_text(args, PROMPT);
     TRY(weir_in(weir_slices_parse(&options->prompts, prompts, strlen(prompts), "prompt"), "--prompt"));
     TRY(weir_file_open(&file, args->words[0]));
     weir_status status = weir_heads_of_file(out, file, options);

@@ -64,7 +64,7 @@ static weir_status print_json(const weir_model *model, bool *layers, int n_layer
 static weir_status print_table(const weir_model *model, bool *layers, int n_layers)
 {
     static const char *const names[] = {"short", "name", "shape", "layers", "meaning"};
-    static const enum align aligns[] = {LEFT, LEFT, LEFT, LEFT, FLEXIBLE};
+    static const enum align aligns[] = {LEFT, LEFT, LEFT, LEFT, WRAPPED};
     struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
     char shape[96], text[64];
     weir_status status = WEIR_OK;

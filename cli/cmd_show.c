@@ -8,7 +8,7 @@
 
 enum { PROMPT, JSON };
 
-static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_INDEX, [JSON] = OPT_JSON};
+static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_OR_ALL, [JSON] = OPT_JSON};
 
 /* ---- text: tables of rows and columns, their middles left out ---- */
 
@@ -64,11 +64,13 @@ static void print_row(const struct cut *cut, size_t row, size_t edge)
     const struct picked *columns = cut_columns(cut);
     int32_t position = cut->tokens.positions[row];
     char label[4 * LABEL + 8], number[32];
-    token_label(label, sizeof label, weir_file_token(cut->file, cut->prompt, position), LABEL);
-    if (position >= 0)
+    if (position >= 0) {
+        token_label(label, sizeof label, weir_file_token(cut->file, cut->prompt, position), LABEL);
         printf("%5d ", position);
-    else
-        printf("%5s ", "-"); /* a shorter prompt has none */
+    } else {
+        snprintf(label, sizeof label, "past the end"); /* of a shorter prompt */
+        printf("%5s ", "-");
+    }
     print_left(label, LABEL);
     for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
         print_right(value_text(number, cut_value(cut, i)), CELL);
@@ -138,6 +140,8 @@ static weir_status print_selected(const struct selected *selected, void *payload
         fputs(*first ? "" : "\n", stdout);
         *first = false;
         status = cut_open(&cut, selected, i);
+        if (status == WEIR_OK)
+            status = cut_has_rows(&cut, selected);
         if (status == WEIR_OK)
             status = print_cut(&cut);
         cut_close(&cut);
@@ -335,7 +339,7 @@ static int run(const struct args *args)
     if (args->has[PROMPT])
         TRY_DONE(no_index(selection));
     TRY_DONE(weir_file_open(&file, args->words[0]));
-    TRY_DONE(prompt_index(&prompt, file, args, PROMPT));
+    TRY_DONE(prompt_or_all(&prompt, file, args, PROMPT));
     status = show(file, selection, prompt, args->has[JSON]);
 done:
     weir_selection_close(selection);

@@ -38,6 +38,8 @@ static void add_numbers(cJSON *json, const struct weir_stats *stats)
     cJSON_AddItemToObject(json, "rms", json_number(stats->rms));
     cJSON_AddItemToObject(json, "min", json_number(stats->min));
     cJSON_AddItemToObject(json, "max", json_number(stats->max));
+    cJSON_AddItemToObject(json, "norm_mean", json_number(stats->norm_mean));
+    cJSON_AddItemToObject(json, "norm_max", json_number(stats->norm_max));
     cJSON_AddNumberToObject(json, "nan", (double)stats->n_nan);
     cJSON_AddNumberToObject(json, "inf", (double)stats->n_inf);
     cJSON_AddNumberToObject(json, "not_stored", (double)stats->absent);
@@ -84,32 +86,62 @@ static weir_status print_json(const weir_file *file)
     return status;
 }
 
+/* What was counted of one layer, or of several together. */
+static weir_status add_numbers_row(struct table *table, const struct weir_stats *stats)
+{
+    const double values[] = {stats->mean, stats->std,       stats->rms,     stats->min,
+                             stats->max,  stats->norm_mean, stats->norm_max};
+    char text[32];
+    TRY(table_add(table, "%llu", (unsigned long long)stats->count));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        TRY(table_add(table, "%s", short_number(text, values[i])));
+    TRY(table_add(table, "%llu", (unsigned long long)stats->n_nan));
+    return table_add(table, "%llu", (unsigned long long)stats->n_inf);
+}
+
+struct table_stats {
+    struct table table;
+    int n_layers; /* of the model */
+};
+
+static bool has_several(const weir_file_point *point, int n_layers)
+{
+    int n = 0;
+    for (int i = 0; point->layers && i < n_layers; i++)
+        n += point->layers[i];
+    return n > 1;
+}
+
+/* A row a layer, and where there are several one of all: how many values were too large is known of all alone. */
 static weir_status add_row(const weir_file_point *point, int layer, const struct weir_stats *stats, void *payload)
 {
-    const double values[] = {stats->mean, stats->std, stats->rms, stats->min, stats->max};
-    const uint64_t counts[] = {stats->n_nan, stats->n_inf, point->saturated};
-    char text[32];
-    if (layer != WHOLE)
+    struct table_stats *rows = payload;
+    bool several = has_several(point, rows->n_layers);
+    if (layer == WHOLE && !several)
         return WEIR_OK;
-    TRY(table_add(payload, "%s", point->point->name));
-    TRY(table_add(payload, "%llu", (unsigned long long)stats->count));
-    for (size_t i = 0; i < 5; i++)
-        TRY(table_add(payload, "%s", short_number(text, values[i])));
-    for (size_t i = 0; i < 3; i++)
-        TRY(table_add(payload, "%llu", (unsigned long long)counts[i]));
-    return WEIR_OK;
+    TRY(table_add(&rows->table, "%s", point->point->name));
+    if (layer >= 0)
+        TRY(table_add(&rows->table, "%d", layer));
+    else
+        TRY(table_add(&rows->table, "%s", layer == WHOLE ? "all" : "-"));
+    TRY(add_numbers_row(&rows->table, stats));
+    if (layer == WHOLE || !several)
+        return table_add(&rows->table, "%llu", (unsigned long long)point->saturated);
+    return table_add(&rows->table, "%s", "-");
 }
 
 static weir_status print_table(const weir_file *file)
 {
-    static const char *const names[] = {"hook point", "count", "mean", "std", "rms",
-                                        "min",        "max",   "NaN",  "inf", "saturated"};
-    static const enum align aligns[] = {FLEXIBLE, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT};
-    struct table table = {.n_columns = 10, .names = names, .aligns = aligns};
-    weir_status status = each_stats(file, add_row, &table);
+    static const char *const names[] = {"hook point", "layer", "count",    "mean", "std", "rms",      "min",
+                                        "max",        "norm",  "max norm", "NaN",  "inf", "saturated"};
+    static const enum align aligns[] = {FLEXIBLE, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT,
+                                        RIGHT,    RIGHT, RIGHT, RIGHT, RIGHT, RIGHT};
+    struct table_stats rows = {.table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns},
+                               .n_layers = weir_file_get_info(file)->n_layers};
+    weir_status status = each_stats(file, add_row, &rows);
     if (status == WEIR_OK)
-        status = table_print(&table);
-    table_close(&table);
+        status = table_print(&rows.table);
+    table_close(&rows.table);
     return status;
 }
 
@@ -126,9 +158,10 @@ const struct command cmd_stats = {
     .name = "stats",
     .summary = "mean, spread and range of every stored hook point",
     .usage = "FILE [--json]",
-    .notes = "All but NaN and inf are over finite values; what is not stored counts nowhere. saturated: values that "
-             "were too "
-             "large for f16. JSON has each layer too.",
+    .notes =
+        "A row a layer, and one of all of them. All but NaN and inf are over finite values; what is not stored counts "
+        "nowhere. norm, max norm: the mean and the largest L2 norm of rows, which lie along the last axis: a "
+        "position's, or a head's at a position. saturated: values that were too large for f16.",
     .example = "weir stats run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

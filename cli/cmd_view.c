@@ -38,7 +38,7 @@ static int run(const struct args *args)
     const struct page_choice choice = {
         .layers = args->text[LAYER],
         .heads = args->text[HEAD],
-        .prompts = args->text[PROMPT],
+        .prompts = prompts_text(args, PROMPT),
         .units = args->text[NEURONS],
         .raise = "",
         .limit = (uint64_t)args_int(args, MAX_SIZE, PAGE_LIMIT / PAGE_MB) * PAGE_MB,

@@ -58,6 +58,8 @@ WEIR_CHECKED weir_status repeats_make(struct prompts *out, const weir_model *mod
 WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
 /* The same, or EVERY_PROMPT for --prompt all, as text. */
 WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt);
+/* What --prompt names as a list of slices: empty, which is everything, for "all" and where the option is not given. */
+const char *prompts_text(const struct args *args, int opt);
 /* Refuses brackets, which name the prompt, beside --prompt. */
 WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
 /* "0-29", "0-3, 7" or "none" of the marked layers; "-" for points outside blocks. */

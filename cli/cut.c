@@ -98,6 +98,18 @@ weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i)
     return WEIR_OK;
 }
 
+weir_status cut_has_rows(const struct cut *cut, const struct selected *selected)
+{
+    const struct picked *rows = &cut->axes[cut->row];
+    if (!selected->term->index.given || !selected->prompts.single || rows->n == 0)
+        return WEIR_OK;
+    for (size_t i = 0; i < rows->n; i++)
+        if (rows->list[i] < cut->tokens.n_rows)
+            return WEIR_OK;
+    return weir_fail(WEIR_E_USAGE, "'%s': prompt %d has only %zu stored positions, counted from 0",
+                     selected->term->text, cut->prompt, cut->tokens.n_rows);
+}
+
 void cut_close(struct cut *cut)
 {
     for (int i = 0; i < WEIR_MAX_AXES; i++)

@@ -55,6 +55,8 @@ struct cut {
 /* Value `i` of the selected ones, prompts within layers. WEIR_E_USAGE when the only one has nothing stored there. Close
    after a failure too. */
 WEIR_CHECKED weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i);
+/* WEIR_E_USAGE when brackets name one prompt and only places past its end. */
+WEIR_CHECKED weir_status cut_has_rows(const struct cut *cut, const struct selected *selected);
 void cut_close(struct cut *cut);
 /* Reads the row at `place`: for each axis but the last (which may be the only one), which of its picked indices. */
 WEIR_CHECKED weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES]);

@@ -18,17 +18,27 @@ weir_status prompt_index(int *out, const weir_file *file, const struct args *arg
     return in_range(out, file, args_int(args, opt, 0));
 }
 
+static bool is_all(const char *text)
+{
+    return strcmp(text, "all") == 0;
+}
+
 weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt)
 {
     const char *text = args->has[opt] ? args->text[opt] : "0";
     struct weir_slice number;
-    if (strcmp(text, "all") == 0) {
+    if (is_all(text)) {
         *out = EVERY_PROMPT;
         return WEIR_OK;
     }
     if (!weir_slice_split(&number, text, text + strlen(text)) || !number.single)
         return weir_fail(WEIR_E_USAGE, "--prompt: '%s' is neither a whole number nor all", text);
     return in_range(out, file, number.start);
+}
+
+const char *prompts_text(const struct args *args, int opt)
+{
+    return args->has[opt] && !is_all(args->text[opt]) ? args->text[opt] : "";
 }
 
 weir_status no_index(const struct weir_selection *selection)

@@ -60,6 +60,11 @@ struct opt {
                                                                                           .most = INT32_MAX            \
     }
 
+#define OPT_PROMPT_OR_ALL                                                                                              \
+    {                                                                                                                  \
+        0, "prompt", OPT_TEXT, "I|all", "which prompt; 0 by default, negative from the end, or all"                    \
+    }
+
 enum { MAX_OPTS = 32 };
 
 struct args;

@@ -59,9 +59,9 @@ static weir_status choose_patterns(struct page *page, const struct page_choice *
 {
     const weir_file_info *info = weir_file_get_info(page->file);
     page->pattern = weir_file_find(page->file, "pattern");
-    if (!page->pattern)
-        return choice->heads ? weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern")
-                             : WEIR_OK;
+    if (!page->pattern && !choice->heads)
+        return WEIR_OK;
+    TRY(weir_stored_pattern(&page->pattern, page->file));
     TRY(choose(&page->layers, choice->layers, page->pattern->layers, (size_t)info->n_layers, "layer"));
     return choose_heads(page, choice->heads);
 }

@@ -38,6 +38,9 @@ const char *human_bytes(char to[16], uint64_t bytes);
 const char *short_number(char to[32], double value);
 
 void print_spaces(size_t n);
+/* Prints words in lines of `width` columns, the first of which begins after `indent` and the others with as many
+   spaces; newlines in them are kept. */
+void print_wrapped(FILE *to, const char *text, size_t indent, size_t width);
 
 /* ---- colour.c ---- */
 
@@ -74,7 +77,13 @@ void colour_end(enum colours colours);
 
 /* ---- table.c ---- */
 
-enum align { LEFT, RIGHT, FLEXIBLE /* left, and the first to be cut when the table is too wide */ };
+enum align {
+    LEFT,
+    RIGHT,
+    FLEXIBLE, /* left, and the first to be cut when the table is too wide */
+    WRAPPED   /* the last column: never cut. It goes on in its column, or with all that does not fit on lines of its own
+               */
+};
 
 struct table {
     size_t n_columns, n_cells, capacity;

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { LEAST_FLEXIBLE = 8, GAP = 2, MOST_COLUMNS = 100000, MOST_CELL = 2048 };
+enum { LEAST_FLEXIBLE = 8, LEAST_WRAPPED = 24, INDENT = 4, GAP = 2, MOST_COLUMNS = 100000, MOST_CELL = 2048 };
 
 static weir_status add_cell(struct table *table, const char *text)
 {
@@ -75,17 +75,89 @@ static weir_status print_cell(const struct table *table, size_t column, const ch
     return WEIR_OK;
 }
 
+/* ---- rows whose last column is wrapped ---- */
+
+static size_t columns_before(const size_t *widths, size_t column)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < column; i++)
+        total += widths[i] + GAP;
+    return total;
+}
+
+/* How many columns stand beside each other: all, or those that fit without the last, which then is no column. */
+static size_t columns_beside(const struct table *table, const size_t *widths, size_t limit)
+{
+    size_t last = table->n_columns - 1, n = last;
+    if (limit == 0 || columns_before(widths, last) + LEAST_WRAPPED <= limit)
+        return table->n_columns;
+    while (n > 1 && columns_before(widths, n) > limit + GAP)
+        n--;
+    return n;
+}
+
+/* What does not stand beside the others goes below them, on as many lines as it takes. */
+static weir_status print_below(char *const *cells, size_t n, size_t limit)
+{
+    char *text = NULL;
+    TRY(weir_copy_string(&text, cells[0]));
+    for (size_t i = 1; i < n; i++) {
+        char *more;
+        weir_status status = weir_format(&more, "%s  %s", text, cells[i]);
+        weir_free(text);
+        TRY(status);
+        text = more;
+    }
+    print_spaces(INDENT);
+    print_wrapped(stdout, text, INDENT, limit);
+    weir_free(text);
+    return WEIR_OK;
+}
+
+static weir_status print_wrapped_row(const struct table *table, char *const *cells, const size_t *widths, size_t limit)
+{
+    size_t beside = columns_beside(table, widths, limit), last = table->n_columns - 1;
+    for (size_t i = 0; i < beside && i < last; i++) {
+        print_left(cells[i], i + 1 == beside ? 0 : widths[i]);
+        fputs(i + 1 == beside ? "\n" : "  ", stdout);
+    }
+    if (beside < table->n_columns)
+        return print_below(cells + beside, table->n_columns - beside, limit);
+    print_wrapped(stdout, cells[last], columns_before(widths, last), limit ? limit : SIZE_MAX);
+    return WEIR_OK;
+}
+
+/* ---- all of it ---- */
+
+static weir_status print_rows(const struct table *table, const size_t *widths)
+{
+    for (size_t i = 0; i < table->n_columns; i++)
+        TRY(print_cell(table, i, table->names[i], widths[i]));
+    for (size_t i = 0; i < table->n_cells; i++)
+        TRY(print_cell(table, column_of(table, i), table->cells[i], widths[column_of(table, i)]));
+    return WEIR_OK;
+}
+
+static weir_status print_wrapped_rows(const struct table *table, const size_t *widths, size_t limit)
+{
+    TRY(print_wrapped_row(table, (char *const *)table->names, widths, limit));
+    for (size_t i = 0; i < table->n_cells; i += table->n_columns)
+        TRY(print_wrapped_row(table, table->cells + i, widths, limit));
+    return WEIR_OK;
+}
+
 weir_status table_print(struct table *table)
 {
-    size_t *widths, n = table->n_columns;
+    size_t *widths, n = table->n_columns, limit = terminal_width();
+    weir_status status;
     TRY(weir_alloc_zero(&widths, n, sizeof *widths));
     measure(table, widths);
-    fit(table, widths, terminal_width());
-    weir_status status = WEIR_OK;
-    for (size_t i = 0; i < n && status == WEIR_OK; i++)
-        status = print_cell(table, i, table->names[i], widths[i]);
-    for (size_t i = 0; i < table->n_cells && status == WEIR_OK; i++)
-        status = print_cell(table, column_of(table, i), table->cells[i], widths[column_of(table, i)]);
+    if (table->aligns[n - 1] == WRAPPED) {
+        status = print_wrapped_rows(table, widths, limit);
+    } else {
+        fit(table, widths, limit);
+        status = print_rows(table, widths);
+    }
     weir_free(widths);
     return status;
 }

@@ -135,6 +135,39 @@ void print_spaces(size_t n)
     printf("%*s", (int)n, "");
 }
 
+static size_t words_columns(const char *text, size_t n)
+{
+    size_t columns = 0, used;
+    for (const char *end = text + n; text < end; text += used)
+        columns += next_columns(text, &used);
+    return columns;
+}
+
+void print_wrapped(FILE *to, const char *text, size_t indent, size_t width)
+{
+    size_t column = indent;
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+        size_t columns = words_columns(text, n);
+        if (column > indent && column + 1 + columns > width) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', to);
+            column++;
+        }
+        fwrite(text, 1, n, to);
+        column += columns;
+        text += n;
+        if (*text == '\n') {
+            fprintf(to, "\n%*s", text[1] ? (int)indent : 0, "");
+            column = indent;
+        }
+        text += *text != '\0';
+    }
+    fputc('\n', to);
+}
+
 void print_left(const char *text, size_t columns)
 {
     size_t n = text_columns(text);

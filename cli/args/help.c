@@ -1,4 +1,5 @@
 #include "cli/opt.h"
+#include "cli/render.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -8,31 +9,6 @@
 #define OUTPUT_AND_CODES                                                                                               \
     "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage, "         \
     "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted."
-
-/* Prints text in lines of `width`, those after the first begun with `indent` spaces; newlines in it are kept. */
-static void print_wrapped(FILE *to, const char *text, size_t indent, size_t width)
-{
-    size_t column = indent;
-    while (*text) {
-        size_t n = strcspn(text, " \n");
-        if (column > indent && column + 1 + n > width) {
-            fprintf(to, "\n%*s", (int)indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', to);
-            column++;
-        }
-        fwrite(text, 1, n, to);
-        column += n;
-        text += n;
-        if (*text == '\n') {
-            fprintf(to, "\n%*s", text[1] ? (int)indent : 0, "");
-            column = indent;
-        }
-        text += *text != '\0';
-    }
-    fputc('\n', to);
-}
 
 /* "  -m, --model MODEL". @return its length. */
 static size_t option_head(char *text, size_t size, const struct opt *opt)

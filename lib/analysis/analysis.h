@@ -54,9 +54,11 @@ struct weir_stats {
     uint64_t count;        /* finite values: what the next five are over */
     double mean, std, rms; /* std of the whole population; NaN when there are no values */
     double min, max;
-    double squares;        /* sum of squared differences from the mean */
-    uint64_t n_nan, n_inf; /* -inf is what masked attention scores hold */
-    uint64_t absent;       /* places in which nothing is stored */
+    double squares;             /* sum of squared differences from the mean */
+    uint64_t n_nan, n_inf;      /* -inf is what masked attention scores hold */
+    uint64_t absent;            /* places in which nothing is stored */
+    uint64_t rows;              /* with finite values: what the next two are over */
+    double norm_mean, norm_max; /* L2 norms of rows, which lie along the last axis; NaN when there are none */
 };
 
 /* One layer of a point. */
@@ -101,6 +103,8 @@ struct weir_attention {
     float *weights;     /* [n_queries, n_keys] */
 };
 
+/* The file's pattern. WEIR_E_INPUT when it has none. */
+WEIR_CHECKED weir_status weir_stored_pattern(const weir_file_point **out, const weir_file *file);
 /* One head's pattern on one prompt; queries that were not stored are left out. Negative layers and heads count from the
    end and are replaced by what they mean. WEIR_E_USAGE when one is out of range or not stored. */
 WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head,

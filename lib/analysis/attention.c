@@ -29,6 +29,14 @@ static void drop_absent(struct weir_attention *attention, const int32_t *positio
     attention->n_queries = kept;
 }
 
+weir_status weir_stored_pattern(const weir_file_point **out, const weir_file *file)
+{
+    *out = weir_file_find(file, "pattern");
+    if (!*out)
+        return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
+    return WEIR_OK;
+}
+
 static weir_status read_head(struct weir_attention *attention, const weir_file *file, const weir_file_point *pattern,
                              int layer, int head, int index)
 {
@@ -54,10 +62,9 @@ static weir_status read_head(struct weir_attention *attention, const weir_file *
 weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head, int prompt)
 {
     const weir_file_info *info = weir_file_get_info(file);
-    const weir_file_point *pattern = weir_file_find(file, "pattern");
+    const weir_file_point *pattern;
     *out = NULL;
-    if (!pattern)
-        return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
+    TRY(weir_stored_pattern(&pattern, file));
     TRY(resolve(layer, info->n_layers, "layer"));
     TRY(resolve(head, (int)pattern->shape[0], "head"));
     TRY(resolve(&prompt, info->n_prompts, "prompt"));

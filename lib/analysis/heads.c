@@ -255,11 +255,10 @@ done:
 
 weir_status weir_heads_of_file(struct weir_heads **out, const weir_file *file, const struct weir_heads_options *options)
 {
-    const weir_file_point *pattern = weir_file_find(file, "pattern");
+    const weir_file_point *pattern;
     struct weir_heads *heads = NULL;
     *out = NULL;
-    if (!pattern)
-        return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
+    TRY(weir_stored_pattern(&pattern, file));
     TRY(open_heads(&heads, (size_t)weir_file_get_info(file)->n_layers, pattern->shape[0], options));
     weir_status status = read_all(&(struct reading){heads, file, pattern});
     if (status == WEIR_OK)

@@ -37,20 +37,25 @@ static void count_odd_row(struct weir_stats *one, const struct weir_row *row, bo
 }
 
 /* The moments of one row by two passes, so that they can be joined without cancellation. */
+static void count_finite_row(struct weir_stats *one, const struct weir_row *row, double sum, float low, float high)
+{
+    double mean = sum / (double)row->n;
+    *one = (struct weir_stats){.count = row->n, .mean = mean, .min = (double)low, .max = (double)high};
+    one->squares = weir_ops()->squares(row->values, row->n, mean);
+}
+
 static weir_status count_row(const struct weir_row *row, void *payload)
 {
     const struct count *count = payload;
     struct weir_stats one = {0};
     float low, high;
     double sum = 0;
-    if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high)) {
-        one =
-            (struct weir_stats){.count = row->n, .mean = sum / (double)row->n, .min = (double)low, .max = (double)high};
-        one.squares = weir_ops()->squares(row->values, row->n, one.mean);
-        weir_stats_add(count->total, &one);
-        return WEIR_OK;
-    }
-    count_odd_row(&one, row, count->some_units);
+    if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high))
+        count_finite_row(&one, row, sum, low, high);
+    else
+        count_odd_row(&one, row, count->some_units);
+    one.rows = one.count > 0;
+    one.norm_mean = one.norm_max = sqrt(one.squares + (double)one.count * one.mean * one.mean);
     weir_stats_add(count->total, &one);
     return WEIR_OK;
 }
@@ -62,7 +67,19 @@ static void finish(struct weir_stats *stats)
     stats->std = stats->count ? sqrt(stats->squares / n) : NAN;
     stats->rms = stats->count ? sqrt(stats->squares / n + stats->mean * stats->mean) : NAN;
     if (stats->count == 0)
-        stats->mean = stats->min = stats->max = NAN;
+        stats->mean = stats->min = stats->max = stats->norm_mean = stats->norm_max = NAN;
+}
+
+static void add_norms(struct weir_stats *total, const struct weir_stats *more)
+{
+    uint64_t n = total->rows;
+    if (more->rows == 0)
+        return;
+    total->rows += more->rows;
+    total->norm_max = n ? fmax(total->norm_max, more->norm_max) : more->norm_max;
+    total->norm_mean =
+        n ? total->norm_mean + (more->norm_mean - total->norm_mean) * (double)more->rows / (double)total->rows
+          : more->norm_mean;
 }
 
 void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
@@ -70,6 +87,7 @@ void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
     total->n_nan += more->n_nan;
     total->n_inf += more->n_inf;
     total->absent += more->absent;
+    add_norms(total, more);
     if (more->count > 0 && total->count == 0) {
         total->mean = more->mean;
         total->squares = more->squares;

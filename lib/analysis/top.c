@@ -140,11 +140,10 @@ static weir_status search_layer(struct top *top, const struct weir_source *sourc
 weir_status weir_top(struct weir_pair *out, size_t k, size_t *n, const weir_file *file,
                      const struct weir_top_want *want)
 {
-    struct weir_source source = {file, weir_file_find(file, "pattern")};
+    struct weir_source source = {.file = file};
     struct top top = {.heap = out, .k = k, .want = want};
     *n = 0;
-    if (!source.point)
-        return weir_fail(WEIR_E_INPUT, "the file has no attention patterns; dump with --hooks pattern");
+    TRY(weir_stored_pattern(&source.point, file));
     for (int layer = 0; layer < weir_source_layers(&source); layer++)
         if (weir_source_has_layer(&source, layer) && (!want->layers || want->layers[layer]))
             TRY(search_layer(&top, &source, layer));

@@ -185,6 +185,104 @@ def test_stats_agree_with_numpy(folder, name):
         assert (hook["min"], hook["max"]) == (values.min(), values.max())
 
 
+@pytest.mark.parametrize("name", ["whole", "unequal", "f16", "units", "rows", "one_layer"])
+def test_norms_of_rows_agree_with_numpy(folder, name):
+    import numpy as np
+    for hook in ask(folder, "stats", f"{name}.h5")["hooks"]:
+        if hook["short"] in ("pattern", "expert_indices"):  # keys past a prompt's end; -1 for none
+            continue
+        values = read(folder / f"{name}.h5", hook["short"])
+        values = values if "layers" in hook else values[None]
+        if len(hook["name"].split("hook_scale")) > 1:
+            values = values[..., None]  # a row of one value
+        stored = np.isfinite(values).any(-1)
+        norms = np.sqrt(np.nansum(values ** 2, -1))
+        layers = [(layer["layer"], layer) for layer in hook.get("layers", [])] or [(0, hook)]
+        for which, one in [*layers, (slice(None), hook)]:
+            assert one["norm_mean"] == pytest.approx(norms[which][stored[which]].mean(), rel=1e-12)
+            assert one["norm_max"] == pytest.approx(norms[which][stored[which]].max(), rel=1e-12)
+
+
+def test_layers_are_in_the_table_of_stats_as_in_its_json(folder):
+    lines = weir(folder, "stats", "unequal.h5").stdout.decode().splitlines()
+    names, rows = re.split("  +", lines[0]), [line.split() for line in lines[1:]]
+    at = [names.index(name) for name in ("count", "mean", "norm", "max norm")]
+    for hook in ask(folder, "stats", "unequal.h5")["hooks"]:
+        expected = {str(layer["layer"]): layer for layer in hook.get("layers", [])} or {"-": hook}
+        expected |= {"all": hook} if len(expected) > 1 else {}
+        found = {row[1]: [float(row[i]) for i in at] for row in rows if row[0] == hook["short"]}
+        assert set(found) == set(expected)
+        for layer, numbers in found.items():
+            wanted = [expected[layer][name] for name in ("count", "mean", "norm_mean", "norm_max")]
+            assert numbers == pytest.approx(wanted, abs=6e-5)
+
+
+# ---- tables that explain ----
+
+@pytest.mark.parametrize("width", [30, 50, 80, 100, 140, 200, None])
+def test_hooks_explain_themselves_at_any_width(folder, width):
+    env = {} if width is None else {"COLUMNS": str(width)}
+    text = weir(folder, "hooks", "-m", "gpt2", env=env).stdout.decode()
+    whole = weir(folder, "hooks", "-m", "gpt2").stdout.decode()
+    assert "\u2026" not in text and re.sub(r"\s+", " ", text) == re.sub(r"\s+", " ", whole)
+    if width is None:
+        assert all(len(re.findall(r"\S", line)) > 20 for line in text.splitlines()[1:]), "a line a hook point"
+    else:
+        longest = max(max(map(len, line.split("  "))) for line in whole.splitlines())
+        assert max(map(len, text.splitlines())) <= max(width, longest if width < 60 else 0)
+
+
+# ---- what a shorter prompt does not have ----
+
+def test_places_past_the_end_of_the_only_prompt_are_refused(folder):
+    for index, n in ("[0, 2, 1]", 1), ("[0, 0, 100]", 5), ("[:, 2, 3:9]", 1), ("[0, -1, -1]", 1):
+        done = weir(folder, "show", "unequal.h5", f"resid_post{index}")
+        said = done.stderr.decode()
+        assert (done.returncode, done.stdout, said.count("\n")) == (2, b"", 1)
+        assert f"has only {n} stored positions" in said and index in said
+
+
+def test_places_past_the_end_beside_others_are_called_so(folder):
+    for index in "[0, 0, 3:7]", "[0, :, 1]":
+        text = weir(folder, "show", "unequal.h5", f"resid_post{index}").stdout.decode()
+        assert "||" not in text and re.search(r"^    - past the end( +-)+", text, re.M)
+
+
+# ---- --prompt means the same everywhere ----
+
+def test_all_prompts_are_all_in_every_command(folder):
+    shown = ask(folder, "show", "unequal.h5", "resid_post:0@0", "--prompt", "all")["values"]
+    assert [value["prompt"] for value in shown] == [0, 1, 2]
+    text = weir(folder, "show", "unequal.h5", "resid_post:0@0", "--prompt", "all").stdout.decode()
+    assert re.findall(r"prompt (\d) of 3", text) == ["0", "1", "2"]
+    for value in "all", ":":
+        maps = ask(folder, "attn", "unequal.h5", "-l", "0", "-H", "0", "--prompt", value)["maps"]
+        assert [found["prompt"] for found in maps] == [0, 1, 2]
+    assert ask(folder, "heads", "unequal.h5", "--prompt", "all") == ask(folder, "heads", "unequal.h5")
+
+
+@pytest.mark.parametrize("command", [["show", "unequal.h5", "z"], ["attn", "unequal.h5"], ["heads", "unequal.h5"]])
+def test_a_prompt_that_is_not_there_is_refused_in_every_command(folder, command):
+    for value in "3", "-4", "alle":
+        done = weir(folder, *command, "--prompt", value)
+        assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
+def test_all_prompts_are_all_in_a_page(folder, tmp_path):
+    assert weir(folder, "view", "unequal.h5", "--prompt", "all", "-o", tmp_path / "all.html").returncode == 0
+    assert weir(folder, "view", "unequal.h5", "-o", tmp_path / "none.html").returncode == 0
+    assert (tmp_path / "all.html").read_bytes() == (tmp_path / "none.html").read_bytes()
+
+
+@pytest.mark.parametrize("command", [["attn", "x.h5"], ["attn", "x.h5", "--top", "3"], ["heads", "x.h5"],
+                                     ["view", "x.h5", "--head", "0", "-o", "y.html"]])
+def test_a_file_without_patterns_is_told_in_one_way(folder, tmp_path, command):
+    assert weir(tmp_path, "dump", "-p", "a", "--hooks", "z", "-o", "x.h5").returncode == 0
+    done = weir(tmp_path, *command)
+    assert done.returncode == 3
+    assert done.stderr.decode() == "weir: the file has no attention patterns; dump with --hooks pattern\n"
+
+
 def damage(folder, name, place, value):
     """a copy of whole.h5 with one value changed"""
     import h5py
