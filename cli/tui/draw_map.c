@@ -15,6 +15,7 @@ struct plan {
     bool has_norms;          /* a bar with each row's norm in front of its cells */
     size_t n_lines, n_shown; /* lines and columns of cells that there is room for */
     float largest;           /* what the deepest shade stands for */
+    int window;              /* of the layer, for patterns */
 };
 
 /* ---- how it lies ---- */
@@ -59,6 +60,7 @@ static weir_status read_shown(struct tui_app *app, struct plan *plan)
     size_t n = value->n_rows - app->first_row;
     TRY(tui_band_read(&app->band, value, app->first_row, n < room ? n : room,
                       app->state.drop_first && tui_is_pattern(value)));
+    plan->window = tui_is_pattern(value) ? weir_window_of(value->file, value->layer) : 0;
     plan->largest = tui_is_pattern(value) ? 1 : tui_largest(app->band.values, app->band.n * value->n_columns);
     return WEIR_OK;
 }
@@ -80,7 +82,7 @@ static struct tui_shade shade_at(const struct tui_app *app, const struct plan *p
 {
     if (row >= app->band.first + app->band.n)
         return (struct tui_shade){SHADE_NOTHING, 0};
-    if (tui_is_pattern(&app->value) && weir_is_masked(app->value.prompt.positions[row], (int32_t)column))
+    if (tui_is_pattern(&app->value) && weir_is_masked(app->value.prompt.positions[row], (int32_t)column, plan->window))
         return (struct tui_shade){SHADE_NOTHING, 0};
     return shade_of(app, plan, tui_band_row(&app->band, row)[column]);
 }

@@ -101,6 +101,7 @@ struct weir_attention {
     int32_t *positions; /* [n_queries] of the queries */
     int32_t *keys;      /* [n_keys] positions of the keys: 0, 1, 2, ... until some are picked */
     float *weights;     /* [n_queries, n_keys] */
+    int window;         /* a query looks at the last `window` keys, itself included; 0: at all before it */
 };
 
 /* The file's pattern. WEIR_E_INPUT when it has none. */
@@ -118,15 +119,20 @@ WEIR_CHECKED weir_status weir_attention_add(struct weir_attention *sum, const st
 void weir_attention_scale(struct weir_attention *attention, float factor);
 /* Keeps the queries and keys at marked positions [tokens of the prompt]; NULL: all. */
 void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys);
-/* Makes NaN of weights of keys that come after their query, which it cannot look at: 0 is then a weight of a key that
-   it can. */
-void weir_attention_mask(struct weir_attention *attention);
-bool weir_is_masked(int32_t query, int32_t key);
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
    those over 0. */
 size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);
 /* The same of weights that stand `stride` apart. */
 size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
+
+/* ---- mask.c: which keys a query cannot look at ---- */
+
+/* The window of a layer as the file's configuration says it; 0: none, or not to be told (a GGUF file's). */
+int weir_window_of(const weir_file *file, int layer);
+/* Keys after the query, and before its window where there is one. */
+bool weir_is_masked(int32_t query, int32_t key, int window);
+/* Makes NaN of their weights: 0 is then a weight of a key that a query can look at. */
+void weir_attention_mask(struct weir_attention *attention);
 
 /* ---- top.c: the strongest of all weights ---- */
 

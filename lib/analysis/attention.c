@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A negative index counts from the end. */
@@ -71,6 +70,7 @@ weir_status weir_attention_read(struct weir_attention **out, const weir_file *fi
     if (!pattern->layers[*layer])
         return weir_fail(WEIR_E_USAGE, "the pattern of layer %d is not stored", *layer);
     TRY(weir_alloc_zero(out, 1, sizeof **out));
+    (*out)->window = weir_window_of(file, *layer);
     weir_status status = read_head(*out, file, pattern, *layer, *head, prompt);
     if (status != WEIR_OK) {
         weir_attention_close(*out);
@@ -110,6 +110,11 @@ void weir_attention_drop_first(struct weir_attention *attention)
         memmove(attention->keys, attention->keys + 1, --attention->n_keys * sizeof *attention->keys);
 }
 
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 weir_status weir_attention_add(struct weir_attention *sum, const struct weir_attention *more)
 {
     size_t n = sum->n_queries * sum->n_keys;
@@ -118,6 +123,7 @@ weir_status weir_attention_add(struct weir_attention *sum, const struct weir_att
         return weir_fail(WEIR_E_INPUT, "the heads were stored at different queries: they cannot be joined");
     for (size_t i = 0; i < n; i++)
         sum->weights[i] += more->weights[i];
+    sum->window = sum->window && more->window ? larger(sum->window, more->window) : 0; /* what either can look at */
     return WEIR_OK;
 }
 
@@ -159,19 +165,6 @@ void weir_attention_pick(struct weir_attention *attention, const bool *queries, 
         pick_queries(attention, queries);
     if (keys)
         pick_keys(attention, keys);
-}
-
-bool weir_is_masked(int32_t query, int32_t key)
-{
-    return key > query;
-}
-
-void weir_attention_mask(struct weir_attention *attention)
-{
-    for (size_t i = 0; i < attention->n_queries; i++)
-        for (size_t j = 0; j < attention->n_keys; j++)
-            if (weir_is_masked(attention->positions[i], attention->keys[j]))
-                attention->weights[i * attention->n_keys + j] = NAN;
 }
 
 size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride)

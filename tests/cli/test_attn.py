@@ -366,6 +366,34 @@ def test_large_maps_are_masked_where_all_of_a_cell_is(filled, tmp_path):
     assert (blank == np.triu(np.ones((n, n), bool), 1)).all()
 
 
+@pytest.mark.parametrize("model", ["mistral", "gemma2", "gemma3_text", "gpt_neo_local", "gpt_oss", "mistral_narrow",
+                                   "phi3_sliding", "qwen3_types", "starcoder2_sliding", "gpt2"])
+def test_masked_is_where_the_scores_are(folder, tmp_path, model):
+    ids = ",".join(str(1 + i % 20) for i in range(20))
+    made = ["dump", "-m", folder / model, "--tokens", ids, "--hooks", "pattern,attn_scores", "-o", "x.h5"]
+    assert weir(tmp_path, *made).returncode == 0
+    with h5py.File(tmp_path / "x.h5") as file:
+        scores = file["activations/attn_scores"][()][:, 0, 0]
+    for layer, masked in enumerate(np.isneginf(scores)):
+        text = weir(tmp_path, "attn", "x.h5", "-l", layer, "-H", "0").stdout.decode()
+        rows = re.findall(r"^ *\d+ \|.*\| *\[(.{40})\]$", text, re.M)
+        assert [[cell == " " for cell in row[::2]] for row in rows] == masked.tolist()
+    both, = (np.isneginf(scores).all(0),)
+    text = weir(tmp_path, "attn", "x.h5", "-H", "0", "--mean").stdout.decode()
+    rows = re.findall(r"^ *\d+ \|.*\| *\[(.{40})\]$", text, re.M)
+    assert [[cell == " " for cell in row[::2]] for row in rows] == both.tolist(), "of joined layers, what none can look at"
+
+
+def test_a_configuration_that_is_no_configuration_masks_what_is_certain(filled, tmp_path):
+    shutil.copy(filled / "unequal.h5", tmp_path)
+    for text in "", "{", '{"model_type": "mistral", "sliding_window": 2}', "[1]", '{"model_type": 7}':
+        with h5py.File(tmp_path / "unequal.h5", "r+") as file:
+            file.attrs["config"] = text
+        done = weir(tmp_path, "attn", "unequal.h5", "-l", "0", "-H", "0")
+        assert done.returncode == 0 and done.stderr == b"" and b"\n4 | cat|" in done.stdout
+        assert re.search(rb"^4 .*\[[^ ]{10}\]$", done.stdout, re.M)
+
+
 # ---- ticks, positions, columns ----
 
 @pytest.mark.parametrize("args, ticks", [
