@@ -22,10 +22,14 @@ enum {
     COMPUTE,
     BOS,
     THREADS,
+    YES,
     FORCE,
 };
 
 enum { MOST_COMMAND = 4096 };
+
+/* What is written unasked: attention patterns grow with the square of a prompt's length, which is easily forgotten. */
+static const uint64_t MOST_UNASKED = 4000000000;
 
 /* Fewer bits pay only over some positions: weights have to be packed, and some positions computed in float32 as well.
  */
@@ -52,6 +56,7 @@ static const struct opt opts[] = {
                  "what products with weights are computed in, where the processor can; f32 by default"},
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
+    [YES] = {0, "yes", OPT_FLAG, NULL, "write a file of more than 4 GB, which is refused without"},
     [FORCE] = OPT_FORCE,
 };
 
@@ -248,8 +253,32 @@ static weir_status open_all(struct dump *dump)
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 
+/* What is large, and what would be small. */
+static weir_status check_unasked(const struct dump *dump)
+{
+    char all[16], most[16], rest[16];
+    const weir_capture_size *plan = weir_capture_get_size(dump->capture);
+    const char *out = dump->args->text[OUT], *largest = weir_point_at(plan->largest)->name;
+    if (plan->bytes <= MOST_UNASKED || dump->args->has[YES])
+        return WEIR_OK;
+    human_bytes(all, plan->bytes);
+    human_bytes(most, plan->largest_bytes);
+    human_bytes(rest, plan->bytes - plan->largest_bytes);
+    if (plan->n_points == 1)
+        return weir_fail(
+            WEIR_E_USAGE,
+            "%s would have %s: store fewer layers, heads or positions, as in --hooks %s:0@-1, or give --yes", out, all,
+            largest);
+    return weir_fail(
+        WEIR_E_USAGE,
+        "%s would have %s, of which %s %s: leave that out of --hooks (%s are left), store less of it, as in "
+        "%s:0@-1, or give --yes",
+        out, all, largest, most, rest, largest);
+}
+
 static weir_status run_all(struct dump *dump)
 {
+    TRY(check_unasked(dump));
     print_plan(dump);
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);

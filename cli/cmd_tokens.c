@@ -2,11 +2,14 @@
 #include "cli/commands.h"
 #include "cli/render.h"
 
-enum { MODEL, TEXT, FROM, BOS, JSON, MOST_TEXT = 512 };
+enum { MODEL, TEXT, FROM, IDS, BOS, JSON, MOST_TEXT = 512 };
 
 static const struct opt opts[] = {
-    [MODEL] = OPT_MODEL,      [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
-    [FROM] = OPT_PROMPT_FILE, [BOS] = OPT_BOS,
+    [MODEL] = OPT_MODEL,
+    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
+    [FROM] = OPT_PROMPT_FILE,
+    [IDS] = {0, "ids", OPT_TEXT, "IDS", "token ids to be shown as text, 1,2,3; may repeat", .repeats = true},
+    [BOS] = OPT_BOS,
     [JSON] = OPT_JSON,
 };
 
@@ -63,13 +66,13 @@ static weir_status print_tables(const weir_model *model, const struct prompts *p
 
 static int run(const struct args *args)
 {
-    const struct prompt_opts which = {TEXT, FROM, -1, BOS};
+    const struct prompt_opts which = {TEXT, FROM, IDS, BOS};
     weir_model *model = NULL;
     struct prompts prompts = {0};
     const char *where;
     weir_status status;
-    if (!args->has[TEXT] && !args->has[FROM])
-        return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT or -f FILE");
+    if (!args->has[TEXT] && !args->has[FROM] && !args->has[IDS])
+        return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT, -f FILE or --ids IDS");
     TRY_DONE(model_where(&where, args, MODEL));
     TRY_DONE(open_with_notes(&model, where, NULL));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
@@ -82,9 +85,12 @@ done:
 
 const struct command cmd_tokens = {
     .name = "tokens",
-    .summary = "show how a model's tokenizer cuts a text",
-    .notes = "docs/tokenizers.md says which tokenizers are read.",
-    .usage = "[-m MODEL] (-p TEXT | -f FILE)... [OPTIONS]",
+    .summary = "show how a model's tokenizer cuts a text, and what ids stand for",
+    .notes = "A token in front (BOS) stands there where the tokenizer's own rules put one, as AutoTokenizer does it. "
+             "TransformerLens puts one in front of every text unless prepend_bos=False is given: --bos yes does that "
+             "(so for "
+             "GPT-2 and Pythia, whose rules put none). docs/tokenizers.md says which tokenizers are read.",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE | --ids IDS)... [OPTIONS]",
     .example = "weir tokens -m model.gguf -p \"The cat sat\"",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -15,7 +15,41 @@ static size_t help_width(void)
     return width && width < HELP_WIDTH ? width : HELP_WIDTH;
 }
 
-/* weir help [COMMAND | --markdown] */
+static int manual(const char *name)
+{
+    const struct command *command;
+    if (!name || strcmp(name, "weir") == 0) {
+        man_all(stdout, commands, n_commands);
+        return WEIR_OK;
+    }
+    TRY(command_find(&command, commands, n_commands, name));
+    man_command(stdout, command);
+    return WEIR_OK;
+}
+
+/* --markdown | --man [COMMAND] | --completion bash|zsh|fish: what is made of the option tables when weir is built. */
+static int made_from_tables(int argc, char **argv)
+{
+    static const struct {
+        const char *shell;
+        void (*complete)(FILE *to, const struct command *const *commands, size_t n);
+    } shells[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
+    if (strcmp(argv[0], "--man") == 0)
+        return manual(argc > 1 ? argv[1] : NULL);
+    if (strcmp(argv[0], "--markdown") == 0) {
+        help_markdown(stdout, commands, n_commands);
+        return WEIR_OK;
+    }
+    for (size_t i = 0; i < sizeof shells / sizeof *shells && argc > 1 && strcmp(argv[0], "--completion") == 0; i++)
+        if (strcmp(argv[1], shells[i].shell) == 0) {
+            shells[i].complete(stdout, commands, n_commands);
+            return WEIR_OK;
+        }
+    return weir_fail(WEIR_E_USAGE, "weir help %s: there are --markdown, --man [COMMAND] and --completion bash|zsh|fish",
+                     argv[0]);
+}
+
+/* weir help [COMMAND], or one of the above */
 static int help(int argc, char **argv)
 {
     const struct command *command;
@@ -23,10 +57,8 @@ static int help(int argc, char **argv)
         help_all(stdout, commands, n_commands, help_width());
         return WEIR_OK;
     }
-    if (strcmp(argv[0], "--markdown") == 0) {
-        help_markdown(stdout, commands, n_commands);
-        return WEIR_OK;
-    }
+    if (argv[0][0] == '-')
+        return made_from_tables(argc, argv);
     TRY(command_find(&command, commands, n_commands, argv[0]));
     help_command(stdout, command, help_width());
     return WEIR_OK;

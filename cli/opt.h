@@ -112,5 +112,20 @@ WEIR_CHECKED weir_status command_find(const struct command **out, const struct c
 void help_command(FILE *to, const struct command *command, size_t width);
 void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width);
 void help_markdown(FILE *to, const struct command *const *commands, size_t n);
+/* What all commands share: what weir is, what exit codes mean, and variables of the environment, the last without a
+   name. */
+struct variable {
+    const char *name, *help;
+};
+const char *help_what(void);
+const char *help_codes(void);
+const struct variable *help_variables(void);
+/* Manual pages: weir-COMMAND(1), and weir(1). */
+void man_command(FILE *to, const struct command *command);
+void man_all(FILE *to, const struct command *const *commands, size_t n);
+/* Scripts that complete a command line. */
+void complete_bash(FILE *to, const struct command *const *commands, size_t n);
+void complete_zsh(FILE *to, const struct command *const *commands, size_t n);
+void complete_fish(FILE *to, const struct command *const *commands, size_t n);
 
 #endif

@@ -24,7 +24,7 @@ static weir_status add_text(struct prompts *prompts, const weir_model *model, co
 }
 
 /* "1,2,3" to ids: *out is new memory. */
-static weir_status parse_ids(int32_t **out, size_t *n, const char *text)
+static weir_status parse_ids(int32_t **out, size_t *n, const char *text, const char *option)
 {
     size_t room = 1;
     for (const char *p = text; *p; p++)
@@ -38,9 +38,9 @@ static weir_status parse_ids(int32_t **out, size_t *n, const char *text)
             weir_free(*out);
             *out = NULL;
             return weir_fail(WEIR_E_USAGE,
-                             "--tokens: '%.20s' does not begin with a token id; write ids with commas "
+                             "--%s: '%.20s' does not begin with a token id; write ids with commas "
                              "between, as in 1,2,3",
-                             text);
+                             option, text);
         }
         (*out)[(*n)++] = (int32_t)id;
         text = end;
@@ -48,13 +48,13 @@ static weir_status parse_ids(int32_t **out, size_t *n, const char *text)
     return WEIR_OK;
 }
 
-static weir_status add_ids(struct prompts *prompts, const weir_model *model, const char *text)
+static weir_status add_ids(struct prompts *prompts, const weir_model *model, const char *text, const char *option)
 {
     weir_tokens *slot;
     int32_t *ids;
     size_t n;
     TRY(next_slot(prompts, &slot));
-    TRY(parse_ids(&ids, &n, text));
+    TRY(parse_ids(&ids, &n, text, option));
     weir_status status = weir_tokens_from_ids(slot, model, ids, n);
     weir_free(ids);
     prompts->n += status == WEIR_OK;
@@ -196,14 +196,14 @@ static weir_status check_input(const struct args *args, const struct prompt_opts
 }
 
 static weir_status add_given(struct prompts *prompts, const weir_model *model, const struct given *given,
-                             const struct prompt_opts *opts, weir_bos bos)
+                             const struct prompt_opts *opts, weir_bos bos, const char *option)
 {
     if (given->opt == opts->text)
         return add_text(prompts, model, given->text, strlen(given->text), bos);
     if (given->opt == opts->file)
         return add_file(prompts, model, given->text, bos);
     if (given->opt == opts->tokens)
-        return add_ids(prompts, model, given->text);
+        return add_ids(prompts, model, given->text, option);
     return WEIR_OK;
 }
 
@@ -215,7 +215,7 @@ weir_status prompts_read(struct prompts *out, const weir_model *model, const str
     *out = (struct prompts){0};
     weir_status status = check_input(args, opts);
     for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++)
-        status = add_given(out, model, &args->given[i], opts, bos);
+        status = add_given(out, model, &args->given[i], opts, bos, args->command->opts[args->given[i].opt].name);
     if (status == WEIR_OK && out->n == 0)
         status = weir_fail(WEIR_E_USAGE, "there are no prompts; usage: weir %s %s", args->command->name,
                            args->command->usage);

@@ -274,6 +274,17 @@ static weir_status write_edits(struct weir_capture *capture)
     return WEIR_OK;
 }
 
+static void find_largest(struct weir_capture *capture)
+{
+    for (size_t i = 0; i < capture->n_kept; i++) {
+        uint64_t bytes = weir_store_point_size(&capture->spec, i);
+        if (bytes <= capture->size.largest_bytes)
+            continue;
+        capture->size.largest = capture->kept[i].point;
+        capture->size.largest_bytes = bytes;
+    }
+}
+
 static weir_status describe(struct weir_capture *capture, const weir_capture_options *options)
 {
     bool has_text = false;
@@ -316,6 +327,7 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
     };
     capture->size.n_points = (int)capture->n_kept;
     capture->size.bytes = weir_store_size(&capture->spec);
+    find_largest(capture);
     return WEIR_OK;
 }
 

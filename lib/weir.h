@@ -301,6 +301,8 @@ typedef struct weir_capture_size {
     int n_points;
     size_t n_positions; /**< rows of the pos axis */
     uint64_t bytes;     /**< about as many as the file will have; before compression */
+    int largest;        /**< the point (weir_point_at) that takes most of it */
+    uint64_t largest_bytes;
 } weir_capture_size;
 
 /**

@@ -10,6 +10,30 @@
     "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage, "         \
     "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted."
 
+static const struct variable variables[] = {
+    {"WEIR_MODEL", "the model that commands take without -m, as -m has it; without it rill, which comes with weir"},
+    {"HF_HUB_CACHE, HF_HOME", "where the Hugging Face cache is, in which -m org/name is looked for"},
+    {"WEIR_ISA", "plain or avx2: use no more of the processor than that"},
+    {"COLUMNS", "the width of what is printed; by default that of the terminal"},
+    {"NO_COLOR", "when set, no colours are used"},
+    {NULL, NULL},
+};
+
+const char *help_what(void)
+{
+    return WHAT_IT_IS;
+}
+
+const char *help_codes(void)
+{
+    return OUTPUT_AND_CODES;
+}
+
+const struct variable *help_variables(void)
+{
+    return variables;
+}
+
 /* "  -m, --model MODEL". @return its length. */
 static size_t option_head(char *text, size_t size, const struct opt *opt)
 {
@@ -85,9 +109,10 @@ void help_markdown(FILE *to, const struct command *const *commands, size_t n)
     fprintf(to,
             "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
             "%s\n"
-            "The shapes of `--json` are in json.md. `WEIR_MODEL` names the model that commands take without `-m`;\n"
-            "`NO_COLOR` turns colours off, `COLUMNS` sets the width.\n",
+            "The shapes of `--json` are in json.md.\n\n| variable | |\n|---|---|\n",
             OUTPUT_AND_CODES);
+    for (const struct variable *variable = variables; variable->name; variable++)
+        fprintf(to, "| `%s` | %s |\n", variable->name, variable->help);
     for (size_t i = 0; i < n; i++) {
         const struct command *command = commands[i];
         fprintf(to, "\n## weir %s\n\n%c%s.\n\n    weir %s %s\n", command->name,

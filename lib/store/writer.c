@@ -371,6 +371,12 @@ static uint64_t words_bytes(const struct weir_store_spec *spec)
     return WORD_BYTES * (n < most ? n : most);
 }
 
+uint64_t weir_store_point_size(const struct weir_store_spec *spec, size_t i)
+{
+    struct weir_sizes sizes;
+    return weir_sizes_of(&sizes, spec) == WEIR_OK ? point_bytes(spec, &sizes, &spec->points[i]) : 0;
+}
+
 uint64_t weir_store_size(const struct weir_store_spec *spec)
 {
     struct weir_sizes sizes;

@@ -49,6 +49,8 @@ struct weir_store_spec {
 
 /* About as many bytes as the file will have. */
 uint64_t weir_store_size(const struct weir_store_spec *spec);
+/* ... and as point i of the spec takes of them. */
+uint64_t weir_store_point_size(const struct weir_store_spec *spec, size_t i);
 
 /* Makes the partial file with everything but activations in it. The spec and what it points to stay until close.
    WEIR_E_OUTPUT when the folder cannot be written, the output exists without force, or the disk has less room than

@@ -173,3 +173,16 @@ def test_likely_tokens_have_their_text(folder):
     with h5py.File(folder / "p.h5", "r+") as file:
         del file["next/word_text"]
     assert b"/next/word_text: is missing" in weir(folder, "validate", "p.h5").stdout
+
+
+# ---- what would be large ----
+
+def test_more_than_4_gb_are_asked_about(folder):
+    """Plans only: nothing is written where the answer is no."""
+    write(folder, "large.jsonl", *[json.dumps({"ids": [i % 200 for i in range(96)]})] * 12_000)
+    for hooks, says in (("pattern,z", "of which pattern 5.3 GB: leave that out of --hooks (682 MB are left)"),
+                        ("pattern", "store fewer layers, heads or positions, as in --hooks pattern:0@-1")):
+        done = weir(folder, "dump", "-m", "gpt2", "-f", "large.jsonl", "--hooks", hooks, "-o", "large.h5")
+        assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+        assert done.stderr.startswith(b"weir: large.h5 would have ") and says in done.stderr.decode() and b"--yes" in done.stderr
+        assert not [path for path in folder.iterdir() if "large.h5" in path.name]

@@ -1,0 +1,24 @@
+/* What a shell completes behind an option or as a word of a command, read off the option tables. */
+#ifndef WEIR_CLI_ARGS_COMPLETE_H
+#define WEIR_CLI_ARGS_COMPLETE_H
+
+#include "cli/opt.h"
+
+enum completes {
+    COMPLETES_NOTHING, /* a number, a text */
+    COMPLETES_FILES,
+    COMPLETES_HOOKS, /* names of hook points with commas between */
+    COMPLETES_WORDS  /* one of a few */
+};
+
+/* By what help calls the value. Of a flag: nothing. */
+enum completes completes_of(const struct opt *opt);
+/* Prints the words of COMPLETES_WORDS, or the names of all hook points, with spaces between. */
+void put_words(FILE *to, const struct opt *opt);
+void put_hooks(FILE *to);
+/* What the word at `index` of a command is, options aside. */
+enum completes completes_word(const struct command *command, int index);
+/* The beginning of a help text that stands for it where there is little room: new line and quotes are left out. */
+void short_help(char to[80], const char *help);
+
+#endif
