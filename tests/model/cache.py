@@ -17,7 +17,8 @@ def weir(*args, env=None, check=True):
     command = [WEIR, *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
     if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
+        shown = " ".join(word if len(word) < 200 else word[:60] + "..." for word in command)
+        raise AssertionError(f"{shown}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done
 
 

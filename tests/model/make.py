@@ -9,12 +9,15 @@ fixtures/FAMILY/edit_NAME.h5                        what follows an edit, of som
 fixtures/smollm2_ref.h5                             some layers and rows of SmolLM2-135M (script/fetch-model) on one prompt,
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 fixtures/gemma3_ref.h5                              the same of Gemma 3 270M (script/fetch-gemma)
+long/KIND_N.h5                                      the same at 1500 and 8000 positions of each kind of position (positions.py)
 fixtures/rill_ref.h5                                the same of models/rill, all its layers
 
 To add a family that ../oracle/families.py knows: add a row here, run this, commit what it wrote. The references are
 computed in float64 and stored rounded to float32 (6e-8, against a bound of 5e-5).
 """
 import argparse
+import json
+import re
 import shutil
 import sys
 import tempfile
@@ -24,11 +27,14 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "oracle"))
 
 import h5py  # noqa: E402
+import numpy as np  # noqa: E402
 
+import cache  # noqa: E402
 import edits  # noqa: E402
 import prompts  # noqa: E402
 from configs import CONFIGS, FEW_ROWS, LENS  # noqa: E402
 import lens  # noqa: E402
+import positions  # noqa: E402
 import reference  # noqa: E402
 
 # family of families.py -> how its weights are stored; between them every float type, and one split into shards
@@ -40,10 +46,10 @@ FIXTURES = {
 }
 
 
-def note_float32(out, got, ids):
+def note_float32(out, got, ids, rows=None):
     """How far PyTorch float32 is from the reference at its worst: the attribute float32_error."""
     with tempfile.TemporaryDirectory() as scratch:
-        reference.save(scratch + "/f32.h5", got, ids)
+        reference.save(scratch + "/f32.h5", got, ids, rows)
         with h5py.File(scratch + "/f32.h5") as mine, h5py.File(out, "r+") as ref:
             errors = {name: e for name, e in reference.errors(mine, ref).items() if e is not None}
             ref.attrs["float32_error"] = max(errors.values())
@@ -99,6 +105,56 @@ def make(family, row):
     print(f"{family}: {len(list(folder.iterdir()))} files, {size / 1000:.0f} kB")
 
 
+def kind_parts(row):
+    """config.json and the tensors' shapes of a kind of position (positions.py)"""
+    with tempfile.TemporaryDirectory() as scratch:
+        if row["lens"]:
+            lens.build(scratch, row["changes"], 1, "float32")
+            names = set(lens.load(scratch).state_dict()) - {n for n, _ in lens.load(scratch).named_buffers()}
+        else:
+            reference.build(row["family"], scratch, changes=row["changes"])
+            names = None
+        tensors = cache.weights(scratch)
+        config = {key: value for key, value in cache.config(scratch).items() if key != "transformers_version"}
+        return config, {name: x.shape for name, x in tensors.items() if names is None or name in names}
+
+
+def kind_run(row, folder, ids, dtype):
+    if row["lens"]:
+        return lens.run(folder, ids, dtype, positions.rows(len(ids)))
+    return reference.run(str(folder), ids, row["family"], dtype, row["paths"], rows=positions.rows(len(ids)))
+
+
+def next_of(logits, ids):
+    """the likeliest three ids after the last position, how likely they are, and the prompt's loss"""
+    most = logits.max(-1, keepdims=True)
+    logprobs = logits - most - np.log(np.exp(logits - most).sum(-1, keepdims=True))
+    best = np.argsort(-logits[-1], kind="stable")[:3]
+    loss = -logprobs[np.arange(len(ids) - 1), ids[1:]].mean() if len(ids) > 1 else np.nan
+    return dict(top_ids=best, top_logprobs=logprobs[-1, best], loss=loss)
+
+
+def make_kind(name, row):
+    """What PyTorch computes with a kind of position at its lengths: few queries, and of their patterns every so many keys."""
+    config, shapes = kind_parts(row)
+    for n in row["lengths"]:
+        with tempfile.TemporaryDirectory() as folder:
+            positions.write(folder, config, shapes, row["family"])
+            vocabulary = positions.vocabulary_of(row)
+            ids, out = positions.tokens(n, vocabulary), positions.LONG / f"{name}_{n}.h5"
+            out.parent.mkdir(exist_ok=True)
+            got = kind_run(row, folder, ids, "float64")
+            wide = {point: positions.every(n) for point in got if point.endswith(("hook_attn_scores", "hook_pattern"))}
+            wide["logits"] = positions.every(vocabulary) if vocabulary > positions.VOCAB else 1
+            every = {re.sub(r"blocks\.\d+\.", "blocks.{layer}.", point): k for point, k in wide.items()}
+            reference.save(out, got, ids, positions.rows(n), dtype="float32", every=wide | every, family=row["family"],
+                           config=json.dumps(config), shapes=json.dumps(shapes), **next_of(got["logits"][0], ids))
+            del got
+            errors = note_float32(out, kind_run(row, folder, ids, "float32"), ids, positions.rows(n))
+            print(f"{name}, {n}: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
+                  f"{out.stat().st_size / 1000:.0f} kB", flush=True)
+
+
 def make_edits(family):
     """The stream that leaves each block, and the logits, where a value was edited on the way."""
     folder, ids = HERE / "fixtures" / family, prompts.tokens(edits.LENGTH)
@@ -140,8 +196,11 @@ def make_published(name, row):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, *PUBLISHED]:
-        if name in PUBLISHED:
+    kinds = positions.KINDS | positions.EXTREMES
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, *PUBLISHED, *kinds]:
+        if name in kinds:
+            make_kind(name, kinds[name])
+        elif name in PUBLISHED:
             make_published(name, PUBLISHED[name])
         elif name in FIXTURES:
             make(name, FIXTURES[name])

@@ -47,15 +47,18 @@ def load(folder, dtype="float64", hooks=ALL_HOOKS):
     return model
 
 
-def run(folder, tokens, dtype="float64"):
-    """hook name -> float64 array with a leading batch axis of 1"""
+def run(folder, tokens, dtype="float64", rows=None):
+    """hook name -> float64 array with a leading batch axis of 1; `rows`: the queries whose scores and patterns are kept"""
     import torch
     fields = json.loads((Path(folder) / "config.json").read_text())
     model = load(folder, dtype, ALL_HOOKS | dict(use_hook_mlp_in=not fields["attn_only"]))
     got = {}
 
     def keep(value, hook):
-        x = value.detach().to(torch.float64)
+        x = value.detach()
+        if rows is not None and hook.name.endswith(("hook_attn_scores", "hook_pattern")):
+            x = x[:, :, rows]
+        x = x.to(torch.float64)
         got[hook.name] = (x[..., 0] if hook.name.endswith("hook_scale") else x).numpy()
 
     def keep_norm(name):

@@ -14,7 +14,7 @@ Error at a hook point: the largest over rows (last axis) of max |a - b| / rms(ro
 than a tenth of the median row's. A whole tensor's rms would not do: in real models the first token's stream is a
 hundred times larger than the others' and would hide their errors. Masked entries (-inf) must be masked in both.
 """
-import argparse, dataclasses, os, re, sys
+import argparse, contextlib, dataclasses, os, re, sys
 import numpy as np
 
 
@@ -86,19 +86,40 @@ def zeroed(x, index):
     return x
 
 
-def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
+@contextlib.contextmanager
+def default_dtype(dtype):
+    """what integers divide into: GPT-J's sines and the base of dynamic scaling are made so"""
+    import torch
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def load(model_dir, dtype, **where):
+    """the model of a folder. In float64 its rotation frequencies and slopes are too, which transformers makes in float32:
+    at position 8000 an angle would be off by 2e-4."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    with default_dtype(dtype), all_double(lambda scores: None) if dtype == "float64" else contextlib.nullcontext():
+        return AutoModelForCausalLM.from_pretrained(model_dir, dtype=getattr(torch, dtype), **where,
+                                                    attn_implementation="eager", experts_implementation="eager").eval()
+
+
+def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, rows=None):
     """every hook point the oracle gives, name -> float64 array with a leading batch axis of 1; `paths`: fields of the Family
-    that this configuration moves; `edit`: a point (z, resid_pre or pattern), layer and index to zero as it is computed"""
-    import contextlib, torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    that this configuration moves; `edit`: a point (z, resid_pre or pattern), layer and index to zero as it is computed;
+    `rows`: the queries whose scores and patterns are kept, by default all (of 8000 they are 1 GB a layer)"""
+    import torch
+    from transformers import AutoConfig
     from families import FAMILIES
     where = dict(gguf_file=os.path.basename(model_dir)) if model_dir.endswith(".gguf") else {}
     if where:                                  # transformers dequantizes the file, so the weights are the same numbers
         model_dir = os.path.dirname(os.path.abspath(model_dir))
     cfg = AutoConfig.from_pretrained(model_dir, **where)
     fam = dataclasses.replace(FAMILIES[family or cfg.model_type], **(paths or {}))
-    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=getattr(torch, dtype), **where,
-                                                 attn_implementation="eager", experts_implementation="eager").eval()
+    model = load(model_dir, dtype, **where)
     got, now = {}, [0]
 
     def module(path):
@@ -255,6 +276,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
             for path, name, which in (("gate_proj", "pre", "out"), ("up_proj", "pre_linear", "out"), ("down_proj", "post", "in")):
                 watch(f"{b}.{fam.mlp}.{path}", n + "mlp.hook_" + name, which)
     watch_norm(fam.ln_final, "ln_final")
+    chosen = lambda x: x.detach().clone() if rows is None else x.detach()[:, :, rows]
     factors = [None, None]                     # of the last product: q and k that were rotated, k transposed
 
     def rotates(layer):
@@ -264,7 +286,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
 
     def scores(x):
         n = f"blocks.{now[0]}.attn.hook_"
-        got[n + "attn_scores"] = x.detach().clone()
+        got[n + "attn_scores"] = chosen(x)
         if rotates(now[0]):
             q, k = factors[0], factors[1].transpose(2, 3)
             k = k[:, ::k.shape[1] // n_kv]     # heads that share one have copies of it
@@ -274,12 +296,12 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None):
         factors[:] = q, k
 
     ids = torch.tensor([tokens])
-    with torch.no_grad(), (all_double(scores, edit_pattern, product) if dtype == "float64" else contextlib.nullcontext()):
+    with torch.no_grad(), default_dtype(dtype), (all_double(scores, edit_pattern, product) if dtype == "float64" else contextlib.nullcontext()):
         res = model(ids, output_attentions=True, use_cache=False)
     got["logits"] = res.logits
     for i, a in enumerate(res.attentions):
         n = f"blocks.{i}."
-        got[n + "attn.hook_pattern"] = a
+        got[n + "attn.hook_pattern"] = chosen(a)
         if fam.extra.get("sinks") and n + "attn.hook_attn_scores" in got:  # the last column is the sink, all less the largest
             x, sinks = got[n + "attn.hook_attn_scores"], module(f"{fam.blocks}.{i}.{fam.attn}").sinks
             got[n + "attn.hook_attn_scores"] = x[..., :-1] - x[..., -1:] + sinks.detach().reshape(1, -1, 1, 1)
@@ -333,7 +355,9 @@ def save(out, got, tokens, rows=None, layers=None, dtype="float64", every={}, **
         block = re.match(r"blocks\.(\d+)\.", name)
         layer = int(block[1]) if block else None
         if layers is None or layer is None or layer in layers:
-            x = np.take(x, rows, axis=row_axis(name))[..., ::every.get(name, 1)].astype(dtype)
+            axis = row_axis(name)
+            x = x if x.shape[axis] == len(rows) else np.take(x, rows, axis=axis)      # `run` may have taken them
+            x = x[..., ::every.get(name, 1)].astype(dtype)
             stacks.setdefault("blocks.{layer}." + name[block.end():] if block else name, {})[layer] = x
     with h5py.File(out, "w", libver="latest") as f:
         f.attrs.update(attrs)
@@ -381,10 +405,19 @@ def error(x, y):
     return float(np.max(np.where(ok, np.abs(np.where(ok, x, 0.0) - np.where(ok, y, 0.0)), 0.0).max(-1) / rms))
 
 
+def positions_of(cache, prompt, n):
+    """which positions of a prompt of n a cache or a reference has, rising"""
+    if "rows" in cache:
+        return cache["rows"][...]
+    held = cache["tokens/position"][prompt] if "tokens/position" in cache else np.arange(n)
+    return held[held >= 0]
+
+
 def errors(cache, reference, prompt=0):
     """name -> error for every point of the reference; None where the cache lacks the point. Both are open files."""
     rows = reference["rows"][...] if "rows" in reference else np.arange(len(reference["tokens"]))
-    n, have, found = len(reference["tokens"]), points(cache), {}
+    held = positions_of(cache, prompt, len(reference["tokens"]))
+    have, found = points(cache), {}
     for name, (d, index) in points(reference).items():
         if name not in have:
             found[name] = None
@@ -392,10 +425,10 @@ def errors(cache, reference, prompt=0):
         mine, at = have[name]
         mine = mine[at][prompt:prompt + 1]
         axis = row_axis(name)
-        if mine.shape[axis] != n:
+        if mine.shape[axis] != len(held):
             found[name] = float("inf")
             continue
-        mine = np.take(mine, rows, axis=axis)[..., ::int(d.attrs.get("every", 1))]
+        mine = np.take(mine, np.searchsorted(held, rows), axis=axis)[..., ::int(d.attrs.get("every", 1))]
         found[name] = error(mine, d[index])
     return found
 

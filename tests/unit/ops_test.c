@@ -156,6 +156,36 @@ Test(ops, gates_and_linear_branches_are_cut_where_told)
     on_each_isa(check_clamped_gates);
 }
 
+/* What edits can leave of a query: no key at all. */
+static void check_softmax_of_nothing(const char *isa)
+{
+    float scores[LONGEST];
+    for (int i = 0; i < LONGEST; i++)
+        scores[i] = -INFINITY;
+    weir_ops()->softmax(out, scores, LONGEST);
+    for (int i = 0; i < LONGEST; i++)
+        cr_assert(out[i] == 0, "%s: softmax of nothing at %d is %g", isa, i, (double)out[i]);
+}
+
+Test(ops, softmax_of_masked_scores_alone_is_zero)
+{
+    on_each_isa(check_softmax_of_nothing);
+}
+
+static void check_ramp(const char *isa)
+{
+    for (int n = 1; n <= LONGEST; n += 13) {
+        weir_ops()->ramp(out, x, 0.3f, -7, (size_t)n);
+        for (int i = 0; i < n; i++)
+            close_to((double)out[i], (double)x[i] + (double)0.3f * (i - 7), 3e-7, "ramp", isa, i);
+    }
+}
+
+Test(ops, ramps_count_from_the_first)
+{
+    on_each_isa(check_ramp);
+}
+
 static void check_ramp_rounded(const char *isa)
 {
     /* 0.3 is 0.30078125 in bfloat16; times 5 is 1.50390625, half way between 1.5 and 1.5078125: to even */

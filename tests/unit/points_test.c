@@ -211,6 +211,18 @@ Test(select, minus_zero_is_zero_as_in_Python)
     cr_expect(not(weir_slices_name(&first("z:-0")->layers, 11, 12)));
 }
 
+Test(select, slices_name_what_they_mark)
+{
+    static const char *const texts[] = {"z:0:6:2", "z:1::3", "z:-5::2", "z:3+-1", "z:", "z::7:3+2", "z:11:12:5"};
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+        bool marked[12] = {false};
+        const struct weir_slices *layers = &first(texts[t])->layers;
+        cr_assert(eq(int, weir_slices_mark(layers, marked, 12, "layer"), WEIR_OK));
+        for (size_t i = 0; i < 12; i++)
+            cr_expect(eq(int, weir_slices_name(layers, i, 12), marked[i]), "%s, layer %zu", texts[t], i);
+    }
+}
+
 /* What brackets name of axes of 3, 2 and 10, as "first:n:step", a plain number as "first"; or the message. */
 static const char *ranges(const char *text)
 {
