@@ -6,12 +6,13 @@
 A test checks that the committed file is what this writes.
 """
 
+import json
 import pathlib
 import re
 
 LIST = pathlib.Path(__file__).resolve().parents[1] / "lib/points/points.def"
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL),', re.M)
-ALIAS = re.compile(r'^ALIAS\("(\w+)", "([^"]+)"\)', re.M)
+ALIAS = re.compile(r'^ALIAS\("(\w+)", "([^"]+)", (\w+)\)', re.M)
 
 
 def main() -> None:
@@ -24,8 +25,17 @@ def main() -> None:
         print(f'    "{short}": "{before[short]}{full}",')
     print("}\n\n# other full name -> short name")
     print("ALIASES = {")
-    for short, other in ALIAS.findall(text):
-        print(f'    "{before[short]}{other}": "{short}",')
+    for short, other, when in ALIAS.findall(text):
+        if when == "ALWAYS":
+            print(f'    "{before[short]}{other}": "{short}",')
+    print("}\n\n# names that mean one of these or another by the model, which a file does not say")
+    print("BY_MODEL = {")
+    rows: dict[str, list[str]] = {}
+    for short, other, when in ALIAS.findall(text):
+        if when != "ALWAYS":
+            rows.setdefault(before[short] + other, []).append(short)
+    for other, shorts in rows.items():
+        print(f'    "{other}": {json.dumps(shorts)},')
     print("}")
 
 

@@ -79,6 +79,18 @@ static weir_status map_descriptor(struct weir_map *map, int fd)
     return WEIR_OK;
 }
 
+/* What a clone without Git LFS has in place of a large file. */
+static weir_status refuse_pointer(const struct weir_map *map)
+{
+    static const char begin[] = "version https://git-lfs.github.com/spec/";
+    if (map->size > 1024 || map->size < sizeof begin || memcmp(map->data, begin, sizeof begin - 1) != 0)
+        return WEIR_OK;
+    return weir_fail(
+        WEIR_E_INPUT,
+        "%s: is a Git LFS pointer, not the file itself: run git lfs pull in its folder, or download it anew",
+        map->path);
+}
+
 weir_status weir_map_open(struct weir_map **out, const char *path)
 {
     struct weir_map *map = NULL;
@@ -91,6 +103,7 @@ weir_status weir_map_open(struct weir_map **out, const char *path)
     if (fd < 0)
         TRY_DONE(weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno)));
     TRY_DONE(map_descriptor(map, fd));
+    TRY_DONE(refuse_pointer(map));
     *out = map;
     map = NULL;
 done:

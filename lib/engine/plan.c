@@ -90,11 +90,12 @@ static void mark_point(bool *at, const struct weir_model *model, const struct we
     }
 }
 
-weir_status weir_plan_mark(bool *at, const struct weir_model *model, const struct weir_term *term)
+weir_status weir_plan_mark(bool *at, const struct weir_model *model, struct weir_term *term)
 {
     size_t n_layers = (size_t)model->config.n_layers, marked = 0;
     const char *why = "no layer is left";
     bool *layers;
+    TRY(weir_model_settle(model, term));
     TRY(weir_alloc_zero(&layers, n_layers, sizeof *layers));
     weir_status status = weir_in(weir_slices_mark(&term->layers, layers, n_layers, "layer"), term->text);
     for (int point = 0; status == WEIR_OK && point < WEIR_N_POINTS; point++)

@@ -34,7 +34,7 @@ void weir_plan_remove(struct weir_plan *plan, const void *payload);
 
 /* Marks at[point, layer + 1] for what the terms of a selection name in this model. Points that it does not have are
    errors when named, left out when a glob matched them; a term that leaves nothing is an error. */
-WEIR_CHECKED weir_status weir_plan_mark(bool *at, const struct weir_model *model, const struct weir_term *term);
+WEIR_CHECKED weir_status weir_plan_mark(bool *at, const struct weir_model *model, struct weir_term *term);
 
 static inline size_t weir_plan_index(const struct weir_plan *plan, int point, int layer)
 {

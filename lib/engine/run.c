@@ -221,7 +221,7 @@ weir_status weir_run_hook(weir_run *run, const char *selection, weir_access acce
     TRY_DONE(weir_selection_parse(&parsed, selection));
     TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * ((size_t)run->plan.n_layers + 1), sizeof *at));
     for (size_t i = 0; i < parsed->n; i++) {
-        const struct weir_term *term = &parsed->terms[i];
+        struct weir_term *term = &parsed->terms[i];
         if (term->units.n || term->positions.n)
             TRY_DONE(
                 weir_fail(WEIR_E_USAGE, "'%s': hooks see whole values; leave out units and positions", term->text));

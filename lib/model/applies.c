@@ -1,6 +1,6 @@
 /* Which hook points a model has, where, and how large: asked by listings and by the plan. */
 #include "model/model.h"
-#include "points/points.h"
+#include "points/select.h"
 
 /* Why a layer does not have a point of its attention; NULL when it has. */
 static const char *attention_lacks(const struct weir_layer_spec *spec, int point)
@@ -106,6 +106,87 @@ bool weir_model_has_point(const weir_model *model, int point, int layer, const c
     if (why)
         *why = reason;
     return reason == NULL;
+}
+
+/* ---- names that mean one point or another ---- */
+
+/* A branch's output is added to the stream as its last map gives it. */
+static bool added_as_it_is(const struct weir_model *model, const struct weir_layer_spec *spec, uint64_t map)
+{
+    return !spec->post_norm && !(spec->branch_scale < 1 || spec->branch_scale > 1) &&
+           !(model->family->adds_stream & map);
+}
+
+static bool holds(const struct weir_model *model, const struct weir_layer_spec *spec, enum weir_alias_when when)
+{
+    const struct weir_config *c = &model->config;
+    switch (when) {
+    case WEIR_WHEN_NORM_BEFORE:
+        return spec->norm;
+    case WEIR_WHEN_NO_NORM_BEFORE:
+        return !spec->norm;
+    case WEIR_WHEN_LN2:
+        return spec->norm && !spec->shared_norm;
+    case WEIR_WHEN_SHARED_NORM:
+        return spec->norm && spec->shared_norm;
+    case WEIR_WHEN_UNCLIPPED:
+        return !(spec->qkv_clip > 0);
+    case WEIR_WHEN_ATTN_ADDED_AS_IT_IS:
+        return added_as_it_is(model, spec, WEIR_ROLE(O));
+    case WEIR_WHEN_ATTN_WITH_STREAM:
+        return model->family->adds_stream & WEIR_ROLE(O);
+    case WEIR_WHEN_MLP_ADDED_AS_IT_IS:
+        return added_as_it_is(model, spec, WEIR_ROLE(MLP_OUT));
+    case WEIR_WHEN_MLP_WITH_STREAM:
+        return model->family->adds_stream & WEIR_ROLE(MLP_OUT);
+    case WEIR_WHEN_DENSE_UNGATED:
+        return !spec->n_experts && !spec->gated;
+    case WEIR_WHEN_DENSE_GATED:
+        return !spec->n_experts && spec->gated;
+    case WEIR_WHEN_SPARSE:
+        return spec->n_experts > 0;
+    case WEIR_WHEN_EMBED_AS_IT_IS:
+        return c->d_embed == c->d_model && model->embed_norm.kind == WEIR_NORM_NONE;
+    case WEIR_WHEN_FULL_WIDTH:
+        return c->d_embed == c->d_model;
+    default:
+        return true;
+    }
+}
+
+/* What a name means where it means none of weir's points, by its first row. */
+static const char *meant(enum weir_alias_when when)
+{
+    switch (when) {
+    case WEIR_WHEN_UNCLIPPED:
+        return "before the clip; q, k and v are after it";
+    case WEIR_WHEN_ATTN_ADDED_AS_IT_IS:
+        return "before the norm or the multiplier that follows; attn_out is after it";
+    case WEIR_WHEN_MLP_ADDED_AS_IT_IS:
+        return "before the norm or the multiplier that follows; mlp_out is after it";
+    case WEIR_WHEN_EMBED_AS_IT_IS:
+        return "before the norm or the projection that follows; embed is after it";
+    case WEIR_WHEN_FULL_WIDTH:
+        return "behind a projection; ln_final_out is before it";
+    default:
+        return "in no layer: see weir hooks";
+    }
+}
+
+weir_status weir_model_settle(const struct weir_model *model, struct weir_term *term)
+{
+    bool any = false;
+    for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row)) {
+        bool here = false;
+        for (int i = 0; i < model->config.n_layers; i++)
+            here |= holds(model, &model->layers[i].spec, row->when);
+        term->points[weir_alias_point(row)->id] = here;
+        any |= here;
+    }
+    if (!term->alias || any)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED, "'%s': in this model TransformerLens's is %s", term->text,
+                     meant(term->alias->when));
 }
 
 static size_t axis_size(const struct weir_config *c, weir_axis axis)

@@ -139,8 +139,10 @@ struct weir_family {
     const char *prefix;          /* in front of all names but the unembedding's; may be absent in a file */
     const struct weir_key *keys; /* keys.h: all that is read of a config.json */
     const char *without_effect;  /* then any other key is refused but these, each between spaces; NULL: none is */
-    bool gguf_rotates_rows;      /* GGUF files have q and k rows in pairs order: undone at load */
-    bool gguf_adds_one;          /* GGUF files have norm_plus_one added already */
+    uint64_t adds_stream;   /* roles of maps behind which transformers' own module adds the stream: what is seen of it
+                               from outside is not what it adds */
+    bool gguf_rotates_rows; /* GGUF files have q and k rows in pairs order: undone at load */
+    bool gguf_adds_one;     /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */
     /* What a table cannot say, in config.json and in GGUF; may be NULL. Called after the keys were read; `json` is the
        object with the listed keys only. */

@@ -1,6 +1,7 @@
 /* Where a model is: a path, or a name that the Hugging Face cache has.
    https://huggingface.co/docs/huggingface_hub/guides/manage-cache */
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "model/model.h"
 
@@ -60,7 +61,14 @@ static bool is_repository_name(const char *name)
     return *name && *name != '.' && *name != '/' && slashes <= 1 && !ends_with(name, "/") && !strstr(name, "..");
 }
 
-/* The commit that refs/main names: hex digits and perhaps a line end. */
+/* A branch, a tag or a commit: as a name, and with slashes ("refs/pr/1"). */
+static bool is_revision(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+");
+    return n > 0 && !text[n] && *text != '.' && *text != '/' && !strstr(text, "..");
+}
+
+/* The commit that a ref names: hex digits and perhaps a line end. */
 static weir_status read_ref(char **out, const char *path)
 {
     struct weir_map *map;
@@ -74,40 +82,165 @@ static weir_status read_ref(char **out, const char *path)
     return status;
 }
 
-/* models--org--name in the cache */
+/* ---- listing folders ---- */
+
+enum { MOST_LIST = 400 };
+
+/* What a folder holds whose name begins with one text and ends in another: how many, the names as "a, b, ...", and the
+   last of them. */
+struct found {
+    size_t n;
+    char names[MOST_LIST], last[256];
+};
+
+static void list_folder(struct found *found, const char *folder, const char *begin, const char *end)
+{
+    size_t at = 0;
+    *found = (struct found){0};
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (*entry->d_name == '.' || strncmp(entry->d_name, begin, strlen(begin)) != 0 ||
+            !ends_with(entry->d_name, end))
+            continue;
+        snprintf(found->last, sizeof found->last, "%s", entry->d_name);
+        if (at < sizeof found->names)
+            at += (size_t)snprintf(found->names + at, sizeof found->names - at, "%s%s", at ? ", " : "", entry->d_name);
+        found->n++;
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* ---- the Hugging Face cache ---- */
+
+/* models--org--name in the cache; *out stays NULL where it is not there. */
 static weir_status repository_folder(char **out, const char *cache, const char *name)
 {
     const char *slash = strchr(name, '/');
     if (slash)
-        return weir_format(out, "%s/models--%.*s--%s", cache, (int)(slash - name), name, slash + 1);
-    return weir_format(out, "%s/models--%s", cache, name);
+        TRY(weir_format(out, "%s/models--%.*s--%s", cache, (int)(slash - name), name, slash + 1));
+    else
+        TRY(weir_format(out, "%s/models--%s", cache, name));
+    if (is_folder(*out))
+        return WEIR_OK;
+    weir_free(*out);
+    *out = NULL;
+    return WEIR_OK;
 }
 
-static weir_status locate_in_cache(char **path, const char *name)
+/* "gpt2" for openai-community/gpt2, where no other organization's gpt2 is there. */
+static weir_status short_name_folder(char **out, const char *cache, const char *name)
 {
-    char *cache = NULL, *repository = NULL, *ref = NULL, *commit = NULL;
-    weir_status status;
-    TRY_DONE(cache_folder(&cache));
-    TRY_DONE(repository_folder(&repository, cache, name));
-    if (!is_folder(repository))
-        TRY_DONE(weir_fail(WEIR_E_INPUT,
+    struct found found;
+    char *end;
+    if (strchr(name, '/'))
+        return WEIR_OK;
+    TRY(weir_format(&end, "--%s", name));
+    list_folder(&found, cache, "models--", end);
+    weir_free(end);
+    if (found.n > 1)
+        return weir_fail(WEIR_E_USAGE,
+                         "%s: the Hugging Face cache (%s) has %zu of that name: %s: write ORGANIZATION/%s", name, cache,
+                         found.n, found.names, name);
+    return found.n == 1 ? weir_format(out, "%s/%s", cache, found.last) : WEIR_OK;
+}
+
+static weir_status search_cache(char **out, const char *cache, const char *name)
+{
+    TRY(repository_folder(out, cache, name));
+    return *out ? WEIR_OK : short_name_folder(out, cache, name);
+}
+
+/* Where a repository is: in the cache of the hub, or in the one of older transformers. */
+static weir_status find_repository(char **out, const char *name)
+{
+    char *cache;
+    *out = NULL;
+    TRY(cache_folder(&cache));
+    weir_status status = search_cache(out, cache, name);
+    if (status == WEIR_OK && !*out && variable("TRANSFORMERS_CACHE"))
+        status = search_cache(out, variable("TRANSFORMERS_CACHE"), name);
+    if (status == WEIR_OK && !*out)
+        status = weir_fail(WEIR_E_INPUT,
                            "%s: no such folder or .gguf file, and the Hugging Face cache (%s) does not have it: give a "
-                           "path, or download it first",
-                           name, cache));
-    TRY_DONE(weir_format(&ref, "%s/refs/main", repository));
-    TRY_DONE(read_ref(&commit, ref));
-    TRY_DONE(weir_format(path, "%s/snapshots/%s", repository, commit));
-    if (!is_folder(*path)) {
-        status = weir_fail(WEIR_E_INPUT, "%s: refs/main names a snapshot that is not there: download the model again",
-                           repository);
+                           "path, or download it first (hf download %s)",
+                           name, cache, name);
+    weir_free(cache);
+    return status;
+}
+
+static weir_status no_revision(const char *repository, const char *revision)
+{
+    struct found refs, snapshots;
+    char *folder;
+    TRY(weir_format(&folder, "%s/refs", repository));
+    list_folder(&refs, folder, "", "");
+    weir_free(folder);
+    TRY(weir_format(&folder, "%s/snapshots", repository));
+    list_folder(&snapshots, folder, "", "");
+    weir_free(folder);
+    return weir_fail(
+        WEIR_E_INPUT, "%s: there is no single revision %s; it has refs %s and snapshots %s: give NAME@REVISION",
+        repository, revision, *refs.names ? refs.names : "none", *snapshots.names ? snapshots.names : "none");
+}
+
+/* The snapshot whose commit begins so; *out stays NULL where there is none. A repository's only snapshot needs no ref
+   called main. */
+static weir_status snapshot_of(char **out, const char *repository, const char *begin)
+{
+    struct found found;
+    char *folder;
+    TRY(weir_format(&folder, "%s/snapshots", repository));
+    list_folder(&found, folder, begin, "");
+    if (found.n == 0 && strcmp(begin, "main") == 0)
+        list_folder(&found, folder, "", "");
+    weir_status status = found.n == 1  ? weir_format(out, "%s/%s", folder, found.last)
+                         : found.n > 1 ? no_revision(repository, begin)
+                                       : WEIR_OK;
+    weir_free(folder);
+    return status;
+}
+
+static weir_status locate_revision(char **path, const char *repository, const char *revision)
+{
+    char *ref = NULL, *commit = NULL;
+    weir_status status;
+    TRY_DONE(weir_format(&ref, "%s/refs/%s", repository, revision));
+    if (exists(ref) && !is_folder(ref)) {
+        TRY_DONE(read_ref(&commit, ref));
+        TRY_DONE(weir_format(path, "%s/snapshots/%s", repository, commit));
+        if (!is_folder(*path))
+            status = weir_fail(WEIR_E_INPUT, "%s: refs/%s names a snapshot that is not there: download the model again",
+                               repository, revision);
+    } else {
+        TRY_DONE(snapshot_of(path, repository, revision));
+        if (!*path)
+            status = no_revision(repository, revision);
+    }
+done:
+    if (status != WEIR_OK) {
         weir_free(*path);
         *path = NULL;
     }
-done:
-    weir_free(cache);
-    weir_free(repository);
     weir_free(ref);
     weir_free(commit);
+    return status;
+}
+
+/* NAME or NAME@REVISION: a branch, a tag, or the beginning of a commit. */
+static weir_status locate_in_cache(char **path, const char *where)
+{
+    const char *at = strchr(where, '@'), *revision = at ? at + 1 : "main";
+    char *name = NULL, *repository = NULL;
+    weir_status status;
+    TRY_DONE(weir_copy_bytes(&name, where, at ? (size_t)(at - where) : strlen(where)));
+    if (!is_repository_name(name) || (at && !is_revision(revision)))
+        TRY_DONE(weir_fail(WEIR_E_INPUT, "%s: no such file or folder", where));
+    TRY_DONE(find_repository(&repository, name));
+    TRY_DONE(locate_revision(path, repository, revision));
+done:
+    weir_free(name);
+    weir_free(repository);
     return status;
 }
 
@@ -127,31 +260,69 @@ weir_status weir_model_locate(char **path, const char *where)
         return weir_fail(WEIR_E_USAGE, "%s: give the folder that it is in, which has the config.json", where);
     if (exists(where))
         return weir_copy_string(path, where);
-    if (!is_repository_name(where) || ends_with(where, ".gguf"))
+    if (ends_with(where, ".gguf"))
         return weir_fail(WEIR_E_INPUT, "%s: no such file or folder", where);
     return locate_in_cache(path, where);
 }
 
-/* The only file *.safetensors in a folder, under whatever name; *path stays NULL where there is none, or more. */
+/* ---- folders ---- */
+
+/* The only file *.safetensors in a folder, under whatever name but an adapter's; *path stays NULL where there is none,
+   or more. */
 static weir_status find_only(char **path, const char *folder)
 {
-    char found[256] = "";
-    int n = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (ends_with(entry->d_name, ".safetensors")) {
-            snprintf(found, sizeof found, "%s", entry->d_name);
-            n++;
-        }
-    if (dir)
-        closedir(dir);
-    return n == 1 ? weir_format(path, "%s/%s", folder, found) : WEIR_OK;
+    struct found found;
+    list_folder(&found, folder, "", ".safetensors");
+    return found.n == 1 && strncmp(found.last, "adapter_model", 13) != 0
+               ? weir_format(path, "%s/%s", folder, found.last)
+               : WEIR_OK;
+}
+
+bool weir_model_folder_has(const char *folder, const char *name)
+{
+    char path[4096];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", folder, name) < sizeof path && access(path, R_OK) == 0;
+}
+
+static weir_status adapter_alone(const char *folder)
+{
+    char *path;
+    cJSON *json = NULL;
+    TRY(weir_format(&path, "%s/adapter_config.json", folder));
+    weir_status status = weir_json_read(&json, path);
+    const char *base = cJSON_GetStringValue(weir_json_get(json, "base_model_name_or_path"));
+    if (status == WEIR_OK)
+        status =
+            weir_fail(WEIR_E_UNSUPPORTED,
+                      "%s: is an adapter (PEFT) of %s, not a model: merge it into the model (merge_and_unload, then "
+                      "save_pretrained) and give that folder",
+                      folder, base ? base : "a model that it does not name");
+    cJSON_Delete(json);
+    weir_free(path);
+    return status;
+}
+
+weir_status weir_model_check_folder(const char *folder)
+{
+    struct found gguf, all;
+    if (weir_model_folder_has(folder, "config.json"))
+        return WEIR_OK;
+    if (weir_model_folder_has(folder, "adapter_config.json"))
+        return adapter_alone(folder);
+    list_folder(&gguf, folder, "", ".gguf");
+    if (gguf.n > 0)
+        return weir_fail(WEIR_E_USAGE, "%s: has no config.json, and GGUF files: give one of them: %s", folder,
+                         gguf.names);
+    list_folder(&all, folder, "", "");
+    return weir_fail(WEIR_E_INPUT, "%s: is no model: there is no config.json in it, nor a .gguf file; it holds %s",
+                     folder, all.n ? all.names : "nothing");
 }
 
 weir_status weir_model_find_weights(char **path, const char *folder)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
     static const char *const pickled[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
+    struct found all;
     for (size_t i = 0; i < 2; i++) {
         TRY(weir_format(path, "%s/%s", folder, names[i]));
         if (exists(*path))
@@ -174,5 +345,7 @@ weir_status weir_model_find_weights(char **path, const char *folder)
                 "AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW_DIR) and give NEW_DIR",
                 folder, pickled[i]);
     }
-    return weir_fail(WEIR_E_INPUT, "%s: has neither model.safetensors nor model.safetensors.index.json", folder);
+    list_folder(&all, folder, "", "");
+    return weir_fail(WEIR_E_INPUT, "%s: has neither model.safetensors nor model.safetensors.index.json; it holds %s",
+                     folder, all.names);
 }

@@ -102,11 +102,13 @@ static void fill_info(struct weir_model *model)
 
 /* ---- opening ---- */
 
-static bool folder_has(const char *folder, const char *name)
+static weir_status note_adapter(struct weir_model *model)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return access(path, R_OK) == 0;
+    if (!weir_model_folder_has(model->path, "adapter_config.json") &&
+        !weir_model_folder_has(model->path, "adapter_model.safetensors"))
+        return WEIR_OK;
+    return weir_model_add_note(model, "an adapter (PEFT) stands beside its weights and is not applied: merge it "
+                                      "(merge_and_unload) to run both");
 }
 
 static weir_status open_folder(struct weir_model *model)
@@ -115,6 +117,7 @@ static weir_status open_folder(struct weir_model *model)
     struct weir_map *map = NULL;
     cJSON *json = NULL;
     weir_status status;
+    TRY_DONE(weir_model_check_folder(model->path));
     TRY_DONE(weir_format(&config_path, "%s/config.json", model->path));
     TRY_DONE(weir_map_open(&map, config_path));
     TRY_DONE(weir_copy_bytes(&model->config_text, (const char *)map->data, map->size));
@@ -122,8 +125,10 @@ static weir_status open_folder(struct weir_model *model)
     TRY_DONE(weir_config_from_json(&model->config, &model->family, json, config_path));
     TRY_DONE(weir_model_find_weights(&weights, model->path));
     TRY_DONE(weir_safetensors_open(&model->tensors, weights));
-    model->info.has_tokenizer = folder_has(model->path, "tokenizer.json") || folder_has(model->path, "vocab.json") ||
-                                folder_has(model->path, "tokenizer.model");
+    TRY_DONE(note_adapter(model));
+    model->info.has_tokenizer = weir_model_folder_has(model->path, "tokenizer.json") ||
+                                weir_model_folder_has(model->path, "vocab.json") ||
+                                weir_model_folder_has(model->path, "tokenizer.model");
 done:
     cJSON_Delete(json);
     weir_map_close(map);
@@ -158,6 +163,19 @@ static weir_status gguf_config_text(char **out, const struct weir_gguf *gguf)
     return status;
 }
 
+static weir_status note_assumed_pre(struct weir_model *model)
+{
+    const char *pre = weir_tokenizer_assumed_pre(model->gguf);
+    if (!pre)
+        return WEIR_OK;
+    if (strcmp(pre, "default") != 0)
+        return weir_model_add_note(
+            model, "its file does not say how text is cut (tokenizer.ggml.pre): by its vocabulary, as %s", pre);
+    return weir_model_add_note(model,
+                               "its file does not say how text is cut (tokenizer.ggml.pre): as GPT-2 does, so TOKEN "
+                               "IDS MAY NOT BE THE MODEL'S: convert the model anew, or give ids (--tokens)");
+}
+
 static weir_status open_gguf(struct weir_model *model)
 {
     TRY(weir_gguf_open(&model->gguf, model->path));
@@ -165,7 +183,7 @@ static weir_status open_gguf(struct weir_model *model)
     TRY(weir_config_from_gguf(&model->config, &model->family, model->gguf));
     TRY(gguf_config_text(&model->config_text, model->gguf));
     model->info.has_tokenizer = weir_gguf_find(model->gguf, "tokenizer.ggml.model") != NULL;
-    return WEIR_OK;
+    return note_assumed_pre(model);
 }
 
 static bool is_folder(const char *path)

@@ -91,6 +91,9 @@ void weir_model_close_notes(struct weir_model *model);
 
 /* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */
 WEIR_CHECKED weir_status weir_model_locate(char **path, const char *where);
+bool weir_model_folder_has(const char *folder, const char *name);
+/* WEIR_E_INPUT or _UNSUPPORTED for a folder that is no model, saying what it is or holds. */
+WEIR_CHECKED weir_status weir_model_check_folder(const char *folder);
 /* The weights of a Hugging Face folder: model.safetensors or its index. New memory. */
 WEIR_CHECKED weir_status weir_model_find_weights(char **path, const char *folder);
 
@@ -99,6 +102,11 @@ WEIR_CHECKED weir_status weir_model_get_tokenizer(const struct weir_tokenizer **
 
 /* Whether the model has these token ids. WEIR_E_USAGE naming the first that it has not. */
 WEIR_CHECKED weir_status weir_model_check_ids(const struct weir_model *model, const int32_t *ids, size_t n);
+
+/* applies.c: leaves of a term's points those that its name means in this model (points.def). WEIR_E_UNSUPPORTED where
+   it means none of them, saying what it means. */
+struct weir_term;
+WEIR_CHECKED weir_status weir_model_settle(const struct weir_model *model, struct weir_term *term);
 
 /* check.c: reads all weights; one finding for each tensor that holds NaN or infinities. How many those are. */
 size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn *report, void *payload);

@@ -35,7 +35,7 @@ size_t weir_edit_distance(const char *a, const char *b)
 }
 
 #define POINT(id, short_name, full, scope, stored, axes, meaning)
-#define ALIAS(short_name, full) {short_name, full},
+#define ALIAS(short_name, full, when) {short_name, full},
 static const struct {
     const char *point, *name; /* name is without "blocks.{layer}." */
 } aliases[] = {

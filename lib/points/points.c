@@ -40,7 +40,7 @@ enum stored { DEFAULT, GLOB, NAMED };
 #define POINT(id, short_name, full, scope, stored, axes, meaning)                                                      \
     {WEIR_P_##id, short_name,          NAME_##scope(full), meaning,                                                    \
      IS_##scope,  (stored) == DEFAULT, (stored) == NAMED,  AXES axes},
-#define ALIAS(short_name, full)
+#define ALIAS(short_name, full, when)
 static const weir_point points[WEIR_N_POINTS] = {
 #include "points/points.def"
 };
@@ -48,10 +48,8 @@ static const weir_point points[WEIR_N_POINTS] = {
 #undef ALIAS
 
 #define POINT(id, short_name, full, scope, stored, axes, meaning)
-#define ALIAS(short_name, full) {short_name, full},
-static const struct {
-    const char *name, *hook; /* hook is without the prefix */
-} aliases[] = {
+#define ALIAS(short_name, full, when) {short_name, full, WEIR_WHEN_##when},
+static const struct weir_alias aliases[] = {
 #include "points/points.def"
 };
 #undef POINT
@@ -120,6 +118,14 @@ static const weir_point *by_short_name(const char *name)
     return NULL;
 }
 
+static const struct weir_alias *find_alias(const char *hook, bool in_block)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].hook, hook) == 0 && by_short_name(aliases[i].name)->per_layer == in_block)
+            return &aliases[i];
+    return NULL;
+}
+
 const weir_point *weir_point_find(const char *name, int *layer)
 {
     const char *rest = inside_block(name, layer);
@@ -130,10 +136,24 @@ const weir_point *weir_point_find(const char *name, int *layer)
         if (points[i].per_layer == (rest != NULL) &&
             strcmp(rest ? points[i].hook + strlen(PREFIX) : points[i].hook, rest ? rest : name) == 0)
             return &points[i];
-    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
-        found = by_short_name(aliases[i].name);
-        if (found->per_layer == (rest != NULL) && strcmp(aliases[i].hook, rest ? rest : name) == 0)
-            return found;
-    }
-    return NULL;
+    const struct weir_alias *alias = find_alias(rest ? rest : name, rest != NULL);
+    return alias && alias->when == WEIR_WHEN_ALWAYS ? by_short_name(alias->name) : NULL;
+}
+
+const struct weir_alias *weir_alias_find(const char *name, int *layer)
+{
+    const char *rest = inside_block(name, layer);
+    const struct weir_alias *alias = find_alias(rest ? rest : name, rest != NULL);
+    return alias && alias->when != WEIR_WHEN_ALWAYS ? alias : NULL;
+}
+
+const struct weir_alias *weir_alias_next(const struct weir_alias *alias)
+{
+    const struct weir_alias *next = alias + 1;
+    return next < aliases + sizeof aliases / sizeof *aliases && strcmp(next->hook, alias->hook) == 0 ? next : NULL;
+}
+
+const weir_point *weir_alias_point(const struct weir_alias *alias)
+{
+    return by_short_name(alias->name);
 }

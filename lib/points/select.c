@@ -98,11 +98,8 @@ static weir_status match_glob(struct weir_term *term, const char *glob)
     return unknown(glob, "matches");
 }
 
-static weir_status match_name(struct weir_term *term, const char *name, int *layer)
+static weir_status match_point(struct weir_term *term, const weir_point *point)
 {
-    const weir_point *point = weir_point_find(name, layer);
-    if (!point)
-        return unknown(name, "is called");
     if (!point->per_layer && term->layers.n > 0)
         return weir_fail(WEIR_E_USAGE, "'%s': %s stands outside the layers; leave the layer out", term->text,
                          point->name);
@@ -110,6 +107,31 @@ static weir_status match_name(struct weir_term *term, const char *name, int *lay
         return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to choose from", term->text, point->name);
     term->points[point->id] = true;
     return WEIR_OK;
+}
+
+static weir_status match_name(struct weir_term *term, const char *name, int *layer)
+{
+    const weir_point *point = weir_point_find(name, layer);
+    if (point)
+        return match_point(term, point);
+    term->alias = weir_alias_find(name, layer);
+    if (!term->alias)
+        return unknown(name, "is called");
+    for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row))
+        TRY(match_point(term, weir_alias_point(row)));
+    return WEIR_OK;
+}
+
+/* What is stored has its own name; which of several another name meant in its model, the file does not say. */
+static weir_status refuse_alias(const struct weir_term *term)
+{
+    char names[128] = "";
+    size_t at = 0;
+    for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row))
+        if (at < sizeof names)
+            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? " or " : "", row->name);
+    return weir_fail(WEIR_E_USAGE, "'%s': which hook point that is differs between models: write %s", term->text,
+                     names);
 }
 
 /* ---- NAME[INDEX] ---- */
@@ -221,7 +243,10 @@ static weir_status add_term(struct weir_selection *selection, size_t *capacity, 
         return weir_fail(WEIR_E_USAGE,
                          "'%s': brackets choose from what is stored; here write HOOK:LAYERS.UNITS@POSITIONS",
                          term->text);
-    return open ? parse_index(term, open, point, layer) : parse_term(term);
+    if (open)
+        return parse_index(term, open, point, layer);
+    TRY(parse_term(term));
+    return stored && term->alias ? refuse_alias(term) : WEIR_OK;
 }
 
 /* One term for what is stored when nothing is asked for, as far as a model has it. */

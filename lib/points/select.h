@@ -36,7 +36,8 @@ struct weir_range {
 /* One term: every point it names, with the same layers, units and positions. */
 struct weir_term {
     bool points[WEIR_N_POINTS];
-    bool by_glob; /* points that a model does not have are left out, not errors */
+    const struct weir_alias *alias; /* the name means one of `points` or another, by the model; NULL: all of them */
+    bool by_glob;                   /* points that a model does not have are left out, not errors */
     struct weir_slices layers, units, positions;
     struct weir_index index; /* in place of the three, where brackets were written */
     char *text;              /* as written, for messages */

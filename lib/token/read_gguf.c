@@ -122,6 +122,34 @@ static weir_status read_merges(struct weir_tokenizer *t, const struct weir_gguf 
     return WEIR_OK;
 }
 
+static bool text_is(const struct weir_gguf_string *s, const char *text)
+{
+    return s->n == strlen(text) && memcmp(s->data, text, s->n) == 0;
+}
+
+const char *weir_tokenizer_assumed_pre(const struct weir_gguf *gguf)
+{
+    static const struct {
+        const char *token;
+        size_t id;
+        const char *pre;
+    } known[] = {
+        {"<|endoftext|>", 50256, "gpt-2"},
+        {"<|begin_of_text|>", 128000, "llama-bpe"},
+        {"<|im_start|>", 151644, "qwen2"},
+    };
+    const struct weir_gguf_value *model = weir_gguf_find(gguf, "tokenizer.ggml.model"),
+                                 *tokens = weir_gguf_find(gguf, "tokenizer.ggml.tokens");
+    if (weir_gguf_find(gguf, "tokenizer.ggml.pre") || !model || model->type != WEIR_GGUF_STRING ||
+        !text_is(&model->s, "gpt2"))
+        return NULL;
+    bool listed = tokens && tokens->type == WEIR_GGUF_ARRAY && tokens->element == WEIR_GGUF_STRING;
+    for (size_t i = 0; listed && i < sizeof known / sizeof *known; i++)
+        if (known[i].id < tokens->n && text_is(&tokens->ss[known[i].id], known[i].token))
+            return known[i].pre;
+    return "default";
+}
+
 static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_gguf *gguf,
                                    const struct weir_gguf_value *types)
 {
@@ -129,7 +157,7 @@ static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_g
     weir_status status;
     (void)types;
     TRY_DONE(weir_gguf_text(gguf, "tokenizer.ggml.pre", &name));
-    const struct weir_gguf_pre *pre = weir_gguf_pre_find(name ? name : "default");
+    const struct weir_gguf_pre *pre = weir_gguf_pre_find(name ? name : weir_tokenizer_assumed_pre(gguf));
     if (!pre) {
         status = weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, name);
         goto done;

@@ -18,6 +18,10 @@ WEIR_CHECKED weir_status weir_tokenizer_from_folder(struct weir_tokenizer **out,
 /* From the tokenizer.ggml.* values of a GGUF file, which may be closed afterwards. NULL with WEIR_OK when it has none.
  */
 WEIR_CHECKED weir_status weir_tokenizer_from_gguf(struct weir_tokenizer **out, const struct weir_gguf *gguf);
+/* Where a GGUF file of byte-level tokens does not say how text is cut (tokenizer.ggml.pre): the rule that is used, by
+   tokens that only one published vocabulary has at their ids, or else "default" (GPT-2's), which may be wrong. NULL
+   where the file says it, or needs none. */
+const char *weir_tokenizer_assumed_pre(const struct weir_gguf *gguf);
 void weir_tokenizer_close(struct weir_tokenizer *tokenizer);
 
 /* Ids of n bytes of UTF-8; *ids (new memory, weir_free) holds *n_ids. Special tokens written out in the text are

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import SupportsIndex
 
 from weir._error import NotStored
-from weir._points import ALIASES, HOOK_NAMES
+from weir._points import ALIASES, BY_MODEL, HOOK_NAMES
 
 Key = str | tuple[str] | tuple[str, SupportsIndex | None] | tuple[str, SupportsIndex | None, str | None]
 
@@ -98,6 +98,9 @@ def not_stored(key: object, path: str, stored: Iterable[str]) -> NotStored:
     has = f"{path} has {', '.join(stored) or 'none'}"
     if short:
         return NotStored(f"{short} is not stored: {has}; dump with {short} in hooks")
+    if full in BY_MODEL:
+        names = " or ".join(BY_MODEL[full])
+        return NotStored(f"which hook point {full} is differs between models: write {names}: {has}")
     near = nearest(key, stored)
     hint = f" (nearest: {', '.join(near)})" if near else ""
     return NotStored(f"no hook point is named {_pieces(key)[0]!r}{hint}: {has}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from test_bad_input import FIXTURES, INPUT, UNSUPPORTED, dump, read_safetensors, refused, weir, write_safetensors  # noqa: E402
+from test_bad_input import FIXTURES, INPUT, UNSUPPORTED, USAGE, dump, read_safetensors, refused, weir, write_safetensors  # noqa: E402
 
 MODEL = "model.safetensors"
 FAMILIES = ["llama", "gpt2", "opt", "gpt_neox", "bloom", "phi", "falcon", "mpt", "mixtral", "gemma2", "lens_gelu"]
@@ -329,3 +329,164 @@ def test_info_says_what_a_model_is_made_of(family):
     told = json.loads(weir("info", FIXTURES / family, "--json").stdout)
     for name, text in KINDS[family].items():
         assert told[name] == text, (name, told[name])
+
+
+# ---- names of TransformerLens's bridges ------------------------------------------------------------------------------
+
+ALIASES = json.loads((Path(__file__).parent / "data/bridge_aliases.json").read_text())
+
+
+@pytest.mark.parametrize("family", ALIASES)
+def test_a_bridge_name_is_the_tensor_that_transformer_lens_gives_or_refused(tmp_path, family):
+    """the facts were measured (tests/model/make_bridge_aliases.py): which of weir's points have TransformerLens's values"""
+    for hook, points in ALIASES[family].items():
+        inside = not hook.startswith(("embed.", "pos_embed.", "unembed.", "hook_unembed", "hook_logits"))
+        name = f"blocks.{{layer}}.{hook}" if inside else hook
+        done = dump(FIXTURES / family, tmp_path / "out.h5", "--tokens", "5,7,9", "--hooks", name, "--force")
+        if points:
+            assert done.returncode == 0, (hook, points, done.stderr)
+            # in dense layers of a sparse model the bridge has no mlp.gate.hook_out; weir gives their gate
+            dense = {"mlp_pre"} if points == ["router"] else set()
+            assert set(values(tmp_path / "out.h5")) <= set(points) | dense, hook
+        else:
+            refused(done, UNSUPPORTED, name)
+
+
+def test_in_a_stored_file_a_name_that_depends_on_the_model_is_refused(tmp_path):
+    run(FIXTURES / "llama", tmp_path / "out.h5")
+    refused(weir("show", tmp_path / "out.h5", "blocks.0.mlp.in.hook_out"), USAGE, "mlp_pre or mlp_pre_linear")
+    assert weir("show", tmp_path / "out.h5", "blocks.0.attn.o.hook_in").returncode == 0
+
+
+# ---- where models are ------------------------------------------------------------------------------------------------
+
+FIRST, SECOND, THIRD = "a1" * 20, "a2" * 20, "b3" * 20
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """a hub cache as huggingface_hub lays it out: a repository with three commits, two refs and a tag"""
+    repository = tmp_path / "hub/models--org--tiny"
+    for commit, family in ((FIRST, "llama"), (SECOND, "gpt2"), (THIRD, "opt")):
+        shutil.copytree(FIXTURES / family, repository / "snapshots" / commit, ignore=shutil.ignore_patterns("ref_*"))
+    (repository / "refs/pr").mkdir(parents=True)
+    (repository / "refs/main").write_text(FIRST)
+    (repository / "refs/v1.0").write_text(SECOND)
+    (repository / "refs/pr/7").write_text(THIRD)
+    return tmp_path / "hub"
+
+
+def family_of(where, **env):
+    done = weir("info", where, "--json", env=env)
+    return json.loads(done.stdout)["family"] if done.returncode == 0 else done
+
+
+@pytest.mark.parametrize("where, family", [("org/tiny", "llama"), ("org/tiny@main", "llama"), ("org/tiny@v1.0", "gpt2"),
+                                           ("org/tiny@refs/pr/7", None), ("org/tiny@pr/7", "opt"), ("org/tiny@" + THIRD, "opt"),
+                                           ("org/tiny@b3", "opt"), ("org/tiny@a2a2", "gpt2"), ("tiny", "llama"), ("tiny@b", "opt")])
+def test_a_model_of_the_cache_is_found_by_name_and_revision(cache, where, family):
+    got = family_of(where, HF_HUB_CACHE=str(cache))
+    assert got == family if family else got.returncode == INPUT
+
+
+@pytest.mark.parametrize("variable", ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "HF_HOME"])
+def test_the_cache_is_where_any_of_the_variables_say(cache, variable):
+    assert family_of("org/tiny", **{variable: str(cache.parent if variable == "HF_HOME" else cache)}) == "llama"
+
+
+def test_a_repository_with_one_snapshot_needs_no_main(cache):
+    (cache / "models--org--tiny/refs/main").unlink()
+    env = dict(HF_HUB_CACHE=str(cache))
+    refused(family_of("org/tiny", **env), INPUT, "v1.0", FIRST, "NAME@REVISION")
+    shutil.rmtree(cache / "models--org--tiny/snapshots" / FIRST)
+    shutil.rmtree(cache / "models--org--tiny/snapshots" / SECOND)
+    assert family_of("org/tiny", **env) == "opt"
+
+
+def test_names_and_revisions_that_are_not_one_are_refused_with_what_there_is(cache):
+    env = dict(HF_HUB_CACHE=str(cache))
+    refused(family_of("org/tiny@a", **env), INPUT, FIRST, SECOND)
+    refused(family_of("org/tiny@v2", **env), INPUT, "v2", "v1.0")
+    refused(family_of("org/tiny@../../x", **env), INPUT, "no such file")
+    shutil.copytree(cache / "models--org--tiny", cache / "models--other--tiny")
+    refused(family_of("tiny", **env), USAGE, "models--org--tiny", "models--other--tiny")
+    assert family_of("other/tiny", **env) == "llama"
+    refused(family_of("none", **env), INPUT, "hf download none")
+
+
+def pointer(path):
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 1048576\n")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_git_lfs_pointer_is_called_one(tmp_path, name):
+    folder = copy_of(tmp_path)
+    pointer(folder / name)
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, name, "Git LFS pointer", "git lfs pull")
+
+
+def test_a_gguf_that_is_a_git_lfs_pointer_is_called_one(tmp_path):
+    pointer(tmp_path / "m.gguf")
+    refused(dump(tmp_path / "m.gguf", tmp_path / "out.h5"), INPUT, "Git LFS pointer")
+
+
+def test_an_adapters_folder_is_called_one_with_its_base(tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    save({"base_model.model.lora_A.weight": noise(2, 2)}, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base-7b", "peft_type": "LORA"}))
+    refused(dump(folder, tmp_path / "out.h5"), UNSUPPORTED, "adapter", "org/base-7b", "merge")
+
+
+def test_an_adapter_beside_a_model_is_told(tmp_path):
+    folder = copy_of(tmp_path)
+    save({"base_model.model.lora_A.weight": noise(2, 2)}, folder / "adapter_model.safetensors")
+    [note] = same(tmp_path, folder, FIXTURES / "llama")
+    assert "adapter" in note and "not applied" in note
+
+
+def test_a_folder_that_is_no_model_is_told_with_what_it_holds(tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, "no config.json", "nothing")
+    (folder / "README.md").write_text("hello")
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, "no config.json", "README.md")
+    (folder / "m.Q4_K.gguf").write_bytes(b"GGUF")
+    refused(dump(folder, tmp_path / "out.h5"), USAGE, "give one of them", "m.Q4_K.gguf")
+
+
+# ---- GGUF ------------------------------------------------------------------------------------------------------------
+
+def gguf_with(tmp_path, **keys):
+    """the tiny Llama as a GGUF file, written by llama.cpp's own library, with more keys and a tensor that nothing needs"""
+    sys.path.insert(0, str(FIXTURES.parent))
+    import gguf_make
+
+    def add(writer, config):
+        for name, value in keys.items():
+            (writer.add_array if isinstance(value, list) else writer.add_string)(name.replace("__", "."), value)
+    unknown = {"blk.0.attn_unknown.weight": np.ones((2, 32), np.float32)}
+    return gguf_make.convert(FIXTURES / "llama", tmp_path / "m.gguf", add, unknown)
+
+
+def tokens_with(at, token, n=152000):
+    return ["a", "b", "ab", *(f"t{i}" for i in range(3, at)), token, *(f"t{i}" for i in range(at + 1, n))]
+
+
+@pytest.mark.parametrize("at, token, says", [(50256, "<|endoftext|>", "as gpt-2"), (128000, "<|begin_of_text|>", "as llama-bpe"),
+                                             (151644, "<|im_start|>", "as qwen2"), (151644, "<|other|>", "MAY NOT BE")])
+def test_a_gguf_that_does_not_say_how_text_is_cut_is_told(tmp_path, at, token, says):
+    file = gguf_with(tmp_path, tokenizer__ggml__model="gpt2", tokenizer__ggml__tokens=tokens_with(at, token),
+                     tokenizer__ggml__merges=["a b"])
+    told = json.loads(weir("info", file, "--json").stdout)["notes"]
+    assert len(told) == 2 and says in told[-1 if "tokenizer.ggml.pre" in told[-1] else 0], told
+    done = weir("tokens", "-m", file, "-p", "ab", "--json")
+    assert json.loads(done.stdout)["prompts"][0]["ids"][-1] == 2 and says in done.stderr
+
+
+def test_a_gguf_that_says_it_needs_no_note_and_unknown_tensors_are_told(tmp_path):
+    file = gguf_with(tmp_path, tokenizer__ggml__model="gpt2", tokenizer__ggml__pre="gpt-2", tokenizer__ggml__tokens=["a", "b", "ab"],
+                     tokenizer__ggml__merges=["a b"])
+    told = json.loads(weir("info", file, "--json").stdout)
+    assert told["unused_tensors"] == ["blk.0.attn_unknown.weight"] and len(told["notes"]) == 1
+    assert "blk.0.attn_unknown.weight" in told["notes"][0]

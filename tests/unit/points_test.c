@@ -100,6 +100,7 @@ Test(select, knows_full_names_and_aliases)
     selects("blocks.0.attn.o.hook_in", "z", "0", ALL6, ALL4);
     selects("blocks.11.hook_out", "resid_post", "11", ALL6, ALL4);
     selects("hook_unembed", "unembed", ALL12, ALL6, ALL4);
+    selects("blocks.2.mlp.in.hook_out", "mlp_pre mlp_pre_linear", "2", ALL6, ALL4); /* the model tells which */
     cr_expect(not(first("blocks.*.attn.hook_pattern")->by_glob), "one point by its name: a model must have it");
 }
 
