@@ -10,11 +10,13 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from weir import _notebook
 from weir._error import Error
 
-BUILT = pathlib.Path(__file__).resolve().parents[2] / "build" / "cli" / "weir"
+TREE = pathlib.Path(__file__).resolve().parents[2]
+BUILT = TREE / "build" / "cli" / "weir"
 COMPLAINT = re.compile(rb"(?:\r\x1b\[K)?weir: (.*)\n")  # the line that a failing command ends with
 
 
@@ -27,17 +29,26 @@ def find() -> str:
         return named
     found = shutil.which("weir") or (str(BUILT) if os.access(BUILT, os.X_OK) else None)
     if not found:
-        raise Error(f"there is no weir on PATH and none at {BUILT}: run script/build, or set WEIR to where it is")
+        raise Error(f"there is no program weir on PATH, which runs models: {_where_to_get_it()}")
     return found
+
+
+def _where_to_get_it() -> str:
+    """What to do: in the tree of weir another thing than where pip put this module, beside which nothing is built."""
+    if (TREE / "meson.build").exists():
+        return f"run script/build in {TREE}, or set the environment variable WEIR to where it is"
+    return "build it (README.md of weir says how), and put it on PATH or set the environment variable WEIR to its path"
 
 
 def run(arguments: Sequence[str], stdin: bytes = b"", quiet: bool = False) -> None:
     """Runs weir and shows what it says on stderr as it says it; an Error with its one line when it fails.
 
-    Where sys.stderr is a terminal weir gets one too, and so draws its progress.
+    Where sys.stderr is a terminal, or a notebook's, weir gets a terminal too, and so draws its progress.
     """
     command = [find(), *arguments]
-    reader, writer = _channel(not quiet and sys.stderr.isatty())
+    notebook = _notebook.is_one(sys.stderr)
+    show = _nothing if quiet else _notebook.Shown() if notebook else _show
+    reader, writer = _channel(not quiet and (notebook or sys.stderr.isatty()))
     try:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=writer)
     except OSError as error:
@@ -48,7 +59,7 @@ def run(arguments: Sequence[str], stdin: bytes = b"", quiet: bool = False) -> No
     with child, os.fdopen(reader, "rb", 0) as said:
         try:
             _give(child, stdin)
-            complaint = _relay(_chunks(said.fileno()), quiet)
+            complaint = _relay(_chunks(said.fileno()), show)
         except BaseException:
             child.terminate()  # it leaves nothing half-written
             raise
@@ -64,12 +75,20 @@ def _channel(terminal: bool) -> tuple[int, int]:
     import termios
 
     reader, writer = os.openpty()
-    size = os.get_terminal_size(sys.stderr.fileno())
+    size = _size()
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", size.lines, size.columns, 0, 0))
     mode = termios.tcgetattr(writer)
     mode[1] &= ~termios.OPOST  # line ends as they are
     termios.tcsetattr(writer, termios.TCSANOW, mode)
     return reader, writer
+
+
+def _size() -> os.terminal_size:
+    """That of our terminal; a notebook has none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return os.terminal_size((80, 24))
 
 
 def _give(child: subprocess.Popen[bytes], stdin: bytes) -> None:
@@ -85,7 +104,7 @@ def _chunks(reader: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _relay(chunks: Iterator[bytes], quiet: bool) -> str:
+def _relay(chunks: Iterator[bytes], show: Callable[[bytes], None]) -> str:
     """Passes words on line by line and progress as it is drawn; keeps and returns the complaint."""
     complaint, waiting = "", b""
     for chunk in chunks:
@@ -94,11 +113,10 @@ def _relay(chunks: Iterator[bytes], quiet: bool) -> str:
             failed = COMPLAINT.fullmatch(line)
             if failed:
                 complaint = failed[1].decode("utf-8", "replace")
-            elif not quiet:
-                _show(line)
+            else:
+                show(line)
         if waiting.startswith(b"\r") and not COMPLAINT.match(waiting + b"\n"):
-            if not quiet:
-                _show(waiting)
+            show(waiting)
             waiting = b""
     return complaint
 
@@ -107,6 +125,10 @@ def _lines(text: bytes) -> list[bytes]:
     """Lines with their ends, and last what has no end yet."""
     *whole, rest = text.split(b"\n")
     return [*(line + b"\n" for line in whole), rest]
+
+
+def _nothing(text: bytes) -> None:
+    pass
 
 
 def _show(text: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from weir._store import Store
 Ids = Sequence[int] | NDArray[np.integer[Any]]
 OnePrompt = str | Ids | Mapping[str, Any]
 Some = str | int | slice
+FLAGS = ("force", "yes")
+OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|bos|threads)\b")
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
 
@@ -37,6 +40,7 @@ def dump(
     compute: Literal["f32", "bf16", "int8"] | None = None,
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
+    yes: bool = False,
     force: bool = False,
     quiet: bool = False,
 ) -> Cache:
@@ -44,7 +48,8 @@ def dump(
 
     `prompts`    a text, a list of token ids, or a dict with "prompt" or "ids" and whatever else is to be kept with it
                  (`cache.prompt(i).fields`); or a list of these
-    `model`      a Hugging Face folder, a .gguf file, or an org/name of the Hugging Face cache; None: without -m
+    `model`      a Hugging Face folder, a .gguf file, or an org/name of the Hugging Face cache; None: what
+                 WEIR_MODEL in the environment names, or else rill, which comes with weir
     `hooks`      what to store, as `weir dump --hooks` has it: "pattern,z:5.3,resid_post:-1@-1", or a list of
                  such terms; None: resid_pre, pattern, z, mlp_post and resid_post
     `out`        the file to write; None: a temporary one, removed when the object is closed or gone
@@ -52,6 +57,7 @@ def dump(
     `positions`  store these positions only: -1, slice(0, 16), "0:16"
     `dtype`      how numbers are stored: "f32" (None), "f16" or "bf16"
     `compute`    what products with weights are computed in, "f32" (None), "bf16" or "int8", where the processor can
+    `yes`        write a file of more than 4 GB, which is refused without
     `force`      replace `out` if it is there
     `quiet`      do not show on stderr what weir says and how far it is
 
@@ -76,6 +82,7 @@ def dump(
         "threads": threads,
     }
     given += [f"--{name}={value}" for name, value in options.items() if value is not None]
+    given += ["--yes"] if yes else []
     given += ["--force"] if force else []
     if out is not None:
         _run([*given, f"--output={os.fspath(out)}"], stdin, quiet)
@@ -98,7 +105,15 @@ def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
     for argument in given:
         if "\0" in argument:
             raise Error("a NUL byte cannot be given to weir: give that prompt as token ids")
-    _binary.run(["dump", *given], stdin, quiet)
+    try:
+        _binary.run(["dump", *given], stdin, quiet)
+    except Error as error:
+        raise Error(_as_arguments(str(error)), error.code) from None
+
+
+def _as_arguments(complaint: str) -> str:
+    """Options that the line of the binary advises, as this function calls them: --force is force=True."""
+    return OPTION.sub(lambda option: f"{option[1]}=True" if option[1] in FLAGS else option[1], complaint)
 
 
 def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:

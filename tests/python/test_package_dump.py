@@ -84,7 +84,7 @@ def test_errors_have_the_line_of_the_binary_and_its_code(gpt2, tmp_path, capfd):
     out.write_text("kept")
     for given, code, says in (
             (dict(model=gpt2, hooks="nothing"), 2, "nothing"), (dict(model=tmp_path / "nowhere"), 3, "nowhere: no such"),
-            (dict(model=gpt2, out=out), 5, "force"), (dict(model=gpt2, out=tmp_path / "no/run.h5"), 5, "no/run.h5")):
+            (dict(model=gpt2, out=out), 5, "force=True"), (dict(model=gpt2, out=tmp_path / "no/run.h5"), 5, "no/run.h5")):
         with pytest.raises(weir.Error, match=says) as raised:
             weir.dump([1, 2], **given)
         assert raised.value.code == code
@@ -155,8 +155,12 @@ def test_the_binary_is_WEIR_or_on_PATH_or_in_the_tree(tmp_path, monkeypatch):
     monkeypatch.setattr(_binary, "BUILT", here)
     assert _binary.find() == str(here)
     monkeypatch.setattr(_binary, "BUILT", tmp_path / "none")
-    with pytest.raises(weir.Error, match="no weir on PATH .* set WEIR"):
+    with pytest.raises(weir.Error, match=f"no program weir on PATH.*run script/build in {ROOT}.* WEIR"):
         _binary.find()
+    monkeypatch.setattr(_binary, "TREE", tmp_path)         # as where pip put it: nothing is named that cannot be
+    with pytest.raises(weir.Error) as raised:
+        _binary.find()
+    assert str(tmp_path) not in str(raised.value) and "PATH or set the environment variable WEIR" in str(raised.value)
 
 
 def test_what_ends_without_a_word_is_an_error_too(tmp_path, monkeypatch):
@@ -226,3 +230,81 @@ def test_an_interrupt_stops_the_binary_and_leaves_nothing(tmp_path):
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert list(scratch.iterdir()) == []
+
+
+LARGE = "weir: x.h5 would have 6 GB: leave that out of --hooks (1 GB are left), see --positions, or give --yes (/a/--yes)"
+
+
+def test_advice_names_arguments_of_python(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIR", str(program(tmp_path / "weir", f"echo '{LARGE}' >&2; exit 2")))
+    with pytest.raises(weir.Error) as raised:
+        weir.dump([1])
+    assert str(raised.value) == LARGE[6:].replace("--hooks", "hooks").replace("--positions", "positions").replace(
+        "give --yes", "give yes=True") and raised.value.code == 2
+    monkeypatch.setenv("WEIR", str(program(tmp_path / "weir", "echo weir: $* >&2; exit 3")))
+    for given, options in (({}, ""), ({"yes": True}, " yes=True"), ({"yes": True, "force": True}, " yes=True force=True")):
+        with pytest.raises(weir.Error, match=f"^dump --tokens=1{options} --output="):
+            weir.dump([1], **given)
+
+
+class NotebookStream:
+    """stderr as a Jupyter kernel has it: no terminal, no descriptor"""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+    def fileno(self):
+        raise OSError("no descriptor")
+
+
+NotebookStream.__module__ = "ipykernel.iostream"
+DRAWING = ("[ -t 2 ] || exit 9; printf 'one line\\n' >&2\n" +
+           "".join(f"printf '\\r[####....]  {p}%%  3.5 layers/s  0:0{9 - p // 20} left\\033[K' >&2; sleep 0.2\n" for p in (20, 60)) +
+           "printf '\\r\\033[Kx.h5: 3 kB in 0.6 s\\n' >&2; exit 7")
+
+
+@pytest.mark.parametrize("tqdm", [True, False])
+def test_progress_is_shown_in_a_notebook(tmp_path, monkeypatch, tqdm):
+    """by tqdm where it is, which draws on stderr; else as one line that is written over"""
+    bars = []
+
+    class Bar:
+        def __init__(self, total, **rest):
+            self.n, self.states, self.closed = 0, [], False
+            bars.append(self)
+
+        def set_postfix_str(self, text, refresh):
+            self.states.append(text)
+
+        def update(self, n):
+            self.n += n
+
+        def close(self):
+            self.closed = True
+
+    def module(name):
+        if name != "tqdm.auto" or not tqdm:
+            raise ImportError(name)
+        return type("module", (), {"tqdm": Bar})
+
+    monkeypatch.setattr("importlib.import_module", module)
+    monkeypatch.setenv("WEIR", str(program(tmp_path / "weir", DRAWING)))
+    shown = NotebookStream()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with pytest.raises(weir.Error, match="code 7"):
+        weir.dump([1])
+    monkeypatch.undo()
+    assert shown.text.startswith("one line\n") and shown.text.endswith("x.h5: 3 kB in 0.6 s\n") and "\x1b" not in shown.text
+    if tqdm:
+        assert [(bar.n, bar.closed, bar.states) for bar in bars] == [(60, True, ["3.5 layers/s, 0:08 left", "3.5 layers/s, 0:06 left"])]
+    else:
+        assert re.search(r"\r 20 %  3.5 layers/s, 0:08 left *\r 60 %  3.5 layers/s, 0:06 left *\r +\rx.h5", shown.text)
