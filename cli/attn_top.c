@@ -1,6 +1,9 @@
 #include "cli/attn.h"
 
 #include "base/alloc.h"
+#include "base/escape.h"
+
+#include <unistd.h>
 
 static const char *query_token(const struct chosen *chosen, const struct weir_pair *pair)
 {
@@ -53,9 +56,14 @@ static weir_status print_json(const struct chosen *chosen, const struct weir_pai
     return json_print(root);
 }
 
-/* A text of CSV: between quotes, quotes twice. */
+/* A text of CSV: between quotes, quotes twice. On a terminal what could steer it is shown. */
 static void print_quoted(const char *text)
 {
+    char shown[2048];
+    if (isatty(STDOUT_FILENO)) {
+        weir_escape(shown, sizeof shown, text);
+        text = shown;
+    }
     putchar('"');
     for (; *text; text++)
         fputs(*text == '"' ? "\"\"" : (char[]){*text, '\0'}, stdout);

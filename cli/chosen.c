@@ -189,7 +189,6 @@ static weir_status no_such_token(const struct named *named, const struct chosen 
     }
     for (size_t i = 0, at = 0; i < MOST_NEAR && near[i] && at < sizeof list; i++)
         at += (size_t)snprintf(list + at, sizeof list - at, "%s|%s|", i ? ", " : "", near[i]);
-    text_tame(list);
     return weir_fail(WEIR_E_USAGE, "%s: prompt %d has no token |%.64s|; the nearest are %s", named->option, prompt,
                      text, list);
 }

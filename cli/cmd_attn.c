@@ -1,6 +1,7 @@
 #include "cli/attn.h"
 #include "cli/figure.h"
 #include "cli/page.h"
+#include "cli/say.h"
 
 enum {
     LAYER,
@@ -89,11 +90,10 @@ static weir_status write_one(const struct figure *figure, const struct args *arg
     if (!args->has[opt])
         return WEIR_OK;
     TRY(write(&written, figure, args->text[opt], args->has[FORCE]));
-    fprintf(stderr, "%s: %s\n", args->text[opt], human_bytes(size, written.bytes));
+    say("%s: %s\n", args->text[opt], human_bytes(size, written.bytes));
     if (written.n_missing > 0)
-        fprintf(stderr, "%s: %zu characters are in no font here, and boxes stand for them; in Debian's %s\n",
-                args->text[opt], written.n_missing,
-                "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji most are");
+        say("%s: %zu characters are in no font here, and boxes stand for them; in Debian's %s\n", args->text[opt],
+            written.n_missing, "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji most are");
     return WEIR_OK;
 }
 
@@ -120,7 +120,7 @@ static weir_status write_page(const struct chosen *chosen, const struct args *ar
                                        .raise = "weir view ",
                                        .force = args->has[FORCE]};
     TRY(page_write(&page, args->text[HTML], chosen->file, &choice));
-    fprintf(stderr, "%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));
+    say("%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));
     return WEIR_OK;
 }
 

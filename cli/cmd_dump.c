@@ -1,6 +1,7 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
+#include "cli/say.h"
 
 #include "base/alloc.h"
 #include "tensor/narrow.h"
@@ -177,25 +178,25 @@ static void print_plan(const struct dump *dump)
 {
     char size[16];
     const weir_capture_size *plan = weir_capture_get_size(dump->capture);
-    fprintf(stderr, "%s: %d hook point%s, %zu prompt%s of %s%zu position%s: about %s to %s\n",
-            weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), dump->prompts.n,
-            plural(dump->prompts.n), dump->prompts.n > 1 ? "up to " : "", plan->n_positions, plural(plan->n_positions),
-            human_bytes(size, plan->bytes), dump->args->text[OUT]);
+    say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s: about %s to %s\n",
+        weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), dump->prompts.n,
+        plural(dump->prompts.n), dump->prompts.n > 1 ? "up to " : "", plan->n_positions, plural(plan->n_positions),
+        human_bytes(size, plan->bytes), dump->args->text[OUT]);
 }
 
 /* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */
 static void print_error(const struct dump *dump, const char *name)
 {
     const char *between = "";
-    fprintf(stderr, "%s against float32, relative, over the first positions: ", name);
+    say("%s against float32, relative, over the first positions: ", name);
     for (int i = 0; i < WEIR_N_POINTS; i++) {
         double error = weir_capture_error(dump->capture, i);
         if (error == error) {
-            fprintf(stderr, "%s%s %.2g %%", between, weir_point_at(i)->name, 100 * error);
+            say("%s%s %.2g %%", between, weir_point_at(i)->name, 100 * error);
             between = ", ";
         }
     }
-    fputc('\n', stderr);
+    say("\n");
 }
 
 static void print_done(const struct dump *dump, double seconds)
@@ -204,11 +205,10 @@ static void print_done(const struct dump *dump, double seconds)
     char size[16];
     const char *path = dump->args->text[OUT];
     uint64_t saturated = weir_capture_saturated(dump->capture);
-    fprintf(stderr, "%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0),
-            seconds);
+    say("%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0), seconds);
     if (saturated)
-        fprintf(stderr, "%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
-                (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
+        say("%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
+            (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
     if (dump->compute != WEIR_COMPUTE_F32)
         print_error(dump, weir_compute_name(dump->compute));
 }
@@ -222,8 +222,8 @@ static weir_compute chosen_compute(const struct dump *dump)
         positions += dump->prompts.list[i].n;
     if (asked == WEIR_COMPUTE_F32 || positions >= LEAST_POSITIONS)
         return asked;
-    fprintf(stderr, "computed in float32, which is no slower over %zu position%s; --compute pays from %d on\n",
-            positions, plural(positions), LEAST_POSITIONS);
+    say("computed in float32, which is no slower over %zu position%s; --compute pays from %d on\n", positions,
+        plural(positions), LEAST_POSITIONS);
     return WEIR_COMPUTE_F32;
 }
 

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/head_scores.h"
 #include "cli/render.h"
+#include "cli/say.h"
 
 #include "base/alloc.h"
 
@@ -177,17 +178,16 @@ enum { STRONGEST = 3 };
 
 static void say_strongest(const struct head_list *sorted, const struct score *ours, const char *what)
 {
-    fprintf(stderr, "%-16s", what);
+    say("%-16s", what);
     if (isnan(score_of(ours, &sorted->lines[0].scores)))
-        fputs("  no query has such a key", stderr);
+        say("  no query has such a key");
     for (size_t i = 0; i < STRONGEST && i < sorted->n; i++) {
         const struct head_line *line = &sorted->lines[i];
         double value = score_of(ours, &line->scores);
         if (!isnan(value))
-            fprintf(stderr, "  L%dH%d %.3f (mul %.3f)", line->layer, line->head, value,
-                    line->scores.match[ours->pattern].mul);
+            say("  L%dH%d %.3f (mul %.3f)", line->layer, line->head, value, line->scores.match[ours->pattern].mul);
     }
-    fputc('\n', stderr);
+    say("\n");
 }
 
 /* Leaves the list sorted by the last of them. */
@@ -201,7 +201,7 @@ static void say_all_strongest(struct printing *printing)
         head_list_sort(&printing->list, score, false);
         say_strongest(&printing->list, score, kinds[score->pattern]);
     }
-    fputc('\n', stderr);
+    say("\n");
 }
 
 /* ---- the grid ---- */

@@ -1,6 +1,7 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/render.h"
+#include "cli/say.h"
 
 #include "base/alloc.h"
 
@@ -79,7 +80,7 @@ static weir_status print_table(const weir_model *model, bool *layers, int n_laye
         TRY_DONE(table_add(&table, "%s", point->meaning));
     }
     TRY_DONE(table_print(&table));
-    fprintf(stderr, "+ stored by default; * large and derivable, stored only by name\n");
+    say("+ stored by default; * large and derivable, stored only by name\n");
 done:
     table_close(&table);
     return status;

@@ -179,7 +179,8 @@ static int print_check(const weir_model *model, const char *where)
 {
     if (weir_model_check_weights(model, print_finding, NULL) > 0)
         return ANSWER_NO;
-    printf("%s: all %llu weights are finite\n", where, (unsigned long long)weir_model_get_info(model)->n_params);
+    print_text(where);
+    printf(": all %llu weights are finite\n", (unsigned long long)weir_model_get_info(model)->n_params);
     return WEIR_OK;
 }
 

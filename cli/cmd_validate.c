@@ -11,7 +11,8 @@ static const struct opt opts[] = {[JSON] = OPT_JSON};
 static void print_finding(const char *finding, void *payload)
 {
     (void)payload;
-    puts(finding);
+    print_text(finding);
+    putchar('\n');
 }
 
 static void add_finding(const char *finding, void *payload)
@@ -35,8 +36,10 @@ static weir_status print_json(const char *path, size_t *n)
 static weir_status print_findings(const char *path, size_t *n)
 {
     TRY(weir_store_validate(path, n, print_finding, NULL));
-    if (*n == 0)
-        printf("%s: valid\n", path);
+    if (*n == 0) {
+        print_text(path);
+        puts(": valid");
+    }
     return WEIR_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/page.h"
 #include "cli/render.h"
+#include "cli/say.h"
 
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 
@@ -20,15 +21,14 @@ static const struct opt opts[] = {
 static void print_done(const char *path, const struct page_summary *page)
 {
     char size[16];
-    fprintf(stderr, "%s: %s, %zu prompt%s", path, human_bytes(size, page->bytes), page->n_prompts,
-            page->n_prompts == 1 ? "" : "s");
+    say("%s: %s, %zu prompt%s", path, human_bytes(size, page->bytes), page->n_prompts, page->n_prompts == 1 ? "" : "s");
     if (page->n_heads)
-        fprintf(stderr, ", %zu x %zu heads", page->n_layers, page->n_heads);
+        say(", %zu x %zu heads", page->n_layers, page->n_heads);
     if (page->n_whole < page->n_patterns)
-        fprintf(stderr, " (%zu with every weight, the others with their largest)", page->n_whole);
+        say(" (%zu with every weight, the others with their largest)", page->n_whole);
     if (page->n_units)
-        fprintf(stderr, ", %zu neurons", page->n_units);
-    fputs("; open it in a browser\n", stderr);
+        say(", %zu neurons", page->n_units);
+    say("; open it in a browser\n");
 }
 
 static int run(const struct args *args)

@@ -2,8 +2,11 @@
 #include "cli/export.h"
 #include "cli/render.h"
 
+#include "base/escape.h"
+
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { AHEAD = 1 << 20, CELL = 320, LINE = 64 + WEIR_N_AXES * CELL };
 
@@ -11,6 +14,7 @@ enum { AHEAD = 1 << 20, CELL = 320, LINE = 64 + WEIR_N_AXES * CELL };
 struct csv {
     const struct export *export;
     bool has[WEIR_N_AXES];
+    bool to_terminal;             /* which text must not steer; files and pipes get it as it is */
     char cell[WEIR_N_AXES][CELL]; /* ",7" of the current line; for positions ",7,text" */
 };
 
@@ -66,6 +70,14 @@ static void quote(char *to, size_t size, const char *text)
     to[n] = '\0';
 }
 
+static void put_token(const struct csv *csv, char *cell, const char *token)
+{
+    char shown[CELL];
+    if (csv->to_terminal)
+        weir_escape(shown, sizeof shown, token);
+    quote(cell, CELL, csv->to_terminal ? shown : token);
+}
+
 static void set_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
 {
     weir_axis axis = cut->what->axes[a];
@@ -75,7 +87,7 @@ static void set_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
     bool has_text = weir_axis_is_position(axis);
     snprintf(cell, CELL, has_text ? ",%d," : ",%d", position);
     if (has_text)
-        quote(cell, CELL, weir_file_token(cut->file, cut->prompt, position));
+        put_token(csv, cell, weir_file_token(cut->file, cut->prompt, position));
 }
 
 static void clear_cells(struct csv *csv)
@@ -158,7 +170,7 @@ static weir_status write_selected(const struct selected *selected, void *payload
 
 weir_status export_csv(const struct export *export)
 {
-    struct csv csv = {.export = export};
+    struct csv csv = {.export = export, .to_terminal = isatty(export->out->fd)};
     TRY(selected_each(export->file, export->selection, export->prompt, note_axes, &csv));
     TRY(write_header(&csv));
     return selected_each(export->file, export->selection, export->prompt, write_selected, &csv);

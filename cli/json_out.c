@@ -1,5 +1,7 @@
 #include "cli/render.h"
 
+#include "base/escape.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -41,13 +43,29 @@ void json_print_float(FILE *to, float value)
     fputs(number_text(text, (double)value, true), to);
 }
 
+/* JSON of cJSON's on standard output, C1 and bidirectional controls as \uXXXX too: they can stand in strings only. */
+static void put_json_text(const char *text)
+{
+    while (*text) {
+        const char *from = text;
+        bool valid;
+        uint32_t code = weir_escape_next(&text, &valid);
+        if (!valid)
+            fputs("\\ufffd", stdout);
+        else if (weir_escape_needed(code))
+            printf("\\u%04x", code);
+        else
+            fwrite(from, 1, (size_t)(text - from), stdout);
+    }
+}
+
 weir_status json_print_part(cJSON *value)
 {
     char *text = value ? cJSON_PrintUnformatted(value) : NULL;
     cJSON_Delete(value);
     if (!text)
         return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
-    fputs(text, stdout);
+    put_json_text(text);
     cJSON_free(text);
     return WEIR_OK;
 }

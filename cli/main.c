@@ -1,5 +1,8 @@
 #include "cli/commands.h"
 #include "cli/render.h"
+#include "cli/say.h"
+
+#include "base/cpu.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,6 +72,7 @@ static int run_command(const char *name, int argc, char **argv)
     const struct command *command;
     struct args args;
     TRY(command_find(&command, commands, n_commands, name));
+    TRY(weir_isa_check());
     TRY(args_parse(&args, command, argc, argv));
     int code = WEIR_OK;
     if (args.help)
@@ -125,9 +129,9 @@ int main(int argc, char **argv)
     process_begin();
     int code = exit_code(dispatch(argc, argv));
     if (code >= WEIR_E_USAGE)
-        fprintf(stderr, "weir: %s\n", weir_message());
+        say("weir: %s\n", weir_message());
     if (finish_output() != WEIR_OK && code < WEIR_E_USAGE) {
-        fprintf(stderr, "weir: %s\n", weir_message());
+        say("weir: %s\n", weir_message());
         code = WEIR_E_OUTPUT;
     }
     return code;

@@ -2,7 +2,7 @@
 #ifndef WEIR_CLI_OPT_H
 #define WEIR_CLI_OPT_H
 
-#include "base/status.h"
+#include "base/parallel.h"
 
 #include <stdio.h>
 
@@ -27,8 +27,8 @@ struct opt {
     }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \
-        0, "threads", OPT_WHOLE, "N", "how many threads; as many as the machine has by default", .least = 1,           \
-                                                                                                 .most = 1024          \
+        0, "threads", OPT_WHOLE, "N", "how many threads; as many as the machine has by default",                       \
+            .least = 1, .most = WEIR_MOST_THREADS                                                                      \
     }
 #define OPT_JSON                                                                                                       \
     {                                                                                                                  \

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/say.h"
 
 #include "base/alloc.h"
 #include "cli/args/jsonl.h"
@@ -146,8 +147,8 @@ static weir_status finish_lines(const struct reading *reading)
     if (reading->n == 0)
         return weir_fail(WEIR_E_INPUT, "%s: there is no prompt in it", reading->name);
     if (reading->n_blank)
-        fprintf(stderr, "%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
-                reading->n_blank == 1 ? "" : "s", reading->first_blank);
+        say("%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
+            reading->n_blank == 1 ? "" : "s", reading->first_blank);
     return WEIR_OK;
 }
 

@@ -23,9 +23,7 @@ size_t text_columns(const char *text);
 bool text_is_leftwards(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
 void text_cut(char *to, size_t size, const char *text, size_t columns);
-/* Replaces control characters, which a hostile file could steer a terminal with, by question marks; gives text back. */
-char *text_tame(char *text);
-/* Prints text so tamed. */
+/* Prints text with what could steer a terminal shown (base/escape.h). */
 void print_text(const char *text);
 /* A token between bars, so that the spaces at its ends are seen; cut to `columns`. */
 void token_label(char *to, size_t size, const char *token, size_t columns);

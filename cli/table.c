@@ -1,6 +1,7 @@
 #include "cli/render.h"
 
 #include "base/alloc.h"
+#include "base/escape.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -9,9 +10,11 @@ enum { LEAST_FLEXIBLE = 8, LEAST_WRAPPED = 24, INDENT = 4, GAP = 2, MOST_COLUMNS
 
 static weir_status add_cell(struct table *table, const char *text)
 {
+    char shown[2 * MOST_CELL];
+    weir_escape(shown, sizeof shown, text);
     TRY(weir_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells));
-    TRY(weir_copy_string(&table->cells[table->n_cells], text));
-    text_tame(table->cells[table->n_cells++]);
+    TRY(weir_copy_string(&table->cells[table->n_cells], shown));
+    table->n_cells++;
     return WEIR_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/render.h"
 
+#include "base/escape.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,36 +100,29 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
     memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
 }
 
-/* Bytes of the control character at p: C0, DEL, or C1 as UTF-8; 0 when it is none. */
-static size_t control_bytes(const unsigned char *p)
-{
-    if (*p < 0x20 || *p == 0x7f)
-        return 1;
-    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0 ? 2 : 0;
-}
-
-char *text_tame(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        for (size_t n = control_bytes(p); n > 0; n--)
-            p[n - 1] = '?';
-    return text;
-}
-
 void print_text(const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        size_t n = control_bytes(p);
-        putchar(n ? '?' : *p);
-        p += n == 2;
+    char shown[256];
+    while (*text) {
+        char piece[sizeof shown / WEIR_ESCAPED_MOST];
+        size_t n = strnlen(text, sizeof piece - 1);
+        while (n > 0 && n == sizeof piece - 1 && ((unsigned char)text[n] & 0xc0) == 0x80) /* between characters */
+            n--;
+        n = n ? n : strnlen(text, sizeof piece - 1);
+        memcpy(piece, text, n);
+        piece[n] = '\0';
+        weir_escape(shown, sizeof shown, piece);
+        fputs(shown, stdout);
+        text += n;
     }
 }
 
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
-    char text[128];
-    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, token, columns - 2);
-    snprintf(to, size, "|%.*s|", (int)size - 3, text_tame(text));
+    char shown[512], text[128];
+    weir_escape(shown, sizeof shown, token);
+    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, shown, columns - 2);
+    snprintf(to, size, "|%.*s|", (int)size - 3, text);
 }
 
 void print_spaces(size_t n)

@@ -21,14 +21,34 @@ static enum weir_isa best(void)
 #endif
 }
 
+static const char *const names[] = {[WEIR_ISA_PLAIN] = "plain", [WEIR_ISA_AVX2] = "avx2", [WEIR_ISA_AVX512] = "avx512"};
+
+/* What WEIR_ISA names; -1 for what it may not be. */
+static int named(const char *text, enum weir_isa most)
+{
+    for (int i = 0; i <= (int)most; i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    return -1;
+}
+
 static enum weir_isa asked(enum weir_isa most)
 {
     const char *text = getenv("WEIR_ISA");
-    if (text && strcmp(text, "plain") == 0)
-        return WEIR_ISA_PLAIN;
-    if (text && strcmp(text, "avx2") == 0 && most > WEIR_ISA_AVX2)
-        return WEIR_ISA_AVX2;
-    return most;
+    int isa = text && *text ? named(text, most) : (int)most;
+    return isa >= 0 ? (enum weir_isa)isa : most;
+}
+
+weir_status weir_isa_check(void)
+{
+    const char *text = getenv("WEIR_ISA");
+    enum weir_isa most = best();
+    if (!text || !*text || named(text, most) >= 0)
+        return WEIR_OK;
+    if (named(text, WEIR_ISA_AVX512) >= 0)
+        return weir_fail(WEIR_E_UNSUPPORTED, "WEIR_ISA=%s: this processor does not have that; it has up to %s", text,
+                         names[most]);
+    return weir_fail(WEIR_E_USAGE, "WEIR_ISA=%s: it may be plain, avx2 or avx512", text);
 }
 
 enum weir_isa weir_isa(void)

@@ -2,6 +2,8 @@
 #ifndef WEIR_BASE_CPU_H
 #define WEIR_BASE_CPU_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
 
 enum weir_isa {
@@ -12,6 +14,8 @@ enum weir_isa {
 
 /* The best one, or less where the environment says so (WEIR_ISA=plain, avx2 or avx512). Asked once. */
 enum weir_isa weir_isa(void);
+/* WEIR_E_USAGE where the environment says something else, WEIR_E_UNSUPPORTED where the processor lacks what it says. */
+WEIR_CHECKED weir_status weir_isa_check(void);
 /* For tests: use this one from now on; @return whether the processor has it. */
 int weir_isa_use(enum weir_isa isa);
 

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/parallel.h"
 #include "format/safetensors.h"
 
@@ -199,6 +200,7 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
     TRY_GIVEN(out);
     *out = NULL;
     TRY_GIVEN(where);
+    TRY(weir_isa_check());
     if (options)
         TRY(weir_pool_check(options->n_threads));
     TRY_DONE(weir_alloc_zero(&model, 1, sizeof *model));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LONG_SEARCH = 4 << 20 }; /* bytes of text that are searched 256 tokens deep, however short it is */
+
 static void token_close(struct weir_added_token *token)
 {
     weir_free(token->content);
@@ -132,12 +134,24 @@ static size_t lower_bound(const struct weir_finder *finder, size_t low, size_t h
     return low;
 }
 
+/* What a text is searched with. */
+struct search {
+    const struct weir_finder *finder;
+    const struct weir_unicode_class *spaces, *words;
+    struct {
+        size_t from, to;
+    } run;        /* of spaces, the last that was walked over to the right: its ends need no other walk */
+    size_t steps; /* bytes that were compared with tokens */
+};
+
 /* The longest token that `text` begins with, or NULL. All in [low, high) have the first `depth` bytes of the text. */
-static const struct weir_added_token *longest(const struct weir_finder *finder, const char *text, size_t n)
+static const struct weir_added_token *longest(struct search *search, const char *text, size_t n)
 {
+    const struct weir_finder *finder = search->finder;
     const struct weir_added_token *best = NULL;
     size_t low = 0, high = finder->n;
     for (size_t depth = 0; low < high; depth++) {
+        search->steps++;
         if (finder->tokens[low].token->n_match == depth)
             best = finder->tokens[low++].token;
         if (depth == n)
@@ -149,39 +163,50 @@ static const struct weir_added_token *longest(const struct weir_finder *finder, 
     return best;
 }
 
-static bool is_in(const char *class, uint32_t code)
-{
-    const struct weir_unicode_class *set = weir_unicode_find(class, strlen(class));
-    return set && weir_unicode_has(set, code);
-}
-
 /* Whether the characters before and behind [start, end) are no part of a word. */
-static bool stands_alone(const char *text, size_t n, size_t start, size_t end)
+static bool stands_alone(const struct search *search, const char *text, size_t n, size_t start, size_t end)
 {
     size_t length;
-    if (start > 0 && is_in("rust word", weir_utf8_decode(text + start - weir_utf8_back(text + start), &length)))
+    if (start > 0 &&
+        weir_unicode_has(search->words, weir_utf8_decode(text + start - weir_utf8_back(text + start), &length)))
         return false;
-    return end == n || !is_in("rust word", weir_utf8_decode(text + end, &length));
+    return end == n || !weir_unicode_has(search->words, weir_utf8_decode(text + end, &length));
 }
 
-static size_t strip_left(const char *text, size_t start, size_t least)
+/* `least` is where the last token ended: no space is walked over twice. */
+static size_t strip_left(const struct search *search, const char *text, size_t start, size_t least)
 {
     size_t length;
     while (start > least) {
         size_t back = weir_utf8_back(text + start);
-        if (!is_in("rust space", weir_utf8_decode(text + start - back, &length)))
+        if (!weir_unicode_has(search->spaces, weir_utf8_decode(text + start - back, &length)))
             break;
         start -= back;
     }
     return start;
 }
 
-static size_t strip_right(const char *text, size_t n, size_t end)
+static size_t strip_right(struct search *search, const char *text, size_t n, size_t end)
 {
-    size_t length;
-    for (; end < n && is_in("rust space", weir_utf8_decode(text + end, &length)); end += length)
+    size_t length, from = end;
+    if (end >= search->run.from && end <= search->run.to)
+        return search->run.to;
+    for (; end < n && weir_unicode_has(search->spaces, weir_utf8_decode(text + end, &length)); end += length)
         ;
+    search->run.from = from;
+    search->run.to = end;
     return end;
+}
+
+/* Tokens as long as a text can be compared with nearly all of it at every place. */
+static weir_status check_steps(const struct search *search, size_t n)
+{
+    if (search->steps / 256 <= n + LONG_SEARCH)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED,
+                     "the added tokens are too long to be looked for everywhere in a text of %zu bytes: over %zu "
+                     "million bytes were compared",
+                     n, search->steps / 1000000);
 }
 
 static weir_status push_text(struct weir_words *words, const struct weir_piece *piece, size_t start, size_t end)
@@ -195,25 +220,31 @@ static weir_status push_text(struct weir_words *words, const struct weir_piece *
 static weir_status cut_piece(const struct weir_finder *finder, struct weir_words *words, const struct weir_piece *piece)
 {
     const char *text = words->text.data + piece->start;
+    struct search search = {.finder = finder,
+                            .spaces = weir_unicode_find("rust space", strlen("rust space")),
+                            .words = weir_unicode_find("rust word", strlen("rust word")),
+                            .run = {1, 0}};
     size_t n = piece->n, last = 0;
     for (size_t at = 0; at < n;) {
         const struct weir_added_token *token = NULL;
         if (finder->begins[(unsigned char)text[at]])
-            token = longest(finder, text + at, n - at);
+            token = longest(&search, text + at, n - at);
         if (!token) {
+            TRY(check_steps(&search, n));
             at++;
             continue;
         }
         size_t start = at, end = at + token->n_match;
         at = end; /* the search goes on here even when the token strips more, or does not count */
-        if (token->single_word && !stands_alone(text, n, start, end))
+        if (token->single_word && !stands_alone(&search, text, n, start, end))
             continue;
         if (token->lstrip)
-            start = start > last ? strip_left(text, start, last) : last;
+            start = start > last ? strip_left(&search, text, start, last) : last;
         if (token->rstrip)
-            end = strip_right(text, n, end);
+            end = strip_right(&search, text, n, end);
         TRY(push_text(words, piece, last, start));
-        TRY(weir_words_push(words, (struct weir_piece){piece->start + start, 0, token->id, false}));
+        if (start < end) /* else a token before it took all of its text: tokenizers drops it too */
+            TRY(weir_words_push(words, (struct weir_piece){piece->start + start, 0, token->id, false}));
         last = end;
     }
     return push_text(words, piece, last, n);

@@ -9,7 +9,7 @@
 #include <pcre2.h>
 
 struct weir_regex {
-    char *file;
+    char *file, *shown; /* shown: the pattern's beginning, for messages */
     pcre2_code *code;
     bool jit;
     char *literal; /* [n_literal]: matched byte by byte instead; NULL for a pattern */
@@ -20,9 +20,19 @@ struct weir_match {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    uint64_t steps; /* that are left for the text; only those of matches that take many are counted */
 };
 
-enum { STACK_FIRST = 32 << 10, STACK_MOST = 8 << 20, STEPS_MOST = 50000000, KIB_MOST = 256 << 10 };
+enum {
+    STACK_FIRST = 32 << 10,
+    STACK_MOST = 8 << 20,
+    STEPS_FIRST = 4096, /* what nearly every match does with, and what is not counted */
+    STEPS_MOST = 50000000,
+    STEPS_BYTE = 64, /* and so many for each byte of the text */
+    STEPS_MATCH = 1 << 30,
+    KIB_MOST = 256 << 10,
+    SHOWN = 80
+};
 
 static void *allocate(size_t size, void *unused)
 {
@@ -75,6 +85,7 @@ weir_status weir_regex_open(struct weir_regex **out, const char *file, const cha
     *out = NULL;
     TRY_DONE(weir_alloc_zero(&regex, 1, sizeof *regex));
     TRY_DONE(weir_copy_string(&regex->file, file));
+    TRY_DONE(weir_copy_bytes(&regex->shown, pattern, n < SHOWN ? n : SHOWN));
     TRY_DONE(weir_regex_rewrite(&rewritten, file, pattern, n));
     TRY_DONE(compile(regex, &rewritten, pattern, n));
     *out = regex;
@@ -107,6 +118,7 @@ void weir_regex_close(struct weir_regex *regex)
         return;
     pcre2_code_free(regex->code);
     weir_free(regex->literal);
+    weir_free(regex->shown);
     weir_free(regex->file);
     weir_free(regex);
 }
@@ -126,10 +138,15 @@ weir_status weir_match_open(struct weir_match **out)
         weir_match_close(match);
         return no_memory();
     }
-    pcre2_set_match_limit(match->context, STEPS_MOST);
+    weir_match_begin(match, 0);
     pcre2_set_heap_limit(match->context, KIB_MOST);
     *out = match;
     return WEIR_OK;
+}
+
+void weir_match_begin(struct weir_match *match, size_t n)
+{
+    match->steps = STEPS_MOST + STEPS_BYTE * (uint64_t)n;
 }
 
 void weir_match_close(struct weir_match *match)
@@ -167,6 +184,33 @@ static int run(const struct weir_regex *regex, struct weir_match *match, const c
     return found;
 }
 
+/* PCRE2 does not say how many steps a match took: those that are through within a few are not counted, for the others
+   the limit is doubled until it holds them or the text has no more left. */
+static int run_within(const struct weir_regex *regex, struct weir_match *match, const char *text, size_t n, size_t from)
+{
+    for (uint32_t limit = STEPS_FIRST;; limit *= 2) {
+        pcre2_set_match_limit(match->context, limit);
+        int found = run(regex, match, text, n, from);
+        if (found != PCRE2_ERROR_MATCHLIMIT || limit > match->steps || limit >= STEPS_MATCH)
+            return found;
+        match->steps -= limit;
+    }
+}
+
+static weir_status gave_up(const struct weir_regex *regex, size_t from, int result)
+{
+    PCRE2_UCHAR why[128];
+    const char *what = (const char *)why;
+    pcre2_get_error_message(result, why, sizeof why);
+    if (result == PCRE2_ERROR_MATCHLIMIT)
+        what = "it goes back and forth over the text more often than weir lets it";
+    else if (result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_JIT_STACKLIMIT)
+        what = "it needs more memory than weir gives it";
+    return weir_fail(WEIR_E_UNSUPPORTED,
+                     "%s: regular expression \"%s\": gave up at byte %zu of a piece of the text: %s", regex->file,
+                     regex->shown, from, what);
+}
+
 /* An empty one matches everywhere. */
 static void find_literal(const struct weir_regex *regex, const char *text, size_t n, size_t from, bool *found,
                          size_t *start, size_t *end)
@@ -188,15 +232,13 @@ weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *m
         find_literal(regex, text, n, from, found, start, end);
         return WEIR_OK;
     }
-    int result = run(regex, match, text, n, from);
+    int result = run_within(regex, match, text, n, from);
     if (result == PCRE2_ERROR_NOMATCH)
         return WEIR_OK;
     if (result == PCRE2_ERROR_NOMEMORY)
         return no_memory();
     if (result < 0)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: a regular expression gave up at byte %zu of a piece of the text (PCRE2 error %d)",
-                         regex->file, from, result);
+        return gave_up(regex, from, result);
     *start = pcre2_get_ovector_pointer(match->data)[0];
     *end = pcre2_get_ovector_pointer(match->data)[1];
     *found = true;

@@ -310,6 +310,7 @@ static weir_status encode_text(const struct weir_tokenizer *t, const char *text,
     struct weir_words words = {0};
     weir_status status;
     TRY_DONE(weir_match_open(&words.match));
+    weir_match_begin(words.match, n);
     TRY_DONE(weir_text_add(&words.text, text, n));
     TRY_DONE(weir_words_push(&words, (struct weir_piece){0, n, -1, true}));
     weir_words_turn(&words, false);

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
 GPT2 = str(ROOT / "tests/model/fixtures/gpt2")
-IDS = ",".join(str(i % 50) for i in range(60))
+IDS = ",".join(str(150 + i % 50) for i in range(60))     # three bytes each, as tokens that steer have
 USAGE, OUTPUT = 2, 5
 SANITIZED = "asan" in WEIR
 
@@ -330,3 +330,133 @@ def test_fifos_and_devices_take_the_bytes(tmp_path, stored, writer):
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     done = run(WRITERS[writer](stored, "/dev/full"))
     assert done.returncode == OUTPUT and "No space left" in one_line(done)
+
+
+# ---- words ----
+
+CONTROLS = ["\x1b[2J", "\x9b2J", "\u202eevil", "\u2066a\u2069", "\u200f", "\u061c", "a\nb", "a\tb", "\x7f"]
+
+
+def steers(text):
+    """control characters but for the ends of lines, and those that turn text round"""
+    return [c for c in text if c != "\n" and (c < " " or "\x7f" <= c < "\xa0" or c in "\u061c\u200e\u200f\u2028\u2029"
+                                             or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069")]
+
+
+@every_writer
+@pytest.mark.parametrize("name", CONTROLS, ids=ascii)
+def test_a_name_steers_no_terminal(tmp_path, stored, writer, name):
+    for folder, code in (tmp_path, 0), (tmp_path, OUTPUT), (tmp_path / "none", OUTPUT):
+        done = run(WRITERS[writer](stored, folder / name))
+        assert done.returncode == code, done
+        assert not steers(done.stdout + done.stderr), done
+        assert code == 0 or len(done.stderr.splitlines()) == 1, done
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, stored):
+    """a file whose strings are made to steer"""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path_factory.mktemp("hostile") / "run.h5"
+    path.write_bytes(stored.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file.attrs["model"] = "\u009b2J\u202e\x1b[31m\u2066m"
+        file.attrs["command"] = "weir\u2028dump\x7f\u061c"
+        tokens = file["tokens/text"][...]
+        for i, text in enumerate(["\x1b[1m", "\u009b", "\u202e", "\u200f", "\u2069"]):
+            tokens[0, i] = text.encode()[:tokens.dtype.itemsize]
+        file["tokens/text"][...] = tokens
+    return path
+
+
+QUERIES = [["ls"], ["ls", "--json"], ["show", "pattern:0"], ["show", "pattern:0", "--json"], ["attn", "-l", "0", "-H", "0"],
+           ["attn", "--json"], ["attn", "--top", "5"], ["attn", "--top", "5", "--json"], ["stats"], ["stats", "--json"],
+           ["attn", "-q", "nothing"], ["validate"], ["validate", "--json"]]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=" ".join)
+def test_a_file_steers_no_terminal(hostile, query):
+    import json
+    done = run([query[0], hostile, *query[1:]])
+    assert done.stdout or done.stderr
+    assert not steers(done.stdout + done.stderr), ascii(done.stdout + done.stderr)
+    if "--json" in query:
+        json.loads(done.stdout)
+
+
+def test_json_keeps_what_it_escapes(hostile):
+    import json
+    said = json.loads(run(["ls", hostile, "--json"]).stdout)
+    assert "\u009b2J\u202e\x1b[31m\u2066m" in json.dumps(said, ensure_ascii=False).replace("\\u001b", "\x1b")
+
+
+def on_terminal(args):
+    """what a command prints to a terminal of 80 columns"""
+    import pty
+    leader, follower = pty.openpty()
+    with subprocess.Popen([WEIR, *map(str, args)], stdout=follower, stderr=follower,
+                          env={**os.environ, "NO_COLOR": "1"}) as process:
+        os.close(follower)
+        got = b""
+        try:
+            while part := os.read(leader, 65536):
+                got += part
+        except OSError:      # the other end is closed
+            pass
+        os.close(leader)
+    assert process.returncode == 0
+    return got.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("args", [["export", "z:0.0", "--format", "csv", "-o", "-"], ["attn", "--top", "3", "--csv"]],
+                         ids=lambda a: a[0])
+def test_csv_steers_no_terminal_and_is_whole_in_a_file(hostile, args):
+    args = [args[0], hostile, *args[1:]]
+    assert not steers(on_terminal(args))
+    if args[0] == "export":
+        assert "\x1b[1" in run(args).stdout, "a program that reads it gets the tokens as they are"
+
+
+def test_words_come_after_what_was_printed_before_them():
+    done = subprocess.run([WEIR, "hooks"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.stdout.splitlines()[-1].startswith("+ stored by default")
+
+
+def test_an_error_comes_after_the_answer_so_far(stored, tmp_path):
+    done = subprocess.run([WEIR, "show", str(stored), "z:0,nothing"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    assert done.stdout.splitlines()[-1].startswith("weir: ")
+
+
+# ---- the environment ----
+
+@pytest.mark.parametrize("value, code", [("nonsense", USAGE), ("AVX2", USAGE), ("avx", USAGE), ("plain ", USAGE), ("0", USAGE),
+                                         ("plain", 0), ("", 0)])
+@pytest.mark.parametrize("command", [["stats"], ["ls"], ["hooks"], ["dump"]], ids=lambda c: c[0])
+def test_an_instruction_set_that_there_is_not_is_refused(tmp_path, stored, command, value, code):
+    args = {"dump": WRITERS["dump"](stored, tmp_path / "out"), "hooks": ["hooks"]}.get(command[0], [*command, stored])
+    done = run(args, env={**os.environ, "WEIR_ISA": value})
+    assert done.returncode == code, done
+    if code:
+        assert "plain, avx2 or avx512" in one_line(done)
+
+
+@pytest.mark.parametrize("n", ["0", "257", "1024", "-1", "99999999999"])
+def test_a_number_of_threads_that_no_pool_has_is_refused_as_an_option(tmp_path, n):
+    done = run([*WRITERS["dump"](None, tmp_path / "out"), "--threads", n])
+    assert done.returncode == USAGE and "256" in one_line(done) and "--threads" in done.stderr, done
+
+
+# ---- how it is built ----
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers look for the same")
+def test_the_binary_is_hardened():
+    """-fstack-protector-strong, _FORTIFY_SOURCE, PIE, RELRO and BIND_NOW"""
+    def readelf(*options):
+        return subprocess.run(["readelf", "-W", *options, WEIR], capture_output=True, text=True, check=True).stdout
+
+    symbols, dynamic, headers = readelf("--dyn-syms"), readelf("-d"), readelf("-hl")
+    assert "__stack_chk_fail" in symbols and "_chk@" in symbols.replace("__stack_chk_fail", "")
+    assert "GNU_RELRO" in headers and "DYN" in headers
+    assert "BIND_NOW" in dynamic or "NOW" in dynamic
+    assert not [line for line in headers.splitlines() if "GNU_STACK" in line and "RWE" in line]

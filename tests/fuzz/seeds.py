@@ -4,6 +4,7 @@ One folder a target. Inputs that once made a target fail are kept in tests/fuzz/
 these by script/test.
 """
 import json
+import random
 import shutil
 import struct
 import subprocess
@@ -88,6 +89,7 @@ def stores(folder, build):
 def main(out, build):
     data, fixtures = ROOT / "tests/unit/data", ROOT / "tests/model/fixtures"
     seeds = {
+        "api": lambda folder: write(folder, [random.Random(i).randbytes(40 + 20 * i) for i in range(8)]),
         "config": lambda folder: copy(folder, sorted(fixtures.glob("*/config.json"))),
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
         "options": lambda folder: write(folder, [bytes([i]) + words.replace(" ", "\0").encode() for i, words in OPTIONS]),

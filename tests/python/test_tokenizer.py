@@ -355,6 +355,58 @@ def test_long_texts_take_no_longer_than_they_must(smollm2, text):
     compare(smollm2[0], smollm2[1], [long])
 
 
+def letters_and(path, added=(), pre=None):
+    """single letters, added tokens of these contents and flags, and what cuts the text first"""
+    vocab = {c: i for i, c in enumerate("ab <x>\n")}
+    tokens = [{"id": len(vocab) + i, "content": c, "single_word": False, "lstrip": False, "rstrip": False,
+               "normalized": False, "special": False} | flags for i, (c, flags) in enumerate(added)]
+    path.mkdir(exist_ok=True)
+    (path / "tokenizer.json").write_text(json.dumps(
+        {"version": "1.0", "added_tokens": tokens, "normalizer": None, "pre_tokenizer": pre, "post_processor": None,
+         "decoder": None, "model": {"type": "BPE", "vocab": vocab, "merges": []}}))
+    return path
+
+
+STRIPS = {
+    "right": [(" ", {"rstrip": True})],
+    "left": [(" ", {"lstrip": True})],
+    "both": [(" ", {"rstrip": True, "lstrip": True})],
+    "pairs": [("  ", {"rstrip": True}), (" ", {"lstrip": True})],
+    "newlines": [("\n", {"rstrip": True, "lstrip": True}), ("<x>", {"lstrip": True, "rstrip": True})],
+    "words": [(" ", {"rstrip": True, "single_word": True}), ("<x>", {"lstrip": True, "single_word": True})],
+}
+
+
+@pytest.mark.parametrize("strips", STRIPS)
+@pytest.mark.parametrize("text", [" ", "\n", " \n", "  a", "<x> ", "a"], ids=ascii)
+def test_tokens_that_strip_spaces_take_no_longer_than_they_must(tmp_path, strips, text):
+    """in 30 seconds, where a way over all spaces for each token took minutes"""
+    path = letters_and(tmp_path / "t", STRIPS[strips])
+    long = (text * 80000)[:80000]
+    code, message, _ = run(path, [long])
+    assert code == 0, message
+    tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
+    compare(path, tokenizer, [long[:3000], text, text * 2, f"a{text}a{text}"])
+
+
+def test_added_tokens_as_long_as_the_text_are_bounded(tmp_path):
+    path = letters_and(tmp_path / "t", [("a" * 300_000, {})])
+    code, message, _ = run(path, ["a" * 299_999])
+    assert code == 4 and "added tokens are too long" in message
+    assert run(path, ["a" * 300_000 + "b"])[0] == 0
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(a*)*b", "((a+)(a+))+b", "a*a*a*a*a*a*b"])
+@pytest.mark.parametrize("text", ["a" * 40, "a" * 2000], ids=["words", "long"])
+def test_patterns_that_go_back_and_forth_are_bounded_over_the_whole_text(tmp_path, pattern, text):
+    """one match may take a second, and there may be thousands"""
+    path = letters_and(tmp_path / "t", pre={"type": "Split", "pattern": {"Regex": f"{pattern}| "}, "behavior": "Isolated",
+                                            "invert": False})
+    code, message, _ = run(path, [f"{text} " * (60000 // len(text))])
+    if code:
+        assert code == 4 and "back and forth" in message and pattern in message and "PCRE2 error" not in message
+
+
 VOCAB = {"a": 0, "b": 1, "ab": 2}
 HOSTILE = [
     ({"model": {"type": "BPE", "vocab": VOCAB, "merges": ["a c"]}}, 3, "merge 0 names \"c\""),

@@ -63,3 +63,14 @@ def test_long_texts_take_no_longer_than_they_must(published, gemma, text):
     code, _, out = run(gemma, [long], "time")
     assert code == 0 and float(out.split()[1]) < 0.5
     compare(gemma, published("gemma3")[1], [long])
+
+
+@pytest.mark.parametrize("name", ["gemma3", "llama2", "llama3", "qwen3", "gpt4o"])
+@pytest.mark.parametrize("text", [" ", "\n", "\r\n", "a", "A", "\u0301", "a\u0301", "\U0001f468\u200d\U0001f469", "1", "\t ", "\u3000"],
+                         ids=ascii)
+def test_long_runs_take_no_longer_than_they_must(published, name, text):
+    path, tokenizer = published(name)
+    long = (text * 100000)[:100000]
+    code, message, _ = run(path, [long])
+    assert code == 0, message
+    compare(path, tokenizer, [long[:4000]])
