@@ -14,6 +14,9 @@ LIST = pathlib.Path(__file__).resolve().parents[1] / "lib/points/points.def"
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL),', re.M)
 ALIAS = re.compile(r'^ALIAS\("(\w+)", "([^"]+)", (\w+)\)', re.M)
 
+# what is stored can be asked for by these too: only models with a projection, of which none is published, have another
+KEPT = ("ALWAYS", "FULL_WIDTH")
+
 
 def main() -> None:
     text = LIST.read_text(encoding="utf-8")
@@ -26,13 +29,13 @@ def main() -> None:
     print("}\n\n# other full name -> short name")
     print("ALIASES = {")
     for short, other, when in ALIAS.findall(text):
-        if when == "ALWAYS":
+        if when in KEPT:
             print(f'    "{before[short]}{other}": "{short}",')
     print("}\n\n# names that mean one of these or another by the model, which a file does not say")
     print("BY_MODEL = {")
     rows: dict[str, list[str]] = {}
     for short, other, when in ALIAS.findall(text):
-        if when != "ALWAYS":
+        if when not in KEPT:
             rows.setdefault(before[short] + other, []).append(short)
     for other, shorts in rows.items():
         print(f'    "{other}": {json.dumps(shorts)},')

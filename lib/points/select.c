@@ -246,7 +246,9 @@ static weir_status add_term(struct weir_selection *selection, size_t *capacity, 
     if (open)
         return parse_index(term, open, point, layer);
     TRY(parse_term(term));
-    return stored && term->alias ? refuse_alias(term) : WEIR_OK;
+    /* of the models that store one only those with a projection, of which none is published, mean another */
+    bool unsure = term->alias && term->alias->when != WEIR_WHEN_FULL_WIDTH;
+    return stored && unsure ? refuse_alias(term) : WEIR_OK;
 }
 
 /* One term for what is stored when nothing is asked for, as far as a model has it. */

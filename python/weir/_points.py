@@ -63,6 +63,7 @@ ALIASES = {
     "blocks.{layer}.attn.hook_attention_weights": "pattern",
     "blocks.{layer}.mlp.out.hook_in": "mlp_post",
     "pos_embed.hook_out": "pos_embed",
+    "unembed.hook_in": "ln_final_out",
     "hook_unembed": "unembed",
     "hook_logits": "logits",
 }
@@ -79,5 +80,4 @@ BY_MODEL = {
     "blocks.{layer}.mlp.gate.hook_out": ["mlp_pre", "router"],
     "blocks.{layer}.mlp.hook_out": ["mlp_out", "resid_post"],
     "embed.hook_out": ["embed"],
-    "unembed.hook_in": ["ln_final_out"],
 }
