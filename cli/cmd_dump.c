@@ -49,7 +49,7 @@ static const struct opt opts[] = {
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
     [NEXT] = {0, "next", OPT_WHOLE, "K",
               "store the K most likely next tokens of each position with their log-probabilities, and the prompts' "
-              "loss, for h5py or weir.open(FILE).next to read",
+              "loss: weir next FILE shows them",
               .least = 1, .most = 1000000},
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},

@@ -33,6 +33,8 @@ enum {
     JSON,
 };
 
+enum { PIECE = 1 << 16, MOST_DETECTION = 1 << 29 };
+
 static const struct opt opts[] = {
     [MODEL] = {'m', "model", OPT_TEXT, "MODEL",
                "run a model instead of reading a file: a Hugging Face folder, a .gguf file, or an org/name in the "
@@ -57,7 +59,8 @@ static const struct opt opts[] = {
     [EXCLUDE_CURRENT] = {0, "exclude-current-token", OPT_FLAG, NULL,
                          "in the detection scores, weight on a query's own token counts as 0"},
     [DETECT] = {0, "detect", OPT_TEXT, "FILE",
-                "one more detection pattern: a square matrix [query, key] as .npy, or as text with a line a query"},
+                "one more detection pattern: a square matrix [query, key] as .npy, or as text with a line a query; "
+                "- is standard input"},
     [MEASURE] = {0, "measure", OPT_CHOICE, "ours|mul|abs|all", "what the table shows of detection; ours by default"},
     [SORT] = {0, "sort", OPT_TEXT, "SCORE", "the largest first; by layer and head by default"},
     [REVERSE] = {0, "reverse", OPT_FLAG, NULL, "the smallest first"},
@@ -335,6 +338,35 @@ static weir_status check_printing(struct printing *printing)
     return args->has[GRID] ? score_find(&printing->grid, args->text[GRID], printing->matrix, "grid") : WEIR_OK;
 }
 
+/* All of standard input: a matrix is read here and there. */
+static weir_status read_input(char **bytes, size_t *n)
+{
+    size_t capacity = 0;
+    *bytes = NULL;
+    *n = 0;
+    do {
+        if (*n > MOST_DETECTION)
+            return weir_fail(WEIR_E_INPUT, "standard input: more than %d MB are no detection pattern",
+                             MOST_DETECTION >> 20);
+        TRY(weir_grow(bytes, &capacity, *n + PIECE, 1));
+        *n += fread(*bytes + *n, 1, PIECE, stdin);
+    } while (!feof(stdin) && !ferror(stdin));
+    return ferror(stdin) ? weir_fail(WEIR_E_INPUT, "standard input: could not be read") : WEIR_OK;
+}
+
+static weir_status read_detection(struct weir_detection_matrix **out, const char *path)
+{
+    char *bytes;
+    size_t n;
+    if (strcmp(path, "-") != 0)
+        return weir_detection_matrix_read(out, path);
+    weir_status status = read_input(&bytes, &n);
+    if (status == WEIR_OK)
+        status = weir_detection_matrix_parse(out, "standard input", bytes, n);
+    weir_free(bytes);
+    return status;
+}
+
 static weir_status parse_slices(struct weir_slices *out, const struct args *args, int opt, const char *what)
 {
     const char *text = args->has[opt] ? args->text[opt] : "";
@@ -356,7 +388,7 @@ static int run(const struct args *args)
     TRY_DONE(parse_slices(&options.layers, args, LAYER, "layer"));
     TRY_DONE(parse_slices(&options.heads, args, HEAD, "head"));
     if (args->has[DETECT])
-        TRY_DONE(weir_detection_matrix_read(&matrix, args->text[DETECT]));
+        TRY_DONE(read_detection(&matrix, args->text[DETECT]));
     options.detect = matrix;
     TRY_DONE(args->n_words > 0 ? of_file(&heads, args, &options) : of_model(&heads, args, &options));
     TRY_DONE(head_list_open(&printing.list, heads));

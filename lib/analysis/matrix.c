@@ -230,15 +230,13 @@ static weir_status check(const struct weir_detection_matrix *matrix)
     return WEIR_OK;
 }
 
-weir_status weir_detection_matrix_read(struct weir_detection_matrix **out, const char *path)
+/* What the map of `name` holds; not closed here. */
+static weir_status parse_matrix(struct weir_detection_matrix **out, const char *name, const struct weir_map *map)
 {
-    struct weir_map *map = NULL;
     struct weir_detection_matrix *matrix = NULL;
     weir_status status;
-    *out = NULL;
-    TRY_DONE(weir_map_open(&map, path));
     TRY_DONE(weir_alloc_zero(&matrix, 1, sizeof *matrix));
-    TRY_DONE(weir_copy_string(&matrix->path, path));
+    TRY_DONE(weir_copy_string(&matrix->path, name));
     bool npy = map->size > MAGIC_BYTES && memcmp(map->data, MAGIC, MAGIC_BYTES) == 0;
     TRY_DONE(npy ? read_npy(matrix, map) : read_text(matrix, map));
     TRY_DONE(check(matrix));
@@ -246,7 +244,28 @@ weir_status weir_detection_matrix_read(struct weir_detection_matrix **out, const
     matrix = NULL;
 done:
     weir_detection_matrix_close(matrix);
+    return status;
+}
+
+weir_status weir_detection_matrix_read(struct weir_detection_matrix **out, const char *path)
+{
+    struct weir_map *map = NULL;
+    *out = NULL;
+    TRY(weir_map_open(&map, path));
+    weir_status status = parse_matrix(out, path, map);
     weir_map_close(map);
+    return status;
+}
+
+weir_status weir_detection_matrix_parse(struct weir_detection_matrix **out, const char *name, const void *bytes,
+                                        size_t n)
+{
+    struct weir_map map = {.data = bytes, .size = n};
+    weir_status status = weir_copy_string(&map.path, name);
+    *out = NULL;
+    if (status == WEIR_OK)
+        status = parse_matrix(out, name, &map);
+    weir_free(map.path);
     return status;
 }
 

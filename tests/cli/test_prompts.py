@@ -186,3 +186,22 @@ def test_more_than_4_gb_are_asked_about(folder):
         assert done.returncode == 2 and done.stderr.count(b"\n") == 1
         assert done.stderr.startswith(b"weir: large.h5 would have ") and says in done.stderr.decode() and b"--yes" in done.stderr
         assert not [path for path in folder.iterdir() if "large.h5" in path.name]
+
+
+# ---- a detection pattern from standard input ----
+
+def test_a_detection_pattern_may_come_from_standard_input(folder, tmp_path):
+    import numpy as np
+    n = 23
+    matrix = np.tril(np.ones((n, n))) / np.arange(1, n + 1)[:, None]
+    np.save(tmp_path / "m.npy", matrix)
+    text = "\n".join(" ".join(map(str, row)) for row in matrix).encode()
+    expected = ask(folder, "heads", "whole.h5", "--detect", tmp_path / "m.npy")
+    for given in text, (tmp_path / "m.npy").read_bytes():
+        done = weir(folder, "heads", "whole.h5", "--json", "--detect", "-", input=given)
+        assert done.returncode == 0, done.stderr.decode()
+        for got, want in zip(json.loads(done.stdout)["heads"], expected["heads"]):
+            assert got["detect"] == pytest.approx(want["detect"], abs=1e-6)
+    for wrong in b"", b"1 2\n3", b"\x93NUMPY":
+        done = weir(folder, "heads", "whole.h5", "--detect", "-", input=wrong)
+        assert done.returncode == 3 and done.stderr.startswith(b"weir: standard input: ") and done.stderr.count(b"\n") == 1
