@@ -103,7 +103,9 @@
 #define ROUTED         ACTIVE("num_experts_per_tok")
 
 const struct weir_key weir_keys_llama[] = {LLAMA, RMS, D_HEAD("head_dim"), ATTENTION_BIAS, MLP_BIAS, END};
-const struct weir_key weir_keys_mistral[] = {LLAMA, RMS, D_HEAD("head_dim"), WINDOW("sliding_window"), END};
+/* one whose layers differ is what transformers calls Ministral and opens all the same */
+const struct weir_key weir_keys_mistral[] = {LLAMA,       RMS, D_HEAD("head_dim"), WINDOW("sliding_window"),
+                                             LAYER_TYPES, END};
 const struct weir_key weir_keys_qwen2[] = {LLAMA, RMS, D_HEAD("head_dim"), LAYER_TYPES, QWEN_WINDOW, END};
 const struct weir_key weir_keys_qwen3[] = {LLAMA,          RMS, D_HEAD("head_dim"), LAYER_TYPES, QWEN_WINDOW,
                                            ATTENTION_BIAS, END};

@@ -113,7 +113,18 @@ weir_status weir_read_phi3_rope(struct weir_config *config, const cJSON *json, c
     return WEIR_OK;
 }
 
-/* Gemma 3: by type of layer; the old names speak of full layers. */
+/* Gemma 3's full layers by the old name; there the oldest one of the type means nothing. */
+static weir_status read_scaling_of_full(struct weir_rope_config *out, const cJSON *scaling, const char *file)
+{
+    char type[sizeof out->type];
+    memcpy(type, out->type, sizeof type);
+    TRY(read_one_rope(out, scaling, file));
+    if (!weir_json_get(scaling, "rope_type"))
+        memcpy(out->type, type, sizeof type);
+    return WEIR_OK;
+}
+
+/* Gemma 3: by type of layer. */
 weir_status weir_read_two_ropes(struct weir_config *config, const cJSON *json, const char *file)
 {
     const cJSON *ropes = weir_json_get(json, "rope_parameters"), *scaling = weir_json_get(json, "rope_scaling");
@@ -121,6 +132,6 @@ weir_status weir_read_two_ropes(struct weir_config *config, const cJSON *json, c
     if (full)
         TRY(read_one_rope(&config->rope[0], full, file));
     if (scaling)
-        TRY(read_one_rope(&config->rope[0], scaling, file));
+        TRY(read_scaling_of_full(&config->rope[0], scaling, file));
     return sliding ? read_one_rope(&config->rope[1], sliding, file) : WEIR_OK;
 }

@@ -23,6 +23,10 @@ Made by `script/families` from the code and the fixtures of `tests/model`. Every
 configurations, of max |a - b| over a row / rms of that row, for prompts of up to 90 tokens; beside it PyTorch float32's own.
 Configurations have random weights eight times the usual size, so that a mistake shows.
 
+Of a config.json each family reads the keys that its configuration class in transformers 5.23 reads, under the names and with
+the precedence that it has there (`lib/model/keys.c`); what else stands in the file changes nothing. `tests/model/test_config_keys.py`
+holds every key of every family against transformers in each of the families, alone and together with others.
+
 A GGUF file computes what the folder it was made of computes, bit by bit where the numbers are the same. It says less than a
 configuration, and what it does not say is as llama.cpp has it: no sliding window for Mistral, Qwen and StarCoder 2, scores of
 Gemma 2 and 3 scaled by the head's size (by the width in the largest). `tests/model/test_gguf.py` lists all such options.
