@@ -23,7 +23,8 @@ WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const ch
    (key = weir_config_unread(family, json->child); key; key = weir_config_unread(family, key->next)) */
 const cJSON *weir_config_unread(const struct weir_family *family, const cJSON *member);
 
-/* A list under `key` of what attention each layer has, one of two names; nothing where there is none. */
+/* A list under `key` of what attention each layer has, `sliding` or one of `full`, names between
+   spaces; nothing where there is none. */
 WEIR_CHECKED weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file,
                                                   const char *key, const char *sliding, const char *full);
 

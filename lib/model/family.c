@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "format/gguf.h"
+#include "model/config.h"
 #include "model/keys.h"
 #include "points/nearest.h"
 
@@ -9,8 +10,8 @@
 
 /* ---- what a table cannot say ---- */
 
-/* GPT-Neo: attention_types [[["global", "local"], 2], ...], kinds of layers and how often they follow each other. */
-static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const char *file)
+/* attention_types [[["global", "local"], 2], ...], kinds of layers and how often they follow each other. */
+static weir_status read_attention_types(struct weir_config *c, const void *json, const char *file)
 {
     const cJSON *types = weir_json_get(json, "attention_types"), *entry, *kind;
     int layer = 0;
@@ -34,6 +35,14 @@ static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const
         return weir_fail(WEIR_E_INPUT, "%s: \"attention_types\" speaks of %d layers, there are %d", file, layer,
                          c->n_layers);
     return WEIR_OK;
+}
+
+/* GPT-Neo: what transformers made of these types stands in most files too, and there it wins. */
+static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const char *file)
+{
+    if (weir_json_get(json, "attention_layers"))
+        return weir_config_read_sliding(c, json, file, "attention_layers", "local", " global ");
+    return read_attention_types(c, json, file);
 }
 
 /* A truth value, null being false; absent it stays. */

@@ -280,7 +280,7 @@ const struct weir_key weir_keys_gpt_neo[] = {COMMON,
                                              ACTIVATION("activation_function"),
                                              NUMBER("layer_norm_epsilon", eps),
                                              WINDOW("window_size"),
-                                             REFINED("attention_types"),
+                                             REFINED("attention_layers|attention_types"),
                                              END};
 const struct weir_key weir_keys_opt[] = {COMMON,
                                          SIZES,

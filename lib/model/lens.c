@@ -88,7 +88,7 @@ static weir_status read_local(struct weir_config *c, const cJSON *json, const ch
     }
     if (c->window == 0 || !weir_json_get(json, "attn_types"))
         return weir_fail(WEIR_E_INPUT, "%s: \"use_local_attn\" needs \"window_size\" and \"attn_types\"", file);
-    return weir_config_read_sliding(c, json, file, "attn_types", "local", "global");
+    return weir_config_read_sliding(c, json, file, "attn_types", "local", " global ");
 }
 
 static weir_status read_rest(struct weir_config *c, const cJSON *json, const char *file)

@@ -28,7 +28,7 @@ weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *js
     {
         const char *name = cJSON_IsString(type) ? type->valuestring : "?";
         bool slides = strcmp(name, sliding) == 0;
-        if (!slides && strcmp(name, full) != 0)
+        if (!slides && !weir_key_is_in(full, name))
             return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": \"%s\" is not implemented", file, key, name);
         config->sliding[i++] = slides;
     }
@@ -37,7 +37,8 @@ weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *js
 
 weir_status weir_read_layer_types(struct weir_config *config, const cJSON *json, const char *file)
 {
-    return weir_config_read_sliding(config, json, file, "layer_types", "sliding_attention", "full_attention");
+    return weir_config_read_sliding(config, json, file, "layer_types", "sliding_attention",
+                                    " full_attention attention ");
 }
 
 /* SmolLM3's list has 1 where a layer is rotated. */

@@ -93,6 +93,9 @@ Test(config, of_two_names_the_one_that_the_family_prefers_counts)
     cr_expect(parse("gemma2", ",\"hidden_act\":\"relu\"").config.activation == WEIR_ACT_GELU_TANH);
     cr_expect(parse("gemma", ",\"hidden_act\":\"gelu\"").config.activation == WEIR_ACT_GELU_TANH);
     cr_expect(parse("llama", ",\"rope_theta\":5,\"rope_parameters\":{\"rope_theta\":7}").config.rope[0].theta == 7);
+    cr_expect(parse("gpt_neo",
+                    ",\"attention_layers\":[\"local\",\"global\",\"global\"],\"attention_types\":[[[\"local\"],3]]")
+                  .config.sliding[1] == 0);
     cr_expect(parse("llama", ",\"head_dim\":4,\"head_dim\":16").config.d_head == 16, "the last, as Python has it");
 }
 
