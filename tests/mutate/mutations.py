@@ -151,7 +151,7 @@ MUTATIONS = [
     M("rope-yarn-ceil", "lib/model/rope.c", "c->untruncated ? high : ceil(high)", "c->untruncated ? high : floor(high)",
       "YaRN's upper dimension is rounded down"),
     M("rope-yarn-untruncated", "lib/model/rope.c", "c->untruncated ? low : floor(low)", "floor(low)", "truncate false is ignored at one end", POSITIONS),
-    M("rope-yarn-mscale", "lib/model/rope.c", "0.1 * m * log(scale) + 1", "0.1 * log(scale) + 1", "YaRN's mscale is ignored", POSITIONS),
+    M("rope-yarn-mscale", "lib/model/rope.c", "0.1 * m * log(scale) + 1", "0.1 * (m > 0) * log(scale) + 1", "YaRN's mscale is ignored", POSITIONS),
     M("rope-dynamic", "lib/model/rope.c", "rope->long_from - (factor - 1)", "rope->long_from - factor", "NTK scaling grows from another start"),
     M("rope-longrope-factor", "lib/model/rope.c", "sqrt(1 + log(factor) / log(original))", "sqrt(1 + log(factor))",
       "LongRoPE's attention factor is not of the original length"),
