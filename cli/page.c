@@ -217,12 +217,13 @@ static void put_map(struct writing *writing, size_t prompt, size_t head)
         put_packed(writing->to, "map", prompt, head, &part->maps[head]);
 }
 
-/* Of the first prompt what the page opens with: it draws that before the rest has come. */
+/* Of the first prompt what the page opens with: it draws that before the rest has come. The overview of the opening
+   head is there even if its weights follow. */
 static weir_status put_opening(struct writing *writing)
 {
-    TRY(put_whole(writing, 0, writing->page->order[0]));
+    TRY(put_thumbs(writing, 0));
     put_map(writing, 0, writing->page->order[0]);
-    return put_thumbs(writing, 0);
+    return WEIR_OK;
 }
 
 static weir_status put_rest(struct writing *writing)

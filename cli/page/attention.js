@@ -4,29 +4,35 @@
 
 let pattern = null;
 
-/* Made anew when what it depends on is another: `locked` is replaced, never changed. Until its weights have come it is made of thumbnails. */
+/* Made anew when what it depends on is another: `locked` is replaced, never changed. Until its weights have come it is what there is meanwhile. */
 function currentPattern() {
   const { prompt: p, combine, hoverHead, locked } = state, of = [p, combine, hoverHead, locked];
   if (pattern && !pattern.waits && of.every((part, i) => part === pattern.of[i])) return pattern;
   const parts = shownHeads().map((head) => headPattern(prompt(), head)), waits = parts.includes(null);
   if (waits) waitForData();
-  if (waits && pattern?.waits && of.every((part, i) => part === pattern.of[i])) return pattern;
-  const made = waits ? thumbPattern(prompt(), shownHeads()[0]) : parts.length === 1 ? parts[0] : joinPatterns(parts, combine);
+  const made = waits ? meanwhile(prompt(), shownHeads()[0]) : parts.length === 1 ? parts[0] : joinPatterns(parts, combine);
   pattern = Object.assign(made, { of, waits });
   return pattern;
 }
 
 let waiting = false;
 
-/* While the page still loads: looks again soon. */
+const haveCome = () => shownHeads().every((head) => blockOf(`head-${prompt().place}-${head}`));
+
+/* While the page still loads: draws again when the weights that are shown have come, or all has. */
 function waitForData() {
   if (waiting || document.readyState !== 'loading') return;
   waiting = true;
-  setTimeout(() => {
+  const look = () => {
+    if (document.readyState === 'loading' && !haveCome()) {
+      setTimeout(look, 100);
+      return;
+    }
     waiting = false;
-    drawStrips();
+    for (const strip of strips) if (strip.seen && !strip.fresh) drawStrip(strip);
     redrawAs('picture');
-  }, 30);
+  };
+  setTimeout(look, 30);
 }
 
 /* ---- colours ---- */
@@ -62,7 +68,7 @@ const placed = (position) => element('span', {}, `${position} `, tokenName(posit
 /* The two ends of a weight and the weight itself. */
 function pairRows(query, key) {
   const shown = currentPattern(), rows = [[shown.heads.length > 1 ? 'heads' : 'head', shownWords()],
-    ['query', placed(query)], ['key', placed(key)], ['weight', shown.waits ? 'loading' : shown.text(query, key), 'value']];
+    ['query', placed(query)], ['key', placed(key)], ['weight', shown.waits && !shown.strongestKeys?.k ? 'loading' : shown.text(query, key), 'value']];
   if (shown.sink(query) >= 0) rows.push(['sink has', codeText(shown.sink(query))]);
   return rows;
 }
@@ -184,7 +190,7 @@ function exactness(shown) {
   if (shown.waits) return 'The weights are being read.';
   const scores = shown.heads.length === 1 ? scoreWords(shown.heads[0]) : '';
   const there = shown.whole ? 'every weight' : `the largest weight of every ${shown.cells.side} by ${shown.cells.side} cells, and each query\u2019s ${shown.strongestKeys.k} strongest keys exactly`;
-  return `${scores ? `${state.locked.size || state.hoverHead !== null ? 'Scores' : 'The head with the highest score'} (weir heads): ${scores}. ` : ''}In the page: ${there}.`;
+  return `${scores ? `${state.locked.size || state.hoverHead !== null ? 'Scores' : 'Highest score'} (weir heads): ${scores}. ` : ''}Here: ${there}.`;
 }
 
 /* The strongest known pair among some rows and columns: what a pixel that stands for many cells shows. */
@@ -243,7 +249,6 @@ function sayWhole() {
 
 function startAttention() {
   buildGrid();
-  startSearch();
   for (const [id, field] of [['combine', 'combine'], ['scale', 'scale'], ['colour', 'colour']])
     $(id).addEventListener('change', (event) => update({ [field]: event.target.value }));
   $('colour-part').hidden = !hasNext;

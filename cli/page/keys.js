@@ -47,7 +47,7 @@ const KEYS = [
   ['Shift \u2190 \u2192', 'the head before, after', { 'Shift+ArrowLeft': () => stepHead(-1), 'Shift+ArrowRight': () => stepHead(1) }],
   ['Space Enter', 'lock or unlock the token; in the grid of heads, the head', { ' ': () => lockToken(focusToken()), Enter: () => lockToken(focusToken()) }],
   ['+ - 0', 'the map larger, smaller, whole', { '+': () => zoomMap(STEP), '=': () => zoomMap(STEP), '-': () => zoomMap(1 / STEP), 0: () => mapShown().whole() }],
-  ['/ n N', 'search; the next, the previous place found', { '/': () => state.tab === 'attention' && $('find').select(), n: () => stepHit(1), N: () => stepHit(-1) }],
+  ['/ n N', 'search; the next, the previous place found', { '/': () => $('find').select(), n: () => stepHit(1), N: () => stepHit(-1) }],
   ['s', 'in the grid: this head alone', {}],
   ['Esc', 'unlock everything', { Escape: unlockAll }],
   ['d', 'direction: from the query, to the key', { d: () => update({ direction: choose(['query', 'key'], state.direction, 1) }) }],

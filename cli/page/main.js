@@ -68,6 +68,7 @@ function start() {
   fillHead();
   listenTabs();
   listenSelects();
+  startSearch();
   drawers.push(drawHead);
   if (TABS.attention) startAttention();
   if (TABS.neurons) startNeurons();

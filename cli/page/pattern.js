@@ -327,10 +327,10 @@ function headPattern(prompt, head) {
     kept.set(name, known);              // the one used last is dropped last
     return known;
   }
-  const whole = blockOf(`head-${name}`), map = whole ? null : blockOf(`map-${name}`);
+  const loading = document.readyState === 'loading', whole = blockOf(`head-${name}`), map = whole || loading ? null : blockOf(`map-${name}`);
   if (whole) return readBlock(name, whole, (bytes) => new WholePattern(prompt, [head], fromPlanes(bytes, 0, prompt.headSize)));
   if (map) return readBlock(name, map, (bytes) => mapFromBytes(prompt, head, bytes));
-  return document.readyState === 'loading' ? null : new WholePattern(prompt, [head], new Uint16Array(prompt.headSize).fill(CODE_NONE));
+  return loading ? null : new WholePattern(prompt, [head], new Uint16Array(prompt.headSize).fill(CODE_NONE));
 }
 
 /* ---- thumbnails ---- */
@@ -350,7 +350,13 @@ function thumbOf(prompt, head) {
   return bytes && { rows, columns, levels: bytes.subarray(start, middle), withoutFirst: bytes.subarray(middle, middle + rows) };
 }
 
-/* What is shown of a head until its weights have come. */
+/* What is shown of a head until its weights have come: its overview, if the page has that, else its thumbnail. */
+function meanwhile(prompt, head) {
+  const name = `map-${prompt.place}-${head}`, known = kept.get(name), block = known ? null : blockOf(name);
+  const map = block ? readBlock(name, block, (bytes) => mapFromBytes(prompt, head, bytes)) : known;
+  return map instanceof Pattern ? map : thumbPattern(prompt, head);
+}
+
 function thumbPattern(prompt, head) {
   const thumb = prompt.thumb ? thumbOf(prompt, head) : null;
   if (!thumb) return new WholePattern(prompt, [head], new Uint16Array(prompt.headSize).fill(CODE_NONE));

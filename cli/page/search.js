@@ -55,6 +55,7 @@ function stepHit(step) {
   const { first } = find.hits[find.at];
   showCount();
   update({ lockedToken: first, hoverToken: null, cell: null, from: 'search' });
+  requestAnimationFrame(() => textShown().reveal(first));
   say(`${$('found').textContent}: ${first} ${tokenText(first)}`);
 }
 

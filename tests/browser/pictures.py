@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""pictures.py RUN.h5 TUTORIAL.h5: makes docs/pictures/viewer-*.png and tutorial-view.png anew, with the weir of WEIR, from a dump of
-SmolLM2 on docs/pictures/viewer.txt and from the run.h5 of docs/tutorial.md:
+"""pictures.py RUN.h5 TUTORIAL.h5 LONG.h5: makes docs/pictures/viewer-*.png and tutorial-view.png anew, with the weir of WEIR, from a dump of
+SmolLM2 on docs/pictures/viewer.txt, from the run.h5 of docs/tutorial.md, and from one of 4,000 tokens of docs/:
 
     weir dump -m .cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf -f docs/pictures/viewer.txt --hooks pattern,mlp_post,resid_post -o run.h5
     weir dump -p "The old sailor mended his nets. The old sailor mended his" -o tutorial.h5
-    .venv/bin/python tests/browser/pictures.py run.h5 tutorial.h5
+    weir dump -m .cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf -p "$(head -c 10700 docs/tutorial.md)" --hooks pattern:0:8 --dtype f16 --next 5 -o long.h5
+    .venv/bin/python tests/browser/pictures.py run.h5 tutorial.h5 long.h5
     pngquant --force --ext .png docs/pictures/viewer-*.png docs/pictures/tutorial-view.png
 """
 import sys
 import tempfile
 from pathlib import Path
+
+from selenium.webdriver.common.keys import Keys
 
 from conftest import ROOT, chromium, weir
 from viewer import Viewer
@@ -30,6 +33,12 @@ def neurons(viewer):
     viewer.hover(viewer.token(61, "unit"))
 
 
+def long_prompt(viewer):
+    viewer.solo(5, 6)
+    viewer.click(viewer.find("#model"))
+    viewer.press("/", *"sailor", Keys.ENTER, Keys.ESCAPE)
+
+
 def tutorial(viewer):
     viewer.solo(1, 0)
     viewer.click(viewer.token(17))
@@ -45,11 +54,12 @@ def photograph(driver, run, name, show, dark, size):
         driver.save_screenshot(str(OUT / f"{name}.png"))
 
 
-def main(run, of_tutorial):
+def main(run, of_tutorial, of_long):
     driver = chromium()
     photograph(driver, run, "viewer-attention", attention, True, (1280, 800))
     photograph(driver, run, "viewer-neurons", neurons, False, (1280, 800))
     photograph(driver, of_tutorial, "tutorial-view", tutorial, False, (1280, 720))
+    photograph(driver, of_long, "viewer-long", long_prompt, False, (1280, 800))
     driver.quit()
 
 
