@@ -120,8 +120,8 @@ MUTATIONS = [
       "an unknown character at the end of a word gives no token"),
     M("added-longest", "lib/token/added.c", "best = finder->tokens[low++].token;", "return finder->tokens[low].token;",
       "the shortest added token wins, not the longest"),
-    M("added-alone", "lib/token/added.c", "return end == n || !is_in(", "return end == n || is_in(",
-      "a single-word token is found in the midst of words"),
+    M("added-alone", "lib/token/added.c", "if (token->single_word && !stands_alone(", "if (token->single_word && end < n && !stands_alone(",
+      "a single-word token at the end of a text is found in the midst of a word"),
     # ---- lib/store ----
     M("store-not-equal-lengths", "lib/store/layout.c", "(sizes->same_length || !has_axis(point->point, WEIR_AXIS_KEY))", "true",
       "patterns of unequal prompts lie in a dataset that has no fill"),
