@@ -3,9 +3,11 @@
 #include "cli/kinds.h"
 #include "cli/render.h"
 
+#include "base/input.h"
 #include "model/model.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { MODEL, JSON, CHECK };
 
@@ -20,10 +22,12 @@ static bool is_hdf5(const char *path)
 {
     static const char signature[8] = "\x89HDF\r\n\x1a\n";
     char begin[8];
-    FILE *file = fopen(path, "rbe");
-    bool found = file && fread(begin, 1, 8, file) == 8 && memcmp(begin, signature, 8) == 0;
-    if (file)
-        fclose(file);
+    struct stat st;
+    int fd;
+    if (weir_input_open(&fd, &st, path) != WEIR_OK)
+        return false;
+    bool found = read(fd, begin, 8) == 8 && memcmp(begin, signature, 8) == 0;
+    close(fd);
     return found;
 }
 

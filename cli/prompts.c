@@ -2,6 +2,7 @@
 #include "cli/say.h"
 
 #include "base/alloc.h"
+#include "base/input.h"
 #include "cli/args/jsonl.h"
 
 #include <errno.h>
@@ -179,9 +180,8 @@ static weir_status add_file(struct prompts *prompts, const weir_model *model, co
         return add_lines(&reading, stdin);
     }
     reading.json = path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return weir_fail(WEIR_E_INPUT, "%s: %s", path, strerror(errno));
+    FILE *file;
+    TRY(weir_input_stream(&file, path));
     weir_status status = add_lines(&reading, file);
     fclose(file);
     return status;

@@ -394,6 +394,10 @@ typedef struct weir_block {
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
                                                  int prompt, const weir_block *block, float *out);
+/** @return whether anything may be stored in that part of a value: looked up where the file keeps it, without reading.
+ */
+WEIR_API bool weir_file_has(const weir_file *file, const weir_file_point *point, int layer, int prompt,
+                            const weir_block *block);
 /**
  * Reads the most likely next tokens of one prompt's stored rows, the likeliest first.
  * @param ids, logits, logprobs each [n_rows of the prompt, n_next of the file]; NULL for what is not wanted.

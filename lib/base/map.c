@@ -1,9 +1,9 @@
 #include "base/map.h"
 
 #include "base/alloc.h"
+#include "base/input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -59,22 +59,17 @@ bool weir_mend_map(const void *address)
 
 /* ---- opening and closing ---- */
 
-static weir_status map_descriptor(struct weir_map *map, int fd)
+static weir_status map_descriptor(struct weir_map *map, int fd, const struct stat *st)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: %s", map->path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return weir_fail(WEIR_E_INPUT, "%s: not a regular file", map->path);
-    if (st.st_size == 0)
+    if (st->st_size == 0)
         return WEIR_OK;
-    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
         return weir_fail(WEIR_E_INPUT, "%s: cannot be mapped: %s", map->path, strerror(errno));
     map->data = data;
-    map->size = (size_t)st.st_size;
-    map->device = st.st_dev;
-    map->inode = st.st_ino;
+    map->size = (size_t)st->st_size;
+    map->device = st->st_dev;
+    map->inode = st->st_ino;
     map->guard = guard_open(map->data, map->size);
     return WEIR_OK;
 }
@@ -95,14 +90,13 @@ weir_status weir_map_open(struct weir_map **out, const char *path)
 {
     struct weir_map *map = NULL;
     weir_status status;
+    struct stat st;
     int fd = -1;
     *out = NULL;
     TRY_DONE(weir_alloc_zero(&map, 1, sizeof *map));
     TRY_DONE(weir_copy_string(&map->path, path));
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        TRY_DONE(weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno)));
-    TRY_DONE(map_descriptor(map, fd));
+    TRY_DONE(weir_input_open(&fd, &st, path));
+    TRY_DONE(map_descriptor(map, fd, &st));
     TRY_DONE(refuse_pointer(map));
     *out = map;
     map = NULL;

@@ -1,20 +1,19 @@
 /* A description of a file as JSON: the structure, not the data. */
 #include "base/alloc.h"
-#include "store/h5.h"
+#include "store/source.h"
 #include "store/validate.h"
 
-#include <errno.h>
 #include <hdf5_hl.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { NAME_SIZE = 256, MAX_NUMBERS = 1 << 14 };
 
 struct walk {
     hid_t file;
-    cJSON *groups, *datasets;
-    bool failed; /* out of memory */
+    cJSON *root, *groups, *datasets;
+    cJSON *links; /* NULL until there is one */
+    bool failed;  /* out of memory */
 };
 
 /* Takes `item` over; NULL is a failure that was noticed elsewhere. */
@@ -235,8 +234,8 @@ static bool add_chunks(cJSON *to, hid_t dcpl)
     fine = filters != NULL;
     for (int i = 0; i < n && fine; i++) {
         size_t none = 0;
-        unsigned flags, config;
-        H5Z_filter_t id = H5Pget_filter2(dcpl, (unsigned)i, &flags, &none, NULL, 0, NULL, &config);
+        unsigned flags; /* no configuration: HDF5 would look for plugins */
+        H5Z_filter_t id = H5Pget_filter2(dcpl, (unsigned)i, &flags, &none, NULL, 0, NULL, NULL);
         fine = append(filters, cJSON_CreateString(filter_name(id)));
     }
     return fine;
@@ -256,7 +255,7 @@ static cJSON *fill_of(hid_t dcpl, hid_t dataset)
     return isnan(value) ? cJSON_CreateString("NaN") : cJSON_CreateNumber(value);
 }
 
-static bool add_storage(cJSON *to, hid_t dataset)
+static bool add_storage(cJSON *to, hid_t dataset, bool *outside)
 {
     static const char *const names[] = {"compact", "contiguous", "chunked", "virtual"};
     hid_t dcpl = H5Dget_create_plist(dataset);
@@ -264,6 +263,7 @@ static bool add_storage(cJSON *to, hid_t dataset)
     const char *name = layout >= 0 && layout < 4 ? names[layout] : "other";
     if (dcpl >= 0 && H5Pget_external_count(dcpl) > 0)
         name = "external";
+    *outside = strcmp(name, "external") == 0 || strcmp(name, "virtual") == 0;
     bool fine = add(to, "storage", cJSON_CreateString(name)) && add(to, "fill", fill_of(dcpl, dataset)) &&
                 (layout != H5D_CHUNKED || add_chunks(to, dcpl));
     weir_h5_close(&dcpl);
@@ -274,9 +274,14 @@ static bool add_dataset(cJSON *datasets, hid_t dataset, const char *path)
 {
     cJSON *to = cJSON_AddObjectToObject(datasets, path);
     int rank;
-    return to && add_shape(to, dataset, &rank) && add(to, "dtype", cJSON_CreateString(type_name(dataset))) &&
+    bool outside = false;
+    if (!to || !add_storage(to, dataset, &outside))
+        return false;
+    if (outside) /* HDF5 would ask other files for its shape */
+        return true;
+    return add_shape(to, dataset, &rank) && add(to, "dtype", cJSON_CreateString(type_name(dataset))) &&
            add(to, "scale", cJSON_CreateBool(H5DSis_scale(dataset) > 0)) && add_dims(to, dataset, rank) &&
-           add_storage(to, dataset) && add_attributes(to, dataset);
+           add_attributes(to, dataset);
 }
 
 static bool add_object(struct walk *walk, const char *path, H5O_type_t type)
@@ -303,16 +308,35 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
     return walk->failed ? -1 : 0;
 }
 
+/* ---- links that are no objects of this file ---- */
+
+static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, void *payload)
+{
+    struct walk *walk = payload;
+    char *path = NULL;
+    (void)root;
+    if (info->type == H5L_TYPE_HARD)
+        return 0;
+    const char *kind = info->type == H5L_TYPE_EXTERNAL ? "external" : info->type == H5L_TYPE_SOFT ? "soft" : "other";
+    if (!walk->links)
+        walk->links = cJSON_AddObjectToObject(walk->root, "links");
+    walk->failed =
+        weir_format(&path, "/%s", name) != WEIR_OK || !walk->links || !add(walk->links, path, cJSON_CreateString(kind));
+    weir_free(path);
+    return walk->failed ? -1 : 0;
+}
+
 static weir_status describe(cJSON *to, hid_t file, const char *path)
 {
-    struct walk walk = {.file = file};
+    struct walk walk = {.file = file, .root = to};
     if (!add_attributes(to, file))
         return weir_fail(WEIR_E_INPUT, "%s: its attributes cannot be read", path);
     walk.groups = cJSON_AddArrayToObject(to, "groups");
     walk.datasets = cJSON_AddObjectToObject(to, "datasets");
     if (!walk.groups || !walk.datasets)
         return weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
-    if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &walk, H5O_INFO_BASIC) < 0)
+    if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &walk, H5O_INFO_BASIC) < 0 ||
+        H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &walk) < 0)
         return walk.failed ? weir_fail(WEIR_E_INPUT, "%s: an object cannot be described", path)
                            : weir_h5_fail(WEIR_E_INPUT, path, "damaged");
     return WEIR_OK;
@@ -320,23 +344,17 @@ static weir_status describe(cJSON *to, hid_t file, const char *path)
 
 weir_status weir_store_describe(cJSON **out, const char *path)
 {
-    struct stat st;
+    struct weir_h5_source source;
     *out = NULL;
     weir_h5_begin();
-    if (stat(path, &st) != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return weir_fail(WEIR_E_INPUT, "%s: not a regular file", path);
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0)
-        return weir_h5_fail(WEIR_E_INPUT, path, "not a complete HDF5 file");
+    TRY(weir_h5_source_open(&source, path));
     cJSON *root = cJSON_CreateObject();
-    weir_status status = root ? describe(root, file, path) : weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
+    weir_status status = root ? describe(root, source.file, path) : weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
     if (status == WEIR_OK) {
         *out = root;
         root = NULL;
     }
     cJSON_Delete(root);
-    weir_h5_close(&file);
+    weir_h5_source_close(&source);
     return status;
 }

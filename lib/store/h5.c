@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void forget_exit_handlers(void)
+static void begin_once(void)
 {
     H5dont_atexit();
+    H5PLset_loading_state(0);
 }
 
 void weir_h5_begin(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, forget_exit_handlers);
+    pthread_once(&once, begin_once);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
@@ -279,34 +280,55 @@ done:
     return status;
 }
 
-/* A file may name any other as the place of its data: not one to follow. */
-static bool is_elsewhere(hid_t dataset)
+/* ---- links ---- */
+
+static const char *kind_of_link(H5L_type_t type)
 {
-    hid_t dcpl = H5Dget_create_plist(dataset);
-    bool elsewhere = dcpl < 0 || H5Pget_external_count(dcpl) != 0 || H5Pget_layout(dcpl) == H5D_VIRTUAL;
-    weir_h5_close(&dcpl);
-    return elsewhere;
+    return type == H5L_TYPE_EXTERNAL ? "a link to another file"
+           : type == H5L_TYPE_SOFT   ? "a soft link"
+                                     : "a link of an unknown kind";
 }
 
-weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RANK], hid_t file, const char *path,
-                                 const char *where)
+/* The link of the first n characters of the path. */
+static weir_status check_link(enum weir_link *out, hid_t file, const char *path, size_t n, const char *where)
 {
-    hsize_t dims[H5S_MAX_RANK];
-    *out = H5Dopen2(file, path, H5P_DEFAULT);
-    if (*out < 0)
-        return weir_h5_fail(WEIR_E_INPUT, where, path);
-    hid_t space = H5Dget_space(*out);
-    *rank = space >= 0 ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
-    weir_h5_close(&space);
-    if (*rank < 0 || *rank > WEIR_MAX_RANK) {
-        weir_h5_close(out);
-        return weir_fail(WEIR_E_INPUT, "%s: %s: has %d axes, at most %d are known", where, path, *rank, WEIR_MAX_RANK);
-    }
-    for (int a = 0; a < WEIR_MAX_RANK; a++)
-        shape[a] = a < *rank ? (size_t)dims[a] : 0;
-    if (is_elsewhere(*out)) {
-        weir_h5_close(out);
-        return weir_fail(WEIR_E_INPUT, "%s: %s: its data lies outside the file", where, path);
+    char part[WEIR_LONGEST_PATH];
+    H5L_info_t info;
+    *out = WEIR_LINK_NONE;
+    if (n == 0 || n >= sizeof part)
+        return n ? weir_fail(WEIR_E_INPUT, "%s: %.40s...: a name that is too long", where, path) : WEIR_OK;
+    memcpy(part, path, n);
+    part[n] = '\0';
+    htri_t exists = H5Lexists(file, part, H5P_DEFAULT);
+    if (exists == 0)
+        return WEIR_OK;
+    if (exists < 0 || H5Lget_info(file, part, &info, H5P_DEFAULT) < 0)
+        return weir_h5_fail(WEIR_E_INPUT, where, part);
+    *out = WEIR_LINK_HARD;
+    if (info.type == H5L_TYPE_HARD)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_INPUT, "%s: %s: is %s, which weir does not follow", where, part, kind_of_link(info.type));
+}
+
+weir_status weir_h5_link(enum weir_link *out, hid_t file, const char *path, const char *where)
+{
+    for (const char *end = path; *end;) {
+        end += *end == '/';
+        end += strcspn(end, "/");
+        TRY(check_link(out, file, path, (size_t)(end - path), where));
+        if (*out == WEIR_LINK_NONE)
+            return WEIR_OK;
     }
     return WEIR_OK;
+}
+
+weir_status weir_h5_open_dataset(hid_t *out, hid_t file, const char *path, const char *where)
+{
+    enum weir_link link;
+    *out = H5I_INVALID_HID;
+    TRY(weir_h5_link(&link, file, path, where));
+    if (link == WEIR_LINK_NONE)
+        return weir_fail(WEIR_E_INPUT, "%s: %s: is missing", where, path);
+    *out = H5Dopen2(file, path, H5P_DEFAULT);
+    return *out >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_INPUT, where, path);
 }

@@ -6,7 +6,8 @@
 
 #include <hdf5.h>
 
-/* Before HDF5 is used in a thread: nothing is printed, and nothing of HDF5's runs at exit (a writer may still work). */
+/* Before HDF5 is used in a thread: nothing is printed, nothing of HDF5's runs at exit (a writer may still work), and no
+   filter is looked for in the folders of HDF5_PLUGIN_PATH: a file can name one even for its lists of links. */
 void weir_h5_begin(void);
 
 /* "WHERE: what: reason", the reason from the operating system where there is one, else from HDF5's innermost error. */
@@ -33,8 +34,13 @@ WEIR_CHECKED weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, c
 WEIR_CHECKED weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *where);
 WEIR_CHECKED weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where);
 
-/* Opens a dataset and gives its shape. rank is at most WEIR_MAX_RANK. */
-WEIR_CHECKED weir_status weir_h5_open_dataset(hid_t *out, int *rank, size_t shape[WEIR_MAX_RANK], hid_t file,
-                                              const char *path, const char *where);
+enum weir_link { WEIR_LINK_NONE, WEIR_LINK_HARD };
+enum { WEIR_LONGEST_PATH = 256 };
+
+/* Whether something of that path is in the file. WEIR_E_INPUT when a link on the way leads anywhere else: to another
+   file, or by a name. */
+WEIR_CHECKED weir_status weir_h5_link(enum weir_link *out, hid_t file, const char *path, const char *where);
+/* Opens a dataset; no link but hard ones is followed. */
+WEIR_CHECKED weir_status weir_h5_open_dataset(hid_t *out, hid_t file, const char *path, const char *where);
 
 #endif

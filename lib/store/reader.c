@@ -1,19 +1,18 @@
 /* Reading cache files. A file may be anything: what its headers claim is checked against the layout before use, and no
    memory is taken for more than one value, one prompt, or a list that the file's own size vouches for. */
 #include "base/alloc.h"
-#include "store/h5.h"
+#include "store/stored.h"
 #include "store/units.h"
 #include "tensor/dtype.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static const size_t CACHE_BYTES = (size_t)8 << 20; /* of chunks, a dataset: HDF5's 1 MiB reads chunks over and over */
-static const size_t PIECE = (size_t)1 << 18;       /* values converted at once */
+static const size_t PIECE = (size_t)1 << 18; /* values converted at once */
+
+enum { TOKENS_AT_ONCE = 256 }; /* texts of tokens are read in such blocks, as they are asked for */
 
 struct point {
     weir_file_point info;
@@ -24,7 +23,7 @@ struct point {
     int n_layers;
     size_t n_units; /* along the axis of heads or neurons; 0: there is none */
     enum weir_elem elem;
-    hid_t dataset;
+    struct weir_stored stored;
 };
 
 /* What has been read of one prompt; kept until close, as its pointers are the caller's. */
@@ -32,7 +31,7 @@ struct prompt {
     int32_t *ids;        /* [n] */
     int32_t *positions;  /* [n_positions] */
     char *text, *fields; /* NULL: none */
-    char *tokens;        /* [n, width + 1] */
+    char **tokens;       /* [n / TOKENS_AT_ONCE, rounded up] each [TOKENS_AT_ONCE, width + 1]; NULL until asked for */
     size_t n, n_rows;
 };
 
@@ -45,16 +44,15 @@ struct words {
 
 struct weir_file {
     char *path;
-    hid_t id;
+    struct weir_h5_source source;
     weir_file_info info;
     char *texts[WEIR_N_ROOT_ATTRS];
     struct weir_sizes sizes;
-    struct point *points;    /* [info.n_points] */
-    int32_t *lengths;        /* [n_prompts] tokens */
-    float *losses;           /* [n_prompts] or NULL */
-    struct prompt **prompts; /* [n_prompts] NULL until asked for */
-    uint64_t size;           /* bytes on disk */
-    hid_t sets[WEIR_N_SETS];
+    struct point *points;     /* [info.n_points] */
+    int32_t *lengths;         /* [n_prompts] tokens */
+    float *losses;            /* [n_prompts] or NULL */
+    struct prompt **prompts;  /* [n_prompts] NULL until asked for */
+    struct weir_stored *sets; /* [WEIR_N_SETS] */
     size_t token_width;
     struct words *words;
 };
@@ -66,31 +64,13 @@ static weir_status bad(const weir_file *file, const char *object, const char *wh
 
 /* ---- opening: what the file holds ---- */
 
-static weir_status open_h5(weir_file *file)
-{
-    struct stat st;
-    if (stat(file->path, &st) != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", file->path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return weir_fail(WEIR_E_INPUT, "%s: not a regular file", file->path);
-    if (access(file->path, R_OK) != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", file->path, strerror(errno));
-    file->size = (uint64_t)st.st_size;
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    if (fapl >= 0 && H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
-        H5Pset_cache(fapl, 0, 521, CACHE_BYTES, 0.75) >= 0)
-        file->id = H5Fopen(file->path, H5F_ACC_RDONLY, fapl);
-    weir_h5_close(&fapl);
-    return file->id >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_INPUT, file->path, "not a complete HDF5 file");
-}
-
 static weir_status read_schema(weir_file *file)
 {
     int64_t schema = 0;
-    if (H5Aexists(file->id, weir_attr_at(WEIR_A_SCHEMA)->name) <= 0)
+    if (H5Aexists(file->source.file, weir_attr_at(WEIR_A_SCHEMA)->name) <= 0)
         return weir_fail(WEIR_E_INPUT, "%s: an HDF5 file, and not one that weir wrote (no attribute %s)", file->path,
                          weir_attr_at(WEIR_A_SCHEMA)->name);
-    TRY(weir_h5_get_int(file->id, WEIR_A_SCHEMA, &schema, file->path));
+    TRY(weir_h5_get_int(file->source.file, WEIR_A_SCHEMA, &schema, file->path));
     if (schema != WEIR_SCHEMA)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: layout version %lld; this weir reads version %d", file->path,
                          (long long)schema, WEIR_SCHEMA);
@@ -113,7 +93,7 @@ static weir_status read_root(weir_file *file)
     TRY(read_schema(file));
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
         if (weir_attr_at(a)->kind == WEIR_ATTR_TEXT)
-            TRY(weir_h5_get_text(file->id, a, &file->texts[a], file->path));
+            TRY(weir_h5_get_text(file->source.file, a, &file->texts[a], file->path));
     TRY(read_dtype(file));
     file->info.model = file->texts[WEIR_A_MODEL];
     file->info.family = file->texts[WEIR_A_FAMILY];
@@ -129,17 +109,20 @@ static weir_status read_root(weir_file *file)
 static weir_status read_dim(weir_file *file, int dim)
 {
     const char *name = weir_dim_name(dim);
-    size_t shape[WEIR_MAX_RANK] = {0};
+    struct weir_stored scale;
+    enum weir_link link;
     hid_t id;
-    int rank;
-    if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
+    TRY(weir_h5_link(&link, file->source.file, name, file->path));
+    if (link == WEIR_LINK_NONE)
         return WEIR_OK;
-    TRY(weir_h5_open_dataset(&id, &rank, shape, file->id, name, file->path));
-    weir_h5_close(&id);
-    if (rank != 1 || shape[0] == 0 || shape[0] > weir_dim_limit(dim))
+    TRY(weir_h5_open_dataset(&id, file->source.file, name, file->path));
+    TRY(weir_stored_open(&scale, &file->source, id, name));
+    if (scale.rank == 1)
+        file->sizes.size[dim] = scale.shape[0];
+    weir_stored_close(&scale);
+    if (file->sizes.size[dim] == 0 || file->sizes.size[dim] > weir_dim_limit(dim))
         return weir_fail(WEIR_E_INPUT, "%s: /%s: must have one axis of 1 to %zu", file->path, name,
                          weir_dim_limit(dim));
-    file->sizes.size[dim] = shape[0];
     return WEIR_OK;
 }
 
@@ -159,15 +142,15 @@ static weir_status read_dims(weir_file *file)
     return WEIR_OK;
 }
 
-static weir_status check_shape(const weir_file *file, const char *path, int rank, const size_t *shape, int want_rank,
-                               const int *dims)
+static weir_status check_shape(const weir_file *file, const struct weir_stored *stored, int want_rank, const int *dims)
 {
-    if (rank != want_rank)
-        return weir_fail(WEIR_E_INPUT, "%s: %s: has %d axes, must have %d", file->path, path, rank, want_rank);
-    for (int a = 0; a < rank; a++)
-        if (shape[a] != file->sizes.size[dims[a]])
-            return weir_fail(WEIR_E_INPUT, "%s: %s: axis %d (%s) has %zu, the dimension %zu", file->path, path, a,
-                             weir_dim_name(dims[a]), shape[a], file->sizes.size[dims[a]]);
+    if (stored->rank != want_rank)
+        return weir_fail(WEIR_E_INPUT, "%s: %s: has %d axes, must have %d", file->path, stored->name, stored->rank,
+                         want_rank);
+    for (int a = 0; a < want_rank; a++)
+        if (stored->shape[a] != file->sizes.size[dims[a]])
+            return weir_fail(WEIR_E_INPUT, "%s: %s: axis %d (%s) has %zu, the dimension %zu", file->path, stored->name,
+                             a, weir_dim_name(dims[a]), stored->shape[a], file->sizes.size[dims[a]]);
     return WEIR_OK;
 }
 
@@ -182,16 +165,19 @@ static weir_status type_of(const weir_file *file, enum weir_elem *elem, size_t *
 static weir_status open_set(weir_file *file, int set)
 {
     const struct weir_set *s = weir_set_at(set);
-    size_t shape[WEIR_MAX_RANK] = {0}, width;
+    struct weir_stored *stored = &file->sets[set];
+    size_t width;
     enum weir_elem elem = WEIR_ELEM_F32;
-    int rank;
-    if (!s->required && set < WEIR_S_NEXT_ID && H5Lexists(file->id, s->path, H5P_DEFAULT) <= 0)
+    enum weir_link link = WEIR_LINK_HARD;
+    hid_t id;
+    if (!s->required && set < WEIR_S_NEXT_ID)
+        TRY(weir_h5_link(&link, file->source.file, s->path, file->path));
+    if (link == WEIR_LINK_NONE || (set >= WEIR_S_NEXT_ID && file->info.n_next == 0))
         return WEIR_OK;
-    if (set >= WEIR_S_NEXT_ID && file->info.n_next == 0)
-        return WEIR_OK;
-    TRY(weir_h5_open_dataset(&file->sets[set], &rank, shape, file->id, s->path, file->path));
-    TRY(check_shape(file, s->path, rank, shape, s->rank, s->dims));
-    TRY(type_of(file, &elem, &width, file->sets[set], s->path));
+    TRY(weir_h5_open_dataset(&id, file->source.file, s->path, file->path));
+    TRY(weir_stored_open(stored, &file->source, id, s->path));
+    TRY(check_shape(file, stored, s->rank, s->dims));
+    TRY(type_of(file, &elem, &width, stored->id, s->path));
     if (elem != s->elem)
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
                          weir_elem_name(s->elem));
@@ -205,21 +191,34 @@ static weir_status open_set(weir_file *file, int set)
     return WEIR_OK;
 }
 
+/* Whether a table has bytes enough for n of its elements: none of these tables leaves any out. */
+static weir_status check_stored(const weir_file *file, int set, uint64_t n)
+{
+    const struct weir_stored *stored = &file->sets[set];
+    return n <= stored->decoded / stored->size ? WEIR_OK : bad(file, stored->name, "holds less than it claims");
+}
+
 /* A list of numbers, read whole: the bytes must be there before memory is taken for them. */
 static weir_status read_list(const weir_file *file, void *out, int set)
 {
-    const struct weir_set *s = weir_set_at(set);
-    size_t n = file->sizes.size[s->dims[0]], size = weir_elem_size(s->elem);
-    hsize_t stored = H5Dget_storage_size(file->sets[set]);
-    if (stored / size < n || stored > file->size)
-        return bad(file, s->path, "holds less than it claims");
-    TRY(weir_alloc(out, n, size));
+    size_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK] = {file->sizes.size[weir_set_at(set)->dims[0]]};
     void *memory;
+    TRY(check_stored(file, set, count[0]));
+    TRY(weir_alloc(out, count[0], weir_elem_size(weir_set_at(set)->elem)));
     memcpy(&memory, out, sizeof memory);
-    hid_t type = weir_h5_type(s->elem, 0);
-    bool fine = type >= 0 && H5Dread(file->sets[set], type, H5S_ALL, H5S_ALL, H5P_DEFAULT, memory) >= 0;
-    weir_h5_close(&type);
-    return fine ? WEIR_OK : weir_h5_fail(WEIR_E_INPUT, file->path, s->path);
+    return weir_stored_read(&file->sets[set], start, count, memory);
+}
+
+/* What prompts claim to have against what the tables can hold, since memory is taken for it. */
+static weir_status check_tables(const weir_file *file)
+{
+    uint64_t tokens = 0;
+    for (int i = 0; i < file->info.n_prompts; i++)
+        tokens += (uint64_t)file->lengths[i];
+    TRY(check_stored(file, WEIR_S_TOKEN_ID, tokens));
+    TRY(check_stored(file, WEIR_S_TOKEN_TEXT, tokens));
+    TRY(check_stored(file, WEIR_S_PROMPT_TEXT, (uint64_t)file->info.n_prompts));
+    return check_stored(file, WEIR_S_TOKEN_POSITION, (uint64_t)file->info.n_prompts * (uint64_t)file->info.n_positions);
 }
 
 static weir_status read_lengths(weir_file *file)
@@ -229,7 +228,8 @@ static weir_status read_lengths(weir_file *file)
         if (file->lengths[i] < 0 || file->lengths[i] > file->info.n_key)
             return weir_fail(WEIR_E_INPUT, "%s: /prompts/length: prompt %d has %d tokens of at most %d", file->path, i,
                              file->lengths[i], file->info.n_key);
-    if (file->sets[WEIR_S_PROMPT_LOSS] >= 0)
+    TRY(check_tables(file));
+    if (file->sets[WEIR_S_PROMPT_LOSS].id >= 0)
         TRY(read_list(file, &file->losses, WEIR_S_PROMPT_LOSS));
     return weir_alloc_zero(&file->prompts, file->sizes.size[WEIR_AXIS_PROMPT], sizeof(void *));
 }
@@ -241,7 +241,7 @@ static weir_status read_layers(const weir_file *file, struct point *point)
     int32_t *numbers = NULL;
     size_t n;
     weir_status status;
-    TRY_DONE(weir_h5_get_ints(point->dataset, WEIR_A_LAYERS, &numbers, &n, point->path));
+    TRY_DONE(weir_h5_get_ints(point->stored.id, WEIR_A_LAYERS, &numbers, &n, point->path));
     TRY_DONE(weir_alloc_zero(&point->layers, (size_t)file->info.n_layers, sizeof *point->layers));
     for (size_t i = 0; i < n; i++) {
         if (numbers[i] < 0 || numbers[i] >= file->info.n_layers)
@@ -257,19 +257,22 @@ done:
 static weir_status read_shape(const weir_file *file, struct point *point)
 {
     const weir_point *p = point->info.point;
-    size_t shape[WEIR_MAX_RANK] = {0}, width;
-    int dims[WEIR_MAX_RANK], rank, n = 0;
-    TRY(weir_h5_open_dataset(&point->dataset, &rank, shape, file->id, point->path, file->path));
+    struct weir_stored *stored = &point->stored;
+    int dims[WEIR_MAX_RANK], n = 0;
+    size_t width;
+    hid_t id;
+    TRY(weir_h5_open_dataset(&id, file->source.file, point->path, file->path));
+    TRY(weir_stored_open(stored, &file->source, id, point->path));
     if (p->per_layer)
         dims[n++] = WEIR_AXIS_LAYER;
     dims[n++] = WEIR_AXIS_PROMPT;
     int lead = n;
     for (int a = 0; a < p->n_axes; a++)
         dims[n++] = (int)p->axes[a];
-    TRY(check_shape(file, point->path, rank, shape, n, dims));
+    TRY(check_shape(file, stored, n, dims));
     for (int a = 0; a < p->n_axes; a++)
-        point->info.shape[a] = shape[lead + a];
-    TRY(type_of(file, &point->elem, &width, point->dataset, point->path));
+        point->info.shape[a] = stored->shape[lead + a];
+    TRY(type_of(file, &point->elem, &width, stored->id, point->path));
     if (point->elem != weir_point_elem(p, file->info.dtype))
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, the file's dtype is %s", file->path, point->path,
                          weir_elem_name(point->elem), weir_dtype_name(file->info.dtype));
@@ -280,7 +283,7 @@ static weir_status read_shape(const weir_file *file, struct point *point)
 static weir_status read_units(const weir_file *file, struct point *point)
 {
     int axis = weir_point_unit_axis(point->info.point);
-    TRY(weir_h5_get_text(point->dataset, WEIR_A_UNITS, &point->units, point->path));
+    TRY(weir_h5_get_text(point->stored.id, WEIR_A_UNITS, &point->units, point->path));
     point->n_units = axis < 0 ? 0 : point->info.shape[axis];
     point->info.units = point->units;
     return weir_in(weir_units_parse(&point->which, point->units, (size_t)file->info.n_layers, point->n_units),
@@ -297,38 +300,42 @@ static weir_status read_point(const weir_file *file, struct point *point, const 
     if (which->per_layer)
         TRY(weir_in(read_layers(file, point), file->path));
     TRY(weir_in(read_units(file, point), file->path));
-    TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SATURATED, &saturated, point->path), file->path));
-    TRY(weir_in(weir_h5_get_int(point->dataset, WEIR_A_SINKS, &sinks, point->path), file->path));
+    TRY(weir_in(weir_h5_get_int(point->stored.id, WEIR_A_SATURATED, &saturated, point->path), file->path));
+    TRY(weir_in(weir_h5_get_int(point->stored.id, WEIR_A_SINKS, &sinks, point->path), file->path));
     point->info.compute_error = NAN;
-    TRY(weir_in(weir_h5_get_real(point->dataset, WEIR_A_COMPUTE_ERROR, &point->info.compute_error, point->path),
+    TRY(weir_in(weir_h5_get_real(point->stored.id, WEIR_A_COMPUTE_ERROR, &point->info.compute_error, point->path),
                 file->path));
     point->info.saturated = saturated > 0 ? (uint64_t)saturated : 0;
     point->info.sinks = sinks != 0;
-    point->info.bytes = H5Dget_storage_size(point->dataset);
+    point->info.bytes = point->stored.bytes;
     return WEIR_OK;
 }
 
 /* In the order in which a pass computes them. What is not a hook point is left alone: validate speaks of it. */
 static weir_status read_points(weir_file *file)
 {
-    hid_t group = H5Gopen2(file->id, WEIR_GROUP_ACTIVATIONS, H5P_DEFAULT);
-    weir_status status = WEIR_OK;
-    if (group < 0)
-        return weir_h5_fail(WEIR_E_INPUT, file->path, WEIR_GROUP_ACTIVATIONS);
+    weir_status status;
+    enum weir_link link;
+    char path[WEIR_LONGEST_PATH];
+    TRY(weir_h5_link(&link, file->source.file, WEIR_GROUP_ACTIVATIONS, file->path));
+    if (link == WEIR_LINK_NONE)
+        return bad(file, WEIR_GROUP_ACTIVATIONS, "is missing");
     TRY_DONE(weir_alloc_zero(&file->points, WEIR_N_POINTS, sizeof *file->points));
     for (int i = 0; i < WEIR_N_POINTS; i++)
-        file->points[i].dataset = H5I_INVALID_HID;
-    for (int i = 0; i < WEIR_N_POINTS; i++)
-        if (H5Lexists(group, weir_point_at(i)->name, H5P_DEFAULT) > 0)
+        file->points[i].stored.id = H5I_INVALID_HID;
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        snprintf(path, sizeof path, "%s/%s", WEIR_GROUP_ACTIVATIONS, weir_point_at(i)->name);
+        TRY_DONE(weir_h5_link(&link, file->source.file, path, file->path));
+        if (link == WEIR_LINK_HARD)
             TRY_DONE(read_point(file, &file->points[file->info.n_points++], weir_point_at(i)));
+    }
 done:
-    weir_h5_close(&group);
     return status;
 }
 
 static weir_status read_head(weir_file *file)
 {
-    TRY(open_h5(file));
+    TRY(weir_h5_source_open(&file->source, file->path));
     TRY(read_root(file));
     TRY(read_dims(file));
     for (int set = 0; set < WEIR_N_SETS; set++)
@@ -346,10 +353,11 @@ weir_status weir_file_open(weir_file **out, const char *path)
     TRY_GIVEN(path);
     weir_h5_begin();
     TRY_DONE(weir_alloc_zero(&file, 1, sizeof *file));
-    file->id = H5I_INVALID_HID;
+    file->source = (struct weir_h5_source){.fd = -1, .file = H5I_INVALID_HID};
+    TRY_DONE(weir_alloc_zero(&file->sets, WEIR_N_SETS, sizeof *file->sets));
     TRY_DONE(weir_alloc_zero(&file->words, 1, sizeof *file->words));
     for (int set = 0; set < WEIR_N_SETS; set++)
-        file->sets[set] = H5I_INVALID_HID;
+        file->sets[set].id = H5I_INVALID_HID;
     TRY_DONE(weir_copy_string(&file->path, path));
     TRY_DONE(read_head(file));
     *out = file;
@@ -359,10 +367,17 @@ done:
     return status;
 }
 
+static size_t token_blocks(const struct prompt *prompt)
+{
+    return (prompt->n + TOKENS_AT_ONCE - 1) / TOKENS_AT_ONCE;
+}
+
 static void free_prompt(struct prompt *prompt)
 {
     if (!prompt)
         return;
+    for (size_t i = 0; prompt->tokens && i < token_blocks(prompt); i++)
+        weir_free(prompt->tokens[i]);
     weir_free(prompt->ids);
     weir_free(prompt->positions);
     weir_free(prompt->text);
@@ -377,20 +392,21 @@ void weir_file_close(weir_file *file)
         return;
     weir_h5_begin();
     for (int i = 0; i < file->info.n_points; i++) {
-        weir_h5_close(&file->points[i].dataset);
+        weir_stored_close(&file->points[i].stored);
         weir_free(file->points[i].path);
         weir_free(file->points[i].units);
         weir_units_close(&file->points[i].which);
         weir_free(file->points[i].layers);
     }
-    for (int set = 0; set < WEIR_N_SETS; set++)
-        weir_h5_close(&file->sets[set]);
+    for (int set = 0; file->sets && set < WEIR_N_SETS; set++)
+        weir_stored_close(&file->sets[set]);
     for (int i = 0; file->prompts && i < file->info.n_prompts; i++)
         free_prompt(file->prompts[i]);
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
         weir_free(file->texts[a]);
-    weir_h5_close(&file->id);
+    weir_h5_source_close(&file->source);
     weir_free(file->points);
+    weir_free(file->sets);
     weir_free(file->prompts);
     weir_free(file->lengths);
     weir_free(file->losses);
@@ -433,37 +449,17 @@ bool weir_file_has_unit(const weir_file_point *which, int layer, size_t unit)
 
 /* ---- prompts ---- */
 
-/* The box start, count of a dataset, in the type of the file. */
-static weir_status read_box(const weir_file *file, hid_t dataset, int rank, const hsize_t *start, const hsize_t *count,
-                            void *out, const char *path)
+static weir_status read_row(const weir_file *file, int set, int prompt, size_t first, size_t n, void *out)
 {
-    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), memory = H5Screate_simple(rank, count, NULL);
-    bool fine = type >= 0 && space >= 0 && memory >= 0 &&
-                H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
-                H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0;
-    weir_h5_close(&type);
-    weir_h5_close(&space);
-    weir_h5_close(&memory);
-    if (fine)
-        return WEIR_OK;
-    weir_status status = weir_h5_fail(WEIR_E_INPUT, path, "cannot be read");
-    return weir_in(status, file->path);
-}
-
-static weir_status read_row(const weir_file *file, int set, int prompt, size_t n, void *out)
-{
-    const struct weir_set *s = weir_set_at(set);
-    hsize_t start[2] = {(hsize_t)prompt, 0}, count[2] = {1, n};
-    if (n == 0)
-        return WEIR_OK;
-    return read_box(file, file->sets[set], s->rank, start, count, out, s->path);
+    const size_t start[WEIR_MAX_RANK] = {(size_t)prompt, first}, count[WEIR_MAX_RANK] = {1, n};
+    return weir_stored_read(&file->sets[set], start, count, out);
 }
 
 static weir_status read_positions(const weir_file *file, struct prompt *prompt, int index)
 {
     size_t n = (size_t)file->info.n_positions, rows = 0;
     TRY(weir_alloc(&prompt->positions, n, sizeof *prompt->positions));
-    TRY(read_row(file, WEIR_S_TOKEN_POSITION, index, n, prompt->positions));
+    TRY(read_row(file, WEIR_S_TOKEN_POSITION, index, 0, n, prompt->positions));
     while (rows < n && prompt->positions[rows] >= 0)
         rows++;
     for (size_t i = 0; i < n; i++)
@@ -479,13 +475,16 @@ static weir_status read_positions(const weir_file *file, struct prompt *prompt, 
 /* *out stays NULL where the text is empty, or the file has no such table. */
 static weir_status read_text(const weir_file *file, char **out, int set, int index)
 {
-    char *text = NULL;
-    if (file->sets[set] < 0)
+    uint8_t reference[WEIR_TEXT_REFERENCE];
+    if (file->sets[set].id < 0)
         return WEIR_OK;
-    TRY(read_row(file, set, index, 1, &text));
-    weir_status status = text && *text ? weir_copy_string(out, text) : WEIR_OK;
-    H5free_memory(text);
-    return status;
+    TRY(read_row(file, set, index, 0, 1, reference));
+    TRY(weir_stored_text(out, &file->source, reference, weir_set_at(set)->path));
+    if (*out && !**out) {
+        weir_free(*out);
+        *out = NULL;
+    }
+    return WEIR_OK;
 }
 
 static weir_status load_prompt(struct prompt **out, const weir_file *file, int index)
@@ -496,7 +495,7 @@ static weir_status load_prompt(struct prompt **out, const weir_file *file, int i
     TRY(weir_alloc_zero(&prompt, 1, sizeof *prompt));
     prompt->n = (size_t)file->lengths[index];
     TRY_DONE(weir_alloc(&prompt->ids, prompt->n, sizeof *prompt->ids));
-    TRY_DONE(read_row(file, WEIR_S_TOKEN_ID, index, prompt->n, prompt->ids));
+    TRY_DONE(read_row(file, WEIR_S_TOKEN_ID, index, 0, prompt->n, prompt->ids));
     TRY_DONE(read_positions(file, prompt, index));
     TRY_DONE(read_text(file, &prompt->text, WEIR_S_PROMPT_TEXT, index));
     TRY_DONE(read_text(file, &prompt->fields, WEIR_S_PROMPT_FIELDS, index));
@@ -551,20 +550,23 @@ static void spread(char *texts, size_t n, size_t width)
     }
 }
 
-static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int index)
+/* Block `which` of the texts of tokens, each ended by NUL. */
+static weir_status load_tokens(const weir_file *file, struct prompt *prompt, int index, size_t which)
 {
-    size_t width = file->token_width, bytes;
-    char *tokens;
-    TRY(weir_mul(&bytes, prompt->n, width + 1));
-    TRY(weir_alloc_zero(&tokens, bytes, 1));
-    weir_status status = read_row(file, WEIR_S_TOKEN_TEXT, index, prompt->n, tokens);
-    if (status != WEIR_OK) {
-        weir_free(tokens);
-        return status;
-    }
-    spread(tokens, prompt->n, width);
-    prompt->tokens = tokens;
-    return WEIR_OK;
+    size_t width = file->token_width, first = which * TOKENS_AT_ONCE, left = prompt->n - first;
+    size_t n = left < TOKENS_AT_ONCE ? left : TOKENS_AT_ONCE;
+    char *tokens = NULL; /* first packed, then spread from the end */
+    weir_status status;
+    if (!prompt->tokens)
+        TRY(weir_alloc_zero(&prompt->tokens, token_blocks(prompt), sizeof *prompt->tokens));
+    TRY_DONE(weir_alloc_zero(&tokens, n, width + 1));
+    TRY_DONE(read_row(file, WEIR_S_TOKEN_TEXT, index, first, n, tokens));
+    spread(tokens, n, width);
+    prompt->tokens[which] = tokens;
+    tokens = NULL;
+done:
+    weir_free(tokens);
+    return status;
 }
 
 const char *weir_file_token(const weir_file *file, int index, int token)
@@ -573,19 +575,20 @@ const char *weir_file_token(const weir_file *file, int index, int token)
     struct prompt *prompt = file ? get_prompt(&status, file, index) : NULL;
     if (!prompt || token < 0 || (size_t)token >= prompt->n)
         return "";
-    if (!prompt->tokens) {
+    size_t which = (size_t)token / TOKENS_AT_ONCE, in = (size_t)token % TOKENS_AT_ONCE;
+    if (!prompt->tokens || !prompt->tokens[which]) {
         weir_h5_begin();
-        if (load_tokens(file, prompt, index) != WEIR_OK)
+        if (load_tokens(file, prompt, index, which) != WEIR_OK)
             return "";
     }
-    return prompt->tokens + (size_t)token * (file->token_width + 1);
+    return prompt->tokens[which] + in * (file->token_width + 1);
 }
 
 /* ---- values ---- */
 
 /* The box of a stored value in the dataset: start and count along all its axes. */
 struct box {
-    hsize_t start[WEIR_MAX_RANK], count[WEIR_MAX_RANK];
+    size_t start[WEIR_MAX_RANK], count[WEIR_MAX_RANK];
     int rank, n_lead;
 };
 
@@ -600,8 +603,8 @@ static weir_status box_of(struct box *out, const weir_file *file, const struct p
     if (p->per_layer ? layer < 0 || layer >= file->info.n_layers : layer != -1)
         return weir_fail(WEIR_E_USAGE, "%s: %s: layer %d is out of range", file->path, point->path, layer);
     if (p->per_layer)
-        out->start[out->rank++] = (hsize_t)layer;
-    out->start[out->rank++] = (hsize_t)prompt;
+        out->start[out->rank++] = (size_t)layer;
+    out->start[out->rank++] = (size_t)prompt;
     out->n_lead = out->rank;
     for (int i = 0; i < out->rank; i++)
         out->count[i] = 1;
@@ -620,16 +623,16 @@ static size_t box_values(const struct box *box)
 {
     size_t n = 1;
     for (int a = 0; a < box->rank; a++)
-        n *= (size_t)box->count[a];
+        n *= box->count[a];
     return n;
 }
 
-static weir_status read_converted(const weir_file *file, const struct point *point, const struct box *box, float *out)
+static weir_status read_converted(const struct point *point, const struct box *box, float *out)
 {
     size_t n = box_values(box);
     uint16_t *halves; /* [n] of the box */
     TRY(weir_alloc(&halves, n, sizeof *halves));
-    weir_status status = read_box(file, point->dataset, box->rank, box->start, box->count, halves, point->path);
+    weir_status status = weir_stored_read(&point->stored, box->start, box->count, halves);
     if (status == WEIR_OK)
         weir_to_f32(out, halves, point->elem == WEIR_ELEM_F16 ? WEIR_T_F16 : WEIR_T_BF16, n);
     weir_free(halves);
@@ -637,20 +640,20 @@ static weir_status read_converted(const weir_file *file, const struct point *poi
 }
 
 /* 16-bit values in slices of the outermost axis that is longer than one, so that what is in between stays small. */
-static weir_status read_halves(const weir_file *file, const struct point *point, const struct box *box, float *out)
+static weir_status read_halves(const struct point *point, const struct box *box, float *out)
 {
     int axis = box->n_lead;
     while (axis < box->rank - 1 && box->count[axis] == 1)
         axis++;
-    size_t all = (size_t)box->count[axis], one = 1;
+    size_t all = box->count[axis], one = 1;
     for (int a = axis + 1; a < box->rank; a++)
-        one *= (size_t)box->count[a];
+        one *= box->count[a];
     size_t step = one && PIECE / one ? PIECE / one : 1;
     for (size_t i = 0; i < all; i += step) {
         struct box slice = *box;
         slice.start[axis] += i;
         slice.count[axis] = all - i < step ? all - i : step;
-        TRY(read_converted(file, point, &slice, out + i * one));
+        TRY(read_converted(point, &slice, out + i * one));
     }
     return WEIR_OK;
 }
@@ -680,11 +683,20 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
     if (n == 0)
         return WEIR_OK;
     if (weir_elem_size(point->elem) == 2)
-        return read_halves(file, point, &box, out);
-    TRY(read_box(file, point->dataset, box.rank, box.start, box.count, out, point->path));
+        return read_halves(point, &box, out);
+    TRY(weir_stored_read(&point->stored, box.start, box.count, out));
     if (point->elem == WEIR_ELEM_I32)
         integers_to_floats(out, n);
     return WEIR_OK;
+}
+
+bool weir_file_has(const weir_file *file, const weir_file_point *which, int layer, int prompt, const weir_block *block)
+{
+    const struct point *point = (const struct point *)which;
+    struct box box;
+    weir_h5_begin();
+    return box_of(&box, file, point, layer, prompt, block) == WEIR_OK &&
+           weir_stored_has(&point->stored, box.start, box.count);
 }
 
 weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float *logits, float *logprobs)
@@ -698,27 +710,25 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
     const struct prompt *prompt = get_prompt(&status, file, index);
     if (!prompt)
         return status;
-    hsize_t start[3] = {(hsize_t)index, 0, 0}, count[3] = {1, prompt->n_rows, (hsize_t)file->info.n_next};
-    for (int i = 0; i < 3 && prompt->n_rows > 0; i++)
+    const size_t start[WEIR_MAX_RANK] = {(size_t)index},
+                 count[WEIR_MAX_RANK] = {1, prompt->n_rows, (size_t)file->info.n_next};
+    for (int i = 0; i < 3; i++)
         if (out[i])
-            TRY(read_box(file, file->sets[WEIR_S_NEXT_ID + i], 3, start, count, out[i],
-                         weir_set_at(WEIR_S_NEXT_ID + i)->path));
+            TRY(weir_stored_read(&file->sets[WEIR_S_NEXT_ID + i], start, count, out[i]));
     return WEIR_OK;
 }
 
 static weir_status load_words(const weir_file *file, struct words *words)
 {
-    size_t n = file->sizes.size[WEIR_DIM_WORD], bytes;
+    const size_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK] = {file->sizes.size[WEIR_DIM_WORD]};
+    size_t n = count[0];
     char *texts = NULL;
     int32_t *ids = NULL;
     weir_status status;
-    TRY(weir_mul(&bytes, n, words->width + 1));
-    if (H5Dget_storage_size(file->sets[WEIR_S_WORD_TEXT]) < n)
-        return bad(file, weir_set_at(WEIR_S_WORD_TEXT)->path, "holds less than it claims");
+    TRY(check_stored(file, WEIR_S_WORD_TEXT, n));
     TRY_DONE(read_list(file, &ids, WEIR_S_WORD_ID));
-    TRY_DONE(weir_alloc_zero(&texts, bytes, 1));
-    TRY_DONE(read_box(file, file->sets[WEIR_S_WORD_TEXT], 1, (hsize_t[]){0}, (hsize_t[]){n}, texts,
-                      weir_set_at(WEIR_S_WORD_TEXT)->path));
+    TRY_DONE(weir_alloc_zero(&texts, n, words->width + 1));
+    TRY_DONE(weir_stored_read(&file->sets[WEIR_S_WORD_TEXT], start, count, texts));
     spread(texts, n, words->width);
     *words = (struct words){ids, texts, n, words->width};
     ids = NULL;
@@ -732,7 +742,7 @@ done:
 const char *weir_file_next_text(const weir_file *file, int32_t id)
 {
     struct words *words = file->words;
-    if (file->sets[WEIR_S_WORD_ID] < 0 || file->sets[WEIR_S_WORD_TEXT] < 0)
+    if (file->sets[WEIR_S_WORD_ID].id < 0 || file->sets[WEIR_S_WORD_TEXT].id < 0)
         return "";
     weir_h5_begin();
     if (!words->ids && load_words(file, words) != WEIR_OK)

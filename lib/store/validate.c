@@ -307,13 +307,21 @@ static bool is_known(const char *path)
     return strncmp(path, WEIR_GROUP_RESULTS "/", strlen(WEIR_GROUP_RESULTS) + 1) == 0;
 }
 
+static bool is_outside(const cJSON *set)
+{
+    const char *storage = string_of(set, "storage");
+    return strcmp(storage, "external") == 0 || strcmp(storage, "virtual") == 0;
+}
+
 static void check_datasets(struct check *c)
 {
     const cJSON *set;
     cJSON_ArrayForEach(set, cJSON_GetObjectItemCaseSensitive(c->root, "datasets"))
     {
         const weir_point *point = point_of_path(set->string);
-        if (point)
+        if (is_outside(set))
+            find(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
+        else if (point)
             check_point(c, set, set->string, point);
         else if (!is_known(set->string))
             find(c, set->string, "is not in the layout: hook points go into /activations, other results into /results");
@@ -340,9 +348,27 @@ static void check_groups(struct check *c)
             find(c, known[i], "the group is missing");
 }
 
+/* Links that lead elsewhere: the reader follows none. Below /results a name for something in the file is nobody's
+   business. */
+static void check_links(struct check *c)
+{
+    const cJSON *link;
+    size_t n = strlen(WEIR_GROUP_RESULTS "/");
+    cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(c->root, "links"))
+    {
+        bool soft = strcmp(link->valuestring, "soft") == 0;
+        if (!soft || strncmp(link->string, WEIR_GROUP_RESULTS "/", n) != 0)
+            find(c, link->string, "is a link %s, which is not followed",
+                 soft                                         ? "by name"
+                 : strcmp(link->valuestring, "external") == 0 ? "to another file"
+                                                              : "of an unknown kind");
+    }
+}
+
 static void check_structure(struct check *c)
 {
     check_root(c);
+    check_links(c);
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         check_scale(c, dim);
     check_equal(c, WEIR_AXIS_QUERY, WEIR_AXIS_POS);

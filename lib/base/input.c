@@ -1,0 +1,75 @@
+/* Opening input files: without waiting first, then a look at what it is. */
+#include "base/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *kind_of(const struct stat *st)
+{
+    return S_ISDIR(st->st_mode)    ? "a folder"
+           : S_ISFIFO(st->st_mode) ? "a pipe"
+           : S_ISCHR(st->st_mode)  ? "a device"
+           : S_ISBLK(st->st_mode)  ? "a device"
+                                   : "a socket";
+}
+
+/* A device whose open has effects of its own, or a pipe without a writer, must not be waited for. */
+static weir_status open_anything(int *fd, struct stat *st, const char *path)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd >= 0 && fstat(*fd, st) == 0)
+        return WEIR_OK;
+    int number = errno;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(number));
+}
+
+weir_status weir_input_open(int *fd, struct stat *st, const char *path)
+{
+    TRY(open_anything(fd, st, path));
+    if (S_ISREG(st->st_mode))
+        return WEIR_OK;
+    close(*fd);
+    *fd = -1;
+    return weir_fail(WEIR_E_INPUT, "%s: not a regular file but %s", path, kind_of(st));
+}
+
+/* Whether a pipe has something to read or a writer that may still write: without either, a read would end at once, and
+   a pipe opened by its name alone is one that nobody writes to. */
+static bool has_writer(int fd)
+{
+    char byte;
+    struct pollfd waits = {.fd = fd, .events = POLLIN};
+    if (poll(&waits, 1, 0) > 0 && (waits.revents & POLLIN))
+        return true;
+    return read(fd, &byte, 1) < 0 && errno == EAGAIN;
+}
+
+static weir_status make_stream(FILE **out, int fd, const struct stat *st, const char *path)
+{
+    if (S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
+        return weir_fail(WEIR_E_INPUT, "%s: not a file but %s", path, kind_of(st));
+    if (S_ISFIFO(st->st_mode) && !has_writer(fd))
+        return weir_fail(WEIR_E_INPUT, "%s: a pipe that nobody writes to", path);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 || !(*out = fdopen(fd, "rb")))
+        return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    return WEIR_OK;
+}
+
+weir_status weir_input_stream(FILE **out, const char *path)
+{
+    struct stat st;
+    int fd;
+    *out = NULL;
+    TRY(open_anything(&fd, &st, path));
+    weir_status status = make_stream(out, fd, &st, path);
+    if (status != WEIR_OK)
+        close(fd);
+    return status;
+}
