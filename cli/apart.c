@@ -1,73 +1,210 @@
+/* A process for what reads files: forked with nothing open, under limits, its message handed on through a pipe. */
 #include "cli/apart.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LONGEST_MESSAGE = 1024 };
+enum { LONGEST_MESSAGE = 1024, LONGEST_FILES = 600 };
 
-/* The child: never returns. Its message goes through the pipe, its result is the exit code. */
-static void work(apart_fn *fn, const void *context, int pipe_end)
+/* What a file may cost, whatever it says: so much, and so much for each of its bytes. */
+static const uint64_t MEMORY = (uint64_t)4 << 30, MEMORY_A_BYTE = 8;
+static const uint64_t SECONDS = 60, BYTES_A_SECOND = 1 << 20;
+
+static uint64_t bytes_of_files(const struct args *args)
 {
-    int code = fn(context);
+    uint64_t bytes = 0;
+    struct stat st;
+    for (int i = 0; i < args->n_words; i++)
+        bytes += stat(args->words[i], &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return bytes;
+}
+
+static uint64_t seconds_for(const struct args *args)
+{
+    return SECONDS + bytes_of_files(args) / BYTES_A_SECOND;
+}
+
+/* ---- the process that reads ---- */
+
+/* Address space in use, which sanitizers take terabytes of. */
+static uint64_t memory_in_use(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%llu", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void lower_limit(int which, uint64_t to)
+{
+    struct rlimit limit;
+    if (getrlimit(which, &limit) != 0 || (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur <= to))
+        return;
+    limit.rlim_cur = to;
+    setrlimit(which, &limit);
+}
+
+static void set_limits(const struct args *args)
+{
+    lower_limit(RLIMIT_AS, memory_in_use() + MEMORY + MEMORY_A_BYTE * bytes_of_files(args));
+    lower_limit(RLIMIT_CPU, seconds_for(args));
+    lower_limit(RLIMIT_CORE, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* Never returns. The message goes through the pipe, the result is the exit code. */
+static void work(const struct args *args, int pipe_end)
+{
+    set_limits(args);
+    int code = args->command->run(args);
     if (fflush(stdout) != 0 && code < WEIR_E_USAGE)
         code = weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", strerror(errno));
     const char *message = code < WEIR_E_USAGE ? "" : weir_message();
     size_t n = strnlen(message, LONGEST_MESSAGE - 1);
-    _exit(write(pipe_end, message, n) == (ssize_t)n ? code : WEIR_E_OUTPUT);
+    if (write(pipe_end, message, n) != (ssize_t)n)
+        code = WEIR_E_OUTPUT;
+    exit(code); /* not _exit: a build that looks for leaks does it here */
+}
+
+/* ---- the process that waits ---- */
+
+static volatile sig_atomic_t reader; /* 0: none */
+
+/* What a terminal sends, it sends to both. */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (reader > 0 && info->si_code <= 0)
+        kill((pid_t)reader, number);
+}
+
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+enum { N_PASSED_ON = sizeof passed_on / sizeof *passed_on };
+
+static void pass_signals_on(struct sigaction before[N_PASSED_ON])
+{
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < N_PASSED_ON; i++) {
+        sigaction(passed_on[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN) /* nohup */
+            sigaction(passed_on[i], &action, NULL);
+    }
+}
+
+static void take_signals_back(const struct sigaction before[N_PASSED_ON])
+{
+    for (int i = 0; i < N_PASSED_ON; i++)
+        sigaction(passed_on[i], &before[i], NULL);
 }
 
 static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
 {
     size_t n = 0;
-    for (ssize_t got = 1; got > 0 && n + 1 < LONGEST_MESSAGE;) {
-        got = read(pipe_end, message + n, LONGEST_MESSAGE - 1 - n);
+    while (n + 1 < LONGEST_MESSAGE) {
+        ssize_t got = read(pipe_end, message + n, LONGEST_MESSAGE - 1 - n);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            break;
         n += got > 0 ? (size_t)got : 0;
     }
     message[n] = '\0';
 }
 
-static int outcome(pid_t child, const char *message, const char *what)
+/* "a.h5", "a.h5 or b.h5". */
+static const char *files_text(char to[LONGEST_FILES], const struct args *args)
+{
+    size_t at = 0;
+    for (int i = 0; i < args->n_words && i < 2 && at < LONGEST_FILES; i++)
+        at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", i ? " or " : "", args->words[i]);
+    return to;
+}
+
+static int died(const struct args *args, int number)
+{
+    char files[LONGEST_FILES] = "";
+    files_text(files, args);
+    for (int i = 0; i < N_PASSED_ON; i++)
+        if (number == passed_on[i] || number == SIGPIPE) { /* nobody reads on, or an end was asked for: as any query */
+            signal(number, SIG_DFL);
+            raise(number);
+        }
+    if (number == SIGXCPU)
+        return weir_fail(WEIR_E_INPUT, "%s: gave up after %llu seconds of work, which no file of its size needs", files,
+                         (unsigned long long)seconds_for(args));
+    if (number == SIGKILL)
+        return weir_fail(WEIR_E_MEMORY, "%s: the process that read it was killed", files);
+    return weir_fail(WEIR_E_INPUT,
+                     "%s: damaged: the HDF5 library died of it (%s): the file is damaged, or made to do that", files,
+                     strsignal(number));
+}
+
+static int outcome(const struct args *args, pid_t child, const char *message)
 {
     int status = 0;
     pid_t ended;
     while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
         ;
+    reader = 0;
     if (ended < 0)
-        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that looked at it is not known: %s", what,
+        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that read it is not known: %s", args->words[0],
                          strerror(errno));
-    if (WIFEXITED(status)) {
-        int code = WEXITSTATUS(status);
-        return code < WEIR_E_USAGE ? code : (int)weir_fail((weir_status)code, "%s", message);
-    }
-    if (WTERMSIG(status) == SIGPIPE) /* nobody reads on: ends as any query does */
-        raise(SIGPIPE);
-    return weir_fail(WEIR_E_INPUT, "%s: the HDF5 library died of it (%s): the file is damaged, or made to do that",
-                     what, strsignal(WTERMSIG(status)));
+    if (!WIFEXITED(status))
+        return died(args, WTERMSIG(status));
+    int code = WEXITSTATUS(status);
+    return code < WEIR_E_USAGE ? code : (int)weir_fail((weir_status)code, "%s", message);
 }
 
-int run_apart(apart_fn *fn, const void *context, const char *what)
+/* Signals wait meanwhile, so that none is lost between the two. */
+static pid_t start(const struct args *args, int ends[2], struct sigaction before[N_PASSED_ON])
 {
-    int ends[2];
-    char message[LONGEST_MESSAGE];
-    if (pipe(ends) != 0)
-        return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
+    sigset_t asking, unblocked;
+    sigemptyset(&asking);
+    for (int i = 0; i < N_PASSED_ON; i++)
+        sigaddset(&asking, passed_on[i]);
+    sigprocmask(SIG_BLOCK, &asking, &unblocked);
     signal(SIGCHLD, SIG_DFL); /* where the caller's parent ignores it, results are thrown away */
     fflush(stdout);           /* else both would print what waits */
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        work(fn, context, ends[1]);
+        sigprocmask(SIG_SETMASK, &unblocked, NULL);
+        work(args, ends[1]);
     }
+    reader = child > 0 ? child : 0;
+    pass_signals_on(before);
+    sigprocmask(SIG_SETMASK, &unblocked, NULL);
     close(ends[1]);
-    if (child < 0) {
-        close(ends[0]);
-        return weir_fail(WEIR_E_MEMORY, "could not start a process: %s", strerror(errno));
+    return child;
+}
+
+int run_apart(const struct args *args)
+{
+    int ends[2], code;
+    char message[LONGEST_MESSAGE];
+    struct sigaction before[N_PASSED_ON];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
+    pid_t child = start(args, ends, before);
+    if (child > 0) {
+        read_message(message, ends[0]);
+        code = outcome(args, child, message);
+    } else {
+        code = weir_fail(WEIR_E_MEMORY, "could not start a process: %s", strerror(errno));
     }
-    read_message(message, ends[0]);
     close(ends[0]);
-    return outcome(child, message, what);
+    take_signals_back(before);
+    return code;
 }

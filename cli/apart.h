@@ -1,13 +1,12 @@
-/* Work in a process of its own: for libraries that may crash on what they are given. */
+/* Questions asked of a file, in a process of their own: what kills the HDF5 library on a stranger's file, takes too
+   much memory or too long, ends that process, and is said in one line. */
 #ifndef WEIR_CLI_APART_H
 #define WEIR_CLI_APART_H
 
-#include "base/status.h"
+#include "cli/opt.h"
 
-typedef int apart_fn(const void *context);
-
-/* Runs fn in a child process; what it prints comes out here, its result and message are this call's. When the child
-   dies of a signal: WEIR_E_INPUT, `what` naming what it was working on. */
-int run_apart(apart_fn *fn, const void *context, const char *what);
+/* Runs the command on the files that are its words. Signals sent to this process go on to the other; where it ended of
+   one that asks for an end, so does this. @return the exit code, with its message set. */
+int run_apart(const struct args *args);
 
 #endif

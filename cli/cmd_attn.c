@@ -181,4 +181,5 @@ const struct command cmd_attn = {
     .least_words = 1,
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

@@ -32,7 +32,7 @@ static bool same_layers(const weir_file_point *a, const weir_file_point *b, cons
 static weir_status compare(struct result *out, const weir_file *a, const weir_file *b, const weir_point *point,
                            double tolerance)
 {
-    struct weir_source in_a = {a, weir_file_find(a, point->name)}, in_b = {b, weir_file_find(b, point->name)};
+    struct weir_source in_a = {a, weir_file_find(a, point->name), true}, in_b = {b, weir_file_find(b, point->name)};
     *out = (struct result){.point = point};
     if (!in_a.point || !in_b.point) {
         out->note = in_a.point ? "only in the first file" : "only in the second file";
@@ -159,4 +159,5 @@ const struct command cmd_diff = {
     .least_words = 2,
     .most_words = 2,
     .run = run,
+    .reads_files = true,
 };

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "tensor/narrow.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -276,6 +277,22 @@ static weir_status check_unasked(const struct dump *dump)
         out, all, largest, most, rest, largest);
 }
 
+/* The file is kept: what was computed is what was asked for. */
+static void warn_not_finite(const struct dump *dump)
+{
+    weir_not_finite odd;
+    char layer[24] = "";
+    if (!weir_capture_not_finite(dump->capture, &odd))
+        return;
+    if (odd.layer >= 0)
+        snprintf(layer, sizeof layer, ", layer %d", odd.layer);
+    fprintf(stderr,
+            "weir: warning: %llu stored value%s not finite; the first, %s, is in %s%s, prompt %d, position %d "
+            "(weir info --check says whether weights are)\n",
+            (unsigned long long)odd.count, odd.count == 1 ? " is" : "s are", isnan(odd.value) ? "NaN" : "infinite",
+            odd.point->name, layer, odd.prompt, odd.position);
+}
+
 static weir_status run_all(struct dump *dump)
 {
     TRY(check_unasked(dump));
@@ -289,6 +306,8 @@ static weir_status run_all(struct dump *dump)
     double seconds = progress_end(&dump->progress);
     if (status == WEIR_OK)
         print_done(dump, seconds);
+    if (status == WEIR_OK)
+        warn_not_finite(dump);
     return status;
 }
 

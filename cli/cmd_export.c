@@ -107,4 +107,5 @@ const struct command cmd_export = {
     .least_words = 2,
     .most_words = 2,
     .run = run,
+    .reads_files = true,
 };

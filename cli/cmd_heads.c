@@ -427,4 +427,5 @@ const struct command cmd_heads = {
     .n_opts = N_OPTS(opts),
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

@@ -221,4 +221,5 @@ const struct command cmd_ls = {
     .least_words = 1,
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

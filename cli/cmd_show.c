@@ -361,4 +361,5 @@ const struct command cmd_show = {
     .least_words = 2,
     .most_words = 2,
     .run = run,
+    .reads_files = true,
 };

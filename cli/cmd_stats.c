@@ -168,4 +168,5 @@ const struct command cmd_stats = {
     .least_words = 1,
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

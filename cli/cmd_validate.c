@@ -1,4 +1,3 @@
-#include "cli/apart.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 
@@ -43,18 +42,11 @@ static weir_status print_findings(const char *path, size_t *n)
     return WEIR_OK;
 }
 
-static int validate(const void *context)
+static int run(const struct args *args)
 {
-    const struct args *args = context;
     size_t n = 0;
     weir_status status = args->has[JSON] ? print_json(args->words[0], &n) : print_findings(args->words[0], &n);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
-}
-
-/* A file from a stranger: HDF5 1.10 crashes on some, and that is an answer too. */
-static int run(const struct args *args)
-{
-    return run_apart(validate, args, args->words[0]);
 }
 
 const struct command cmd_validate = {
@@ -69,4 +61,5 @@ const struct command cmd_validate = {
     .least_words = 1,
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

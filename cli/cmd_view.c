@@ -67,4 +67,5 @@ const struct command cmd_view = {
     .least_words = 1,
     .most_words = 1,
     .run = run,
+    .reads_files = true,
 };

@@ -77,6 +77,7 @@ struct command {
     const struct opt *opts; /* [n_opts]; --help is understood by all */
     int n_opts, least_words, most_words;
     int (*run)(const struct args *args); /* the exit code, or a weir_status with its message set */
+    bool reads_files;                    /* its words are stored files: it runs apart (apart.h) */
 };
 
 /* One option as it stood on the command line, for those that repeat. */

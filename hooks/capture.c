@@ -490,6 +490,11 @@ double weir_capture_error(const weir_capture *capture, int point)
     return capture && capture->drift && weir_point_at(point) ? weir_drift_of(capture->drift, point) : NAN;
 }
 
+bool weir_capture_not_finite(const weir_capture *capture, weir_not_finite *out)
+{
+    return weir_store_odd(capture->store, out);
+}
+
 uint64_t weir_capture_saturated(const weir_capture *capture)
 {
     return capture ? weir_store_saturated(capture->store) : 0;

@@ -317,6 +317,21 @@ WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run
 WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capture);
 /** Waits until all is on disk and gives the file its name. */
 WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
+/** Where a run left the finite numbers. */
+typedef struct weir_not_finite {
+    const weir_point *point;
+    int layer, prompt, position; /**< layer -1 outside blocks */
+    float value;                 /**< NaN or an infinity */
+    uint64_t count;              /**< how many stored values are not finite */
+} weir_not_finite;
+
+/**
+ * The first stored value that is NaN or infinite, in the order of the pass, for after commit. The -inf of masked
+ * attention scores does not count. The file is as good as any: such values are stored, and told from what is not
+ * stored.
+ * @return false when all are finite.
+ */
+WEIR_API bool weir_capture_not_finite(const weir_capture *capture, weir_not_finite *out);
 /** @return how many stored values were too large for f16 and were saturated; for after commit. */
 WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
 /**
@@ -387,10 +402,16 @@ typedef struct weir_block {
 } weir_block;
 
 /**
+ * @return whether a value that weir_file_read gave was stored. What was not is one certain NaN, bits 0x7fea0000; NaN
+ * that was computed has other bits. (In files of weir before that NaN, where a NaN in a dataset of chunks was computed
+ * is not known: it is taken for not stored.)
+ */
+WEIR_API bool weir_is_stored(float value);
+/**
  * Reads the value of a stored point as float32 (indices as numbers), all of it, or the part that `block` names.
  * @param layer -1 for points outside blocks.
  * @param block NULL for the whole value.
- * @param out [product of the counts], C order; values not stored are NaN.
+ * @param out [product of the counts], C order; values not stored are a NaN of their own (weir_is_stored).
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
                                                  int prompt, const weir_block *block, float *out);

@@ -4,6 +4,7 @@
 #define WEIR_ANALYSIS_ANALYSIS_H
 
 #include "base/status.h"
+#include "tensor/absent.h"
 
 /* ---- rows.c: every row of a stored point, in turn ---- */
 
@@ -14,6 +15,7 @@ struct weir_row {
     int32_t position;            /* absolute position of its pos or query */
     const float *values, *other; /* [n]; other: the same row of the second file, else NULL */
     size_t n;
+    size_t missing; /* rows of n values each of which nothing is stored, in either file: values is NULL then; else 0 */
 };
 
 typedef weir_status weir_row_fn(const struct weir_row *row, void *payload);
@@ -21,10 +23,13 @@ typedef weir_status weir_row_fn(const struct weir_row *row, void *payload);
 struct weir_source {
     const weir_file *file;
     const weir_file_point *point;
+    bool gaps; /* the caller knows rows that are missing */
 };
 
-/* Calls `each` for every stored row of layer `layer` (-1 outside blocks), prompts in order. `other` may be NULL; else
-   it must have the same prompts and shape. Keys past the end of a prompt are not part of its rows. */
+/* Calls `each` for every row of layer `layer` (-1 outside blocks), prompts in order. `other` may be NULL; else
+   it must have the same prompts and shape. With gaps, many rows of
+   which neither file has anything come as one call (missing). Keys past the end of a prompt are not part of its rows.
+ */
 WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
                                        weir_row_fn *each, void *payload);
 /* The same for one prompt. */
@@ -41,9 +46,8 @@ struct weir_head_range {
 WEIR_CHECKED weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
                                             weir_row_fn *each, void *payload);
 
-/* Whether nothing was stored in the row. A file marks what it does not have with one certain NaN. */
+/* Whether nothing was stored in the row (weir_value_is_absent of all). */
 bool weir_row_is_absent(const float *values, size_t n);
-bool weir_value_is_absent(float value);
 /* How many layers of a point to walk through (those outside blocks: 1), and whether the i-th is stored. */
 int weir_source_layers(const struct weir_source *source);
 bool weir_source_has_layer(const struct weir_source *source, int i);

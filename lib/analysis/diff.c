@@ -33,6 +33,8 @@ static weir_status compare_row(const struct weir_row *row, void *payload)
     struct weir_difference *out = payload;
     double largest, scale;
     float apart, most;
+    if (row->missing) /* alike: neither file has them */
+        return WEIR_OK;
     if (weir_ops()->apart(row->values, row->other, row->n, &apart, &most)) {
         largest = (double)apart;
         scale = (double)most;

@@ -205,7 +205,7 @@ struct reading {
 static weir_status add_row(const struct weir_row *row, void *payload)
 {
     const struct weir_heads *heads = payload;
-    if (weir_row_is_absent(row->values, row->n))
+    if (row->missing || weir_row_is_absent(row->values, row->n))
         return WEIR_OK;
     size_t query = (size_t)row->position;
     if (row->position < 0 || query >= row->n)
@@ -229,7 +229,8 @@ static weir_status read_prompt(const struct reading *reading, int layer, int pro
             end++;
         struct weir_head_range range = {layer, prompt, head, end};
         if (end > head)
-            TRY(weir_rows_of_heads(&(struct weir_source){reading->file, reading->pattern}, &range, add_row, heads));
+            TRY(weir_rows_of_heads(&(struct weir_source){reading->file, reading->pattern, true}, &range, add_row,
+                                   heads));
         end += end == head;
     }
     for (size_t head = 0; head < heads->n_heads; head++)

@@ -7,15 +7,6 @@
 
 enum { BLOCK = 1 << 18 }; /* floats read at once: 1 MiB */
 
-static const uint32_t FILL = 0x7fc00000; /* the NaN of what was never written */
-
-bool weir_value_is_absent(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits == FILL;
-}
-
 bool weir_row_is_absent(const float *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -87,9 +78,28 @@ static weir_status hand_on(struct walk *walk, const weir_block *block)
     return WEIR_OK;
 }
 
+/* Many rows of which neither file has anything: they cost one call. */
+static weir_status hand_on_gap(struct walk *walk, const weir_block *block)
+{
+    struct weir_row gap = walk->row;
+    int last = walk->source->point->point->n_axes - 1;
+    gap.n = walk->row_is_last ? 1 : block->count[last];
+    gap.missing =
+        block->count[0] * (last > 0 ? block->count[1] : 1) * (last > 1 ? block->count[2] : 1) / (gap.n ? gap.n : 1);
+    gap.values = gap.other = NULL;
+    return gap.missing ? walk->each(&gap, walk->payload) : WEIR_OK;
+}
+
+static bool has_any(const struct weir_source *source, const struct weir_row *row, const weir_block *block)
+{
+    return source && weir_file_has(source->file, source->point, row->layer, row->prompt, block);
+}
+
 static weir_status read_block(struct walk *walk, const weir_block *block)
 {
     const struct weir_row *row = &walk->row;
+    if (walk->source->gaps && !has_any(walk->source, row, block) && !has_any(walk->other, row, block))
+        return hand_on_gap(walk, block);
     TRY(weir_file_read(walk->source->file, walk->source->point, row->layer, row->prompt, block, walk->values));
     if (walk->other)
         TRY(weir_file_read(walk->other->file, walk->other->point, row->layer, row->prompt, block, walk->others));

@@ -4,20 +4,13 @@
 
 #include <math.h>
 
-/* Whether a NaN stands for "not stored": the whole row does, or the point was captured for some units only. */
-struct count {
-    struct weir_stats *total;
-    bool some_units;
-};
-
 /* A row in which some values are no numbers, or not stored. */
-static void count_odd_row(struct weir_stats *one, const struct weir_row *row, bool some_units)
+static void count_odd_row(struct weir_stats *one, const struct weir_row *row)
 {
-    bool absent = weir_row_is_absent(row->values, row->n);
     double sum = 0;
     for (size_t i = 0; i < row->n; i++) {
         float value = row->values[i];
-        if (isnan(value) && (absent || (some_units && weir_value_is_absent(value)))) {
+        if (weir_value_is_absent(value)) {
             one->absent++;
         } else if (isnan(value)) {
             one->n_nan++;
@@ -46,17 +39,20 @@ static void count_finite_row(struct weir_stats *one, const struct weir_row *row,
 
 static weir_status count_row(const struct weir_row *row, void *payload)
 {
-    const struct count *count = payload;
+    struct weir_stats *total = payload;
     struct weir_stats one = {0};
     float low, high;
     double sum = 0;
+    total->absent += row->missing * row->n;
+    if (row->missing)
+        return WEIR_OK;
     if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high))
         count_finite_row(&one, row, sum, low, high);
     else
-        count_odd_row(&one, row, count->some_units);
+        count_odd_row(&one, row);
     one.rows = one.count > 0;
     one.norm_mean = one.norm_max = sqrt(one.squares + (double)one.count * one.mean * one.mean);
-    weir_stats_add(count->total, &one);
+    weir_stats_add(total, &one);
     return WEIR_OK;
 }
 
@@ -108,8 +104,7 @@ void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
 weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point, int layer)
 {
     *out = (struct weir_stats){0};
-    struct count count = {out, point->units != NULL};
-    weir_status status = weir_each_row(&(struct weir_source){file, point}, NULL, layer, count_row, &count);
+    weir_status status = weir_each_row(&(struct weir_source){file, point, true}, NULL, layer, count_row, out);
     finish(out);
     return status;
 }

@@ -89,6 +89,8 @@ static bool may_stand(const struct top *top, size_t query, size_t key)
 static weir_status search_row(const struct weir_row *row, void *payload)
 {
     struct top *top = payload;
+    if (row->missing)
+        return WEIR_OK;
     if (row->position < 0 || (size_t)row->position >= row->n)
         return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens",
                          row->prompt, row->position, row->n);
@@ -140,7 +142,7 @@ static weir_status search_layer(struct top *top, const struct weir_source *sourc
 weir_status weir_top(struct weir_pair *out, size_t k, size_t *n, const weir_file *file,
                      const struct weir_top_want *want)
 {
-    struct weir_source source = {.file = file};
+    struct weir_source source = {.file = file, .gaps = true};
     struct top top = {.heap = out, .k = k, .want = want};
     *n = 0;
     TRY(weir_stored_pattern(&source.point, file));

@@ -1,6 +1,8 @@
+/* Writing a value into its dataset, as it is or chunk by chunk. */
 #include "store/dataset.h"
 
 #include "base/alloc.h"
+#include "tensor/absent.h"
 #include "tensor/dtype.h"
 
 #include <string.h>
@@ -14,7 +16,7 @@ enum { GZIP_LEVEL = 1 }; /* the zeros that patterns consist of go at any level *
 
 uint32_t weir_fill_bits(enum weir_elem elem)
 {
-    return elem == WEIR_ELEM_I32 ? UINT32_MAX : 0x7fc00000u;
+    return elem == WEIR_ELEM_I32 ? UINT32_MAX : WEIR_ABSENT_F32;
 }
 
 /* ---- making ---- */
@@ -23,7 +25,7 @@ uint32_t weir_fill_bits(enum weir_elem elem)
 static herr_t set_fill(hid_t dcpl, enum weir_elem elem, hid_t type)
 {
     uint32_t wide = weir_fill_bits(elem);
-    uint16_t half = elem == WEIR_ELEM_F16 ? 0x7e00 : 0x7fc0;
+    uint16_t half = elem == WEIR_ELEM_F16 ? WEIR_ABSENT_F16 : WEIR_ABSENT_BF16;
     return H5Pset_fill_value(dcpl, type, weir_elem_size(elem) == 2 ? (const void *)&half : (const void *)&wide);
 }
 

@@ -55,52 +55,55 @@ static size_t length_before(const struct weir_packed *packed, int i, size_t byte
     return bytes;
 }
 
-/* Undoes filter i: from [n] to `to`, whose contents are then `before` bytes. */
-static bool undo(uint8_t *to, const uint8_t *from, size_t n, size_t before, int filter, size_t element,
-                 const char **why)
+/* What is left to undo: n bytes at `from`. */
+struct undoing {
+    const uint8_t *from;
+    size_t n;
+    const char *why; /* it could not be gone on with */
+};
+
+static bool drop_checksum(struct undoing *now)
 {
-    uLongf got = before;
-    switch ((enum weir_filter)filter) {
-    case WEIR_FILTER_DEFLATE:
-        *why = "does not decompress to its size";
-        return uncompress(to, &got, from, n) == Z_OK && got == before;
-    case WEIR_FILTER_FLETCHER:
-        *why = "does not have its checksum";
-        if (n != before + 4 || !check_fletcher(from, before))
-            return false;
-        memcpy(to, from, before);
-        return true;
-    case WEIR_FILTER_SHUFFLE:
-        *why = "is not of its size";
-        if (n != before)
-            return false;
-        unshuffle(to, from, before, element);
-        return true;
-    }
-    return false;
+    now->why = "does not have its checksum";
+    if (now->n < 4 || !check_fletcher(now->from, now->n - 4))
+        return false;
+    now->n -= 4;
+    return true;
+}
+
+/* Undoes a filter that makes other bytes, into `to`, which has room for `room`. */
+static bool rewrite(struct undoing *now, uint8_t *to, size_t room, const struct weir_packed *packed, int i,
+                    size_t bytes)
+{
+    uLongf before = packed->filters[i] == WEIR_FILTER_DEFLATE ? length_before(packed, i, bytes) : now->n, got = before;
+    now->why = packed->filters[i] == WEIR_FILTER_DEFLATE ? "does not decompress to its size" : "is not of its size";
+    if (before > room)
+        return false;
+    if (packed->filters[i] == WEIR_FILTER_SHUFFLE)
+        unshuffle(to, now->from, before, packed->element);
+    else if (uncompress(to, &got, now->from, now->n) != Z_OK || got != before)
+        return false;
+    now->from = to;
+    now->n = before;
+    return true;
 }
 
 bool weir_decode(uint8_t *out, uint8_t *spare, size_t bytes, const struct weir_packed *packed, const char **why)
 {
-    const uint8_t *from = packed->from;
-    size_t n = packed->n;
-    int left = 0; /* filters that write: the last of them writes to `out` */
-    for (int i = 0; i < packed->n_filters; i++)
-        left += !(packed->skipped >> i & 1);
-    for (int i = packed->n_filters - 1; i >= 0; i--) {
+    struct undoing now = {packed->from, packed->n, "is not of its size"};
+    bool fine = true;
+    for (int i = packed->n_filters - 1; i >= 0 && fine; i--) {
         if (packed->skipped >> i & 1)
             continue;
-        size_t before = length_before(packed, i, bytes);
-        uint8_t *to = --left % 2 ? spare : out;
-        if (!undo(to, from, n, before, packed->filters[i], packed->element, why))
-            return false;
-        from = to;
-        n = before;
+        if (packed->filters[i] == WEIR_FILTER_FLETCHER)
+            fine = drop_checksum(&now);
+        else
+            fine = rewrite(&now, now.from == out ? spare : out, bytes + 4, packed, i, bytes);
     }
-    *why = "is not of its size";
-    if (n != bytes)
+    *why = fine ? "is not of its size" : now.why;
+    if (!fine || now.n != bytes)
         return false;
-    if (from != out)
-        memcpy(out, from, bytes);
+    if (now.from != out)
+        memcpy(out, now.from, bytes);
     return true;
 }

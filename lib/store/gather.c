@@ -10,8 +10,7 @@ bool weir_cut_is_whole(const struct weir_cut *cut)
     return true;
 }
 
-/* Where file index i of an axis comes from, -1 for nowhere. */
-static ptrdiff_t source(const struct weir_cut *cut, int axis, size_t i)
+ptrdiff_t weir_cut_source(const struct weir_cut *cut, int axis, size_t i)
 {
     if (i >= cut->shape[axis])
         return -1;
@@ -25,7 +24,7 @@ bool weir_cut_touches(const struct weir_cut *cut, const struct weir_box *box)
     for (int a = 0; a < 3; a++) {
         bool any = false;
         for (size_t i = 0; i < box->count[a] && !any; i++)
-            any = source(cut, a, box->start[a] + i) >= 0;
+            any = weir_cut_source(cut, a, box->start[a] + i) >= 0;
         if (!any)
             return false;
     }
@@ -60,7 +59,7 @@ static void gather_run(weir_bits *out, const struct weir_cut *cut, const weir_bi
         memcpy(out, row + start, i * sizeof *out);
     }
     for (; i < count; i++) {
-        ptrdiff_t from = source(cut, 2, start + i);
+        ptrdiff_t from = weir_cut_source(cut, 2, start + i);
         if (from >= 0)
             out[i] = row[from];
         else if (!keep)
@@ -72,7 +71,7 @@ void weir_cut_gather(weir_bits *out, const struct weir_cut *cut, const struct we
 {
     for (size_t i = 0; i < box->count[0]; i++)
         for (size_t j = 0; j < box->count[1]; j++, out += box->count[2]) {
-            ptrdiff_t a = source(cut, 0, box->start[0] + i), b = source(cut, 1, box->start[1] + j);
+            ptrdiff_t a = weir_cut_source(cut, 0, box->start[0] + i), b = weir_cut_source(cut, 1, box->start[1] + j);
             if (a >= 0 && b >= 0)
                 gather_run(out, cut, cut->data + ((size_t)a * cut->extent[1] + (size_t)b) * cut->extent[2], box, keep);
             else if (!keep)

@@ -23,6 +23,8 @@ struct weir_box {
 
 /* Whether the value fills the slab as it is. */
 bool weir_cut_is_whole(const struct weir_cut *cut);
+/* Which index of the value comes to file index i of an axis, -1 for none. */
+ptrdiff_t weir_cut_source(const struct weir_cut *cut, int axis, size_t i);
 /* Whether any of the box is stored. */
 bool weir_cut_touches(const struct weir_cut *cut, const struct weir_box *box);
 /* Where the box lies in the value in one run, NULL when it must be gathered. */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "store/stored.h"
 #include "store/units.h"
+#include "tensor/absent.h"
 #include "tensor/dtype.h"
 
 #include <limits.h>
@@ -181,11 +182,10 @@ static weir_status open_set(weir_file *file, int set)
     if (elem != s->elem)
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
                          weir_elem_name(s->elem));
-    if (set == WEIR_S_TOKEN_TEXT) {
-        if (width > WEIR_TOKEN_TEXT)
-            return bad(file, s->path, "its strings are longer than the layout allows");
+    if (elem == WEIR_ELEM_CHARS && width > WEIR_TOKEN_TEXT)
+        return bad(file, s->path, "its strings are longer than the layout allows");
+    if (set == WEIR_S_TOKEN_TEXT)
         file->token_width = width;
-    }
     if (set == WEIR_S_WORD_TEXT)
         file->words->width = width;
     return WEIR_OK;
@@ -660,11 +660,42 @@ static weir_status read_halves(const struct point *point, const struct box *box,
 
 static void integers_to_floats(float *values, size_t n)
 {
+    const uint32_t absent = WEIR_ABSENT_F32;
     for (size_t i = 0; i < n; i++) {
         int32_t number;
         memcpy(&number, &values[i], sizeof number);
-        values[i] = number == -1 ? NAN : (float)number;
+        values[i] = (float)number;
+        if (number == -1)
+            memcpy(&values[i], &absent, sizeof absent);
     }
+}
+
+/* In files that knew one NaN only, what is not stored gets the one that stands for it now. */
+static void tell_absent(float *values, size_t n)
+{
+    const uint32_t absent = WEIR_ABSENT_F32;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        if (bits == WEIR_NAN_F32)
+            memcpy(&values[i], &absent, sizeof absent);
+    }
+}
+
+bool weir_is_stored(float value)
+{
+    return !weir_value_is_absent(value);
+}
+
+/* Whether the fill value is the plain NaN, of a dataset in which something may be missing. */
+static bool has_plain_fill(const struct point *point)
+{
+    uint32_t bits = 0;
+    memcpy(&bits, point->stored.fill, weir_elem_size(point->elem));
+    return !point->stored.contiguous && bits == (point->elem == WEIR_ELEM_F32    ? WEIR_NAN_F32
+                                                 : point->elem == WEIR_ELEM_F16  ? WEIR_NAN_F16
+                                                 : point->elem == WEIR_ELEM_BF16 ? WEIR_NAN_BF16
+                                                                                 : 1);
 }
 
 weir_status weir_file_read(const weir_file *file, const weir_file_point *which, int layer, int prompt,
@@ -683,10 +714,13 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
     if (n == 0)
         return WEIR_OK;
     if (weir_elem_size(point->elem) == 2)
-        return read_halves(point, &box, out);
-    TRY(weir_stored_read(&point->stored, box.start, box.count, out));
+        TRY(read_halves(point, &box, out));
+    else
+        TRY(weir_stored_read(&point->stored, box.start, box.count, out));
     if (point->elem == WEIR_ELEM_I32)
         integers_to_floats(out, n);
+    else if (has_plain_fill(point))
+        tell_absent(out, n);
     return WEIR_OK;
 }
 

@@ -120,6 +120,8 @@ static weir_status open_chunked(struct weir_stored *stored, hid_t dcpl)
         return damaged(stored, "has more filters than there are of those that weir runs");
     for (int i = 0; i < n; i++)
         TRY(read_filter(stored, dcpl, (unsigned)i));
+    if (n == 0 && stored->bytes % stored->chunk_bytes != 0)
+        return damaged(stored, "its chunks are not of their size");
     TRY(weir_alloc_zero(&stored->chunks, 1, sizeof *stored->chunks));
     size_t fit = KEPT_BYTES / stored->chunk_bytes;
     stored->chunks->n = fit < 1 ? 1 : fit > MOST_KEPT ? MOST_KEPT : (int)fit;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "store/layout.h"
+#include "tensor/absent.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -461,26 +462,26 @@ static bool is_sum(const struct look *look, double sum)
 static void check_row(struct check *c, struct look *look, const float *values, size_t outer, size_t rows, size_t inner,
                       size_t row, size_t absolute)
 {
-    size_t nans = 0;
+    size_t gone = 0;
     for (size_t o = 0; o < outer && !look->found; o++) {
         double sum = 0;
-        size_t here = 0;
+        size_t here = 0; /* not stored */
         const float *run = values + (o * rows + row) * inner;
         for (size_t i = 0; i < inner; i++) {
-            here += isnan(run[i]) != 0;
+            here += weir_value_is_absent(run[i]);
             sum += (double)run[i];
         }
-        nans += here;
-        if (here == 0 && !is_sum(look, sum)) {
+        gone += here;
+        if (!isnan(sum) && !is_sum(look, sum)) { /* NaN: some of it was not stored, or came out so */
             find(c, look->path, "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to %s1",
                  look->layer, look->prompt, o, absolute, sum, look->sums == SUM_UP_TO_1 ? "at most " : "");
             look->found = true;
         }
     }
-    look->any = look->any || nans < outer * inner;
-    if (nans > 0 && nans < outer * inner && !look->point->units && !look->found) {
-        find(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are NaN", look->layer, look->prompt,
-             absolute, nans, outer * inner);
+    look->any = look->any || gone < outer * inner;
+    if (gone > 0 && gone < outer * inner && !look->point->units && !look->found) {
+        find(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are not stored", look->layer,
+             look->prompt, absolute, gone, outer * inner);
         look->found = true;
     }
 }

@@ -1,6 +1,7 @@
 #include "store/writer.h"
 
 #include "base/alloc.h"
+#include "store/finite.h"
 #include "store/make.h"
 #include "store/partial.h"
 
@@ -40,6 +41,7 @@ struct weir_store {
     float *loss;                 /* [n_prompts] */
     bool *words;                 /* [words_room] whether a token is among the likeliest anywhere */
     size_t words_room, n_words;
+    weir_not_finite odd; /* count 0: all were finite */
 
     pthread_t thread;
     bool started, committed;
@@ -118,12 +120,49 @@ static size_t lead_of(const struct weir_store *store, const struct weir_store_va
     return layer * store->spec->n_prompts + (size_t)value->prompt;
 }
 
+/* Counts what is not finite, and keeps where the first of it is. */
+static void note_odd(struct weir_store *store, const struct weir_store_value *value, const struct weir_cut *cut,
+                     const struct weir_odd *odd)
+{
+    const weir_point *point = store->spec->points[value->point].point;
+    int axis = 3 - point->n_axes + weir_point_row_axis(point);
+    if (store->odd.count == 0) {
+        store->odd = (weir_not_finite){.point = point, .layer = value->layer, .prompt = value->prompt};
+        store->odd.position = (int)weir_cut_source(cut, axis, odd->at[axis]);
+        memcpy(&store->odd.value, &odd->first, sizeof odd->first);
+    }
+    store->odd.count += odd->n;
+}
+
+/* A NaN that was computed may have the bits that stand for "not stored": *tamed is then a copy without those. */
+static weir_status check_finite(weir_bits **tamed, struct weir_store *store, const struct weir_store_value *value,
+                                struct weir_cut *cut)
+{
+    struct weir_odd odd;
+    *tamed = NULL;
+    if (store->datasets[value->point].layout.elem == WEIR_ELEM_I32)
+        return WEIR_OK;
+    weir_find_odd(&odd, cut, store->spec->points[value->point].point->id == WEIR_P_ATTN_SCORES);
+    if (odd.n > 0)
+        note_odd(store, value, cut, &odd);
+    if (!odd.absent)
+        return WEIR_OK;
+    TRY(weir_tame_nan(tamed, cut->data, cut->extent[0] * cut->extent[1] * cut->extent[2]));
+    cut->data = *tamed;
+    return WEIR_OK;
+}
+
 static weir_status write_value(struct weir_store *store, const struct item *item)
 {
+    const struct weir_store_value *value = &item->value;
     struct weir_cut cut;
-    TRY(cut_of(&cut, store, &item->value));
-    return weir_dataset_write(&store->datasets[item->value.point], lead_of(store, &item->value), &cut, &store->scratch,
-                              &store->output);
+    weir_bits *tamed;
+    TRY(cut_of(&cut, store, value));
+    TRY(check_finite(&tamed, store, value, &cut));
+    weir_status status = weir_dataset_write(&store->datasets[value->point], lead_of(store, value), &cut,
+                                            &store->scratch, &store->output);
+    weir_free(tamed);
+    return status;
 }
 
 static weir_status write_next(struct weir_store *store, const struct item *item)
@@ -533,6 +572,12 @@ weir_status weir_store_commit(struct weir_store *store)
     TRY(weir_partial_commit(store->partial));
     store->committed = true;
     return WEIR_OK;
+}
+
+bool weir_store_odd(const struct weir_store *store, weir_not_finite *out)
+{
+    *out = store->odd;
+    return store->odd.count > 0;
 }
 
 uint64_t weir_store_saturated(const struct weir_store *store)

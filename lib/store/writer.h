@@ -78,6 +78,9 @@ WEIR_CHECKED weir_status weir_store_put_next(struct weir_store *store, size_t pr
                                              const float *logits, const float *logprobs, float loss);
 /* Waits for the thread, closes the file, fsync, rename, fsync of the folder. */
 WEIR_CHECKED weir_status weir_store_commit(struct weir_store *store);
+/* The first value that is NaN or infinite (but -inf in attention scores) in the order in which values came, and how
+   many there are; false when there are none. For after commit. */
+bool weir_store_odd(const struct weir_store *store, weir_not_finite *out);
 /* Finite values saturated to f16's range, over all points. */
 uint64_t weir_store_saturated(const struct weir_store *store);
 void weir_store_close(struct weir_store *store);

@@ -40,10 +40,11 @@ WEIR_CHECKED weir_status weir_type_bytes(size_t *out, enum weir_type type, size_
 /* n values (whole blocks) of any type to float32, exactly as the format defines them. Any alignment of `from`. */
 void weir_to_f32(float *to, const void *from, enum weir_type type, size_t n);
 
-/* n float32 to f16 (round to nearest even; what would round past 65504 becomes it; infinities and NaN stay). @return
+/* n float32 to f16 (round to nearest even; what would round past 65504 becomes it; infinities stay; NaN becomes
+   the plain one, but for that of tensor/absent.h, which stays itself). @return
    how many finite values were saturated so: those of magnitude 65520 and more. */
 uint64_t weir_f32_to_f16(uint16_t *to, const float *from, size_t n);
-/* n float32 to bf16 (round to nearest even; finite values stay finite, infinities and NaN stay what they are). */
+/* n float32 to bf16 (round to nearest even; finite values stay finite, infinities and NaN as above). */
 void weir_f32_to_bf16(uint16_t *to, const float *from, size_t n);
 
 #endif

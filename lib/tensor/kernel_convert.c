@@ -1,5 +1,6 @@
 /* Conversions between element types. Compiled once an instruction set (meson.build defines WEIR_ISA), all of
    which agree to the last bit. */
+#include "tensor/absent.h"
 #include "tensor/half.h"
 #include "tensor/kernels.h"
 
@@ -42,12 +43,13 @@ static inline uint32_t pick(bool yes, uint32_t a, uint32_t b)
     return (a & mask) | (b & ~mask);
 }
 
-/* Bits of |x| as a float16. What no rounding brings below 65520 becomes 65504. */
-static inline uint32_t half_magnitude(uint32_t x)
+/* Bits of |x| as a float16. What no rounding brings below 65520 becomes 65504. Of NaN there are two: what is not
+   stored, and the plain one. */
+static inline uint32_t half_magnitude(uint32_t x, uint32_t bits)
 {
     uint32_t normal = ((x + 0xfff + (x >> 13 & 1)) >> 13) - (112u << 10);
     uint32_t tiny = bits_of(float_of(x) + 0.5f) - bits_of(0.5f); /* the sum rounds to steps of 2^-24 */
-    uint32_t nan = 0x7e00 | (x >> 13 & 0x3ff);
+    uint32_t nan = pick(bits == WEIR_ABSENT_F32, WEIR_ABSENT_F16, WEIR_NAN_F16);
     uint32_t finite = pick(x < 0x38800000, tiny, pick(x < 0x477ff000, normal, 0x7bff));
     return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7c00, nan));
 }
@@ -61,25 +63,26 @@ static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, si
         for (size_t i = first; i < last; i++) {
             uint32_t bits = bits_of(from[i]), x = bits & 0x7fffffff;
             count += (uint32_t)(x >= 0x477ff000) & (uint32_t)(x < 0x7f800000);
-            to[i] = (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)half_magnitude(x);
+            to[i] = (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)half_magnitude(x, bits);
         }
         saturated += count;
     }
     return saturated;
 }
 
-static inline uint32_t bf16_magnitude(uint32_t x)
+static inline uint32_t bf16_magnitude(uint32_t x, uint32_t bits)
 {
     uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16;
     uint32_t finite = pick(rounded < 0x7f80, rounded, 0x7f7f);
-    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7f80, x >> 16 | 0x40));
+    uint32_t nan = pick(bits == WEIR_ABSENT_F32, WEIR_ABSENT_BF16, WEIR_NAN_BF16);
+    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7f80, nan));
 }
 
 static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = bits_of(from[i]);
-        to[i] = (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)bf16_magnitude(bits & 0x7fffffff);
+        to[i] = (uint16_t)(bits >> 16 & 0x8000) | (uint16_t)bf16_magnitude(bits & 0x7fffffff, bits);
     }
 }
 

@@ -14,6 +14,7 @@ from weir._activations import Activations
 from weir._cache import Cache, Prompt, open
 from weir._dump import dump
 from weir._error import Error, NotStored
+from weir._read import is_stored
 from weir._store import Next, Point
 
-__all__ = ["Activations", "Cache", "Error", "Next", "NotStored", "Point", "Prompt", "dump", "open"]
+__all__ = ["Activations", "Cache", "Error", "Next", "NotStored", "Point", "Prompt", "dump", "is_stored", "open"]

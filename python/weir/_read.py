@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+ABSENT = 0x7FEA0000  # the float32 that stands for what is not stored: a NaN that nothing computed has
 BFLOAT16 = (15, 7, 8, 0, 7)  # where HDF5 is told that sign, exponent and mantissa are
 
 
@@ -19,6 +20,22 @@ class _Axis(NamedTuple):
     n: int
     step: int
     after: Any  # index into what was read: 0 drops the axis, [::-1] turns it, a list picks
+
+
+def is_stored(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where values that were read from a file are stored in it; NaN that a model computed is stored, too.
+
+    Files from before weir told the two apart have one NaN for both, which counts as stored here.
+
+    Example:
+
+        z = cache["z", 3]
+        z[weir.is_stored(z)].mean()
+    """
+    values = np.asarray(values)
+    if values.dtype.kind in "iu":
+        return values != -1
+    return values.astype(np.float32, copy=False).view(np.uint32) != ABSENT
 
 
 def is_bfloat16(dataset: h5py.Dataset) -> bool:

@@ -11,6 +11,7 @@ import pty
 import re
 import shlex
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
@@ -303,10 +304,11 @@ def test_a_nan_among_numbers_is_counted(folder):
     assert [hook["short"] for hook in different["hooks"] if not hook["same"]] == ["resid_post"]
 
 
-def test_rows_that_are_not_stored_are_no_nan(folder):
-    damage(folder, "row.h5", (1, 0, 3), math.nan)
+@pytest.mark.parametrize("value, counts", [(math.nan, (32, 0)), (struct.unpack("<f", b"\0\0\xea\x7f")[0], (0, 32))])
+def test_rows_that_are_not_stored_are_no_nan(folder, value, counts):
+    damage(folder, "row.h5", (1, 0, 3), value)
     hook = next(hook for hook in ask(folder, "stats", "row.h5")["hooks"] if hook["short"] == "resid_post")
-    assert (hook["nan"], hook["not_stored"]) == (0, 32)
+    assert (hook["nan"], hook["not_stored"]) == counts
 
 
 def test_diff_finds_the_place_and_knows_its_tolerance(folder):

@@ -1,0 +1,70 @@
+/* Looking for NaN and infinities in values that are stored. */
+#include "store/finite.h"
+
+#include "base/alloc.h"
+#include "tensor/absent.h"
+
+#include <string.h>
+
+enum { AT_ONCE = 4096 };
+
+/* 1 when the bits are no finite number's. */
+static inline uint32_t is_odd(uint32_t bits, uint32_t masked)
+{
+    uint32_t special = (bits & 0x7fffffffu) >= 0x7f800000u;
+    return special & ((bits != 0xff800000u) | !masked);
+}
+
+bool weir_all_finite(const weir_bits *values, size_t n, bool masked)
+{
+    for (size_t first = 0; first < n; first += AT_ONCE) {
+        size_t last = n - first < AT_ONCE ? n : first + AT_ONCE;
+        uint32_t odd = 0;
+        for (size_t i = first; i < last; i++)
+            odd |= is_odd(values[i], masked);
+        if (odd)
+            return false;
+    }
+    return true;
+}
+
+static void look_at_run(struct weir_odd *out, const struct weir_cut *cut, const weir_bits *row, const size_t at[2],
+                        bool masked)
+{
+    for (size_t k = 0; k < cut->shape[2]; k++) {
+        ptrdiff_t from = weir_cut_source(cut, 2, k);
+        if (from < 0 || !is_odd(row[from], masked))
+            continue;
+        if (out->n++ == 0) {
+            memcpy(out->at, at, 2 * sizeof *at);
+            out->at[2] = k;
+            out->first = row[from];
+        }
+        out->absent = out->absent || row[from] == WEIR_ABSENT_F32;
+    }
+}
+
+void weir_find_odd(struct weir_odd *out, const struct weir_cut *cut, bool masked)
+{
+    const size_t *extent = cut->extent;
+    *out = (struct weir_odd){0};
+    if (weir_cut_is_whole(cut) && weir_all_finite(cut->data, extent[0] * extent[1] * extent[2], masked))
+        return;
+    for (size_t i = 0; i < cut->shape[0]; i++)
+        for (size_t j = 0; j < cut->shape[1]; j++) {
+            ptrdiff_t a = weir_cut_source(cut, 0, i), b = weir_cut_source(cut, 1, j);
+            if (a < 0 || b < 0)
+                continue;
+            const weir_bits *row = cut->data + ((size_t)a * extent[1] + (size_t)b) * extent[2];
+            if (!weir_all_finite(row, extent[2], masked))
+                look_at_run(out, cut, row, (size_t[]){i, j}, masked);
+        }
+}
+
+weir_status weir_tame_nan(weir_bits **out, const weir_bits *values, size_t n)
+{
+    TRY(weir_alloc(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = (values[i] & 0x7fffffffu) > 0x7f800000u ? WEIR_NAN_F32 : values[i];
+    return WEIR_OK;
+}

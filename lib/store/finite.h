@@ -1,0 +1,24 @@
+/* Values on their way into a file that are not finite: found at the speed of memory, named once, and never taken for
+   what is not stored. */
+#ifndef WEIR_STORE_FINITE_H
+#define WEIR_STORE_FINITE_H
+
+#include "store/gather.h"
+
+/* Whether all n values are finite; with `masked`, -inf, which masked attention scores hold, is too. */
+bool weir_all_finite(const weir_bits *values, size_t n, bool masked);
+
+/* Where a stored value is not finite: its place in the slab of the file, and its bits. */
+struct weir_odd {
+    size_t n;     /* how many */
+    size_t at[3]; /* of the first, as stored */
+    weir_bits first;
+    bool absent; /* one of them has the bits that stand for "not stored" */
+};
+
+/* Those of what the cut stores; out->n is 0 when there are none. */
+void weir_find_odd(struct weir_odd *out, const struct weir_cut *cut, bool masked);
+/* A copy of a value's n numbers in which NaN is the plain one. Free with weir_free. */
+WEIR_CHECKED weir_status weir_tame_nan(weir_bits **out, const weir_bits *values, size_t n);
+
+#endif
