@@ -53,6 +53,7 @@ struct list {
 static const struct list lists[] = {
     {"notes", "note", weir_model_note},
     {"unused_tensors", "unused", weir_model_unused_tensor},
+    {"unread_keys", "unread key", weir_model_unread_key},
 };
 
 static void print_lists(cJSON *root, const weir_model *model)

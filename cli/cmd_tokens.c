@@ -74,7 +74,7 @@ static int run(const struct args *args)
     if (!args->has[TEXT] && !args->has[FROM] && !args->has[IDS])
         return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT, -f FILE or --ids IDS");
     TRY_DONE(model_where(&where, args, MODEL));
-    TRY_DONE(open_with_notes(&model, where, NULL));
+    TRY_DONE(open_with_notes(&model, where, &(weir_model_options){.tokenizer_only = true}));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
     status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
 done:

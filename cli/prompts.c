@@ -146,7 +146,7 @@ static weir_status take_line(struct reading *reading, char *text, size_t n)
 static weir_status finish_lines(const struct reading *reading)
 {
     if (reading->n == 0)
-        return weir_fail(WEIR_E_INPUT, "%s: there is no prompt in it", reading->name);
+        return weir_fail(WEIR_E_USAGE, "%s: there is no prompt in it", reading->name);
     if (reading->n_blank)
         say("%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
             reading->n_blank == 1 ? "" : "s", reading->first_blank);

@@ -140,7 +140,9 @@ typedef struct weir_model_info {
 } weir_model_info;
 
 typedef struct weir_model_options {
-    int n_threads; /**< 0: as many as the machine has */
+    int n_threads;       /**< 0: as many as the machine has */
+    bool tokenizer_only; /**< nothing but the tokenizer is read: for texts and ids, of a folder or a tokenizer.json that
+                              need hold nothing else; it has no layers, no points, and cannot be run */
 } weir_model_options;
 
 /**
@@ -170,6 +172,11 @@ WEIR_API const char *weir_model_note(const weir_model *model, size_t i);
  * last.
  */
 WEIR_API const char *weir_model_unused_tensor(const weir_model *model, size_t i);
+/**
+ * @return the `i`-th key of its config.json, or of a GGUF file's own part of the metadata, that its family does not
+ * read and that is not known to be about training, generation or bookkeeping; in the file's order. NULL past the last.
+ */
+WEIR_API const char *weir_model_unread_key(const weir_model *model, size_t i);
 
 /** @return whether `point` fires in `layer` (-1 for points outside blocks); `why`, when given, gets the reason if not.
  */

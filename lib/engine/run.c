@@ -89,6 +89,9 @@ weir_status weir_run_open(weir_run **out, weir_model *model, const weir_run_opti
     TRY_GIVEN(out);
     *out = NULL;
     TRY_GIVEN(model);
+    if (model->tokenizer_only)
+        return weir_fail(WEIR_E_USAGE, "%s: only its tokenizer is open (tokenizer_only), which cannot be run",
+                         model->path);
     TRY_DONE(weir_alloc_zero(&run, 1, sizeof *run));
     run->model = model;
     run->process = getpid();

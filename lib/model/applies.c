@@ -94,6 +94,8 @@ bool weir_model_has_point(const weir_model *model, int point, int layer, const c
         reason = "there is no model";
     else if (!p)
         reason = "there is no such point";
+    else if (model->tokenizer_only)
+        reason = "only its tokenizer is open";
     else if (p->per_layer && (layer < 0 || layer >= model->config.n_layers))
         reason = "there is no such layer";
     else if (!p->per_layer && layer != -1)

@@ -51,7 +51,7 @@ static void write_place(char *text, size_t size, const struct weir_tensor *tenso
 size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn *report, void *payload)
 {
     size_t found = 0;
-    for (size_t i = 0; i < model->tensors->n; i++) {
+    for (size_t i = 0; model->tensors && i < model->tensors->n; i++) {
         const struct weir_tensor *tensor = &model->tensors->list[i];
         char place[96] = "", finding[1024];
         struct tally tally;

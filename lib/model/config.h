@@ -23,6 +23,10 @@ WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const ch
    (key = weir_config_unread(family, json->child); key; key = weir_config_unread(family, key->next)) */
 const cJSON *weir_config_unread(const struct weir_family *family, const cJSON *member);
 
+/* The same for a GGUF file, whose keys about the model begin with its architecture: value i at or after which the next
+   such key stands; n_values when there is none. */
+size_t weir_config_unread_gguf(const struct weir_gguf *gguf, size_t i);
+
 /* A list under `key` of what attention each layer has, `sliding` or one of `full`, names between
    spaces; nothing where there is none. */
 WEIR_CHECKED weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file,

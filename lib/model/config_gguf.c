@@ -305,3 +305,34 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
     TRY(weir_config_derive(out, gguf->path));
     return check_row_order(out, *family, gguf->path);
 }
+
+/* ---- what is not read ---- */
+
+/* Keys that other functions here read, and those about the tokenizer's size or the conversion. */
+static const char elsewhere[] =
+    " attention.layer_norm_epsilon attention.layer_norm_rms_epsilon attention.causal rope.scale_linear"
+    " rope.scaling.yarn_ext_factor rope.scaling.yarn_log_multiplier expert_shared_count expert_gating_func"
+    " expert_weights_scale nextn_predict_layers rope.scaling.type attention.sliding_window_pattern"
+    " attention.value_length rope.scaling.finetuned ";
+
+static bool is_read(const char *key, const char *architecture)
+{
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(keys[i].name, key) == 0)
+            return !keys[i].architectures || weir_key_is_in(keys[i].architectures, architecture);
+    return weir_key_is_in(elsewhere, key);
+}
+
+size_t weir_config_unread_gguf(const struct weir_gguf *gguf, size_t i)
+{
+    char architecture[ARCHITECTURE_SIZE];
+    if (read_architecture(architecture, gguf) != WEIR_OK)
+        return gguf->n_values;
+    size_t n = strlen(architecture);
+    for (; i < gguf->n_values; i++) {
+        const char *key = gguf->values[i].key;
+        if (strncmp(key, architecture, n) == 0 && key[n] == '.' && !is_read(key + n + 1, architecture))
+            return i;
+    }
+    return i;
+}

@@ -112,6 +112,14 @@ static weir_status note_adapter(struct weir_model *model)
                                       "(merge_and_unload) to run both");
 }
 
+static weir_status list_unread_keys(struct weir_model *model, const cJSON *json)
+{
+    const cJSON *key = weir_config_unread(model->family, json->child);
+    for (; key; key = weir_config_unread(model->family, key->next))
+        TRY(weir_model_add_unread_key(model, key->string));
+    return WEIR_OK;
+}
+
 static weir_status open_folder(struct weir_model *model)
 {
     char *config_path = NULL, *weights = NULL;
@@ -124,6 +132,7 @@ static weir_status open_folder(struct weir_model *model)
     TRY_DONE(weir_copy_bytes(&model->config_text, (const char *)map->data, map->size));
     TRY_DONE(weir_json_parse(&json, config_path, model->config_text, map->size));
     TRY_DONE(weir_config_from_json(&model->config, &model->family, json, config_path));
+    TRY_DONE(list_unread_keys(model, json));
     TRY_DONE(weir_model_find_weights(&weights, model->path));
     TRY_DONE(weir_safetensors_open(&model->tensors, weights));
     TRY_DONE(note_adapter(model));
@@ -183,6 +192,8 @@ static weir_status open_gguf(struct weir_model *model)
     model->tensors = model->gguf->tensors;
     TRY(weir_config_from_gguf(&model->config, &model->family, model->gguf));
     TRY(gguf_config_text(&model->config_text, model->gguf));
+    for (size_t i = 0; (i = weir_config_unread_gguf(model->gguf, i)) < model->gguf->n_values; i++)
+        TRY(weir_model_add_unread_key(model, model->gguf->values[i].key));
     model->info.has_tokenizer = weir_gguf_find(model->gguf, "tokenizer.ggml.model") != NULL;
     return note_assumed_pre(model);
 }
@@ -191,6 +202,49 @@ static bool is_folder(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static weir_status open_whole(struct weir_model *model)
+{
+    TRY(is_folder(model->path) ? open_folder(model) : open_gguf(model));
+    TRY(weir_model_bind(model));
+    TRY(weir_tensors_check_whole(model->tensors));
+    fill_info(model);
+    return WEIR_OK;
+}
+
+/* A file of a folder's tokenizer stands for the folder. */
+static void name_the_folder(char *path)
+{
+    static const char *const files[] = {"tokenizer.json", "tokenizer.model", "vocab.json"};
+    char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strcmp(name, files[i]) == 0) {
+            snprintf(name, strlen(name) + 1, "."); /* "DIR/." or "." */
+            return;
+        }
+}
+
+static weir_status open_tokenizer(struct weir_model *model)
+{
+    const struct weir_tokenizer *tokenizer;
+    name_the_folder(model->path);
+    if (!is_folder(model->path)) {
+        TRY(weir_gguf_open(&model->gguf, model->path));
+        model->tensors = model->gguf->tensors;
+        TRY(note_assumed_pre(model));
+    }
+    TRY(weir_model_get_tokenizer(&tokenizer, model));
+    model->config.n_vocab = (int)weir_tokenizer_size(tokenizer);
+    model->info = (weir_model_info){.name = model->name,
+                                    .path = model->path,
+                                    .family = "",
+                                    .format = model->gguf ? "gguf" : "safetensors",
+                                    .config = "",
+                                    .n_vocab = model->config.n_vocab,
+                                    .digest = model->digest,
+                                    .has_tokenizer = true};
+    return WEIR_OK;
 }
 
 weir_status weir_model_open(weir_model **out, const char *where, const weir_model_options *options)
@@ -209,10 +263,8 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
     model->n_threads = options ? options->n_threads : 0;
     TRY_DONE(weir_model_locate(&model->path, where));
     TRY_DONE(make_name(model, where));
-    TRY_DONE(is_folder(model->path) ? open_folder(model) : open_gguf(model));
-    TRY_DONE(weir_model_bind(model));
-    TRY_DONE(weir_tensors_check_whole(model->tensors));
-    fill_info(model);
+    model->tokenizer_only = options && options->tokenizer_only;
+    TRY_DONE(model->tokenizer_only ? open_tokenizer(model) : open_whole(model));
     *out = model;
     model = NULL;
 done:

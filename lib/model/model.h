@@ -59,6 +59,9 @@ struct weir_model {
     size_t n_notes, cap_notes;
     const char **unused; /* [n_unused] names of tensors */
     size_t n_unused;
+    char **unread_keys; /* [n_unread_keys] of the configuration */
+    size_t n_unread_keys, cap_unread_keys;
+    bool tokenizer_only; /* everything about layers and weights is 0 */
 
     struct weir_matrix embed, pos_embed; /* [vocab, d_model], [context, d_model]; n_out 0: none */
     struct weir_layer *layers;           /* [n_layers] */
@@ -85,6 +88,8 @@ WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);
 /* notes.c: adds a line; the text of other files is shown as it is, so whoever prints it makes it safe. */
 __attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_model_add_note(struct weir_model *model,
                                                                                    const char *format, ...);
+/* Adds to the keys that weir_model_unread_key gives. */
+WEIR_CHECKED weir_status weir_model_add_unread_key(struct weir_model *model, const char *key);
 /* Lists the tensors that nothing has taken, and notes those that matter: for when all parts are bound. */
 WEIR_CHECKED weir_status weir_model_note_unused(struct weir_model *model);
 void weir_model_close_notes(struct weir_model *model);

@@ -127,7 +127,7 @@ const weir_names weir_gpt_neox_names = {
     [WEIR_R_MLP_IN] = "layers.{}.mlp.dense_h_to_4h",
     [WEIR_R_MLP_OUT] = "layers.{}.mlp.dense_4h_to_h",
     [WEIR_R_LN_FINAL] = "final_layer_norm",
-    [WEIR_R_UNEMBED] = "embed_out",
+    [WEIR_R_UNEMBED] = "embed_out|lm_head",
 };
 const weir_names weir_opt_names = {
     LLAMA_QKV,

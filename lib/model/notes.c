@@ -27,6 +27,9 @@ void weir_model_close_notes(struct weir_model *model)
         weir_free(model->notes[i]);
     weir_free(model->notes);
     weir_free(model->unused);
+    for (size_t i = 0; i < model->n_unread_keys; i++)
+        weir_free(model->unread_keys[i]);
+    weir_free(model->unread_keys);
 }
 
 const char *weir_model_note(const weir_model *model, size_t i)
@@ -37,6 +40,19 @@ const char *weir_model_note(const weir_model *model, size_t i)
 const char *weir_model_unused_tensor(const weir_model *model, size_t i)
 {
     return i < model->n_unused ? model->unused[i] : NULL;
+}
+
+weir_status weir_model_add_unread_key(struct weir_model *model, const char *key)
+{
+    TRY(weir_grow(&model->unread_keys, &model->cap_unread_keys, model->n_unread_keys + 1, sizeof *model->unread_keys));
+    TRY(weir_copy_string(&model->unread_keys[model->n_unread_keys], key));
+    model->n_unread_keys++;
+    return WEIR_OK;
+}
+
+const char *weir_model_unread_key(const weir_model *model, size_t i)
+{
+    return i < model->n_unread_keys ? model->unread_keys[i] : NULL;
 }
 
 /* ---- tensors that nothing has taken ---- */

@@ -255,8 +255,8 @@ def test_what_needs_the_head_is_refused_with_the_reason(tmp_path, args):
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "bloom", "opt", "phi", "gpt_neox", "falcon"])
 @pytest.mark.parametrize("equal", [True, False])
 def test_a_tied_model_with_a_head_of_its_own_is_untied_as_in_transformers(tmp_path, family, equal):
-    """transformers 5.23 compares the two and ties them only where all values are equal (also seen by loading: each of
-    these families in float32, bfloat16 heads beside float32 embeddings, and with the file's order turned round)"""
+    """transformers 5.23 compares the two and ties them only where all values are equal (seen by loading these
+    families with it, in float32 and with bfloat16 heads beside float32 embeddings)"""
     config = json.loads((FIXTURES / family / "config.json").read_text())
     embed = {"llama": "model.embed_tokens", "gemma2": "model.embed_tokens", "gpt2": "transformer.wte", "opt":
              "model.decoder.embed_tokens", "bloom": "transformer.word_embeddings", "phi": "model.embed_tokens",
@@ -271,6 +271,11 @@ def test_a_tied_model_with_a_head_of_its_own_is_untied_as_in_transformers(tmp_pa
     said = same(tmp_path, tied, like)
     assert len(said) == (0 if equal else 1) and all("ties" in note and head in note for note in said)
     assert "vocab_size" in config
+
+
+def test_gpt_neoxs_head_may_have_the_usual_name(tmp_path):
+    folder = change(copy_of(tmp_path, "gpt_neox"), lambda t: t.update({"lm_head.weight": t.pop("embed_out.weight")}))
+    assert same(tmp_path, folder, FIXTURES / "gpt_neox") == []
 
 
 def test_tied_weights_may_be_kept_under_the_heads_name(tmp_path):
@@ -309,6 +314,13 @@ def test_info_lists_every_tensor_that_is_not_used(tmp_path):
     assert len(told["notes"]) == 1 and told["notes"][0].startswith("17 tensors")
     text = weir("info", "-m", folder).stdout
     assert all(f"unused       {name}\n" in text for name in names) and f"note         {told['notes'][0]}\n" in text
+
+
+def test_info_lists_the_keys_that_the_family_does_not_read(tmp_path):
+    folder = change(copy_of(tmp_path), residual_multiplier=0.5, clip_qkv=1, temperature=0.7, note_of_mine={"a": 1}, n_embed=None)
+    assert json.loads(weir("info", folder, "--json").stdout)["unread_keys"] == ["residual_multiplier", "clip_qkv", "note_of_mine"]
+    assert "unread key   clip_qkv\n" in weir("info", folder).stdout
+    assert json.loads(weir("info", FIXTURES / "granite", "--json").stdout)["unread_keys"] == []  # where residual_multiplier counts
 
 
 KINDS = {
@@ -464,7 +476,8 @@ def gguf_with(tmp_path, **keys):
 
     def add(writer, config):
         for name, value in keys.items():
-            (writer.add_array if isinstance(value, list) else writer.add_string)(name.replace("__", "."), value)
+            add = {list: writer.add_array, str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}[type(value)]
+            add(name.replace("__", "."), value)
     unknown = {"blk.0.attn_unknown.weight": np.ones((2, 32), np.float32)}
     return gguf_make.convert(FIXTURES / "llama", tmp_path / "m.gguf", add, unknown)
 
@@ -490,3 +503,25 @@ def test_a_gguf_that_says_it_needs_no_note_and_unknown_tensors_are_told(tmp_path
     told = json.loads(weir("info", file, "--json").stdout)
     assert told["unused_tensors"] == ["blk.0.attn_unknown.weight"] and len(told["notes"]) == 1
     assert "blk.0.attn_unknown.weight" in told["notes"][0]
+    file = gguf_with(tmp_path, llama__attention__max_alibi_bias=8.0, llama__block_of_mine=3)
+    assert json.loads(weir("info", file, "--json").stdout)["unread_keys"] == ["llama.attention.max_alibi_bias", "llama.block_of_mine"]
+
+
+# ---- tokenizers alone ------------------------------------------------------------------------------------------------
+
+RILL = Path(__file__).resolve().parents[2] / "models" / "rill"
+
+
+@pytest.mark.parametrize("where", ["folder", "file", "config"])
+def test_a_tokenizer_needs_no_model_around_it(tmp_path, where):
+    shutil.copy(RILL / "tokenizer.json", tmp_path)
+    if where == "config":  # and no weights, of a family that weir does not have
+        (tmp_path / "config.json").write_text('{"model_type": "rwkv"}')
+    done = weir("tokens", "-m", tmp_path / "tokenizer.json" if where == "file" else tmp_path, "-p", "Emma walked", "--json")
+    assert done.stdout == weir("tokens", "-m", RILL, "-p", "Emma walked", "--json").stdout != ""
+    assert weir("dump", "-m", tmp_path, "-p", "x", "-o", tmp_path / "x.h5").returncode in (INPUT, UNSUPPORTED)
+
+
+def test_a_folder_without_a_tokenizer_or_an_id_past_it_is_refused(tmp_path):
+    refused(weir("tokens", "-m", tmp_path, "-p", "x"), INPUT, "has no tokenizer")
+    refused(weir("tokens", "-m", RILL, "--ids", "1,4000"), USAGE, "4000", "0 to 3999")
