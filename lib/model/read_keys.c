@@ -262,9 +262,10 @@ weir_status weir_read_keys(struct weir_config *config, cJSON **seen, const struc
 
 /* ---- what is not read ---- */
 
-/* Keys of generation, of training, of classifiers, of how a model was made and is kept: they have no part in what it
-   computes, in any family. */
+/* Keys of generation, of training, of classifiers, of what is computed in float32 anyway, of how a model was made and
+   is kept: they have no part in what it computes, in any family. */
 static const char bookkeeping[] =
+    " reorder_and_upcast_attn slow_but_exact attention_softmax_in_fp32 scale_attention_softmax_in_fp32"
     " _name_or_path _commit_hash architectures auto_map model_type transformers_version torch_dtype dtype use_cache"
     " attn_implementation _attn_implementation _attn_implementation_autoset return_dict output_attentions"
     " output_hidden_states output_router_logits torchscript use_bfloat16 gradient_checkpointing bos_token_id "
