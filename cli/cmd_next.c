@@ -1,3 +1,4 @@
+/* weir next: the stored next-token predictions and losses, as a table or as JSON. */
 #include "cli/commands.h"
 #include "cli/render.h"
 

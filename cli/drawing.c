@@ -1,3 +1,4 @@
+/* Loads Cairo and Pango when a picture is wanted, and says which package has what is missing. */
 #include "cli/drawing.h"
 
 #include <dlfcn.h>

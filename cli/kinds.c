@@ -1,3 +1,4 @@
+/* A model's norms, activation, positions, experts and weight types as short texts. */
 #include "cli/kinds.h"
 
 #include <stdarg.h>

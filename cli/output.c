@@ -1,3 +1,4 @@
+/* Outputs of all commands but dump: a partial file that takes its name at the end, or a stream. */
 #include "cli/output.h"
 
 #include "base/descriptor.h"

@@ -1,3 +1,4 @@
+/* How much of the patterns a page holds: which heads whole, which as overviews, within --max-size. */
 #include "cli/page_parts.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* How a page keeps weights: four decimal digits each, deflated, in base64. */
 #include "cli/page_parts.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* The overview of a head that is not in the page whole. */
 #include "cli/page_parts.h"
 
 #include "analysis/analysis.h"

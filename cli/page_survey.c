@@ -1,3 +1,4 @@
+/* One pass over the chosen patterns, for scores and overviews. */
 #include "cli/page_parts.h"
 
 #include "analysis/heads.h"

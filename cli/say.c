@@ -1,3 +1,4 @@
+/* Prints on standard error what is shown safely, after what standard output holds. */
 #include "cli/say.h"
 
 #include "base/escape.h"

@@ -1,3 +1,4 @@
+/* Completion for bash: one function that looks at the word in front of the cursor. */
 #include "cli/args/complete.h"
 
 /* Completion for bash, which needs nothing but bash itself. */

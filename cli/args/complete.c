@@ -1,3 +1,4 @@
+/* What can stand behind an option or as a word of a command; each shell's script is made of these answers. */
 #include "cli/args/complete.h"
 
 #include "cli/head_scores.h"

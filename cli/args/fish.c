@@ -1,3 +1,4 @@
+/* Completion for fish: a line of "complete" for each command, option and value. */
 #include "cli/args/complete.h"
 
 /* Completion for fish: a line an option. */

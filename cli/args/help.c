@@ -1,3 +1,4 @@
+/* Help pages: usage, notes and one row an option, wrapped to the terminal. */
 #include "cli/opt.h"
 #include "cli/render.h"
 

@@ -1,3 +1,4 @@
+/* Reads a line of JSON as a prompt; an error names the column. */
 #include "cli/args/jsonl.h"
 
 #include "base/alloc.h"

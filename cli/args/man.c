@@ -1,3 +1,4 @@
+/* Manual pages, made of the same tables as the help. */
 #include "cli/opt.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The names nearest to a misspelt one, within a distance that grows with its length. */
 #include "cli/args/near.h"
 
 #include "points/nearest.h"

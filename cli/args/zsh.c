@@ -1,3 +1,4 @@
+/* Completion for zsh: _arguments' specifications, one function a command. */
 #include "cli/args/complete.h"
 
 /* Completion for zsh, by its _arguments. */

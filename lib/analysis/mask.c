@@ -1,3 +1,4 @@
+/* Which keys a query could not see: those after it and those before its layer's window. */
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"

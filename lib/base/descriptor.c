@@ -1,3 +1,4 @@
+/* Opens files above the three standard descriptors. */
 #include "base/descriptor.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Makes any bytes safe to print. */
 #include "base/escape.h"
 
 #include "base/bytes.h"

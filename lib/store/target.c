@@ -1,3 +1,4 @@
+/* Looks at what stands under an output's name, and gives its mode and owner to what replaces it. */
 #include "store/target.h"
 
 #include "base/alloc.h"
