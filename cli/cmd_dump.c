@@ -175,14 +175,26 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
+static size_t longest_prompt(const struct prompts *prompts)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < prompts->n; i++)
+        longest = prompts->list[i].n > longest ? prompts->list[i].n : longest;
+    return longest;
+}
+
+/* "rill: 5 hook points, 20 prompts of up to 345 positions, 1 of them stored: about 3 MB to run.h5" */
 static void print_plan(const struct dump *dump)
 {
-    char size[16];
+    char size[16], stored[64] = "";
     const weir_capture_size *plan = weir_capture_get_size(dump->capture);
-    say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s: about %s to %s\n",
-        weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), dump->prompts.n,
-        plural(dump->prompts.n), dump->prompts.n > 1 ? "up to " : "", plan->n_positions, plural(plan->n_positions),
-        human_bytes(size, plan->bytes), dump->args->text[OUT]);
+    size_t n = dump->prompts.n, longest = longest_prompt(&dump->prompts);
+    const char *most = n > 1 ? "up to " : "";
+    if (plan->n_positions < longest)
+        snprintf(stored, sizeof stored, ", %s%zu of them stored", plan->n_positions > 1 ? most : "", plan->n_positions);
+    say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s%s: about %s to %s\n",
+        weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), n, plural(n), most,
+        longest, plural(longest), stored, human_bytes(size, plan->bytes), dump->args->text[OUT]);
 }
 
 /* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */

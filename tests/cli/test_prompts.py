@@ -205,3 +205,12 @@ def test_a_detection_pattern_may_come_from_standard_input(folder, tmp_path):
     for wrong in b"", b"1 2\n3", b"\x93NUMPY":
         done = weir(folder, "heads", "whole.h5", "--detect", "-", input=wrong)
         assert done.returncode == 3 and done.stderr.startswith(b"weir: standard input: ") and done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("positions, says", [
+    (None, "2 prompts of up to 4 positions: "), ("-1", "2 prompts of up to 4 positions, 1 of them stored: "),
+    ("1:", "2 prompts of up to 4 positions, up to 3 of them stored: ")])
+def test_the_plan_tells_the_prompts_length_from_what_is_stored_of_them(folder, tmp_path, positions, says):
+    done = weir(folder, "dump", "-m", "llama", "--tokens", "1,2,3,4", "--tokens", "5,6", "-o", tmp_path / "x.h5",
+                *(["--positions", positions] if positions else []))
+    assert done.returncode == 0 and says in done.stderr.decode(), done.stderr
