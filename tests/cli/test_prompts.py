@@ -44,7 +44,7 @@ def test_a_mark_in_front_of_the_file_is_no_part_of_the_prompt(folder):
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\n"])
 def test_a_file_without_prompts_is_said(folder, text):
     write(folder, "none.txt", text.encode())
-    assert dump(folder, "-f", "none.txt", "-p", "a", code=3) == "weir: none.txt: there is no prompt in it\n"
+    assert dump(folder, "-f", "none.txt", "-p", "a", code=2) == "weir: none.txt: there is no prompt in it\n"
 
 
 def test_standard_input_is_read_once(folder):
