@@ -30,8 +30,9 @@ static weir_status derive_rotation(struct weir_config *c, const char *file)
     if (c->rotary == WEIR_ROTARY_NONE)
         return WEIR_OK;
     if (c->rotary_dims == 0)
-        c->rotary_dims = (int)(c->d_head * (c->rotary_factor > 0 ? c->rotary_factor : 1));
-    if (c->rotary_dims < 2 || (c->rotary_dims + 1) / 2 * 2 > c->d_head)
+        c->rotary_dims =
+            (int)((c->rotary_width > 0 ? c->rotary_width : c->d_head) * (c->rotary_factor > 0 ? c->rotary_factor : 1));
+    if (c->rotary_dims < 1 || (c->rotary_dims + 1) / 2 * 2 > c->d_head)
         return weir_fail(WEIR_E_INPUT, "%s: %d of %d head dimensions cannot be rotated in pairs", file, c->rotary_dims,
                          c->d_head);
     for (int i = 0; i < (c->two_ropes ? WEIR_MAX_ROPES : 1); i++) {

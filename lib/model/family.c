@@ -123,10 +123,6 @@ static weir_status refine_phimoe(struct weir_config *c, const void *json, const 
 {
     const char *type = c->rope[0].type;
     (void)json;
-    if (c->n_active != 2)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: \"num_experts_per_tok\": %d is not implemented for phimoe (its router picks two)", file,
-                         c->n_active);
     if (*type && strcmp(type, "default") != 0 && strcmp(type, "longrope") != 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented for phimoe", file, type);
     return WEIR_OK;

@@ -105,7 +105,8 @@ struct weir_config {
     int unrotated_every; /* every so many layers have no rotation; 0: none but those of `unrotated` */
 
     enum weir_rotary rotary;
-    int rotary_dims;      /* 0: rotary_factor * d_head; where odd, the last frequency turns one dimension more */
+    int rotary_width;     /* 0: d_head */
+    int rotary_dims;      /* 0: rotary_factor * rotary_width; where odd, the last frequency turns one dimension more */
     double rotary_factor; /* 0: 1 */
     struct weir_rope_config {
         char type[16]; /* "default", "linear", "llama3", ... */

@@ -65,9 +65,12 @@
 #define ACTIVE(names)     COUNT(names, n_active, WEIR_MAX_EXPERTS)
 
 /* what every configuration class has */
-#define COMMON                                                                                                         \
+#define COMMON_BUT_MASK                                                                                                \
     VOCABULARY("vocab_size"), BOOL("tie_word_embeddings", tied), READ("quantization_config", weir_read_quantization),  \
-        READ("per_layer_config", weir_read_layers_of_their_own), ONLY("is_causal", 1)
+        READ("per_layer_config", weir_read_layers_of_their_own)
+
+/* and what those look at that take their masks from transformers, which is all but GPT-Neo */
+#define COMMON COMMON_BUT_MASK, ONLY("is_causal", 1)
 
 /* sizes as GPT-2 called them, which go by the later names too: these win */
 #define GPT2_SIZES                                                                                                     \
@@ -183,18 +186,20 @@ const struct weir_key weir_keys_stablelm[] = {LLAMA_BUT_ROPE,
                                               END};
 const struct weir_key weir_keys_nemotron[] = {
     LLAMA_BUT_ROPE, PARTIAL_ROPE, NUMBER("norm_eps", eps), D_HEAD("head_dim"), ATTENTION_BIAS, MLP_BIAS, END};
-const struct weir_key weir_keys_gpt_neox[] = {COMMON,
-                                              SIZES,
-                                              D_MLP("intermediate_size"),
-                                              ACTIVATION("hidden_act"),
-                                              NUMBER("layer_norm_eps", eps),
-                                              BOOL("use_parallel_residual", parallel),
-                                              ATTENTION_BIAS,
-                                              NUMBER("rotary_emb_base", rope[0].theta),
-                                              NUMBER("rotary_pct", rotary_factor),
-                                              READ("rope_scaling|rope_parameters", weir_read_partial_rope),
-                                              NUMBER("original_max_position_embeddings", rope[0].original_context),
-                                              END};
+const struct weir_key weir_keys_gpt_neox[] = {
+    COMMON,
+    SIZES,
+    D_MLP("intermediate_size"),
+    ACTIVATION("hidden_act"),
+    NUMBER("layer_norm_eps", eps),
+    BOOL("use_parallel_residual", parallel),
+    ATTENTION_BIAS,
+    INT("head_dim", rotary_width, WEIR_MAX_HEADS), /* heads are as wide as they are */
+    NUMBER("rotary_emb_base", rope[0].theta),
+    NUMBER("rotary_pct", rotary_factor),
+    READ("rope_scaling|rope_parameters", weir_read_partial_rope),
+    NUMBER("original_max_position_embeddings", rope[0].original_context),
+    END};
 
 /* ---- with experts ---- */
 
@@ -205,7 +210,6 @@ const struct weir_key weir_keys_phimoe[] = {LLAMA,
                                             D_HEAD("head_dim"),
                                             WINDOW("sliding_window"),
                                             EXPERTS("num_local_experts"),
-                                            ROUTED,
                                             NUMBER("router_jitter_noise", router_jitter),
                                             ATTENTION_BIAS,
                                             BIASES("lm_head_bias", WEIR_ROLE(UNEMBED)),
@@ -271,7 +275,7 @@ const struct weir_key weir_keys_gptj[] = {COMMON,
                                           NUMBER("layer_norm_epsilon", eps),
                                           INT("rotary_dim", rotary_dims, WEIR_MAX_HEADS),
                                           END};
-const struct weir_key weir_keys_gpt_neo[] = {COMMON,
+const struct weir_key weir_keys_gpt_neo[] = {COMMON_BUT_MASK,
                                              LAYERS("num_hidden_layers|num_layers"),
                                              HEADS("num_attention_heads|num_heads"),
                                              D_MODEL("hidden_size"),
@@ -279,7 +283,7 @@ const struct weir_key weir_keys_gpt_neo[] = {COMMON,
                                              D_MLP("intermediate_size"),
                                              ACTIVATION("activation_function"),
                                              NUMBER("layer_norm_epsilon", eps),
-                                             WINDOW("window_size"),
+                                             INT("window_size", window, WEIR_MAX_WINDOW),
                                              REFINED("attention_layers|attention_types"),
                                              END};
 const struct weir_key weir_keys_opt[] = {COMMON,
@@ -321,7 +325,6 @@ const struct weir_key weir_keys_mpt[] = {COMMON,
                                          NUMBER("layer_norm_epsilon", eps),
                                          NUMBER("attn_config.clip_qkv", qkv_clip),
                                          NUMBER("attn_config.softmax_scale", score_scale),
-                                         NUMBER("attn_config.alibi_bias_max", alibi_max),
                                          END};
 
 /* ---- HookedTransformer's ---- */

@@ -42,7 +42,7 @@ static weir_status scale_dynamic(struct weir_rope *rope, const struct weir_confi
                                  const struct weir_rope_config *c)
 {
     TRY(need(c->factor > 0, c->type, "\"factor\""));
-    if (rope->rotary_dims < 4)
+    if (rope->rotary_dims == 2) /* its exponent is n / (n - 2) */
         return weir_fail(WEIR_E_UNSUPPORTED, "rope type \"dynamic\" of %d dimensions is not implemented",
                          rope->rotary_dims);
     rope->dynamic_factor = c->factor;
@@ -92,8 +92,10 @@ static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *
     high = fmin(c->untruncated ? high : ceil(high), rope->rotary_dims - 1);
     if (low == high)
         high += 0.001;
-    for (int i = 0; i < rope->n; i++) { /* from extrapolated below `low` to interpolated above `high` */
-        double ramp = fmin(fmax((i - low) / (high - low), 0), 1), frequency = rope->inv_freq[i];
+    int pairs = rope->rotary_dims > 1 ? rope->rotary_dims / 2 : 1;
+    for (int i = 0; i < rope->n; i++) {     /* from extrapolated below `low` to interpolated above `high` */
+        int at = i < pairs ? i : pairs - 1; /* of an odd number the last turns as the one before, as in transformers */
+        double ramp = fmin(fmax((at - low) / (high - low), 0), 1), frequency = rope->inv_freq[i];
         rope->inv_freq[i] = frequency / factor * ramp + frequency * (1 - ramp);
     }
     rope->factor = c->attention_factor > 0 ? c->attention_factor
