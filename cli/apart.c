@@ -1,5 +1,6 @@
 /* A process for what reads files: forked with nothing open, under limits, its message handed on through a pipe. */
 #include "cli/apart.h"
+#include "cli/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +76,7 @@ static void work(const struct args *args, int pipe_end)
     size_t n = strnlen(message, LONGEST_MESSAGE - 1);
     if (write(pipe_end, message, n) != (ssize_t)n)
         code = WEIR_E_OUTPUT;
-    exit(code); /* not _exit: a build that looks for leaks does it here */
+    exit(exit_code(code)); /* not _exit: a build that looks for leaks does it here */
 }
 
 /* ---- the process that waits ---- */

@@ -23,7 +23,8 @@ static const struct opt opts[] = {
 /* What was asked for. */
 struct asked {
     const weir_file *file;
-    bool *prompts; /* [n_prompts of the file] */
+    bool *prompts; /* [n_prompts] of the file's, which were asked for */
+    int n_prompts;
     struct weir_slices positions;
     size_t top;
     bool json;
@@ -175,7 +176,7 @@ static weir_status json_likely(const struct likely *likely, bool *first)
 static weir_status each_prompt(const struct asked *asked)
 {
     bool first = true;
-    for (int i = 0; i < weir_file_get_info(asked->file)->n_prompts; i++) {
+    for (int i = 0; i < asked->n_prompts; i++) {
         struct likely likely;
         if (!asked->prompts[i])
             continue;
@@ -197,6 +198,7 @@ static weir_status mark_prompts(struct asked *asked, const struct args *args)
     weir_status status = weir_alloc_zero(&asked->prompts, n, sizeof *asked->prompts);
     if (status == WEIR_OK)
         status = weir_slices_mark(&slices, asked->prompts, n, "prompt");
+    asked->n_prompts = status == WEIR_OK ? (int)n : 0;
     weir_slices_close(&slices);
     return status;
 }
@@ -255,5 +257,6 @@ const struct command cmd_next = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
+    .reads_files = true,
     .run = run,
 };

@@ -415,12 +415,12 @@ static weir_status draw_ticks(struct ticks *ticks)
     TRY(add_tick(ticks, figure->most));
     if (figure->scale != SCALE_LOG) {
         TRY(add_tick(ticks, 0));
-        for (double value = step; value < figure->most; value += step)
-            TRY(add_tick(ticks, value));
+        for (int i = 1; i * step < figure->most; i++)
+            TRY(add_tick(ticks, i * step));
     }
-    for (double value = pow(10, floor(log10(figure->most))); figure->scale != SCALE_LINEAR && value > least * 0.999;
-         value /= 10)
-        TRY(add_tick(ticks, value));
+    double decade = pow(10, floor(log10(figure->most)));
+    for (; figure->scale != SCALE_LINEAR && decade > least * 0.999; decade /= 10)
+        TRY(add_tick(ticks, decade));
     return WEIR_OK;
 }
 

@@ -105,23 +105,23 @@ static int dispatch(int argc, char **argv)
     return run_command(first, argc - 2, argv + 2);
 }
 
-/* What to say when a stream of C's no longer knows: a file at the limit of sizes, or else the disk. */
-static const char *why_not(int error)
+/* Whether standard output is a file that is as long as files may be: a stream of C's forgets why a write failed. */
+static bool is_at_limit(void)
 {
     struct rlimit limit;
     struct stat st;
-    bool at_limit = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-                    (rlim_t)st.st_size >= limit.rlim_cur;
-    return weir_write_error(error ? error : at_limit ? EFBIG : ENOSPC);
+    return fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+           (rlim_t)st.st_size >= limit.rlim_cur;
 }
 
 /* A full disk is noticed here, if not before. (When the reader of a pipe goes away, SIGPIPE ends a query quietly.) */
 static weir_status finish_output(void)
 {
-    bool failed = ferror(stdout);
-    int error = fclose(stdout) != 0 ? errno : 0;
-    if (error || failed)
-        return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", why_not(error));
+    int error = !ferror(stdout) ? 0 : is_at_limit() ? EFBIG : ENOSPC;
+    if (fclose(stdout) != 0)
+        error = errno;
+    if (error)
+        return weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", weir_write_error(error));
     return WEIR_OK;
 }
 

@@ -100,15 +100,20 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
     memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
 }
 
+/* Bytes of the text that fit `most`, cut between characters. */
+static size_t whole_characters(const char *text, size_t most)
+{
+    size_t n = strnlen(text, most), cut = n;
+    while (cut > 0 && ((unsigned char)text[cut] & 0xc0) == 0x80)
+        cut--;
+    return cut ? cut : n;
+}
+
 void print_text(const char *text)
 {
-    char shown[256];
+    char shown[256], piece[sizeof shown / WEIR_ESCAPED_MOST];
     while (*text) {
-        char piece[sizeof shown / WEIR_ESCAPED_MOST];
-        size_t n = strnlen(text, sizeof piece - 1);
-        while (n > 0 && n == sizeof piece - 1 && ((unsigned char)text[n] & 0xc0) == 0x80) /* between characters */
-            n--;
-        n = n ? n : strnlen(text, sizeof piece - 1);
+        size_t n = whole_characters(text, sizeof piece - 1);
         memcpy(piece, text, n);
         piece[n] = '\0';
         weir_escape(shown, sizeof shown, piece);

@@ -44,7 +44,7 @@ weir_status weir_input_open(int *fd, struct stat *st, const char *path)
 static bool has_writer(int fd)
 {
     char byte;
-    struct pollfd waits = {.fd = fd, .events = POLLIN};
+    struct pollfd waits = {.fd = fd, .events = POLLIN, .revents = 0};
     if (poll(&waits, 1, 0) > 0 && (waits.revents & POLLIN))
         return true;
     return read(fd, &byte, 1) < 0 && errno == EAGAIN;
@@ -64,7 +64,7 @@ static weir_status make_stream(FILE **out, int fd, const struct stat *st, const 
 
 weir_status weir_input_stream(FILE **out, const char *path)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd;
     *out = NULL;
     TRY(open_anything(&fd, &st, path));

@@ -312,6 +312,7 @@ static weir_status check_link(enum weir_link *out, hid_t file, const char *path,
 
 weir_status weir_h5_link(enum weir_link *out, hid_t file, const char *path, const char *where)
 {
+    *out = WEIR_LINK_NONE;
     for (const char *end = path; *end;) {
         end += *end == '/';
         end += strcspn(end, "/");

@@ -91,7 +91,7 @@ static weir_status check_slots(const struct weir_stored *stored)
     if (slots <= SLOTS)
         return WEIR_OK;
     if (stored->n_filters == 0)
-        chunks = stored->bytes / stored->chunk_bytes;
+        chunks = stored->chunk_bytes ? stored->bytes / stored->chunk_bytes : 0;
     else if (!stored->empty && H5Dget_num_chunks(stored->id, H5S_ALL, &chunks) < 0)
         return weir_h5_fail(WEIR_E_INPUT, stored->source->path, stored->name);
     if ((slots - SLOTS) / SLOTS_A_CHUNK <= chunks)
@@ -106,7 +106,7 @@ static weir_status open_chunked(struct weir_stored *stored, hid_t dcpl)
     unsigned options = 0;
     if (H5Pget_chunk(dcpl, stored->rank, chunk) != stored->rank)
         return damaged(stored, "its chunks have other axes");
-    stored->chunk_bytes = stored->size;
+    stored->chunk_bytes = stored->size ? stored->size : 1;
     for (int a = 0; a < stored->rank; a++) {
         stored->chunk[a] = (size_t)chunk[a];
         if (chunk[a] == 0 || weir_mul(&stored->chunk_bytes, stored->chunk_bytes, (size_t)chunk[a]) != WEIR_OK ||
@@ -262,7 +262,7 @@ static size_t product(const size_t *sizes, int n)
 /* How many of the last axes lie in one run in both arrays, and how long it is. */
 static int run_axes(const struct copy *copy, size_t *run)
 {
-    int axis = copy->rank - 1;
+    int axis = copy->rank > 0 ? copy->rank - 1 : 0;
     *run = copy->count[axis];
     while (axis > 0 && copy->count[axis] == copy->to_shape[axis] && copy->count[axis] == copy->from_shape[axis])
         *run *= copy->count[--axis];
@@ -515,12 +515,12 @@ static void share(struct copy *copy, const struct weir_stored *stored, const siz
 static weir_status read_chunked(const struct weir_stored *stored, const size_t *start, const size_t *count,
                                 uint8_t *out)
 {
-    struct chunk_range range;
+    struct chunk_range range = {0};
     size_t at[WEIR_MAX_RANK] = {0};
     range_of(&range, stored, start, count);
     do {
         struct copy copy = {.to = out, .rank = stored->rank, .size = stored->size};
-        size_t chunk[WEIR_MAX_RANK];
+        size_t chunk[WEIR_MAX_RANK] = {0};
         for (int a = 0; a < stored->rank; a++)
             chunk[a] = range.first[a] + at[a];
         TRY(get_chunk(&copy.from, stored, chunk, range.slots));
@@ -548,7 +548,7 @@ weir_status weir_stored_read(const struct weir_stored *stored, const size_t *sta
 
 bool weir_stored_has(const struct weir_stored *stored, const size_t *start, const size_t *count)
 {
-    struct chunk_range range;
+    struct chunk_range range = {0};
     size_t at[WEIR_MAX_RANK] = {0};
     for (int a = 0; a < stored->rank; a++)
         if (count[a] == 0)
@@ -559,7 +559,7 @@ bool weir_stored_has(const struct weir_stored *stored, const size_t *start, cons
         return true;
     range_of(&range, stored, start, count);
     do {
-        size_t chunk[WEIR_MAX_RANK];
+        size_t chunk[WEIR_MAX_RANK] = {0};
         hsize_t n = 0;
         for (int a = 0; a < stored->rank; a++)
             chunk[a] = range.first[a] + at[a];

@@ -332,8 +332,8 @@ def frame(screen, column):
 def test_hostile_and_wide_tokens_leave_the_frame_whole(folder):
     with tui(folder, "random.h5", "--prompt", 1, width=150, height=60, NO_COLOR="1") as terminal:
         screen = terminal.wait(r"^ query 0")
-        assert re.search(r" 2 \|\?\[31mred\|", screen) and re.search(r" 3 \|日本語\|", screen)
-        assert re.search(r" 4 \|e\u0301a\u0308", screen) and "\u202e" not in screen and "?abc?" in screen
+        assert r" 2 |\x1b[31mred|" in screen and re.search(r" 3 \|日本語\|", screen)
+        assert re.search(r" 4 \|e\u0301a\u0308", screen) and "\u202e" not in screen and r" 5 |\u{202e}abc" in screen
         assert not any(c < " " or "\x7f" <= c < "\xa0" for c in screen.replace("\n", ""))
         assert frame(screen, 26) == {"│"}
 
@@ -467,7 +467,7 @@ def test_damage_is_told_where_the_values_would_be(folder):
     with tui(folder, "damaged.h5") as terminal:
         terminal.wait(status(0, 0, "1.0000"))
         terminal.keys("}")
-        terminal.wait(r"│ damaged.h5: .*pattern.* cannot be read")
+        terminal.wait(r"│ damaged.h5: .*pattern.* does not decompress")
         terminal.keys("}")
         terminal.wait(status(0, 0, "1.0000"))
 

@@ -233,6 +233,8 @@ def set_value(path, at, to):
     return lambda f: f[path].__setitem__(at, to)
 
 
+NOT_STORED = np.array(0x7FEA0000, np.uint32).view(np.float32)[()]  # docs/store.md; any other NaN was computed
+
 BROKEN = {
     "no_version": (delete_attribute("/", "weir_schema"), "/: the attribute weir_schema is missing"),
     "future": (set_attribute("/", "weir_schema", 9), "/: weir_schema is 9"),
@@ -259,9 +261,9 @@ BROKEN = {
     "no_layers": (delete_attribute("activations/z", "layers"), "/activations/z: the attribute layers is missing"),
     "layers": (set_attribute("activations/z", "layers", np.array([0, 7], np.int32)),
                "/activations/z: the attribute layers must ascend from 0 to 2, has 7"),
-    "nan": (set_value("activations/resid_post", (1, 0, 3, 5), np.nan),
-            "/activations/resid_post: layer 1, prompt 0, row 3: 1 of its 32 values are NaN"),
-    "absent": (set_value("activations/resid_post", 2, np.nan),
+    "hole": (set_value("activations/resid_post", (1, 0, 3, 5), NOT_STORED),
+             "/activations/resid_post: layer 1, prompt 0, row 3: 1 of its 32 values are not stored"),
+    "absent": (set_value("activations/resid_post", 2, NOT_STORED),
                "/activations/resid_post: layer 2 is said to be stored, and has no values"),
     "sums": (set_value("activations/pattern", (2, 1, 3, 4, 0), 0.9),
              "/activations/pattern: layer 2, prompt 1, head 3, query 4: the row sums to 1.7"),
