@@ -3,6 +3,8 @@
 #include "cli/page.h"
 #include "cli/say.h"
 
+#include <string.h>
+
 enum {
     LAYER,
     HEAD,
@@ -76,6 +78,11 @@ static weir_status check(const struct args *args)
         if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
             return weir_fail(WEIR_E_USAGE, "--%s %s --%s", opts[rules[i].given].name,
                              rules[i].needed ? "goes only with" : "does not go with", opts[rules[i].with].name);
+    int streams = 0;
+    for (int opt = PNG; opt <= HTML; opt++)
+        streams += args->has[opt] && strcmp(args->text[opt], "-") == 0;
+    if (streams > 1)
+        return weir_fail(WEIR_E_USAGE, "standard output takes one of --png, --svg and --html");
     if (args->has[SCHEME] && !args->has[PNG] && !args->has[SVG])
         return weir_fail(WEIR_E_USAGE, "--scheme goes only with --png or --svg");
     if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG] && !args->has[HTML])

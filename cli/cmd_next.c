@@ -44,12 +44,14 @@ struct likely {
 static weir_status likely_open(struct likely *out, const struct asked *asked, int index)
 {
     size_t n;
+    char prompt[32];
     *out = (struct likely){.asked = asked, .index = index};
     out->n_next = (size_t)weir_file_get_info(asked->file)->n_next;
     TRY(weir_file_get_prompt(asked->file, index, &out->prompt));
     TRY(weir_mul(&n, out->prompt.n_rows, out->n_next));
     TRY(weir_alloc_zero(&out->marked, out->prompt.n, sizeof *out->marked));
-    TRY(weir_slices_mark(&asked->positions, out->marked, out->prompt.n, "position"));
+    snprintf(prompt, sizeof prompt, "prompt %d", index);
+    TRY(weir_in(weir_slices_mark(&asked->positions, out->marked, out->prompt.n, "position"), prompt));
     TRY(weir_alloc(&out->ids, n, sizeof *out->ids));
     TRY(weir_alloc(&out->logits, n, sizeof *out->logits));
     TRY(weir_alloc(&out->logprobs, n, sizeof *out->logprobs));
@@ -173,6 +175,19 @@ static weir_status json_likely(const struct likely *likely, bool *first)
 
 /* ---- the command ---- */
 
+/* Whether any of the positions that were asked for has a row. */
+static weir_status check_rows(const struct likely *likely)
+{
+    const weir_file_prompt *prompt = &likely->prompt;
+    for (size_t row = 0; row < prompt->n_rows; row++)
+        if (likely->marked[prompt->positions[row]])
+            return WEIR_OK;
+    if (prompt->n_rows == 0)
+        return weir_fail(WEIR_E_USAGE, "prompt %d has no stored positions", likely->index);
+    return weir_fail(WEIR_E_USAGE, "--positions: none of them is stored of prompt %d, which has %zu, from %d to %d",
+                     likely->index, prompt->n_rows, prompt->positions[0], prompt->positions[prompt->n_rows - 1]);
+}
+
 static weir_status each_prompt(const struct asked *asked)
 {
     bool first = true;
@@ -181,6 +196,8 @@ static weir_status each_prompt(const struct asked *asked)
         if (!asked->prompts[i])
             continue;
         weir_status status = likely_open(&likely, asked, i);
+        if (status == WEIR_OK)
+            status = check_rows(&likely);
         if (status == WEIR_OK)
             status = asked->json ? json_likely(&likely, &first) : print_likely(&likely, &first);
         likely_close(&likely);

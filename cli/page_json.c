@@ -36,6 +36,26 @@ static void add_rounded(cJSON *object, const char *name, double value)
     cJSON_AddItemToObject(object, name, rounded(value));
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* What ids show as, as far as the file says, each once. Sorts them. */
+static void add_texts(cJSON *next, const struct page *page, int32_t *ids, size_t n)
+{
+    cJSON *texts = cJSON_AddObjectToObject(next, "texts");
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < n; i++) {
+        char id[16];
+        const char *text = weir_file_next_text(page->file, ids[i]);
+        snprintf(id, sizeof id, "%d", ids[i]);
+        if (*text && (i == 0 || ids[i] != ids[i - 1]))
+            cJSON_AddStringToObject(texts, id, text);
+    }
+}
+
 /* The most likely next tokens: ids and the logarithms of their probabilities, row by row. */
 static weir_status add_next(cJSON *object, const struct page *page, int index, size_t n_rows)
 {
@@ -55,6 +75,7 @@ static weir_status add_next(cJSON *object, const struct page *page, int index, s
     cJSON_AddNumberToObject(next, "k", (double)k);
     cJSON_AddItemToObject(next, "ids", json_ints(ids, n));
     cJSON_AddItemToObject(next, "logprobs", values);
+    add_texts(next, page, ids, n);
 done:
     weir_free(ids);
     weir_free(logprobs);

@@ -179,6 +179,10 @@ static weir_status add_file(struct prompts *prompts, const weir_model *model, co
         reading.name = "standard input";
         return add_lines(&reading, stdin);
     }
+    if (path_ends(path, ".json"))
+        return weir_fail(
+            WEIR_E_USAGE,
+            "%s: prompts in JSON are one object a line, in a file called .jsonl: jq -c '.[]' makes an array so", path);
     reading.json = path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
     FILE *file;
     TRY(weir_input_stream(&file, path));

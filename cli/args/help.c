@@ -9,7 +9,7 @@
     "weir runs a transformer with named hook points, keeps what flows past them, and answers questions about it."
 #define OUTPUT_AND_CODES                                                                                               \
     "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage, "         \
-    "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 130 and 143 when interrupted."
+    "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 128 + n after signal n."
 
 static const struct variable variables[] = {
     {"WEIR_MODEL", "the model that commands take without -m, as -m has it; without it rill, which comes with weir"},

@@ -1,8 +1,11 @@
 /* What the model expected: the most likely next tokens and the loss of each token, where they are stored. */
 
 const LOSS_MOST = 10;                   // nats: where the colours of losses end
-const idTexts = new Map(Object.entries(contents.texts ?? {}).map(([id, text]) => [Number(id), text]));
-for (const { ids, tokens } of contents.prompts) ids.forEach((id, i) => idTexts.has(id) || idTexts.set(id, tokens[i]));
+const idTexts = new Map();
+for (const { ids, tokens, next } of contents.prompts) {
+  ids.forEach((id, i) => idTexts.set(id, tokens[i]));
+  for (const [id, text] of Object.entries(next?.texts ?? {})) idTexts.set(Number(id), text);
+}
 
 const hasNext = contents.prompts.some(({ next }) => next);
 

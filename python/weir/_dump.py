@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -118,9 +118,13 @@ def _as_arguments(complaint: str) -> str:
 
 def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:
     """Options, and what goes to standard input: prompts that are too long for a command line."""
+    if isinstance(prompts, (bytes, bytearray)) or not isinstance(prompts, Iterable):
+        raise TypeError(f"a prompt is a text, token ids or a dict, or a list of these, not {type(prompts).__name__}")
     each: list[Any] = [prompts] if isinstance(prompts, (str, Mapping)) or _is_ids(prompts) else list(prompts)
     if not each:
         raise ValueError("there are no prompts")
+    if any(isinstance(p, (bytes, bytearray)) for p in each):
+        raise TypeError("a prompt is bytes: decode them, as in b'...'.decode()")
     if not any(isinstance(p, Mapping) for p in each):
         given = [f"--prompt={p}" if isinstance(p, str) else f"--tokens={','.join(map(str, _ids(p)))}" for p in each]
         if max(len(os.fsencode(g)) for g in given) < MOST_ARGUMENT and sum(map(len, given)) < 5 * MOST_ARGUMENT:

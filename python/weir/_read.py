@@ -34,8 +34,8 @@ def is_stored(values: NDArray[Any]) -> NDArray[np.bool_]:
     """
     values = np.asarray(values)
     if values.dtype.kind in "iu":
-        return values != -1
-    return values.astype(np.float32, copy=False).view(np.uint32) != ABSENT
+        return np.asarray(values != -1, np.bool_)
+    return np.asarray(values.astype(np.float32, copy=False).view(np.uint32) != ABSENT, np.bool_)
 
 
 def is_bfloat16(dataset: h5py.Dataset) -> bool:

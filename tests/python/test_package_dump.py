@@ -308,3 +308,9 @@ def test_progress_is_shown_in_a_notebook(tmp_path, monkeypatch, tqdm):
         assert [(bar.n, bar.closed, bar.states) for bar in bars] == [(60, True, ["3.5 layers/s, 0:08 left", "3.5 layers/s, 0:06 left"])]
     else:
         assert re.search(r"\r 20 %  3.5 layers/s, 0:08 left *\r 60 %  3.5 layers/s, 0:06 left *\r +\rx.h5", shown.text)
+
+
+@pytest.mark.parametrize("prompts", [b"hi", [b"hi"], 5, None])
+def test_what_is_no_prompt_is_a_type_error(prompts):
+    with pytest.raises(TypeError, match="a prompt is"):
+        weir.dump(prompts)
