@@ -66,10 +66,10 @@ static void set_limits(const struct args *args)
 }
 
 /* Never returns. The message goes through the pipe, the result is the exit code. */
-static void work(const struct args *args, int pipe_end)
+static void work(const struct args *args, int (*run)(const struct args *args), int pipe_end)
 {
     set_limits(args);
-    int code = args->command->run(args);
+    int code = run(args);
     if (fflush(stdout) != 0 && code < WEIR_E_USAGE)
         code = weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", strerror(errno));
     const char *message = code < WEIR_E_USAGE ? "" : weir_message();
@@ -124,12 +124,13 @@ static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
     message[n] = '\0';
 }
 
-/* "a.h5", "a.h5 or b.h5". */
+/* "a.h5", "a.h5 or b.h5"; words may be selections, too. */
 static const char *files_text(char to[LONGEST_FILES], const struct args *args)
 {
     size_t at = 0;
-    for (int i = 0; i < args->n_words && i < 2 && at < LONGEST_FILES; i++)
-        at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", i ? " or " : "", args->words[i]);
+    for (int i = 0; i < args->n_words && at < LONGEST_FILES; i++)
+        if (access(args->words[i], F_OK) == 0)
+            at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", at ? " or " : "", args->words[i]);
     return to;
 }
 
@@ -147,8 +148,7 @@ static int died(const struct args *args, int number)
                          (unsigned long long)seconds_for(args));
     if (number == SIGKILL)
         return weir_fail(WEIR_E_MEMORY, "%s: the process that read it was killed", files);
-    return weir_fail(WEIR_E_INPUT,
-                     "%s: damaged: the HDF5 library died of it (%s): the file is damaged, or made to do that", files,
+    return weir_fail(WEIR_E_INPUT, "%s: damaged, or made to do harm: the process that read it died of it (%s)", files,
                      strsignal(number));
 }
 
@@ -169,7 +169,8 @@ static int outcome(const struct args *args, pid_t child, const char *message)
 }
 
 /* Signals wait meanwhile, so that none is lost between the two. */
-static pid_t start(const struct args *args, int ends[2], struct sigaction before[N_PASSED_ON])
+static pid_t start(const struct args *args, int (*run)(const struct args *args), int ends[2],
+                   struct sigaction before[N_PASSED_ON])
 {
     sigset_t asking, unblocked;
     sigemptyset(&asking);
@@ -182,7 +183,7 @@ static pid_t start(const struct args *args, int ends[2], struct sigaction before
     if (child == 0) {
         close(ends[0]);
         sigprocmask(SIG_SETMASK, &unblocked, NULL);
-        work(args, ends[1]);
+        work(args, run, ends[1]);
     }
     reader = child > 0 ? child : 0;
     pass_signals_on(before);
@@ -191,14 +192,14 @@ static pid_t start(const struct args *args, int ends[2], struct sigaction before
     return child;
 }
 
-int run_apart(const struct args *args)
+int run_apart(const struct args *args, int (*run)(const struct args *args))
 {
     int ends[2], code;
     char message[LONGEST_MESSAGE];
     struct sigaction before[N_PASSED_ON];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
-    pid_t child = start(args, ends, before);
+    pid_t child = start(args, run, ends, before);
     if (child > 0) {
         read_message(message, ends[0]);
         code = outcome(args, child, message);

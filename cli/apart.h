@@ -5,8 +5,8 @@
 
 #include "cli/opt.h"
 
-/* Runs the command on the files that are its words. Signals sent to this process go on to the other; where it ended of
+/* Runs a command on the files that are its words. Signals sent to this process go on to the other; where it ended of
    one that asks for an end, so does this. @return the exit code, with its message set. */
-int run_apart(const struct args *args);
+int run_apart(const struct args *args, int (*run)(const struct args *args));
 
 #endif

@@ -328,17 +328,25 @@ static bool has_prompts(const struct args *args)
     return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
 }
 
-static int run(const struct args *args)
+/* Before the model is opened, which may take long. */
+static weir_status check(const struct args *args)
 {
-    struct dump dump = {.args = args};
-    weir_status status;
     if (strcmp(args->text[OUT], "-") == 0)
         return weir_fail(WEIR_E_USAGE,
                          "-o -: HDF5 is written here and there in the file, as standard output cannot be: "
                          "name a file");
-    if (!has_prompts(args)) /* before the model is opened, which may take long */
+    if (args->has[HOOKS] && !*args->text[HOOKS])
+        return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or leave it out for the default ones");
+    if (!has_prompts(args))
         return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
-    status = open_all(&dump);
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    struct dump dump = {.args = args};
+    TRY(check(args));
+    weir_status status = open_all(&dump);
     if (status == WEIR_OK)
         status = run_all(&dump);
     weir_capture_close(dump.capture);

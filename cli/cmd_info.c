@@ -1,3 +1,4 @@
+#include "cli/apart.h"
 #include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/kinds.h"
@@ -138,8 +139,10 @@ static uint64_t stored_bytes(const weir_file *file)
     return bytes;
 }
 
-static weir_status file_facts(const char *path, bool json)
+static int file_facts(const struct args *args)
 {
+    const char *path = args->words[0];
+    bool json = args->has[JSON];
     weir_file *file;
     TRY(weir_file_open(&file, path));
     const weir_file_info *info = weir_file_get_info(file);
@@ -163,7 +166,7 @@ static weir_status file_facts(const char *path, bool json)
     };
     weir_status status = print_facts(facts, sizeof facts / sizeof *facts, NULL, json);
     weir_file_close(file);
-    return status;
+    return (int)status;
 }
 
 /* ---- weights that are no numbers ---- */
@@ -222,7 +225,12 @@ static int run(const struct args *args)
                          where);
     if (args->has[CHECK])
         return check(where, args->has[JSON]);
-    return (int)(is_hdf5(where) ? file_facts(where, args->has[JSON]) : model_facts(where, args->has[JSON]));
+    if (!is_hdf5(where))
+        return (int)model_facts(where, args->has[JSON]);
+    struct args file = *args; /* named by -m or WEIR_MODEL, too */
+    file.words = &where;
+    file.n_words = 1;
+    return run_apart(&file, file_facts);
 }
 
 const struct command cmd_info = {

@@ -79,7 +79,7 @@ static int run_command(const char *name, int argc, char **argv)
     if (args.help)
         help_command(stdout, command, help_width());
     else
-        code = command->reads_files && args.n_words > 0 ? run_apart(&args) : command->run(&args);
+        code = command->reads_files && args.n_words > 0 ? run_apart(&args, command->run) : command->run(&args);
     args_close(&args);
     return code;
 }

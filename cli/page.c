@@ -74,6 +74,8 @@ static weir_status count_rows(struct page *page)
         page->n_rows += prompt.n_rows;
         page->n_tokens += prompt.n;
     }
+    if (page->n_rows == 0)
+        return weir_fail(WEIR_E_INPUT, "the prompts have no stored positions, and a page nothing to show");
     return WEIR_OK;
 }
 

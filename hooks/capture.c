@@ -492,7 +492,7 @@ double weir_capture_error(const weir_capture *capture, int point)
 
 bool weir_capture_not_finite(const weir_capture *capture, weir_not_finite *out)
 {
-    return weir_store_odd(capture->store, out);
+    return capture && out && weir_store_odd(capture->store, out);
 }
 
 uint64_t weir_capture_saturated(const weir_capture *capture)

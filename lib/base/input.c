@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,26 +38,28 @@ weir_status weir_input_open(int *fd, struct stat *st, const char *path)
     return weir_fail(WEIR_E_INPUT, "%s: not a regular file but %s", path, kind_of(st));
 }
 
-/* Whether a pipe has something to read or a writer that may still write: without either, a read would end at once, and
-   a pipe opened by its name alone is one that nobody writes to. */
-static bool has_writer(int fd)
+/* Whether somebody writes to a pipe, or has written what waits in it: one opened by its name alone ends at once. What
+   has to be read to know is *byte, or -1. */
+static bool has_writer(int fd, int *byte)
 {
-    char byte;
-    struct pollfd waits = {.fd = fd, .events = POLLIN, .revents = 0};
-    if (poll(&waits, 1, 0) > 0 && (waits.revents & POLLIN))
-        return true;
-    return read(fd, &byte, 1) < 0 && errno == EAGAIN;
+    unsigned char first;
+    ssize_t got = read(fd, &first, 1);
+    *byte = got == 1 ? first : -1;
+    return got == 1 || (got < 0 && errno == EAGAIN);
 }
 
 static weir_status make_stream(FILE **out, int fd, const struct stat *st, const char *path)
 {
+    int byte = -1;
     if (S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
         return weir_fail(WEIR_E_INPUT, "%s: not a file but %s", path, kind_of(st));
-    if (S_ISFIFO(st->st_mode) && !has_writer(fd))
+    if (S_ISFIFO(st->st_mode) && !has_writer(fd, &byte))
         return weir_fail(WEIR_E_INPUT, "%s: a pipe that nobody writes to", path);
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 || !(*out = fdopen(fd, "rb")))
         return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    if (byte >= 0)
+        ungetc(byte, *out);
     return WEIR_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Which tensor of the files is which part of the model. */
 #include "base/alloc.h"
+#include "model/keys.h"
 #include "model/part.h"
 
 #include <stdio.h>
@@ -131,11 +132,17 @@ static struct weir_tensor *look_for(const struct weir_model *model, enum weir_ro
     return weir_tensors_look(model->tensors, name);
 }
 
+/* Roles that may have a bias. What a key of config.json decides, a GGUF file tells by having the tensor. */
+static uint64_t may_have_biases(const struct weir_model *model)
+{
+    return model->config.biases | (model->gguf ? weir_keys_biases(model->family->keys) : 0);
+}
+
 static struct weir_tensor *look(const struct weir_model *model, enum weir_role role, struct weir_place at,
                                 enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
     const char *pattern = weir_pattern_of(model, role);
-    bool denied = which == WEIR_TENSOR_BIAS && !model->gguf && !(model->config.biases >> role & 1);
+    bool denied = which == WEIR_TENSOR_BIAS && !(may_have_biases(model) >> role & 1);
     name[0] = '\0';
     while (pattern && *pattern && !denied) {
         size_t n = strcspn(pattern, "|");

@@ -34,12 +34,12 @@ void weir_model_close_notes(struct weir_model *model)
 
 const char *weir_model_note(const weir_model *model, size_t i)
 {
-    return i < model->n_notes ? model->notes[i] : NULL;
+    return model && i < model->n_notes ? model->notes[i] : NULL;
 }
 
 const char *weir_model_unused_tensor(const weir_model *model, size_t i)
 {
-    return i < model->n_unused ? model->unused[i] : NULL;
+    return model && i < model->n_unused ? model->unused[i] : NULL;
 }
 
 weir_status weir_model_add_unread_key(struct weir_model *model, const char *key)
@@ -52,7 +52,7 @@ weir_status weir_model_add_unread_key(struct weir_model *model, const char *key)
 
 const char *weir_model_unread_key(const weir_model *model, size_t i)
 {
-    return i < model->n_unread_keys ? model->unread_keys[i] : NULL;
+    return model && i < model->n_unread_keys ? model->unread_keys[i] : NULL;
 }
 
 /* ---- tensors that nothing has taken ---- */

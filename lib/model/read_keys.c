@@ -288,8 +288,10 @@ static const char bookkeeping[] =
 bool weir_key_is_in(const char *list, const char *name)
 {
     size_t n = strlen(name);
-    for (const char *at = list; n > 0 && (at = strstr(at, name)); at += n)
-        if (at[-1] == ' ' && at[n] == ' ')
+    if (n == 0 || strchr(name, ' ')) /* none of them has one; and what is found then begins behind one */
+        return false;
+    for (const char *at = list; (at = strstr(at, name)); at += n)
+        if (at > list && at[-1] == ' ' && at[n] == ' ')
             return true;
     return false;
 }

@@ -274,10 +274,8 @@ static const char *end_of_term(const char *text)
 static weir_status parse_all(struct weir_selection *selection, const char *text, bool stored)
 {
     size_t capacity = 0;
-    if (!text)
+    if (!text || !*text)
         return add_default(selection);
-    if (!*text)
-        return weir_fail(WEIR_E_USAGE, "a selection is empty: name hook points, or leave it out for the default ones");
     while (true) {
         const char *comma = end_of_term(text);
         TRY(add_term(selection, &capacity, text, comma, stored));

@@ -728,6 +728,8 @@ bool weir_file_has(const weir_file *file, const weir_file_point *which, int laye
 {
     const struct point *point = (const struct point *)which;
     struct box box;
+    if (!file || !which)
+        return false;
     weir_h5_begin();
     return box_of(&box, file, point, layer, prompt, block) == WEIR_OK &&
            weir_stored_has(&point->stored, box.start, box.count);
@@ -775,8 +777,8 @@ done:
 
 const char *weir_file_next_text(const weir_file *file, int32_t id)
 {
-    struct words *words = file->words;
-    if (file->sets[WEIR_S_WORD_ID].id < 0 || file->sets[WEIR_S_WORD_TEXT].id < 0)
+    struct words *words = file ? file->words : NULL;
+    if (!words || file->sets[WEIR_S_WORD_ID].id < 0 || file->sets[WEIR_S_WORD_TEXT].id < 0)
         return "";
     weir_h5_begin();
     if (!words->ids && load_words(file, words) != WEIR_OK)

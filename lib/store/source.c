@@ -141,7 +141,8 @@ static herr_t set_driver(hid_t fapl, struct weir_h5_source *source)
 static weir_status check_lock(int fd, const char *path)
 {
     const char *use = getenv("HDF5_USE_FILE_LOCKING");
-    if ((use && strcmp(use, "FALSE") == 0) || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    bool unused = use && (strcmp(use, "FALSE") == 0 || strcmp(use, "0") == 0);
+    if (unused || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return WEIR_OK;
     return weir_fail(WEIR_E_INPUT,
                      "%s: another process has it open for writing (it holds a lock): wait until it has closed the file",

@@ -311,22 +311,29 @@ struct sieve {
     uint8_t bytes[SIEVE];
 };
 
+/* n bytes at `address`, and for those that follow soon what lies behind them, up to `end`. */
+static bool read_through(const struct weir_h5_source *source, struct sieve *sieve, uint8_t *to, uint64_t address,
+                         size_t n, uint64_t end)
+{
+    if (address < sieve->first || address + n > sieve->first + sieve->n) {
+        size_t some = end - address < SIEVE ? (size_t)(end - address) : SIEVE;
+        sieve->first = address;
+        sieve->n = 0;
+        if (n > some || !weir_h5_source_read(source, sieve->bytes, address, some))
+            return false;
+        sieve->n = some;
+    }
+    memcpy(to, sieve->bytes + (address - sieve->first), n);
+    return true;
+}
+
 /* n bytes at `address` of the file; with a stride, of which more follow soon. */
 static bool read_run(const struct weir_stored *stored, struct sieve *sieve, uint8_t *to, uint64_t address, size_t n,
                      uint64_t stride)
 {
     if (n >= SIEVE || stride >= SIEVE)
         return weir_h5_source_read(stored->source, to, address, n);
-    if (address < sieve->first || address + n > sieve->first + sieve->n) {
-        uint64_t left = stored->offset + stored->bytes - address;
-        sieve->first = address;
-        sieve->n = 0;
-        if (!weir_h5_source_read(stored->source, sieve->bytes, address, left < SIEVE ? (size_t)left : SIEVE))
-            return false;
-        sieve->n = left < SIEVE ? (size_t)left : SIEVE;
-    }
-    memcpy(to, sieve->bytes + (address - sieve->first), n);
-    return true;
+    return read_through(stored->source, sieve, to, address, n, stored->offset + stored->bytes);
 }
 
 /* Whether the box is one run, which needs nothing around it. */
@@ -586,13 +593,15 @@ static bool find_object(uint64_t *at, uint64_t *length, const struct weir_h5_sou
                         uint64_t index)
 {
     uint8_t head[OBJECT_HEAD];
+    struct sieve sieve; /* there may be thousands of objects */
+    sieve.first = sieve.n = 0;
     if (!weir_h5_source_read(source, head, address, COLLECTION_HEAD) || memcmp(head, "GCOL\1", 5) != 0)
         return false;
     uint64_t size = little(head + 8, 8);
     if (size > source->size - address)
         return false;
     for (uint64_t end = address + size, next = address + COLLECTION_HEAD; next < end && end - next >= OBJECT_HEAD;) {
-        if (!weir_h5_source_read(source, head, next, OBJECT_HEAD))
+        if (!read_through(source, &sieve, head, next, OBJECT_HEAD, end))
             return false;
         *length = little(head + 8, 8);
         *at = next + OBJECT_HEAD;

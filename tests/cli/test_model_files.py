@@ -507,6 +507,16 @@ def test_a_gguf_that_says_it_needs_no_note_and_unknown_tensors_are_told(tmp_path
     assert json.loads(weir("info", file, "--json").stdout)["unread_keys"] == ["llama.attention.max_alibi_bias", "llama.block_of_mine"]
 
 
+def test_a_gguf_has_only_the_biases_that_its_architecture_may_have(tmp_path):
+    sys.path.insert(0, str(FIXTURES.parent))
+    import gguf_make
+    stray = {"output.bias": np.full(211, 0.5, np.float32), "blk.0.attn_norm.bias": np.full(48, 0.5, np.float32)}
+    file = gguf_make.convert(FIXTURES / "llama", tmp_path / "stray.gguf", None, stray)
+    plain = gguf_make.convert(FIXTURES / "llama", tmp_path / "plain.gguf")
+    said = same(tmp_path, file, plain)
+    assert len(said) == 1 and all(name in said[0] for name in stray)
+
+
 # ---- tokenizers alone ------------------------------------------------------------------------------------------------
 
 RILL = Path(__file__).resolve().parents[2] / "models" / "rill"

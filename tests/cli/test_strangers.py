@@ -295,3 +295,24 @@ def test_a_reader_that_dies_is_one_line(made, tmp_path):
         done = weir(tmp_path, command, "x.h5", timeout=100)
         assert done.returncode in (1, 3), done
         assert (done.stderr + done.stdout).decode().count("\n") >= 1
+
+
+@pytest.mark.parametrize("command", ["info", "next", *COMMANDS])
+def test_a_heap_whose_objects_have_no_end_kills_no_more_than_the_reader(made, tmp_path, command):
+    """libhdf5 1.10 walks out of its memory there; the file's attributes lie in such heaps."""
+    data = bytearray((made / "equal.h5").read_bytes())
+    at = data.find(b"GCOL")
+    assert at > 0
+    while at >= 0:
+        data[at + 24:at + 32] = b"\xf8" + b"\xff" * 7
+        at = data.find(b"GCOL", at + 4)
+    (tmp_path / "x.h5").write_bytes(data)
+    done = weir(tmp_path, command, "x.h5", *COMMANDS.get(command, []), timeout=100)
+    assert done.returncode in (1, 3) and len((done.stdout + done.stderr).splitlines()) >= 1, done
+
+
+def test_a_page_of_prompts_without_stored_positions_is_refused(made, tmp_path):
+    with changed(made, tmp_path) as file:
+        file["tokens/position"][...] = -1
+    done = weir(tmp_path, "view", "x.h5", "-o", "o.html")
+    assert done.returncode == 3 and b"no stored positions" in done.stderr and not (tmp_path / "o.html").exists(), done

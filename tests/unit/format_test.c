@@ -551,7 +551,7 @@ Test(gguf, opens_all_parts_of_a_model_by_any_of_them)
         struct weir_gguf *gguf;
         cr_assert(open_parts_of(&gguf, names[i], 2, "c") == WEIR_OK, "%s", weir_message());
         cr_assert(gguf->tensors->n == 3 && gguf->tensors->n_maps == 3);
-        for (const char *name = "a\0b\0c"; *name; name += 2) {
+        for (const char *name = "a\0b\0c\0"; *name; name += 2) {
             const struct weir_tensor *tensor = weir_tensors_find(gguf->tensors, name);
             cr_assert(tensor && tensor->data[31] == 0 && strstr(tensor->file, ".gguf"));
         }
