@@ -341,6 +341,19 @@ Test(api, one_capture_at_a_time)
 
 /* ---- after a fork ---- */
 
+/* The allocator of ASan's runtime, unlike that of the C library, does not let go of its locks in a child: where the
+   writer's thread holds one at that moment, the child waits for ever, whatever it calls. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FORKS_SAFELY false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FORKS_SAFELY false
+#endif
+#endif
+#ifndef FORKS_SAFELY
+#define FORKS_SAFELY true
+#endif
+
 /* What the child finds wrong, as its exit code. */
 static int in_child(void)
 {
@@ -369,6 +382,8 @@ Test(api, a_child_refuses_what_was_opened_before_the_fork_and_spoils_nothing)
 {
     int status = -1;
     int calls = 0;
+    if (!FORKS_SAFELY)
+        cr_skip("the sanitizer's allocator is not made for forks");
     cr_assert(weir_run_hook(run, "z:0", WEIR_READ, see, &calls) == WEIR_OK);
     cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
     cr_assert(weir_capture_open(&opened, run, path, &prompt, 1, NULL) == WEIR_OK);
