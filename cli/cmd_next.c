@@ -208,7 +208,7 @@ static weir_status each_prompt(const struct asked *asked)
 
 static weir_status mark_prompts(struct asked *asked, const struct args *args)
 {
-    const char *text = args->has[PROMPT] && strcmp(args->text[PROMPT], "all") != 0 ? args->text[PROMPT] : "";
+    const char *text = prompts_text(args, PROMPT);
     size_t n = (size_t)weir_file_get_info(asked->file)->n_prompts;
     struct weir_slices slices;
     TRY(weir_slices_parse(&slices, text, strlen(text), "prompt"));

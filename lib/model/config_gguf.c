@@ -133,21 +133,22 @@ static weir_status read_epsilon(struct weir_config *c, const struct weir_gguf *g
 }
 
 /* Options that no model here has, with the value in which they change nothing. */
+static const struct {
+    const char *key;
+    double value;
+} refused[] = {
+    {"attention.causal", 1},
+    {"rope.scale_linear", 1},
+    {"rope.scaling.yarn_ext_factor", 1},
+    {"rope.scaling.yarn_log_multiplier", 0},
+    {"expert_shared_count", 0},
+    {"expert_gating_func", 1}, /* softmax */
+    {"expert_weights_scale", 1},
+    {"nextn_predict_layers", 0},
+};
+
 static weir_status check_refused(const struct weir_gguf *gguf, const char *architecture)
 {
-    static const struct {
-        const char *key;
-        double value;
-    } refused[] = {
-        {"attention.causal", 1},
-        {"rope.scale_linear", 1},
-        {"rope.scaling.yarn_ext_factor", 1},
-        {"rope.scaling.yarn_log_multiplier", 0},
-        {"expert_shared_count", 0},
-        {"expert_gating_func", 1}, /* softmax */
-        {"expert_weights_scale", 1},
-        {"nextn_predict_layers", 0},
-    };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char name[KEY_SIZE];
         double value = refused[i].value;
@@ -308,18 +309,18 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
 
 /* ---- what is not read ---- */
 
-/* Keys that other functions here read, and those about the tokenizer's size or the conversion. */
-static const char elsewhere[] =
-    " attention.layer_norm_epsilon attention.layer_norm_rms_epsilon attention.causal rope.scale_linear"
-    " rope.scaling.yarn_ext_factor rope.scaling.yarn_log_multiplier expert_shared_count expert_gating_func"
-    " expert_weights_scale nextn_predict_layers rope.scaling.type attention.sliding_window_pattern"
-    " attention.value_length rope.scaling.finetuned ";
+/* Keys that other functions here read, and those that say again what the tensors' shapes do. */
+static const char elsewhere[] = " attention.layer_norm_epsilon attention.layer_norm_rms_epsilon rope.scaling.type"
+                                " attention.sliding_window_pattern attention.value_length rope.scaling.finetuned ";
 
 static bool is_read(const char *key, const char *architecture)
 {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i].name, key) == 0)
             return !keys[i].architectures || weir_key_is_in(keys[i].architectures, architecture);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (strcmp(refused[i].key, key) == 0)
+            return true;
     return weir_key_is_in(elsewhere, key);
 }
 
