@@ -1,5 +1,6 @@
 /* A process for what reads files: forked with nothing open, under limits, its message handed on through a pipe. */
 #include "cli/apart.h"
+
 #include "cli/commands.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #define WEIR_CLI_ATTN_H
 
 #include "cli/chosen.h"
-#include "cli/render.h"
+#include "cli/figure.h"
 
 struct look {
     enum scale scale;

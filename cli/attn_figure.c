@@ -1,5 +1,6 @@
 #include "cli/attn.h"
-#include "cli/figure.h"
+#include "cli/print/heatmap.h"
+#include "cli/print/label.h"
 
 #include "base/alloc.h"
 

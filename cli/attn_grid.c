@@ -1,4 +1,6 @@
 #include "cli/attn.h"
+#include "cli/print/heatmap.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 

@@ -1,4 +1,8 @@
 #include "cli/attn.h"
+#include "cli/print/heatmap.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 

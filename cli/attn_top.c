@@ -1,4 +1,6 @@
 #include "cli/attn.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
 
 #include "base/alloc.h"
 #include "base/escape.h"

@@ -1,6 +1,6 @@
 #include "cli/chosen.h"
 
-#include "cli/render.h"
+#include "cli/commands.h"
 
 #include "base/alloc.h"
 #include "points/nearest.h"

@@ -2,9 +2,10 @@
 #ifndef WEIR_CLI_CHOSEN_H
 #define WEIR_CLI_CHOSEN_H
 
-#include "cli/commands.h"
+#include "cli/opt.h"
 
 #include "analysis/analysis.h"
+#include "points/select.h"
 
 /* Which options of a command choose. */
 struct chosen_opts {

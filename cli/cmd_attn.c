@@ -1,7 +1,8 @@
 #include "cli/attn.h"
-#include "cli/figure.h"
+#include "cli/commands.h"
 #include "cli/page.h"
-#include "cli/say.h"
+#include "cli/print/say.h"
+#include "cli/print/text.h"
 
 #include <string.h>
 

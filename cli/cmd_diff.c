@@ -1,5 +1,6 @@
 #include "cli/commands.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
 
 #include "analysis/analysis.h"
 

@@ -1,7 +1,8 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
-#include "cli/render.h"
-#include "cli/say.h"
+#include "cli/print/progress.h"
+#include "cli/print/say.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 #include "tensor/narrow.h"

@@ -1,8 +1,10 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/head_scores.h"
-#include "cli/render.h"
-#include "cli/say.h"
+#include "cli/print/grid.h"
+#include "cli/print/json.h"
+#include "cli/print/say.h"
+#include "cli/print/table.h"
 
 #include "base/alloc.h"
 

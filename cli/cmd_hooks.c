@@ -1,7 +1,8 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
-#include "cli/render.h"
-#include "cli/say.h"
+#include "cli/print/json.h"
+#include "cli/print/say.h"
+#include "cli/print/table.h"
 
 #include "base/alloc.h"
 

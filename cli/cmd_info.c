@@ -2,7 +2,8 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/kinds.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/text.h"
 
 #include "base/input.h"
 #include "model/model.h"

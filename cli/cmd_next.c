@@ -1,6 +1,7 @@
 /* weir next: the stored next-token predictions and losses, as a table or as JSON. */
 #include "cli/commands.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
 
 #include "base/alloc.h"
 

@@ -1,6 +1,8 @@
 #include "cli/commands.h"
 #include "cli/cut.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/terminal.h"
+#include "cli/print/text.h"
 
 #include "analysis/analysis.h"
 

@@ -1,5 +1,7 @@
 #include "cli/commands.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+#include "cli/print/text.h"
 
 #include "analysis/analysis.h"
 

@@ -1,6 +1,7 @@
 #include "cli/bundled.h"
 #include "cli/commands.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
 
 enum { MODEL, TEXT, FROM, IDS, BOS, JSON, MOST_TEXT = 512 };
 

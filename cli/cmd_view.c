@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 #include "cli/page.h"
-#include "cli/render.h"
-#include "cli/say.h"
+#include "cli/print/say.h"
+#include "cli/print/text.h"
 
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 

@@ -3,6 +3,7 @@
 #define WEIR_CLI_COMMANDS_H
 
 #include "cli/opt.h"
+
 #include "points/select.h"
 
 enum { ANSWER_NO = 1 };

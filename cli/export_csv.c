@@ -1,6 +1,6 @@
 #include "cli/commands.h"
 #include "cli/export.h"
-#include "cli/render.h"
+#include "cli/print/json.h"
 
 #include "base/escape.h"
 

@@ -1,5 +1,5 @@
 #include "cli/export.h"
-#include "cli/render.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 

@@ -1,7 +1,9 @@
 #include "cli/figure.h"
 
-#include "base/alloc.h"
 #include "cli/output.h"
+#include "cli/print/text.h"
+
+#include "base/alloc.h"
 
 #include <math.h>
 #include <string.h>

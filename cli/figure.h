@@ -3,7 +3,7 @@
 #ifndef WEIR_CLI_FIGURE_H
 #define WEIR_CLI_FIGURE_H
 
-#include "cli/render.h"
+#include "cli/print/colour.h"
 
 /* What the rows or the columns of a panel are. */
 struct axis {

@@ -1,7 +1,7 @@
 /* SVG: text stays text; few cells are rectangles that say their weight, many are one embedded picture. */
 #include "cli/figure.h"
-
 #include "cli/page_parts.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 

@@ -1,7 +1,7 @@
 #include "cli/apart.h"
 #include "cli/commands.h"
-#include "cli/render.h"
-#include "cli/say.h"
+#include "cli/print/say.h"
+#include "cli/print/terminal.h"
 
 #include "base/cpu.h"
 

@@ -1,6 +1,6 @@
 /* Opening a model for a command: what is to be known of it goes to standard error, before anything is run. */
 #include "cli/commands.h"
-#include "cli/say.h"
+#include "cli/print/say.h"
 
 weir_status open_with_notes(weir_model **out, const char *where, const weir_model_options *options)
 {

@@ -1,7 +1,8 @@
 #include "cli/opt.h"
 
-#include "base/alloc.h"
 #include "cli/args/near.h"
+
+#include "base/alloc.h"
 
 #include <ctype.h>
 #include <errno.h>

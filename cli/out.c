@@ -1,4 +1,5 @@
 #include "cli/out.h"
+
 #include "cli/output.h"
 
 #include "base/alloc.h"

@@ -1,8 +1,9 @@
 /* Outputs of all commands but dump: a partial file that takes its name at the end, or a stream. */
 #include "cli/output.h"
 
-#include "base/descriptor.h"
 #include "cli/commands.h"
+
+#include "base/descriptor.h"
 #include "store/partial.h"
 
 #include <errno.h>

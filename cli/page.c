@@ -1,8 +1,10 @@
+#include "cli/page.h"
+
+#include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/page_parts.h"
 
 #include "base/alloc.h"
-#include "cli/commands.h"
-#include "cli/output.h"
 
 #include <string.h>
 

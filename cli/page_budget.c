@@ -2,7 +2,6 @@
 #include "cli/page_parts.h"
 
 #include "base/alloc.h"
-#include "cli/commands.h"
 #include "store/partial.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
+#include "cli/commands.h"
 #include "cli/page_parts.h"
 
 #include "base/alloc.h"
-#include "cli/commands.h"
 
 #include <math.h>
 #include <stdlib.h>

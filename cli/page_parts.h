@@ -4,6 +4,7 @@
 
 #include "cli/cut.h"
 #include "cli/page.h"
+#include "cli/print/heatmap.h"
 
 #include "analysis/analysis.h"
 #include "base/json.h"

@@ -1,9 +1,9 @@
 /* One pass over the chosen patterns, for scores and overviews. */
+#include "cli/commands.h"
 #include "cli/page_parts.h"
 
 #include "analysis/heads.h"
 #include "base/alloc.h"
-#include "cli/commands.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
+#include "cli/commands.h"
 #include "cli/page_parts.h"
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
-#include "cli/commands.h"
 
 #include <math.h>
 

@@ -1,9 +1,9 @@
+#include "cli/args/jsonl.h"
 #include "cli/commands.h"
-#include "cli/say.h"
+#include "cli/print/say.h"
 
 #include "base/alloc.h"
 #include "base/input.h"
-#include "cli/args/jsonl.h"
 
 #include <errno.h>
 #include <stdlib.h>

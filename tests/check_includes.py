@@ -18,7 +18,7 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 OWNERS = {
     "hdf5.h": ("lib/store",),
     "pcre2.h": ("lib/token",),
-    "utf8proc.h": ("lib/token", "cli/terminal.c", "cli/label.c"),  # text for models; how it prints
+    "utf8proc.h": ("lib/token", "cli/print/text.c", "cli/print/label.c"),  # text for models; how it prints
     "pango/pangocairo.h": ("cli/drawing.h",),  # loaded when a picture is wanted
     "curses.h": ("cli/tui",),
     "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...

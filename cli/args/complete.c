@@ -2,6 +2,7 @@
 #include "cli/args/complete.h"
 
 #include "cli/head_scores.h"
+
 #include "points/points.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 #include "cli/tui/app.h"
 
+#include "cli/tui/keys.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>

@@ -2,7 +2,6 @@
 #ifndef WEIR_CLI_TUI_APP_H
 #define WEIR_CLI_TUI_APP_H
 
-#include "cli/tui/keys.h"
 #include "cli/tui/screen.h"
 #include "cli/tui/values.h"
 

@@ -1,7 +1,7 @@
+#include "cli/print/text.h"
 #include "cli/tui/app.h"
 
 #include "analysis/analysis.h"
-#include "cli/render.h"
 
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "cli/tui/app.h"
-
-#include "cli/render.h"
+#include "cli/tui/keys.h"
 
 enum { MOST_WIDTH = 80, KEYS = 20 };
 

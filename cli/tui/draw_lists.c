@@ -1,7 +1,6 @@
 #include "cli/tui/app.h"
 
-#include "cli/render.h"
-
+#include <stdio.h>
 #include <string.h>
 
 /* ---- hook points, layers, heads ---- */

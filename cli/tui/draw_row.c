@@ -1,8 +1,8 @@
+#include "cli/print/text.h"
 #include "cli/tui/app.h"
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
-#include "cli/render.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
+#include "cli/print/colour.h"
+#include "cli/print/text.h"
 #include "cli/tui/screen.h"
-
-#include "cli/render.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,12 +1,13 @@
 #include "cli/tui/screen.h"
 
-#include "cli/render.h"
+#include "cli/print/terminal.h"
 
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -2,7 +2,8 @@
 #ifndef WEIR_CLI_TUI_STATE_H
 #define WEIR_CLI_TUI_STATE_H
 
-#include "cli/render.h"
+#include "cli/print/colour.h"
+
 #include "points/points.h"
 
 enum tui_pane { PANE_TREE, PANE_PROMPTS, PANE_MAP, N_PANES };

@@ -2,6 +2,7 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
+#include "points/select.h"
 
 #include <math.h>
 #include <string.h>

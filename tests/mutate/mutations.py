@@ -224,9 +224,9 @@ MUTATIONS = [
     M("npy-no-expert", "cli/npy.c", "isnan(values[i]) ? -1 :", "isnan(values[i]) ? 0 :", "experts that are not stored are expert 0"),
     M("option-range", "cli/opt.c", "value < opt->least || value > opt->most", "value < opt->least", "numbers past an option's largest are taken"),
     M("option-twice", "cli/opt.c", "args->has[i] && !opt->repeats && opt->kind != OPT_FLAG", "false", "an option given twice counts the second time"),
-    M("heatmap-last", "cli/heatmap.c", "most = larger(most, values[j]);", "most = values[j];",
+    M("heatmap-last", "cli/print/heatmap.c", "most = larger(most, values[j]);", "most = values[j];",
       "a cell of many keys shows the last, not the largest"),
-    M("heatmap-bins", "cli/heatmap.c", "(map->n_columns + room - 1) / room", "map->n_columns / room", "maps are wider than the terminal"),
+    M("heatmap-bins", "cli/print/heatmap.c", "(map->n_columns + room - 1) / room", "map->n_columns / room", "maps are wider than the terminal"),
     # ---- cli/page ----
     M("page-choose-back", "cli/page/keys.js", "(list.indexOf(at) + step + list.length) % list.length", "(list.indexOf(at) - step + list.length) % list.length",
       "keys that choose the next choose the one before"),

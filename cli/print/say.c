@@ -1,5 +1,5 @@
 /* Prints on standard error what is shown safely, after what standard output holds. */
-#include "cli/say.h"
+#include "cli/print/say.h"
 
 #include "base/escape.h"
 

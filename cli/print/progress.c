@@ -1,5 +1,6 @@
-#include "cli/render.h"
+#include "cli/print/progress.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>

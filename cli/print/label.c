@@ -1,4 +1,6 @@
-#include "cli/render.h"
+#include "cli/print/label.h"
+
+#include "cli/print/text.h"
 
 #include <string.h>
 #include <utf8proc.h>

@@ -1,4 +1,6 @@
-#include "cli/render.h"
+#include "cli/print/heatmap.h"
+
+#include "cli/print/text.h"
 
 #include <math.h>
 

@@ -1,4 +1,7 @@
-#include "cli/render.h"
+#include "cli/print/grid.h"
+
+#include "cli/print/colour.h"
+#include "cli/print/text.h"
 
 #include <math.h>
 #include <string.h>

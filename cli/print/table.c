@@ -1,4 +1,7 @@
-#include "cli/render.h"
+#include "cli/print/table.h"
+
+#include "cli/print/terminal.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 #include "base/escape.h"

@@ -1,4 +1,4 @@
-#include "cli/render.h"
+#include "cli/print/json.h"
 
 #include "base/escape.h"
 

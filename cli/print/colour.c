@@ -1,6 +1,7 @@
-#include "cli/render.h"
+#include "cli/print/colour.h"
 
 #include <math.h>
+#include <stdio.h>
 
 const char *const scale_names[] = {[SCALE_SQRT] = "square-root", [SCALE_LINEAR] = "linear", [SCALE_LOG] = "log"};
 
