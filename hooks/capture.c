@@ -358,6 +358,8 @@ static weir_status store_value(const weir_event *event, void *payload)
         .buffer = event->buffer,
         .units = kept->units[at],
         .n_units = kept->n_units[at],
+        .softmaxed =
+            event->point->id == WEIR_P_PATTERN && !weir_plan_edits(&capture->run->plan, WEIR_P_PATTERN, event->layer),
     };
     if (!capture->store_points[value.point].whole || capture->n_rows[prompt] != capture->prompts[prompt].n) {
         TRY(mark_rows(capture, capture->marks, prompt, kept->point, event->layer));

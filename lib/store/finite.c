@@ -44,6 +44,15 @@ bool weir_all_finite(const weir_bits *values, size_t n, bool masked)
     return true;
 }
 
+bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3])
+{
+    size_t rows = extent[1], keys = extent[2];
+    for (size_t row = 0; row < extent[0] * rows; row++)
+        if (is_odd(pattern[row * keys + keys - rows + row % rows], false))
+            return false;
+    return true;
+}
+
 static void look_at_run(struct weir_odd *out, const struct weir_cut *cut, const weir_bits *row, const size_t at[2],
                         bool masked)
 {

@@ -16,6 +16,10 @@ struct weir_odd {
     bool absent; /* one of them has the bits that stand for "not stored" */
 };
 
+/* Whether every row of a pattern [head, query, key] is finite that came out of a softmax: its sum is NaN or it is not,
+   so one weight speaks for a row, the one on the query's own position, which no mask hides. Queries are the last of the
+   keys. */
+bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3]);
 /* Those of what the cut stores; out->n is 0 when there are none. */
 void weir_find_odd(struct weir_odd *out, const struct weir_cut *cut, bool masked);
 /* A copy of a value's n numbers in which NaN is the plain one. Free with weir_free. */

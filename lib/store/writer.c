@@ -140,7 +140,8 @@ static weir_status check_finite(weir_bits **tamed, struct weir_store *store, con
 {
     struct weir_odd odd;
     *tamed = NULL;
-    if (store->datasets[value->point].layout.elem == WEIR_ELEM_I32)
+    if (store->datasets[value->point].layout.elem == WEIR_ELEM_I32 ||
+        (value->softmaxed && weir_softmax_is_finite(cut->data, cut->extent)))
         return WEIR_OK;
     weir_find_odd(&odd, cut, store->spec->points[value->point].point->id == WEIR_P_ATTN_SCORES);
     if (odd.n > 0)

@@ -69,6 +69,7 @@ struct weir_store_value {
     size_t n_rows;        /* (the arrays are copied) */
     const int32_t *units; /* [n_units] which heads or neurons; NULL: all */
     size_t n_units;
+    bool softmaxed; /* its rows came out of a softmax over keys just so: a row is finite where its own position is */
 };
 
 /* Queues a value; waits when too much is queued. A failure of the writer thread is reported by the next call. */

@@ -92,3 +92,17 @@ def test_diff_and_export_keep_them_apart(tmp_path):
     assert done.returncode == 0, done.stderr
     bits = np.load(tmp_path / "o.npy").view("u4")
     assert not (bits == ABSENT["f32"]).any() and (bits == PLAIN["f32"]).any()
+
+
+@pytest.mark.parametrize("tensor, index", [("h.1.attn.c_attn.bias", 20), ("h.0.mlp.c_proj.bias", 3), ("h.2.attn.c_attn.bias", 0)])
+@pytest.mark.parametrize("bits", [0x7e00, 0x7f50, 0x7c00])
+def test_every_stored_value_that_is_not_finite_is_counted(tmp_path, tensor, index, bits):
+    """patterns too, of which the writer looks at one weight a row"""
+    points = ["pattern", "z", "resid_post", "mlp_post"]
+    printed = dump(tmp_path, patched(tmp_path, "m", bits, tensor, index), "--hooks", ",".join(points))
+    with h5py.File(tmp_path / "x.h5") as file:
+        values = {name: file[f"activations/{name}"][()] for name in points}
+    stored = {name: v.view(np.uint32) != ABSENT["f32"] for name, v in values.items()}
+    odd = {name: int((~np.isfinite(v) & stored[name]).sum()) for name, v in values.items()}
+    assert odd["pattern"] > 0
+    assert int(re.search(r"warning: (\d+) stored values are not finite", printed)[1]) == sum(odd.values())

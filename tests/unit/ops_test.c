@@ -167,6 +167,27 @@ static void check_softmax_of_nothing(const char *isa)
         cr_assert(out[i] == 0, "%s: softmax of nothing at %d is %g", isa, i, (double)out[i]);
 }
 
+/* The store looks at one weight of a row to know all of it. */
+static void check_softmax_of_odd(const char *isa)
+{
+    const float odd[] = {NAN, -NAN, INFINITY};
+    float scores[LONGEST];
+    for (int n = 1; n <= LONGEST; n += 13)
+        for (int at = 0; at < n; at++) {
+            memcpy(scores, x, (size_t)n * sizeof *scores);
+            scores[at] = odd[at % 3];
+            weir_ops()->softmax(out, scores, (size_t)n);
+            for (int i = 0; i < n; i++)
+                cr_assert(isnan(out[i]), "%s: %g at %d of %d leaves %g at %d", isa, (double)scores[at], at, n,
+                          (double)out[i], i);
+        }
+}
+
+Test(ops, softmax_of_what_is_not_finite_is_nan_everywhere)
+{
+    on_each_isa(check_softmax_of_odd);
+}
+
 Test(ops, softmax_of_masked_scores_alone_is_zero)
 {
     on_each_isa(check_softmax_of_nothing);
