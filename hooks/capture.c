@@ -4,13 +4,15 @@
 #include "engine/run.h"
 #include "hooks/drift.h"
 #include "hooks/next.h"
-#include "store/writer.h"
+#include "store/layout.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { LONGEST_UNIT = 64 }; /* bytes of "+layer.unit", or of ",point:layer" */
+
+enum { LOSS, NEXT, N_TABLES }; /* the tables of the store, the second only where likely tokens are wanted */
 
 /* What is kept of one point. Per layer (layer + 1: outside blocks at 0): */
 struct kept {
@@ -39,7 +41,8 @@ struct weir_capture {
     int32_t *positions;                      /* [longest + 1] scratch for rows */
     struct weir_store_prompt *store_prompts; /* [n_prompts] */
     struct weir_store_point *store_points;   /* [n_kept] */
-    char *edits;                             /* NULL: none */
+    struct weir_store_table tables[N_TABLES];
+    char *edits; /* NULL: none */
     struct weir_store_spec spec;
     struct weir_store *store;
     struct weir_next *next;   /* NULL: neither likely tokens nor loss */
@@ -307,6 +310,8 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
     }
     for (size_t i = 0; i < capture->n_kept; i++)
         TRY(describe_point(capture, &capture->store_points[i], &capture->kept[i]));
+    capture->tables[LOSS] = (struct weir_store_table){weir_table_at(WEIR_TABLE_LOSS), 1};
+    capture->tables[NEXT] = (struct weir_store_table){weir_table_at(WEIR_TABLE_NEXT), (size_t)options->next};
     capture->spec = (struct weir_store_spec){
         .model = weir_model_get_info(capture->run->model),
         .command = options->command,
@@ -315,8 +320,10 @@ static weir_status describe(struct weir_capture *capture, const weir_capture_opt
         .n_prompts = capture->n_prompts,
         .points = capture->store_points,
         .n_points = capture->n_kept,
-        .next = (size_t)options->next,
-        .loss = capture->next != NULL,
+        .tables = capture->tables,
+        .n_tables = !capture->next      ? 0
+                    : options->next > 0 ? N_TABLES
+                                        : N_TABLES - 1,
         .dtype = options->dtype,
         .compute = weir_compute_name(weir_matmul_compute(capture->run->matmul)),
         .errors = capture->errors,
@@ -379,7 +386,10 @@ static weir_status store_next(const weir_event *event, void *payload)
     TRY(check_prompt(capture, prompt));
     TRY(weir_next_compute(next, capture->run->pool, event->data, event->shape[1], &capture->prompts[prompt],
                           capture->rows[prompt], capture->n_rows[prompt]));
-    return weir_store_put_next(capture->store, prompt, next->ids, next->logits, next->logprobs, next->loss);
+    TRY(weir_store_put_table(capture->store, LOSS, prompt, (const void *[]){&next->loss}));
+    return next->top == 0 ? WEIR_OK
+                          : weir_store_put_table(capture->store, NEXT, prompt,
+                                                 (const void *[]){next->ids, next->logits, next->logprobs});
 }
 
 /* Edits are not made in float32's run, and would be taken for its error. */

@@ -1,6 +1,7 @@
 """Writes store.schema.json: the layout of a cache file, as `weir validate --describe` prints it.
 
-The hook points come from lib/points/points.def. A test checks that the committed schema is what this writes:
+The hook points come from lib/points/points.def, the other datasets from the tables of lib/store/layout.c. A test checks that the committed
+schema is what this writes:
 
     python3 schemas/make_store_schema.py > schemas/store.schema.json
 """
@@ -13,19 +14,16 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), \w+, \(([A-Z_, ]+)\),', re.M)
 SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top word").split()
-SETS = {
-    "/prompts/text": ("string", ["prompt"]),
-    "/prompts/length": ("int32", ["prompt"]),
-    "/prompts/loss": ("float32", ["prompt"]),
-    "/prompts/fields": ("string", ["prompt"]),
-    "/tokens/id": ("int32", ["prompt", "token"]),
-    "/tokens/text": ("chars", ["prompt", "token"]),
-    "/tokens/position": ("int32", ["prompt", "pos"]),
-    "/next/id": ("int32", ["prompt", "pos", "top"]),
-    "/next/logit": ("float32", ["prompt", "pos", "top"]),
-    "/next/logprob": ("float32", ["prompt", "pos", "top"]),
-}
-WORDS = {"/next/word_id": ("int32", ["word"]), "/next/word_text": ("chars", ["word"])}
+LAYOUT = (HERE.parent / "lib/store/layout.c").read_text()
+DTYPES = {"TEXT": "string", "CHARS": "chars", "I32": "int32", "F32": "float32"}
+# a set or a column: {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, "nats"}
+SET = re.compile(r'\{"(/\w+/\w+)",\s*WEIR_ELEM_(\w+),\s*\d,\s*\{([A-Z0-9_,\s]+)\},\s*(true|false)(?:,\s*(?:NULL|"([^"]+)"))?\}')
+
+
+def sets():
+    """path -> (dtype, dimensions, required, units) of the datasets that are not activations"""
+    return {path: (DTYPES[elem], re.findall(r"weir_(?:axis|dim)_(\w+)", dims.lower()), required == "true", units)
+            for path, elem, dims, required, units in SET.findall(LAYOUT)}
 
 
 def points():
@@ -40,9 +38,9 @@ def exactly(values):
     return {"type": "array", "prefixItems": [{"const": v} for v in values], "items": False, "minItems": len(values)}
 
 
-def dataset(dims, dtype):
+def dataset(dims, dtype, units=""):
     """Shape, type, labels and scales of a dataset with these dimensions."""
-    return {
+    return ({"description": units} if units else {}) | {
         "allOf": [{"$ref": "#/$defs/dataset"}],
         "properties": {
             "shape": {"minItems": len(dims), "maxItems": len(dims)},
@@ -92,9 +90,11 @@ def schema():
     known = list(points())
     shorts = [short for short, _, _ in known]
     datasets = {"/activations/" + short: activation(short, hook, dims) for short, hook, dims in known}
-    datasets |= {path: dataset(dims, {"const": dtype}) for path, (dtype, dims) in (SETS | WORDS).items()}
+    others = sets()
+    datasets |= {path: dataset(dims, {"const": dtype}, units) for path, (dtype, dims, _, units) in others.items()}
     datasets |= {"/" + name: {"$ref": "#/$defs/scale"} for name in SCALES}
-    needed = ["/layer", "/prompt", "/pos", "/token"] + [p for p in SETS if p[:5] != "/next" and p not in ("/prompts/loss", "/prompts/fields")]
+    needed = ["/layer", "/prompt", "/pos", "/token"] + [path for path, (_, _, required, _) in others.items() if required]
+    tied = [["/" + dim, *(path for path, (_, dims, _, _) in others.items() if dim in dims)] for dim in ("top", "word")]
     text = {"type": "string"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -134,9 +134,8 @@ def schema():
                 "patternProperties": {"^/results/": True},
                 "required": needed,
                 "additionalProperties": False,
-                "dependentRequired": {p: ["/top"] + [q for q in SETS if q[:5] == "/next"] for p in
-                                      ["/top"] + [q for q in SETS if q[:5] == "/next"]} |
-                                     {p: ["/top", "/word", *WORDS] for p in ["/word", *WORDS]},
+                "dependentRequired": {path: paths for paths in tied for path in paths} |
+                                     {path: ["/top", *tied[1]] for path in tied[1]},
             },
         },
         "allOf": [floats_of(*pair, shorts) for pair in

@@ -88,21 +88,53 @@ const struct weir_attr *weir_attr_at(int id)
 static const struct weir_set sets[WEIR_N_SETS] = {
     [WEIR_S_PROMPT_TEXT] = {"/prompts/text", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, true},
     [WEIR_S_PROMPT_LENGTH] = {"/prompts/length", WEIR_ELEM_I32, 1, {WEIR_AXIS_PROMPT}, true},
-    [WEIR_S_PROMPT_LOSS] = {"/prompts/loss", WEIR_ELEM_F32, 1, {WEIR_AXIS_PROMPT}, false},
     [WEIR_S_PROMPT_FIELDS] = {"/prompts/fields", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, false},
     [WEIR_S_TOKEN_ID] = {"/tokens/id", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
     [WEIR_S_TOKEN_TEXT] = {"/tokens/text", WEIR_ELEM_CHARS, 2, {WEIR_AXIS_PROMPT, WEIR_DIM_TOKEN}, true},
     [WEIR_S_TOKEN_POSITION] = {"/tokens/position", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS}, true},
     [WEIR_S_WORD_ID] = {"/next/word_id", WEIR_ELEM_I32, 1, {WEIR_DIM_WORD}, false},
     [WEIR_S_WORD_TEXT] = {"/next/word_text", WEIR_ELEM_CHARS, 1, {WEIR_DIM_WORD}, false},
-    [WEIR_S_NEXT_ID] = {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
-    [WEIR_S_NEXT_LOGIT] = {"/next/logit", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
-    [WEIR_S_NEXT_LOGPROB] = {"/next/logprob", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false},
 };
 
 const struct weir_set *weir_set_at(int id)
 {
     return &sets[id];
+}
+
+static const struct weir_table tables[WEIR_N_TABLES] = {
+    [WEIR_TABLE_LOSS] =
+        {
+            .name = "loss",
+            .group = WEIR_GROUP_PROMPTS,
+            .n_columns = 1,
+            .columns = {{"/prompts/loss", WEIR_ELEM_F32, 1, {WEIR_AXIS_PROMPT}, false, "nats"}},
+        },
+    [WEIR_TABLE_NEXT] =
+        {
+            .name = "next",
+            .group = WEIR_GROUP_NEXT,
+            .token_ids = true,
+            .n_columns = 3,
+            .columns =
+                {{"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, NULL},
+                 {"/next/logit", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, "nats"},
+                 {"/next/logprob", WEIR_ELEM_F32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, "nats"}},
+        },
+};
+
+const struct weir_table *weir_table_at(int id)
+{
+    return &tables[id];
+}
+
+int weir_table_width_dim(const struct weir_table *table)
+{
+    return table->columns[0].rank == WEIR_SET_RANK ? table->columns[0].dims[WEIR_SET_RANK - 1] : -1;
+}
+
+bool weir_table_has_rows(const struct weir_table *table)
+{
+    return table->columns[0].rank > 1;
 }
 
 /* ---- sizes ---- */
@@ -147,8 +179,10 @@ weir_status weir_sizes_of(struct weir_sizes *out, const struct weir_store_spec *
     memset(out, 0, sizeof *out);
     TRY(prompt_sizes(out, spec));
     TRY(set_size(out, WEIR_AXIS_LAYER, (size_t)spec->model->n_layers, "model"));
-    if (spec->next)
-        TRY(set_size(out, WEIR_DIM_TOP, spec->next, "next"));
+    for (size_t i = 0; i < spec->n_tables; i++)
+        if (weir_table_width_dim(spec->tables[i].table) >= 0)
+            TRY(set_size(out, weir_table_width_dim(spec->tables[i].table), spec->tables[i].width,
+                         spec->tables[i].table->name));
     for (size_t i = 0; i < spec->n_points; i++) {
         const weir_point *point = spec->points[i].point;
         for (int a = 0; a < point->n_axes; a++)
@@ -258,11 +292,11 @@ void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *size
         chunk_rows(out, sizes, point);
 }
 
-void weir_layout_of_set(struct weir_layout *out, const struct weir_sizes *sizes, int set)
+void weir_layout_of_column(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_set *column)
 {
-    *out = (struct weir_layout){.elem = sets[set].elem};
-    for (int a = 0; a < sets[set].rank; a++)
-        add_axis(out, sizes, sets[set].dims[a]);
+    *out = (struct weir_layout){.elem = column->elem};
+    for (int a = 0; a < column->rank; a++)
+        add_axis(out, sizes, column->dims[a]);
     out->n_lead = 1;
     out->contiguous = sizes->same_rows;
     chunk_rows(out, sizes, NULL);

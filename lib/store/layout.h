@@ -68,28 +68,54 @@ const struct weir_attr *weir_attr_at(int id);
 enum weir_set_id {
     WEIR_S_PROMPT_TEXT,
     WEIR_S_PROMPT_LENGTH,
-    WEIR_S_PROMPT_LOSS,
     WEIR_S_PROMPT_FIELDS,
     WEIR_S_TOKEN_ID,
     WEIR_S_TOKEN_TEXT,
     WEIR_S_TOKEN_POSITION,
     WEIR_S_WORD_ID,
     WEIR_S_WORD_TEXT,
-    WEIR_S_NEXT_ID, /* from here on all are there where the first is */
-    WEIR_S_NEXT_LOGIT,
-    WEIR_S_NEXT_LOGPROB,
     WEIR_N_SETS
 };
 
-/* A dataset that is no activation. */
+enum { WEIR_SET_RANK = 3 }; /* the most axes of a dataset that is not an activation */
+
+/* A dataset that is not an activation. */
 struct weir_set {
     const char *path;
     enum weir_elem elem;
-    int rank, dims[3];
+    int rank, dims[WEIR_SET_RANK];
     bool required;
+    const char *units; /* of the values; NULL where they are counts, ids or text */
 };
 
 const struct weir_set *weir_set_at(int id);
+
+/* ---- tables: results by prompt ---- */
+
+enum { WEIR_MAX_COLUMNS = 4 };
+
+/* Results that are not activations, one dataset per column. All columns have the same axes: [prompt] for one value per
+   prompt, [prompt, pos] for one per stored position, [prompt, pos, width] for `width` of them. A new kind of result is
+   one row in layout.c. */
+struct weir_table {
+    const char *name;  /* for messages */
+    const char *group; /* that the columns are in */
+    bool token_ids;    /* column 0 holds token ids; /next/word_* then has what they show as */
+    int n_columns;
+    struct weir_set columns[WEIR_MAX_COLUMNS]; /* of 32-bit elements */
+};
+
+enum weir_table_id {
+    WEIR_TABLE_LOSS, /* [prompt] */
+    WEIR_TABLE_NEXT, /* [prompt, pos, top] the most likely next tokens, likeliest first */
+    WEIR_N_TABLES
+};
+
+const struct weir_table *weir_table_at(int id);
+/* The dimension that only this table has, its width; -1 where its axes are prompt, or prompt and pos. */
+int weir_table_width_dim(const struct weir_table *table);
+/* Whether it has a row for each stored position, not one value per prompt. */
+bool weir_table_has_rows(const struct weir_table *table);
 
 #define WEIR_GROUP_PROMPTS     "/prompts"
 #define WEIR_GROUP_TOKENS      "/tokens"
@@ -121,8 +147,8 @@ struct weir_layout {
 
 void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_store_spec *spec,
                           const struct weir_store_point *point);
-/* For sets of numbers below [prompt]. */
-void weir_layout_of_set(struct weir_layout *out, const struct weir_sizes *sizes, int set);
+/* Of a column of a table that has rows. */
+void weir_layout_of_column(struct weir_layout *out, const struct weir_sizes *sizes, const struct weir_set *column);
 /* Values in one slab below the lead axes; in a chunk. */
 size_t weir_layout_slab(const struct weir_layout *layout);
 size_t weir_layout_chunk(const struct weir_layout *layout);

@@ -43,6 +43,12 @@ struct words {
     size_t n, width;
 };
 
+/* A table of the layout, as it is in this file. */
+struct table {
+    bool stored;
+    struct weir_stored columns[WEIR_MAX_COLUMNS];
+};
+
 struct weir_file {
     char *path;
     struct weir_h5_source source;
@@ -54,6 +60,7 @@ struct weir_file {
     float *losses;            /* [n_prompts] or NULL */
     struct prompt **prompts;  /* [n_prompts] NULL until asked for */
     struct weir_stored *sets; /* [WEIR_N_SETS] */
+    struct table *tables;     /* [WEIR_N_TABLES] */
     size_t token_width;
     struct words *words;
 };
@@ -163,27 +170,33 @@ static weir_status type_of(const weir_file *file, enum weir_elem *elem, size_t *
     return known ? WEIR_OK : bad(file, path, "is of a type that the layout does not have");
 }
 
-static weir_status open_set(weir_file *file, int set)
+/* Opens the dataset of a set or a column; *width is that of its strings. */
+static weir_status open_as(struct weir_stored *stored, size_t *width, const weir_file *file, const struct weir_set *s)
 {
-    const struct weir_set *s = weir_set_at(set);
-    struct weir_stored *stored = &file->sets[set];
-    size_t width;
     enum weir_elem elem = WEIR_ELEM_F32;
-    enum weir_link link = WEIR_LINK_HARD;
     hid_t id;
-    if (!s->required && set < WEIR_S_NEXT_ID)
-        TRY(weir_h5_link(&link, file->source.file, s->path, file->path));
-    if (link == WEIR_LINK_NONE || (set >= WEIR_S_NEXT_ID && file->info.n_next == 0))
-        return WEIR_OK;
     TRY(weir_h5_open_dataset(&id, file->source.file, s->path, file->path));
     TRY(weir_stored_open(stored, &file->source, id, s->path));
     TRY(check_shape(file, stored, s->rank, s->dims));
-    TRY(type_of(file, &elem, &width, stored->id, s->path));
+    TRY(type_of(file, &elem, width, stored->id, s->path));
     if (elem != s->elem)
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
                          weir_elem_name(s->elem));
-    if (elem == WEIR_ELEM_CHARS && width > WEIR_TOKEN_TEXT)
+    if (elem == WEIR_ELEM_CHARS && *width > WEIR_TOKEN_TEXT)
         return bad(file, s->path, "its strings are longer than the layout allows");
+    return WEIR_OK;
+}
+
+static weir_status open_set(weir_file *file, int set)
+{
+    const struct weir_set *s = weir_set_at(set);
+    enum weir_link link = WEIR_LINK_HARD;
+    size_t width = 0;
+    if (!s->required)
+        TRY(weir_h5_link(&link, file->source.file, s->path, file->path));
+    if (link == WEIR_LINK_NONE)
+        return WEIR_OK;
+    TRY(open_as(&file->sets[set], &width, file, s));
     if (set == WEIR_S_TOKEN_TEXT)
         file->token_width = width;
     if (set == WEIR_S_WORD_TEXT)
@@ -191,22 +204,39 @@ static weir_status open_set(weir_file *file, int set)
     return WEIR_OK;
 }
 
-/* Whether a table has bytes enough for n of its elements: none of these tables leaves any out. */
-static weir_status check_stored(const weir_file *file, int set, uint64_t n)
+/* A table is in the file where its own dimension is, or, without one, its first column; then all columns must be. */
+static weir_status open_table(weir_file *file, int id)
 {
-    const struct weir_stored *stored = &file->sets[set];
+    const struct weir_table *table = weir_table_at(id);
+    struct table *out = &file->tables[id];
+    int own = weir_table_width_dim(table);
+    enum weir_link link = WEIR_LINK_HARD;
+    size_t width;
+    if (own < 0)
+        TRY(weir_h5_link(&link, file->source.file, table->columns[0].path, file->path));
+    if (link == WEIR_LINK_NONE || (own >= 0 && file->sizes.size[own] == 0))
+        return WEIR_OK;
+    for (int c = 0; c < table->n_columns; c++)
+        TRY(open_as(&out->columns[c], &width, file, &table->columns[c]));
+    out->stored = true;
+    return WEIR_OK;
+}
+
+/* Whether a dataset has bytes enough for n of its elements: none of these leaves any out. */
+static weir_status check_stored(const weir_file *file, const struct weir_stored *stored, uint64_t n)
+{
     return n <= stored->decoded / stored->size ? WEIR_OK : bad(file, stored->name, "holds less than it claims");
 }
 
 /* A list of numbers, read whole: the bytes must be there before memory is taken for them. */
-static weir_status read_list(const weir_file *file, void *out, int set)
+static weir_status read_list(const weir_file *file, void *out, const struct weir_stored *stored)
 {
-    size_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK] = {file->sizes.size[weir_set_at(set)->dims[0]]};
+    size_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK] = {stored->shape[0]};
     void *memory;
-    TRY(check_stored(file, set, count[0]));
-    TRY(weir_alloc(out, count[0], weir_elem_size(weir_set_at(set)->elem)));
+    TRY(check_stored(file, stored, count[0]));
+    TRY(weir_alloc(out, count[0], stored->size));
     memcpy(&memory, out, sizeof memory);
-    return weir_stored_read(&file->sets[set], start, count, memory);
+    return weir_stored_read(stored, start, count, memory);
 }
 
 /* What prompts claim to have against what the tables can hold, since memory is taken for it. */
@@ -215,22 +245,23 @@ static weir_status check_tables(const weir_file *file)
     uint64_t tokens = 0;
     for (int i = 0; i < file->info.n_prompts; i++)
         tokens += (uint64_t)file->lengths[i];
-    TRY(check_stored(file, WEIR_S_TOKEN_ID, tokens));
-    TRY(check_stored(file, WEIR_S_TOKEN_TEXT, tokens));
-    TRY(check_stored(file, WEIR_S_PROMPT_TEXT, (uint64_t)file->info.n_prompts));
-    return check_stored(file, WEIR_S_TOKEN_POSITION, (uint64_t)file->info.n_prompts * (uint64_t)file->info.n_positions);
+    TRY(check_stored(file, &file->sets[WEIR_S_TOKEN_ID], tokens));
+    TRY(check_stored(file, &file->sets[WEIR_S_TOKEN_TEXT], tokens));
+    TRY(check_stored(file, &file->sets[WEIR_S_PROMPT_TEXT], (uint64_t)file->info.n_prompts));
+    return check_stored(file, &file->sets[WEIR_S_TOKEN_POSITION],
+                        (uint64_t)file->info.n_prompts * (uint64_t)file->info.n_positions);
 }
 
 static weir_status read_lengths(weir_file *file)
 {
-    TRY(read_list(file, &file->lengths, WEIR_S_PROMPT_LENGTH));
+    TRY(read_list(file, &file->lengths, &file->sets[WEIR_S_PROMPT_LENGTH]));
     for (int i = 0; i < file->info.n_prompts; i++)
         if (file->lengths[i] < 0 || file->lengths[i] > file->info.n_key)
             return weir_fail(WEIR_E_INPUT, "%s: /prompts/length: prompt %d has %d tokens of at most %d", file->path, i,
                              file->lengths[i], file->info.n_key);
     TRY(check_tables(file));
-    if (file->sets[WEIR_S_PROMPT_LOSS].id >= 0)
-        TRY(read_list(file, &file->losses, WEIR_S_PROMPT_LOSS));
+    if (file->tables[WEIR_TABLE_LOSS].stored)
+        TRY(read_list(file, &file->losses, &file->tables[WEIR_TABLE_LOSS].columns[0]));
     return weir_alloc_zero(&file->prompts, file->sizes.size[WEIR_AXIS_PROMPT], sizeof(void *));
 }
 
@@ -340,6 +371,8 @@ static weir_status read_head(weir_file *file)
     TRY(read_dims(file));
     for (int set = 0; set < WEIR_N_SETS; set++)
         TRY(open_set(file, set));
+    for (int table = 0; table < WEIR_N_TABLES; table++)
+        TRY(open_table(file, table));
     TRY(read_lengths(file));
     return read_points(file);
 }
@@ -356,8 +389,11 @@ weir_status weir_file_open(weir_file **out, const char *path)
     file->source = (struct weir_h5_source){.fd = -1, .file = H5I_INVALID_HID};
     TRY_DONE(weir_alloc_zero(&file->sets, WEIR_N_SETS, sizeof *file->sets));
     TRY_DONE(weir_alloc_zero(&file->words, 1, sizeof *file->words));
+    TRY_DONE(weir_alloc_zero(&file->tables, WEIR_N_TABLES, sizeof *file->tables));
     for (int set = 0; set < WEIR_N_SETS; set++)
         file->sets[set].id = H5I_INVALID_HID;
+    for (int i = 0; i < WEIR_N_TABLES * WEIR_MAX_COLUMNS; i++)
+        file->tables[i / WEIR_MAX_COLUMNS].columns[i % WEIR_MAX_COLUMNS].id = H5I_INVALID_HID;
     TRY_DONE(weir_copy_string(&file->path, path));
     TRY_DONE(read_head(file));
     *out = file;
@@ -400,6 +436,8 @@ void weir_file_close(weir_file *file)
     }
     for (int set = 0; file->sets && set < WEIR_N_SETS; set++)
         weir_stored_close(&file->sets[set]);
+    for (int i = 0; file->tables && i < WEIR_N_TABLES * WEIR_MAX_COLUMNS; i++)
+        weir_stored_close(&file->tables[i / WEIR_MAX_COLUMNS].columns[i % WEIR_MAX_COLUMNS]);
     for (int i = 0; file->prompts && i < file->info.n_prompts; i++)
         free_prompt(file->prompts[i]);
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
@@ -407,6 +445,7 @@ void weir_file_close(weir_file *file)
     weir_h5_source_close(&file->source);
     weir_free(file->points);
     weir_free(file->sets);
+    weir_free(file->tables);
     weir_free(file->prompts);
     weir_free(file->lengths);
     weir_free(file->losses);
@@ -735,23 +774,30 @@ bool weir_file_has(const weir_file *file, const weir_file_point *which, int laye
            weir_stored_has(&point->stored, box.start, box.count);
 }
 
-weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float *logits, float *logprobs)
+/* One prompt's rows of a table that has rows; columns that are NULL are not read. */
+static weir_status read_table(const weir_file *file, int id, int index, void *const *columns)
 {
-    void *const out[3] = {ids, logits, logprobs};
+    const struct weir_table *table = weir_table_at(id);
+    int own = weir_table_width_dim(table);
     weir_status status;
-    TRY_GIVEN(file);
-    weir_h5_begin();
-    if (file->info.n_next == 0)
-        return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);
     const struct prompt *prompt = get_prompt(&status, file, index);
     if (!prompt)
         return status;
     const size_t start[WEIR_MAX_RANK] = {(size_t)index},
-                 count[WEIR_MAX_RANK] = {1, prompt->n_rows, (size_t)file->info.n_next};
-    for (int i = 0; i < 3; i++)
-        if (out[i])
-            TRY(weir_stored_read(&file->sets[WEIR_S_NEXT_ID + i], start, count, out[i]));
+                 count[WEIR_MAX_RANK] = {1, prompt->n_rows, own < 0 ? 0 : file->sizes.size[own]};
+    for (int c = 0; c < table->n_columns; c++)
+        if (columns[c])
+            TRY(weir_stored_read(&file->tables[id].columns[c], start, count, columns[c]));
     return WEIR_OK;
+}
+
+weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float *logits, float *logprobs)
+{
+    TRY_GIVEN(file);
+    weir_h5_begin();
+    if (!file->tables[WEIR_TABLE_NEXT].stored)
+        return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);
+    return read_table(file, WEIR_TABLE_NEXT, index, (void *const[]){ids, logits, logprobs});
 }
 
 static weir_status load_words(const weir_file *file, struct words *words)
@@ -761,8 +807,8 @@ static weir_status load_words(const weir_file *file, struct words *words)
     char *texts = NULL;
     int32_t *ids = NULL;
     weir_status status;
-    TRY(check_stored(file, WEIR_S_WORD_TEXT, n));
-    TRY_DONE(read_list(file, &ids, WEIR_S_WORD_ID));
+    TRY(check_stored(file, &file->sets[WEIR_S_WORD_TEXT], n));
+    TRY_DONE(read_list(file, &ids, &file->sets[WEIR_S_WORD_ID]));
     TRY_DONE(weir_alloc_zero(&texts, n, words->width + 1));
     TRY_DONE(weir_stored_read(&file->sets[WEIR_S_WORD_TEXT], start, count, texts));
     spread(texts, n, words->width);

@@ -206,19 +206,28 @@ static void check_elem(struct check *c, const cJSON *set, const char *path, enum
         find(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
 }
 
-static void check_set(struct check *c, int id)
+static void check_set(struct check *c, const struct weir_set *s, bool required)
 {
-    const struct weir_set *s = weir_set_at(id);
     const cJSON *set = dataset(c, s->path);
-    bool next = id >= WEIR_S_NEXT_ID && dataset(c, "/top");
     if (!set) {
-        if (s->required || next)
+        if (required)
             find(c, s->path, "is missing");
         return;
     }
     check_elem(c, set, s->path, s->elem);
     check_axes(c, set, s->path, s->rank, s->dims);
     check_storage(c, set, s->path);
+}
+
+/* A table has all of its columns where its own dimension is, or, without one, where its first column is. */
+static void check_table(struct check *c, const struct weir_table *table)
+{
+    int own = weir_table_width_dim(table);
+    char path[64];
+    snprintf(path, sizeof path, "/%s", own < 0 ? "" : weir_dim_name(own));
+    bool required = dataset(c, own < 0 ? table->columns[0].path : path) != NULL;
+    for (int i = 0; i < table->n_columns; i++)
+        check_set(c, &table->columns[i], required);
 }
 
 /* Ids of the likeliest tokens and what they show as: both or none. */
@@ -305,6 +314,11 @@ static bool is_known(const char *path)
     for (int set = 0; set < WEIR_N_SETS; set++)
         if (strcmp(path, weir_set_at(set)->path) == 0)
             return true;
+    for (int i = 0; i < WEIR_N_TABLES * WEIR_MAX_COLUMNS; i++) {
+        const char *column = weir_table_at(i / WEIR_MAX_COLUMNS)->columns[i % WEIR_MAX_COLUMNS].path;
+        if (column && strcmp(path, column) == 0)
+            return true;
+    }
     return strncmp(path, WEIR_GROUP_RESULTS "/", strlen(WEIR_GROUP_RESULTS) + 1) == 0;
 }
 
@@ -376,7 +390,9 @@ static void check_structure(struct check *c)
     check_equal(c, WEIR_AXIS_KEY, WEIR_DIM_TOKEN);
     check_groups(c);
     for (int set = 0; set < WEIR_N_SETS; set++)
-        check_set(c, set);
+        check_set(c, weir_set_at(set), weir_set_at(set)->required);
+    for (int table = 0; table < WEIR_N_TABLES; table++)
+        check_table(c, weir_table_at(table));
     check_next_words(c);
     check_datasets(c);
 }

@@ -1,8 +1,8 @@
 #include "store/writer.h"
 
 #include "base/alloc.h"
+#include "store/create.h"
 #include "store/finite.h"
-#include "store/make.h"
 #include "store/partial.h"
 
 #include <fcntl.h>
@@ -17,15 +17,22 @@
 static const size_t QUEUE_BYTES = (size_t)256 << 20;
 static const uint64_t WORD_BYTES = 24; /* of an id and a text */
 
-enum kind { VALUE, NEXT };
+/* A table of the spec that is being written. */
+struct table {
+    const struct weir_table *table;
+    size_t width;
+    struct weir_dataset *datasets;     /* [columns] where it has rows */
+    weir_bits *held[WEIR_MAX_COLUMNS]; /* [n_prompts] each, where it has one value per prompt: written at commit */
+};
 
+/* A value of a hook point, or one prompt's rows of a table, that waits to be written. */
 struct item {
     struct item *next;
-    enum kind kind;
-    struct weir_store_value value; /* of NEXT: prompt only */
-    size_t bytes;                  /* that the item keeps alive */
-    int32_t *positions, *units;    /* copies */
-    weir_bits *top[3];             /* NEXT: ids, logits, logprobs, each [n_rows, next] */
+    struct weir_store_value value;        /* of a table's rows: prompt only */
+    size_t bytes;                         /* that the item keeps alive */
+    int32_t *positions, *units;           /* copies */
+    const struct table *table;            /* NULL: a value */
+    weir_bits *columns[WEIR_MAX_COLUMNS]; /* [n_rows, width] each, copies */
 };
 
 struct weir_store {
@@ -34,11 +41,11 @@ struct weir_store {
     struct weir_partial *partial;
     struct weir_output output;
     hid_t file;
-    struct weir_dataset *datasets; /* [n_datasets]: the points, then /next */
+    struct weir_dataset *datasets; /* [n_datasets]: the points, then the columns of tables that have rows */
     size_t n_datasets;
+    struct table *tables; /* [spec->n_tables] */
     struct weir_scratch scratch;
     int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
-    float *loss;                 /* [n_prompts] */
     bool *words;                 /* [words_room] whether a token is among the likeliest anywhere */
     size_t words_room, n_words;
     weir_not_finite odd; /* count 0: all were finite */
@@ -166,13 +173,15 @@ static weir_status write_value(struct weir_store *store, const struct item *item
     return status;
 }
 
-static weir_status write_next(struct weir_store *store, const struct item *item)
+static weir_status write_table(struct weir_store *store, const struct item *item)
 {
     size_t prompt = (size_t)item->value.prompt;
-    for (int i = 0; i < 3; i++) {
-        struct weir_dataset *dataset = &store->datasets[store->spec->n_points + (size_t)i];
-        struct weir_cut cut = {.data = item->top[i],
-                               .extent = {1, store->spec->prompts[prompt].n_rows, store->spec->next},
+    for (int c = 0; c < item->table->table->n_columns; c++) {
+        struct weir_dataset *dataset = &item->table->datasets[c];
+        size_t n_rows = store->spec->prompts[prompt].n_rows;
+        bool wide = dataset->layout.rank == WEIR_SET_RANK; /* else the rows are the last axis */
+        struct weir_cut cut = {.data = item->columns[c],
+                               .extent = {1, wide ? n_rows : 1, wide ? item->table->width : n_rows},
                                .fill = weir_fill_bits(dataset->layout.elem)};
         memcpy(cut.shape, dataset->shape, sizeof cut.shape);
         TRY(weir_dataset_write(dataset, prompt, &cut, &store->scratch, &store->output));
@@ -189,8 +198,8 @@ static void free_item(struct item *item)
     weir_buffer_release(item->value.buffer);
     weir_free(item->positions);
     weir_free(item->units);
-    for (int i = 0; i < 3; i++)
-        weir_free(item->top[i]);
+    for (int c = 0; c < WEIR_MAX_COLUMNS; c++)
+        weir_free(item->columns[c]);
     weir_free(item);
 }
 
@@ -233,7 +242,7 @@ static void *work(void *argument)
     for (struct item *item; (item = take(store, &failed)) != NULL;) {
         weir_status status = WEIR_OK;
         if (!failed)
-            status = item->kind == VALUE ? write_value(store, item) : write_next(store, item);
+            status = item->table ? write_table(store, item) : write_value(store, item);
         finish(store, item, status);
     }
     return NULL;
@@ -324,33 +333,44 @@ static weir_status mark_words(struct weir_store *store, const int32_t *ids, size
     return WEIR_OK;
 }
 
-weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const int32_t *ids, const float *logits,
-                                const float *logprobs, float loss)
+/* Queues copies of one prompt's rows, n values in each column. */
+static weir_status put_rows(struct weir_store *store, const struct table *table, size_t prompt,
+                            const void *const *columns, size_t n)
 {
-    const void *const from[3] = {ids, logits, logprobs};
     struct item *item = NULL;
     weir_status status;
-    size_t n;
-    if (!store->started || store->closing || prompt >= store->spec->n_prompts)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu: not in this store", prompt);
-    store->loss[prompt] = loss;
-    if (store->spec->next == 0)
-        return WEIR_OK;
-    TRY(weir_mul(&n, store->spec->prompts[prompt].n_rows, store->spec->next));
-    TRY(mark_words(store, ids, n));
     TRY(weir_alloc_zero(&item, 1, sizeof *item));
-    item->kind = NEXT;
+    item->table = table;
     item->value.prompt = (int)prompt;
-    item->bytes = 3 * n * sizeof(float);
-    for (int i = 0; i < 3; i++) {
-        TRY_DONE(weir_alloc(&item->top[i], n, sizeof(float)));
+    for (int c = 0; c < table->table->n_columns; c++) {
+        TRY_DONE(weir_alloc(&item->columns[c], n, sizeof(weir_bits)));
         if (n)
-            memcpy(item->top[i], from[i], n * sizeof(float));
+            memcpy(item->columns[c], columns[c], n * sizeof(weir_bits));
+        item->bytes += n * sizeof(weir_bits);
     }
     return enqueue(store, item);
 done:
     free_item(item);
     return status;
+}
+
+weir_status weir_store_put_table(struct weir_store *store, size_t table, size_t prompt, const void *const *columns)
+{
+    size_t n;
+    if (!store->started || store->closing)
+        return weir_fail(WEIR_E_USAGE, "the store is closed");
+    if (table >= store->spec->n_tables || prompt >= store->spec->n_prompts)
+        return weir_fail(WEIR_E_USAGE, "table %zu, prompt %zu: not in this store", table, prompt);
+    struct table *t = &store->tables[table];
+    if (!weir_table_has_rows(t->table)) {
+        for (int c = 0; c < t->table->n_columns; c++)
+            memcpy(&t->held[c][prompt], columns[c], sizeof(weir_bits));
+        return WEIR_OK;
+    }
+    TRY(weir_mul(&n, store->spec->prompts[prompt].n_rows, t->width));
+    if (t->table->token_ids)
+        TRY(mark_words(store, columns[0], n));
+    return put_rows(store, t, prompt, columns, n);
 }
 
 /* Lets the thread work off the queue and end. HDF5 is this thread's again afterwards. */
@@ -402,12 +422,23 @@ static uint64_t point_bytes(const struct weir_store_spec *spec, const struct wei
     return layers * per_layer;
 }
 
+/* Bytes of one stored position in all tables. */
+static uint64_t row_bytes(const struct weir_store_spec *spec)
+{
+    uint64_t n = 0;
+    for (size_t t = 0; t < spec->n_tables; t++)
+        if (weir_table_has_rows(spec->tables[t].table))
+            n += spec->tables[t].width * (uint64_t)spec->tables[t].table->n_columns * sizeof(weir_bits);
+    return n;
+}
+
 /* At most so much of the texts of the likeliest tokens. */
 static uint64_t words_bytes(const struct weir_store_spec *spec)
 {
     uint64_t n = 0, most = (uint64_t)(spec->model->n_vocab > 0 ? spec->model->n_vocab : 0);
-    for (size_t i = 0; i < spec->n_prompts; i++)
-        n += spec->next * spec->prompts[i].n_rows;
+    for (size_t t = 0; t < spec->n_tables; t++)
+        for (size_t i = 0; i < spec->n_prompts && spec->tables[t].table->token_ids; i++)
+            n += spec->tables[t].width * spec->prompts[i].n_rows;
     return WORD_BYTES * (n < most ? n : most);
 }
 
@@ -428,7 +459,7 @@ uint64_t weir_store_size(const struct weir_store_spec *spec)
     for (size_t i = 0; i < spec->n_points; i++)
         bytes += point_bytes(spec, &sizes, &spec->points[i]) + 2048;
     for (size_t i = 0; i < spec->n_prompts; i++)
-        bytes += 12 * spec->prompts[i].n + (4 + 12 * spec->next) * spec->prompts[i].n_rows + spec->prompts[i].n_text +
+        bytes += 12 * spec->prompts[i].n + (4 + row_bytes(spec)) * spec->prompts[i].n_rows + spec->prompts[i].n_text +
                  (spec->prompts[i].fields ? strlen(spec->prompts[i].fields) : 0) + 32;
     return bytes + words_bytes(spec);
 }
@@ -444,17 +475,49 @@ static weir_status start_thread(struct weir_store *store)
 
 static weir_status alloc_work_space(struct weir_store *store)
 {
-    const struct weir_store_spec *spec = store->spec;
     size_t widest = 1;
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         if (store->sizes.size[dim] > widest)
             widest = store->sizes.size[dim];
     TRY(weir_alloc(&store->row_map, store->sizes.size[WEIR_AXIS_POS], sizeof *store->row_map));
     TRY(weir_alloc(&store->unit_map, widest, sizeof *store->unit_map));
-    TRY(weir_alloc(&store->loss, spec->n_prompts, sizeof *store->loss));
-    for (size_t i = 0; i < spec->n_prompts; i++)
-        store->loss[i] = NAN;
     return weir_scratch_open(&store->scratch, store->datasets, store->n_datasets);
+}
+
+/* Room for values of which each prompt has one: what is never given reads as not stored. */
+static weir_status hold_columns(struct table *table, size_t n_prompts)
+{
+    for (int c = 0; c < table->table->n_columns; c++) {
+        TRY(weir_alloc(&table->held[c], n_prompts, sizeof *table->held[c]));
+        for (size_t i = 0; i < n_prompts; i++)
+            table->held[c][i] = weir_fill_bits(table->table->columns[c].elem);
+    }
+    return WEIR_OK;
+}
+
+/* The spec's tables; their columns' datasets follow those of the points. */
+static weir_status new_tables(struct weir_store *store)
+{
+    const struct weir_store_spec *spec = store->spec;
+    struct weir_dataset *next = store->datasets + spec->n_points;
+    TRY(weir_alloc_zero(&store->tables, spec->n_tables, sizeof *store->tables));
+    for (size_t i = 0; i < spec->n_tables; i++) {
+        struct table *table = &store->tables[i];
+        *table = (struct table){.table = spec->tables[i].table, .width = spec->tables[i].width, .datasets = next};
+        if (weir_table_has_rows(table->table))
+            next += table->table->n_columns;
+        else
+            TRY(hold_columns(table, spec->n_prompts));
+    }
+    return WEIR_OK;
+}
+
+static size_t count_datasets(const struct weir_store_spec *spec)
+{
+    size_t n = spec->n_points;
+    for (size_t i = 0; i < spec->n_tables; i++)
+        n += weir_table_has_rows(spec->tables[i].table) ? (size_t)spec->tables[i].table->n_columns : 0;
+    return n;
 }
 
 static weir_status new_store(struct weir_store **out, const struct weir_store_spec *spec)
@@ -469,12 +532,12 @@ static weir_status new_store(struct weir_store **out, const struct weir_store_sp
     pthread_cond_init(&store->more, NULL);
     pthread_cond_init(&store->less, NULL);
     TRY(weir_sizes_of(&store->sizes, spec));
-    size_t n = spec->n_points + (spec->next ? 3 : 0);
+    size_t n = count_datasets(spec);
     TRY(weir_alloc_zero(&store->datasets, n, sizeof *store->datasets));
     for (size_t i = 0; i < n; i++)
         store->datasets[i].id = H5I_INVALID_HID;
     store->n_datasets = n;
-    return WEIR_OK;
+    return new_tables(store);
 }
 
 weir_status weir_store_create(struct weir_store **out, const char *path, const struct weir_store_spec *spec)
@@ -492,8 +555,8 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
     TRY_DONE(weir_partial_open(&store->partial, path, spec->force));
     TRY_DONE(weir_partial_room(store->partial, weir_store_size(spec)));
     weir_output_open(&store->output, store->partial->fd, store->partial->path, store->partial->target.final);
-    TRY_DONE(weir_make_file(&store->file, store->partial->path, &store->output));
-    TRY_DONE(weir_make_content(store->file, store->datasets, spec, &store->sizes, store->partial->target.final));
+    TRY_DONE(weir_create_file(&store->file, store->partial->path, &store->output));
+    TRY_DONE(weir_create_content(store->file, store->datasets, spec, &store->sizes, store->partial->target.final));
     TRY_DONE(alloc_work_space(store));
     TRY_DONE(start_thread(store));
     *out = store;
@@ -501,6 +564,17 @@ weir_status weir_store_create(struct weir_store **out, const char *path, const s
 done:
     weir_store_close(store);
     return status;
+}
+
+/* The point or the table that dataset i belongs to. */
+static const char *dataset_name(const struct weir_store *store, size_t i)
+{
+    const struct table *table = store->tables;
+    if (i < store->spec->n_points)
+        return store->spec->points[i].point->name;
+    while (!weir_table_has_rows(table->table) || &store->datasets[i] >= table->datasets + table->table->n_columns)
+        table++;
+    return table->table->name;
 }
 
 /* A contiguous dataset has no fill value: all of it must have come. */
@@ -512,9 +586,8 @@ static weir_status check_complete(const struct weir_store *store)
         for (size_t lead = 0; dataset->layout.contiguous && lead < n; lead++)
             if (!dataset->seen[lead])
                 return weir_fail(WEIR_E_OUTPUT, "%s: %s: layer %zu, prompt %zu was never given to the store",
-                                 store->partial->target.final,
-                                 i < store->spec->n_points ? store->spec->points[i].point->name : "next",
-                                 lead / store->spec->n_prompts, lead % store->spec->n_prompts);
+                                 store->partial->target.final, dataset_name(store, i), lead / store->spec->n_prompts,
+                                 lead % store->spec->n_prompts);
     }
     return WEIR_OK;
 }
@@ -530,7 +603,7 @@ static weir_status finish_words(const struct weir_store *store)
     for (size_t id = 0; id < store->words_room; id++)
         if (store->words[id])
             ids[n++] = (int32_t)id;
-    weir_status status = weir_make_words(store->file, store->spec, ids, n, store->partial->target.final);
+    weir_status status = weir_create_words(store->file, store->spec, ids, n, store->partial->target.final);
     weir_free(ids);
     return status;
 }
@@ -544,8 +617,9 @@ static weir_status finish_content(struct weir_store *store)
     for (size_t i = 0; store->spec->errors && i < store->spec->n_points; i++)
         if (!isnan(store->spec->errors[i]))
             TRY(weir_h5_put_real(store->datasets[i].id, WEIR_A_COMPUTE_ERROR, store->spec->errors[i], path));
-    if (store->spec->loss)
-        TRY(weir_make_loss(store->file, store->loss, store->spec->n_prompts, path));
+    for (size_t i = 0; i < store->spec->n_tables; i++)
+        for (int c = 0; c < WEIR_MAX_COLUMNS && store->tables[i].held[c]; c++)
+            TRY(weir_write_column(store->file, &store->tables[i].table->columns[c], store->tables[i].held[c], path));
     return finish_words(store);
 }
 
@@ -611,7 +685,10 @@ void weir_store_close(struct weir_store *store)
     weir_free(store->datasets);
     weir_free(store->row_map);
     weir_free(store->unit_map);
-    weir_free(store->loss);
+    for (size_t i = 0; store->tables && i < store->spec->n_tables; i++)
+        for (int c = 0; c < WEIR_MAX_COLUMNS; c++)
+            weir_free(store->tables[i].held[c]);
+    weir_free(store->tables);
     weir_free(store->words);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->more);

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 
 struct weir_store;
+struct weir_table;
 
 struct weir_store_prompt {
     const int32_t *ids; /* [n] */
@@ -29,6 +30,12 @@ struct weir_store_point {
     bool sinks;                  /* of patterns: the heads have attention sinks */
 };
 
+/* Results that the file will have beside activations. */
+struct weir_store_table {
+    const struct weir_table *table; /* store/layout.h */
+    size_t width;                   /* values per row; 1 where the table has no dimension for it */
+};
+
 struct weir_store_spec {
     const weir_model_info *model;
     const char *command, *edits;             /* may be NULL */
@@ -38,8 +45,8 @@ struct weir_store_spec {
     const struct weir_store_point *points; /* [n_points] */
     size_t n_points;
     const double *errors; /* [n_points] for the attribute compute_error, read at commit; NaN: none. NULL: none at all */
-    size_t next;          /* width of /next; 0: no such group */
-    bool loss;            /* /prompts/loss is wanted */
+    const struct weir_store_table *tables; /* [n_tables] */
+    size_t n_tables;
     weir_dtype dtype;
     bool gzip, force;
     /* What a token shows as, for /tokens/text: weir_token_text with the model at hand. */
@@ -74,9 +81,10 @@ struct weir_store_value {
 
 /* Queues a value; waits when too much is queued. A failure of the writer thread is reported by the next call. */
 WEIR_CHECKED weir_status weir_store_put(struct weir_store *store, const struct weir_store_value *value);
-/* Queues one prompt's most likely next tokens, [n_rows, next] each (copied), and its loss (NaN: none). */
-WEIR_CHECKED weir_status weir_store_put_next(struct weir_store *store, size_t prompt, const int32_t *ids,
-                                             const float *logits, const float *logprobs, float loss);
+/* Queues what table `table` of the spec has of one prompt: each of `columns` [columns of the table] points to 32-bit
+   values, [n_rows of the prompt, width], or to one value where the table has no rows. They are copied. */
+WEIR_CHECKED weir_status weir_store_put_table(struct weir_store *store, size_t table, size_t prompt,
+                                              const void *const *columns);
 /* Waits for the thread, closes the file, fsync, rename, fsync of the folder. */
 WEIR_CHECKED weir_status weir_store_commit(struct weir_store *store);
 /* The first value that is NaN or infinite (but -inf in attention scores) in the order in which values came, and how

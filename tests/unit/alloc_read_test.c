@@ -186,8 +186,7 @@ static void make_file(weir_dtype dtype)
     snprintf(path, sizeof path, "/tmp/weir-alloc-%d.h5", (int)getpid());
     fake_open(&fake, lengths, 2);
     fake.spec.dtype = dtype;
-    fake.spec.next = 2;
-    fake.spec.loss = true;
+    fake_add_next(&fake, 2);
     fake_add(&fake, WEIR_P_RESID_POST);
     fake_add(&fake, WEIR_P_PATTERN);
     cr_assert_eq(fake_write(&fake, path), WEIR_OK, "%s", weir_message());

@@ -36,8 +36,8 @@ static weir_status write_case(size_t i, const char *path)
     fake_open(&fake, cases[i].lengths, cases[i].n_prompts);
     fake.spec.dtype = cases[i].dtype;
     fake.spec.gzip = cases[i].gzip;
-    fake.spec.next = cases[i].next ? 4 : 0;
-    fake.spec.loss = cases[i].next;
+    if (cases[i].next)
+        fake_add_next(&fake, 4);
     fake_add(&fake, WEIR_P_RESID_POST);
     fake_add(&fake, WEIR_P_PATTERN);
     fake_add(&fake, WEIR_P_Z);

@@ -59,6 +59,7 @@ void fake_open(struct fake *fake, const size_t *lengths, size_t n_prompts)
                                           .prompts = fake->prompts,
                                           .n_prompts = n_prompts,
                                           .points = fake->points,
+                                          .tables = fake->tables,
                                           .token_text = token_text};
 }
 
@@ -77,6 +78,17 @@ void fake_add(struct fake *fake, enum weir_point_id id)
     p->layers = p->point->per_layer ? fake->layers : NULL;
     for (int a = 0; a < p->point->n_axes; a++)
         p->shape[a] = axis_size[p->point->axes[a]];
+}
+
+void fake_add_table(struct fake *fake, const struct weir_table *table, size_t width)
+{
+    fake->tables[fake->spec.n_tables++] = (struct weir_store_table){table, width};
+}
+
+void fake_add_next(struct fake *fake, size_t top)
+{
+    fake_add_table(fake, weir_table_at(WEIR_TABLE_LOSS), 1);
+    fake_add_table(fake, weir_table_at(WEIR_TABLE_NEXT), top);
 }
 
 void fake_rows(struct fake *fake, size_t first, size_t step)
@@ -156,20 +168,31 @@ static weir_status put(struct fake *fake, struct weir_store *store, struct weir_
     return status;
 }
 
-static weir_status put_next(struct fake *fake, struct weir_store *store, int prompt)
+uint32_t fake_column_value(const struct weir_store_table *table, int column, int prompt, size_t i)
 {
-    size_t n = fake->prompts[prompt].n_rows * fake->spec.next;
-    int32_t *ids = malloc((n + 1) * sizeof *ids);
-    float *logits = malloc((n + 1) * sizeof *logits), *logprobs = malloc((n + 1) * sizeof *logprobs);
-    for (size_t i = 0; i < n; i++) {
-        ids[i] = (int32_t)(i % FAKE_VOCAB);
-        logits[i] = 10.0f - (float)(i % fake->spec.next);
-        logprobs[i] = -1.0f - (float)(i % fake->spec.next);
+    static const float first[] = {2.5f, 10.0f, -1.0f};
+    if (table->table->columns[column].elem == WEIR_ELEM_I32)
+        return (uint32_t)(i % FAKE_VOCAB);
+    float value =
+        weir_table_has_rows(table->table) ? first[column] - (float)(i % table->width) : first[column] + (float)prompt;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static weir_status put_table(struct fake *fake, struct weir_store *store, size_t i, int prompt)
+{
+    const struct weir_store_table *table = &fake->tables[i];
+    size_t n = weir_table_has_rows(table->table) ? fake->prompts[prompt].n_rows * table->width : 1;
+    uint32_t *columns[WEIR_MAX_COLUMNS] = {0};
+    for (int c = 0; c < table->table->n_columns; c++) {
+        columns[c] = malloc((n + 1) * sizeof(uint32_t));
+        for (size_t k = 0; k < n; k++)
+            columns[c][k] = fake_column_value(table, c, prompt, k);
     }
-    weir_status status = weir_store_put_next(store, (size_t)prompt, ids, logits, logprobs, 2.5f + (float)prompt);
-    free(ids);
-    free(logits);
-    free(logprobs);
+    weir_status status = weir_store_put_table(store, i, (size_t)prompt, (const void *const *)columns);
+    for (int c = 0; c < WEIR_MAX_COLUMNS; c++)
+        free(columns[c]);
     return status;
 }
 
@@ -186,8 +209,8 @@ weir_status fake_put_all(struct fake *fake, struct weir_store *store)
                 if (fake->layers[layer])
                     TRY_DONE(put(fake, store, buffers, point, layer, prompt));
         }
-        if (fake->spec.next || fake->spec.loss)
-            TRY_DONE(put_next(fake, store, prompt));
+        for (size_t table = 0; table < fake->spec.n_tables; table++)
+            TRY_DONE(put_table(fake, store, table, prompt));
     }
 done:
     weir_buffers_close(buffers);

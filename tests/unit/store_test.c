@@ -241,8 +241,7 @@ Test(store, knows_its_prompts_tokens_and_next_tokens)
     int32_t ids[20];
     float logits[20];
     fake_open(&fake, UNEQUAL, 3);
-    fake.spec.next = 4;
-    fake.spec.loss = true;
+    fake_add_next(&fake, 4);
     fake_add(&fake, WEIR_P_RESID_POST);
     OK(fake_write(&fake, path));
     OK(weir_file_open(&file, path));
@@ -262,6 +261,91 @@ Test(store, knows_its_prompts_tokens_and_next_tokens)
     cr_assert(prompt.text == NULL);
     cr_assert(weir_file_get_prompt(file, 3, &prompt) == WEIR_E_USAGE);
     weir_file_close(file);
+    fake_close(&fake);
+}
+
+/* The described dataset's shape, as "[3, 150]". */
+static const char *described_shape(const cJSON *root, const char *name)
+{
+    static char text[64];
+    const cJSON *set = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "datasets"), name);
+    cr_assert_not_null(set, "%s is not in the file", name);
+    cr_assert(cJSON_PrintPreallocated(cJSON_GetObjectItemCaseSensitive(set, "shape"), text, sizeof text, false));
+    return text;
+}
+
+/* What a later analysis would add: nothing but a description of its own. */
+static const struct weir_table RESULTS[] = {
+    {.name = "score",
+     .group = "/results",
+     .n_columns = 1,
+     .columns = {{"/results/score", WEIR_ELEM_F32, 1, {WEIR_AXIS_PROMPT}, false, "nats"}}},
+    {.name = "saliency",
+     .group = "/results",
+     .n_columns = 2,
+     .columns = {{"/results/saliency", WEIR_ELEM_F32, 2, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS}, false, NULL},
+                 {"/results/target", WEIR_ELEM_I32, 2, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS}, false, NULL}}},
+};
+
+/* Each value where it belongs, and -1 past the end of a shorter prompt. */
+static void check_results(const struct fake *fake)
+{
+    int32_t target[3][150];
+    float score[3];
+    uint32_t bits;
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t targets = H5Dopen2(file, "/results/target", H5P_DEFAULT),
+          scores = H5Dopen2(file, "/results/score", H5P_DEFAULT);
+    cr_assert(H5Dread(targets, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, target) >= 0);
+    cr_assert(H5Dread(scores, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, score) >= 0);
+    for (int prompt = 0; prompt < 3; prompt++) {
+        bits = fake_column_value(&fake->tables[0], 0, prompt, 0);
+        cr_assert(memcmp(&score[prompt], &bits, sizeof bits) == 0);
+        for (size_t i = 0; i < 150; i++)
+            cr_assert_eq(target[prompt][i], i < fake->prompts[prompt].n_rows
+                                                ? (int32_t)fake_column_value(&fake->tables[1], 1, prompt, i)
+                                                : -1);
+    }
+    H5Dclose(targets);
+    H5Dclose(scores);
+    H5Fclose(file);
+}
+
+Test(store, writes_a_table_it_knows_nothing_of_as_it_is_described)
+{
+    struct fake fake;
+    size_t n_findings;
+    cJSON *root;
+    fake_open(&fake, UNEQUAL, 3);
+    fake_add(&fake, WEIR_P_RESID_POST);
+    for (size_t i = 0; i < sizeof RESULTS / sizeof *RESULTS; i++)
+        fake_add_table(&fake, &RESULTS[i], 1);
+    OK(fake_write(&fake, path));
+    OK(weir_store_describe(&root, path));
+    cr_assert_str_eq(described_shape(root, "/results/score"), "[3]");
+    cr_assert_str_eq(described_shape(root, "/results/saliency"), "[3,150]");
+    cr_assert_str_eq(described_shape(root, "/results/target"), "[3,150]");
+    cJSON_Delete(root);
+    check_results(&fake);
+    OK(weir_store_validate(path, &n_findings, NULL, NULL));
+    cr_assert_eq(n_findings, 0);
+    fake_close(&fake);
+}
+
+Test(store, refuses_tables_and_prompts_that_it_was_not_made_for)
+{
+    struct fake fake;
+    struct weir_store *store;
+    float loss = 1;
+    const void *const columns[] = {&loss};
+    fake_open(&fake, EQUAL, 2);
+    fake_add(&fake, WEIR_P_RESID_POST);
+    fake_add_table(&fake, weir_table_at(WEIR_TABLE_LOSS), 1);
+    OK(weir_store_create(&store, path, &fake.spec));
+    cr_assert_eq(weir_store_put_table(store, 1, 0, columns), WEIR_E_USAGE);
+    cr_assert_eq(weir_store_put_table(store, 0, 2, columns), WEIR_E_USAGE);
+    OK(weir_store_put_table(store, 0, 1, columns));
+    weir_store_close(store);
     fake_close(&fake);
 }
 
@@ -520,7 +604,7 @@ Test(store, survives_every_allocation_failing)
     fake_add(&fake, WEIR_P_RESID_POST);
     fake_add(&fake, WEIR_P_PATTERN);
     fake.spec.gzip = true;
-    fake.spec.next = 2;
+    fake_add_table(&fake, weir_table_at(WEIR_TABLE_NEXT), 2);
     for (long i = 0; status == WEIR_E_MEMORY; i++) {
         weir_alloc_fail_after(i);
         status = fake_write(&fake, path);

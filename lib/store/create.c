@@ -1,4 +1,4 @@
-#include "store/make.h"
+#include "store/create.h"
 
 #include "base/alloc.h"
 #include "store/driver.h"
@@ -19,7 +19,7 @@ struct maker {
     const char *path;
 };
 
-weir_status weir_make_file(hid_t *out, const char *partial_path, struct weir_output *output)
+weir_status weir_create_file(hid_t *out, const char *partial_path, struct weir_output *output)
 {
     hid_t fcpl = H5Pcreate(H5P_FILE_CREATE), fapl = H5Pcreate(H5P_FILE_ACCESS);
     *out = H5I_INVALID_HID;
@@ -188,9 +188,8 @@ static weir_status make_group(hid_t *out, const struct maker *m, const char *nam
 static const hsize_t SMALL_TABLE = (hsize_t)1 << 20; /* bytes: beyond, tables by token are compressed */
 
 /* One of the small tables, whole or compressed a prompt at a time. */
-static weir_status make_table(hid_t *out, const struct maker *m, int set, size_t width)
+static weir_status make_set(hid_t *out, const struct maker *m, const struct weir_set *s, size_t width)
 {
-    const struct weir_set *s = weir_set_at(set);
     hsize_t shape[3], chunk[3], bytes = width ? width : 4;
     const int32_t none = -1;
     for (int a = 0; a < s->rank; a++) {
@@ -215,9 +214,9 @@ static weir_status make_table(hid_t *out, const struct maker *m, int set, size_t
 }
 
 /* One prompt's row: data is what `set` holds below the prompt. */
-static weir_status write_row(const struct maker *m, hid_t dataset, int set, size_t prompt, const void *data)
+static weir_status write_row(const struct maker *m, hid_t dataset, const struct weir_set *s, size_t prompt,
+                             const void *data)
 {
-    const struct weir_set *s = weir_set_at(set);
     hsize_t start[3] = {prompt}, count[3] = {1};
     for (int a = 1; a < s->rank; a++)
         count[a] = m->sizes->size[s->dims[a]];
@@ -252,13 +251,14 @@ static weir_status printable(char **out, const struct weir_store_prompt *prompt)
 
 static weir_status make_texts(const struct maker *m)
 {
+    const struct weir_set *set = weir_set_at(WEIR_S_PROMPT_TEXT);
     hid_t id;
-    weir_status status = make_table(&id, m, WEIR_S_PROMPT_TEXT, 0);
+    weir_status status = make_set(&id, m, set, 0);
     for (size_t i = 0; i < m->spec->n_prompts && status == WEIR_OK; i++) {
         char *text = NULL;
         status = m->spec->prompts[i].text ? printable(&text, &m->spec->prompts[i]) : weir_copy_string(&text, "");
         if (status == WEIR_OK)
-            status = write_row(m, id, WEIR_S_PROMPT_TEXT, i, &text);
+            status = write_row(m, id, set, i, &text);
         weir_free(text);
     }
     weir_h5_close(&id);
@@ -276,13 +276,14 @@ static bool any_fields(const struct weir_store_spec *spec)
 /* What else is known of each prompt; no table where that is nothing of all. */
 static weir_status make_fields(const struct maker *m)
 {
+    const struct weir_set *set = weir_set_at(WEIR_S_PROMPT_FIELDS);
     hid_t id;
     if (!any_fields(m->spec))
         return WEIR_OK;
-    weir_status status = make_table(&id, m, WEIR_S_PROMPT_FIELDS, 0);
+    weir_status status = make_set(&id, m, set, 0);
     for (size_t i = 0; i < m->spec->n_prompts && status == WEIR_OK; i++) {
         const char *fields = m->spec->prompts[i].fields ? m->spec->prompts[i].fields : "";
-        status = write_row(m, id, WEIR_S_PROMPT_FIELDS, i, &fields);
+        status = write_row(m, id, set, i, &fields);
     }
     weir_h5_close(&id);
     return status;
@@ -313,15 +314,14 @@ static void position_row(int32_t *row, size_t n, const struct weir_store_prompt 
     padded(row, n, prompt->positions, prompt->n_rows);
 }
 
-static weir_status make_numbers(const struct maker *m, int set, row_fn *fill)
+static weir_status make_numbers(const struct maker *m, const struct weir_set *set, row_fn *fill)
 {
-    const struct weir_set *s = weir_set_at(set);
-    size_t n = s->rank > 1 ? m->sizes->size[s->dims[1]] : 1;
+    size_t n = set->rank > 1 ? m->sizes->size[set->dims[1]] : 1;
     int32_t *row = NULL; /* [n] */
     hid_t id = H5I_INVALID_HID;
     weir_status status;
     TRY_DONE(weir_alloc(&row, n, sizeof *row));
-    TRY_DONE(make_table(&id, m, set, 0));
+    TRY_DONE(make_set(&id, m, set, 0));
     for (size_t i = 0; i < m->spec->n_prompts; i++) {
         fill(row, n, &m->spec->prompts[i]);
         TRY_DONE(write_row(m, id, set, i, row));
@@ -359,20 +359,21 @@ static size_t token_width(const struct weir_store_spec *spec)
 
 static weir_status make_token_texts(const struct maker *m)
 {
+    const struct weir_set *set = weir_set_at(WEIR_S_TOKEN_TEXT);
     size_t width = token_width(m->spec), n = m->sizes->size[WEIR_DIM_TOKEN], bytes;
     char *row = NULL; /* [n, width], padded with NUL */
     hid_t id = H5I_INVALID_HID;
     weir_status status;
     TRY(weir_mul(&bytes, n, width));
     TRY_DONE(weir_alloc(&row, bytes, 1));
-    TRY_DONE(make_table(&id, m, WEIR_S_TOKEN_TEXT, width));
+    TRY_DONE(make_set(&id, m, set, width));
     for (size_t i = 0; i < m->spec->n_prompts; i++) {
         const struct weir_store_prompt *prompt = &m->spec->prompts[i];
         char text[WEIR_TOKEN_TEXT + 8];
         memset(row, 0, bytes);
         for (size_t t = 0; t < prompt->n; t++)
             memcpy(row + t * width, text, token_text(text, m->spec, prompt->ids[t]));
-        TRY_DONE(write_row(m, id, WEIR_S_TOKEN_TEXT, i, row));
+        TRY_DONE(write_row(m, id, set, i, row));
     }
 done:
     weir_h5_close(&id);
@@ -380,22 +381,46 @@ done:
     return status;
 }
 
-static weir_status make_tables(const struct maker *m)
+/* A table may be the first in its group, or join what is there. */
+static weir_status ensure_group(const struct maker *m, const char *name)
 {
-    hid_t prompts = H5I_INVALID_HID, tokens = H5I_INVALID_HID, loss = H5I_INVALID_HID;
+    hid_t group;
+    if (H5Lexists(m->file, name, H5P_DEFAULT) > 0)
+        return WEIR_OK;
+    TRY(make_group(&group, m, name));
+    weir_h5_close(&group);
+    return WEIR_OK;
+}
+
+/* The columns with one value per prompt: small, and written when all prompts have run. */
+static weir_status make_prompt_columns(const struct maker *m)
+{
+    for (size_t i = 0; i < m->spec->n_tables; i++) {
+        const struct weir_table *table = m->spec->tables[i].table;
+        for (int c = 0; c < table->n_columns && !weir_table_has_rows(table); c++) {
+            hid_t id;
+            TRY(ensure_group(m, table->group));
+            TRY(make_set(&id, m, &table->columns[c], 0));
+            weir_h5_close(&id);
+        }
+    }
+    return WEIR_OK;
+}
+
+static weir_status make_sets(const struct maker *m)
+{
+    hid_t prompts = H5I_INVALID_HID, tokens = H5I_INVALID_HID;
     weir_status status;
     TRY_DONE(make_group(&prompts, m, WEIR_GROUP_PROMPTS));
     TRY_DONE(make_texts(m));
     TRY_DONE(make_fields(m));
-    TRY_DONE(make_numbers(m, WEIR_S_PROMPT_LENGTH, length_row));
-    if (m->spec->loss)
-        TRY_DONE(make_table(&loss, m, WEIR_S_PROMPT_LOSS, 0));
+    TRY_DONE(make_numbers(m, weir_set_at(WEIR_S_PROMPT_LENGTH), length_row));
+    TRY_DONE(make_prompt_columns(m));
     TRY_DONE(make_group(&tokens, m, WEIR_GROUP_TOKENS));
-    TRY_DONE(make_numbers(m, WEIR_S_TOKEN_ID, id_row));
+    TRY_DONE(make_numbers(m, weir_set_at(WEIR_S_TOKEN_ID), id_row));
     TRY_DONE(make_token_texts(m));
-    TRY_DONE(make_numbers(m, WEIR_S_TOKEN_POSITION, position_row));
+    TRY_DONE(make_numbers(m, weir_set_at(WEIR_S_TOKEN_POSITION), position_row));
 done:
-    weir_h5_close(&loss);
     weir_h5_close(&tokens);
     weir_h5_close(&prompts);
     return status;
@@ -419,21 +444,21 @@ static weir_status word_texts(char **out, size_t *width, const struct weir_store
     return WEIR_OK;
 }
 
-/* A whole table at once. */
-static weir_status put_table(const struct maker *m, int set, size_t width, const void *data)
+/* A whole dataset at once. */
+static weir_status put_set(const struct maker *m, const struct weir_set *set, size_t width, const void *data)
 {
     hid_t id;
-    TRY(make_table(&id, m, set, width));
+    TRY(make_set(&id, m, set, width));
     hid_t type = H5Dget_type(id);
     bool fine = type >= 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
-    weir_status status = fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, m->path, weir_set_at(set)->path);
+    weir_status status = fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, m->path, set->path);
     weir_h5_close(&type);
     weir_h5_close(&id);
     return status;
 }
 
-weir_status weir_make_words(hid_t file, const struct weir_store_spec *spec, const int32_t *ids, size_t n,
-                            const char *path)
+weir_status weir_create_words(hid_t file, const struct weir_store_spec *spec, const int32_t *ids, size_t n,
+                              const char *path)
 {
     struct weir_sizes sizes = {.size[WEIR_DIM_WORD] = n};
     struct maker m = {.file = file, .spec = spec, .sizes = &sizes, .path = path};
@@ -443,23 +468,22 @@ weir_status weir_make_words(hid_t file, const struct weir_store_spec *spec, cons
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         m.scales[dim] = H5I_INVALID_HID;
     TRY_DONE(make_scale(&m, WEIR_DIM_WORD));
-    TRY_DONE(put_table(&m, WEIR_S_WORD_ID, 0, ids));
+    TRY_DONE(put_set(&m, weir_set_at(WEIR_S_WORD_ID), 0, ids));
     TRY_DONE(word_texts(&texts, &width, spec, ids, n));
-    status = put_table(&m, WEIR_S_WORD_TEXT, width, texts);
+    status = put_set(&m, weir_set_at(WEIR_S_WORD_TEXT), width, texts);
 done:
     weir_h5_close(&m.scales[WEIR_DIM_WORD]);
     weir_free(texts);
     return status;
 }
 
-weir_status weir_make_loss(hid_t file, const float *loss, size_t n, const char *path)
+weir_status weir_write_column(hid_t file, const struct weir_set *column, const weir_bits *values, const char *path)
 {
-    const char *name = weir_set_at(WEIR_S_PROMPT_LOSS)->path;
-    (void)n;
-    hid_t id = H5Dopen2(file, name, H5P_DEFAULT);
-    bool fine = id >= 0 && H5Dwrite(id, H5T_IEEE_F32LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, loss) >= 0;
+    hid_t id = H5Dopen2(file, column->path, H5P_DEFAULT), type = weir_h5_type(column->elem, 0);
+    bool fine = id >= 0 && type >= 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     weir_h5_close(&id);
-    return fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, path, name);
+    weir_h5_close(&type);
+    return fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, path, column->path);
 }
 
 /* ---- datasets of values ---- */
@@ -504,24 +528,33 @@ done:
     return status;
 }
 
-static weir_status make_next(const struct maker *m, struct weir_dataset *datasets)
+/* The columns of a table that has rows. */
+static weir_status make_columns(const struct maker *m, struct weir_dataset *datasets, const struct weir_table *table)
 {
-    hid_t group;
-    weir_status status;
-    TRY_DONE(make_group(&group, m, WEIR_GROUP_NEXT));
-    for (int i = 0; i < 3; i++) {
+    TRY(ensure_group(m, table->group));
+    for (int c = 0; c < table->n_columns; c++) {
         struct weir_layout layout;
-        weir_layout_of_set(&layout, m->sizes, WEIR_S_NEXT_ID + i);
-        TRY_DONE(weir_dataset_make(&datasets[i], m->file, weir_set_at(WEIR_S_NEXT_ID + i)->path, &layout, m->path));
-        TRY_DONE(label(m, datasets[i].id, layout.rank, layout.dims));
+        weir_layout_of_column(&layout, m->sizes, &table->columns[c]);
+        TRY(weir_dataset_make(&datasets[c], m->file, table->columns[c].path, &layout, m->path));
+        TRY(label(m, datasets[c].id, layout.rank, layout.dims));
     }
-done:
-    weir_h5_close(&group);
-    return status;
+    return WEIR_OK;
 }
 
-weir_status weir_make_content(hid_t file, struct weir_dataset *datasets, const struct weir_store_spec *spec,
-                              const struct weir_sizes *sizes, const char *path)
+static weir_status make_tables(const struct maker *m, struct weir_dataset *datasets)
+{
+    for (size_t i = 0; i < m->spec->n_tables; i++) {
+        const struct weir_table *table = m->spec->tables[i].table;
+        if (!weir_table_has_rows(table))
+            continue;
+        TRY(make_columns(m, datasets, table));
+        datasets += table->n_columns;
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_create_content(hid_t file, struct weir_dataset *datasets, const struct weir_store_spec *spec,
+                                const struct weir_sizes *sizes, const char *path)
 {
     struct maker m = {.file = file, .spec = spec, .sizes = sizes, .path = path};
     weir_status status;
@@ -531,10 +564,9 @@ weir_status weir_make_content(hid_t file, struct weir_dataset *datasets, const s
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         if (sizes->size[dim])
             TRY_DONE(make_scale(&m, dim));
-    TRY_DONE(make_tables(&m));
+    TRY_DONE(make_sets(&m));
     TRY_DONE(make_points(&m, datasets));
-    if (spec->next)
-        TRY_DONE(make_next(&m, datasets + spec->n_points));
+    status = make_tables(&m, datasets + spec->n_points);
 done:
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         weir_h5_close(&m.scales[dim]);
