@@ -2,8 +2,8 @@
 #ifndef WEIR_CLI_ATTN_H
 #define WEIR_CLI_ATTN_H
 
-#include "cli/chosen.h"
 #include "cli/figure.h"
+#include "cli/select/maps.h"
 
 struct look {
     enum scale scale;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LABEL = 14, MOST_PANELS = 2048, MOST_ACROSS = 32, TEXT = 640 };

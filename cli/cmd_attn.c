@@ -1,8 +1,10 @@
+#include "cli/args/options.h"
 #include "cli/attn.h"
 #include "cli/commands.h"
 #include "cli/page.h"
 #include "cli/print/say.h"
 #include "cli/print/text.h"
+#include "cli/select/files.h"
 
 #include <string.h>
 

@@ -1,8 +1,10 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 
 #include "analysis/analysis.h"
+#include "points/select.h"
 
 #include <string.h>
 

@@ -1,10 +1,14 @@
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
 #include "cli/commands.h"
 #include "cli/print/progress.h"
 #include "cli/print/say.h"
 #include "cli/print/text.h"
+#include "cli/process/interrupt.h"
 
 #include "base/alloc.h"
+#include "points/select.h"
 #include "tensor/narrow.h"
 
 #include <math.h>

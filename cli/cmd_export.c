@@ -1,6 +1,9 @@
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
 #include "cli/commands.h"
 #include "cli/export.h"
 #include "cli/output.h"
+#include "cli/select/files.h"
 
 #include <string.h>
 

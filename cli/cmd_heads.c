@@ -1,10 +1,13 @@
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/repeats.h"
 #include "cli/commands.h"
 #include "cli/head_scores.h"
 #include "cli/print/grid.h"
 #include "cli/print/json.h"
 #include "cli/print/say.h"
 #include "cli/print/table.h"
+#include "cli/select/files.h"
 
 #include "base/alloc.h"
 
@@ -64,10 +67,10 @@ static const struct opt opts[] = {
                 "one more detection pattern: a square matrix [query, key] as .npy, or as text with a line a query; "
                 "- is standard input"},
     [MEASURE] = {0, "measure", OPT_CHOICE, "ours|mul|abs|all", "what the table shows of detection; ours by default"},
-    [SORT] = {0, "sort", OPT_TEXT, "SCORE", "the largest first; by layer and head by default"},
+    [SORT] = {0, "sort", OPT_TEXT, "SCORE", "the largest first; by layer and head by default", .offered = score_name},
     [REVERSE] = {0, "reverse", OPT_FLAG, NULL, "the smallest first"},
     [TOP] = {0, "top", OPT_WHOLE, "N", "print the first N heads only", .least = 1, .most = INT32_MAX},
-    [GRID] = {0, "grid", OPT_TEXT, "SCORE", "print one score as a grid of layers by heads"},
+    [GRID] = {0, "grid", OPT_TEXT, "SCORE", "print one score as a grid of layers by heads", .offered = score_name},
     [CSV] = {0, "csv", OPT_FLAG, NULL, "print all scores as CSV"},
     [JSON] = OPT_JSON,
 };

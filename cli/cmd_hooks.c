@@ -1,8 +1,10 @@
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/say.h"
 #include "cli/print/table.h"
+#include "cli/select/files.h"
 
 #include "base/alloc.h"
 

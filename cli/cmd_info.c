@@ -1,9 +1,11 @@
-#include "cli/apart.h"
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/kinds.h"
 #include "cli/print/json.h"
 #include "cli/print/text.h"
+#include "cli/process/isolate.h"
+#include "cli/select/files.h"
 
 #include "base/input.h"
 #include "model/model.h"
@@ -140,10 +142,17 @@ static uint64_t stored_bytes(const weir_file *file)
     return bytes;
 }
 
-static int file_facts(const struct args *args)
+/* A stored file, named as a word, by -m or by WEIR_MODEL. */
+struct named_file {
+    const char *path;
+    bool json;
+};
+
+static int file_facts(const void *payload)
 {
-    const char *path = args->words[0];
-    bool json = args->has[JSON];
+    const struct named_file *named = payload;
+    const char *path = named->path;
+    bool json = named->json;
     weir_file *file;
     TRY(weir_file_open(&file, path));
     const weir_file_info *info = weir_file_get_info(file);
@@ -228,10 +237,8 @@ static int run(const struct args *args)
         return check(where, args->has[JSON]);
     if (!is_hdf5(where))
         return (int)model_facts(where, args->has[JSON]);
-    struct args file = *args; /* named by -m or WEIR_MODEL, too */
-    file.words = &where;
-    file.n_words = 1;
-    return run_apart(&file, file_facts);
+    const struct named_file named = {where, args->has[JSON]};
+    return run_isolated(&where, 1, file_facts, &named);
 }
 
 const struct command cmd_info = {

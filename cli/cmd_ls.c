@@ -1,7 +1,9 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "cli/print/text.h"
+#include "cli/select/files.h"
 
 #include <math.h>
 #include <string.h>

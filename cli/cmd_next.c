@@ -1,7 +1,9 @@
 /* weir next: the stored next-token predictions and losses, as a table or as JSON. */
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
+#include "cli/select/files.h"
 
 #include "base/alloc.h"
 

@@ -1,8 +1,10 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
-#include "cli/cut.h"
 #include "cli/print/json.h"
 #include "cli/print/terminal.h"
 #include "cli/print/text.h"
+#include "cli/select/files.h"
+#include "cli/select/values.h"
 
 #include "analysis/analysis.h"
 

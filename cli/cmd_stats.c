@@ -1,3 +1,4 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"

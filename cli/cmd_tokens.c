@@ -1,4 +1,6 @@
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
 #include "cli/commands.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"

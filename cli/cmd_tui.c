@@ -1,4 +1,6 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
+#include "cli/select/files.h"
 #include "cli/tui/app.h"
 
 #include <string.h>

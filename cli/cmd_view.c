@@ -1,7 +1,9 @@
+#include "cli/args/options.h"
 #include "cli/commands.h"
 #include "cli/page.h"
 #include "cli/print/say.h"
 #include "cli/print/text.h"
+#include "cli/select/files.h"
 
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 

@@ -2,8 +2,8 @@
 #ifndef WEIR_CLI_EXPORT_H
 #define WEIR_CLI_EXPORT_H
 
-#include "cli/cut.h"
 #include "cli/out.h"
+#include "cli/select/values.h"
 
 /* One selected hook point as an array: its axes are those stored, without those chosen by a plain number. */
 struct array {

@@ -1,6 +1,6 @@
-#include "cli/commands.h"
 #include "cli/export.h"
 #include "cli/print/json.h"
+#include "cli/process/interrupt.h"
 
 #include "base/escape.h"
 

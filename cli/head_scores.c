@@ -44,6 +44,12 @@ bool score_is_shown(const struct score *score, enum measure measure, bool matrix
     return measure == MEASURE_ALL || score->measure == measure;
 }
 
+const char *score_name(int i)
+{
+    const struct score *score = score_at(i);
+    return score ? score->name : NULL;
+}
+
 weir_status score_find(const struct score **out, const char *name, bool matrix, const char *option)
 {
     char all[512] = "";

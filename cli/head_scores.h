@@ -15,6 +15,8 @@ struct score {
 
 /* Score i in the order of columns; NULL past the last. */
 const struct score *score_at(int i);
+/* Its name, for a shell to offer. */
+const char *score_name(int i);
 /* The one of that name; `matrix`: whether there are those of a detection matrix. WEIR_E_USAGE lists what there is. */
 WEIR_CHECKED weir_status score_find(const struct score **out, const char *name, bool matrix, const char *option);
 double score_of(const struct score *score, const struct weir_head *head);

@@ -1,7 +1,10 @@
-#include "cli/apart.h"
+#include "cli/args/complete.h"
+#include "cli/args/help.h"
 #include "cli/commands.h"
 #include "cli/print/say.h"
 #include "cli/print/terminal.h"
+#include "cli/process/interrupt.h"
+#include "cli/process/isolate.h"
 
 #include "base/cpu.h"
 
@@ -68,6 +71,12 @@ static int help(int argc, char **argv)
     return WEIR_OK;
 }
 
+static int run_payload(const void *payload)
+{
+    const struct args *args = payload;
+    return args->command->run(args);
+}
+
 static int run_command(const char *name, int argc, char **argv)
 {
     const struct command *command;
@@ -79,7 +88,8 @@ static int run_command(const char *name, int argc, char **argv)
     if (args.help)
         help_command(stdout, command, help_width());
     else
-        code = command->reads_files && args.n_words > 0 ? run_apart(&args, command->run) : command->run(&args);
+        code = command->reads_files && args.n_words > 0 ? run_isolated(args.words, args.n_words, run_payload, &args)
+                                                        : command->run(&args);
     args_close(&args);
     return code;
 }

@@ -1,10 +1,11 @@
-#include "cli/commands.h"
 #include "cli/export.h"
+#include "cli/process/interrupt.h"
 
 #include "base/alloc.h"
 #include "tensor/dtype.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { AHEAD = 1 << 20, BATCH = 1 << 16, ALIGN = 64 };

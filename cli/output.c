@@ -1,7 +1,7 @@
 /* Outputs of all commands but dump: a partial file that takes its name at the end, or a stream. */
 #include "cli/output.h"
 
-#include "cli/commands.h"
+#include "cli/process/interrupt.h"
 
 #include "base/descriptor.h"
 #include "store/partial.h"

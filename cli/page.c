@@ -1,8 +1,8 @@
 #include "cli/page.h"
 
-#include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/page_parts.h"
+#include "cli/process/interrupt.h"
 
 #include "base/alloc.h"
 

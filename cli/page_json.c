@@ -1,5 +1,5 @@
-#include "cli/commands.h"
 #include "cli/page_parts.h"
+#include "cli/select/files.h"
 
 #include "base/alloc.h"
 

@@ -2,9 +2,9 @@
 #ifndef WEIR_CLI_PAGE_PARTS_H
 #define WEIR_CLI_PAGE_PARTS_H
 
-#include "cli/cut.h"
 #include "cli/page.h"
 #include "cli/print/heatmap.h"
+#include "cli/select/values.h"
 
 #include "analysis/analysis.h"
 #include "base/json.h"

@@ -1,6 +1,6 @@
 /* One pass over the chosen patterns, for scores and overviews. */
-#include "cli/commands.h"
 #include "cli/page_parts.h"
+#include "cli/process/interrupt.h"
 
 #include "analysis/heads.h"
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
-#include "cli/commands.h"
 #include "cli/page_parts.h"
+#include "cli/process/interrupt.h"
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"

@@ -1,9 +1,8 @@
 /* What can stand behind an option or as a word of a command; each shell's script is made of these answers. */
 #include "cli/args/complete.h"
 
-#include "cli/head_scores.h"
-
 #include "points/points.h"
+#include "points/select.h"
 
 #include <string.h>
 
@@ -12,13 +11,13 @@ static const struct {
     const char *value;
     enum completes what;
 } values[] = {
-    {"MODEL", COMPLETES_FILES}, {"FILE", COMPLETES_FILES},      {"OUT", COMPLETES_FILES},   {"OUT.h5", COMPLETES_FILES},
-    {"LIST", COMPLETES_HOOKS},  {"PAGE.html", COMPLETES_FILES}, {"SCORE", COMPLETES_WORDS},
+    {"MODEL", COMPLETES_FILES},  {"FILE", COMPLETES_FILES}, {"OUT", COMPLETES_FILES},
+    {"OUT.h5", COMPLETES_FILES}, {"LIST", COMPLETES_HOOKS}, {"PAGE.html", COMPLETES_FILES},
 };
 
 enum completes completes_of(const struct opt *opt)
 {
-    if (opt->kind == OPT_CHOICE)
+    if (opt->kind == OPT_CHOICE || opt->offered)
         return COMPLETES_WORDS;
     for (size_t i = 0; opt->value && i < sizeof values / sizeof *values; i++)
         if (strcmp(values[i].value, opt->value) == 0)
@@ -33,8 +32,8 @@ void put_words(FILE *to, const struct opt *opt)
             fputc(*p == '|' ? ' ' : *p, to);
         return;
     }
-    for (int i = 0; score_at(i); i++)
-        fprintf(to, "%s%s", i ? " " : "", score_at(i)->name);
+    for (int i = 0; opt->offered && opt->offered(i); i++)
+        fprintf(to, "%s%s", i ? " " : "", opt->offered(i));
 }
 
 void put_hooks(FILE *to)

@@ -2,7 +2,9 @@
 #ifndef WEIR_CLI_ARGS_COMPLETE_H
 #define WEIR_CLI_ARGS_COMPLETE_H
 
-#include "cli/opt.h"
+#include "cli/args/args.h"
+
+#include <stdio.h>
 
 enum completes {
     COMPLETES_NOTHING, /* a number, a text */
@@ -20,5 +22,10 @@ void put_hooks(FILE *to);
 enum completes completes_word(const struct command *command, int index);
 /* The beginning of a help text that stands for it where there is little room: new line and quotes are left out. */
 void short_help(char to[80], const char *help);
+
+/* Scripts that complete a command line. */
+void complete_bash(FILE *to, const struct command *const *commands, size_t n);
+void complete_zsh(FILE *to, const struct command *const *commands, size_t n);
+void complete_fish(FILE *to, const struct command *const *commands, size_t n);
 
 #endif

@@ -1,5 +1,6 @@
 /* Help pages: usage, notes and one row an option, wrapped to the terminal. */
-#include "cli/opt.h"
+#include "cli/args/help.h"
+
 #include "cli/print/text.h"
 
 #include <ctype.h>

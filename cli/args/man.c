@@ -1,5 +1,5 @@
 /* Manual pages, made of the same tables as the help. */
-#include "cli/opt.h"
+#include "cli/args/help.h"
 
 #include <ctype.h>
 #include <string.h>

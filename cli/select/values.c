@@ -1,4 +1,4 @@
-#include "cli/cut.h"
+#include "cli/select/values.h"
 
 #include "base/alloc.h"
 

@@ -1,8 +1,8 @@
-/* The model that comes with weir, which commands use where none is named. */
-#ifndef WEIR_CLI_BUNDLED_H
-#define WEIR_CLI_BUNDLED_H
+/* The model that a command runs: the one that is named, or else the one that comes with weir. */
+#ifndef WEIR_CLI_ARGS_MODEL_H
+#define WEIR_CLI_ARGS_MODEL_H
 
-#include "cli/opt.h"
+#include "cli/args/args.h"
 
 /* The folder of the bundled model, beside this executable; it stays valid. WEIR_E_INPUT when it is not there. */
 WEIR_CHECKED weir_status bundled_where(const char **out);
@@ -10,5 +10,8 @@ WEIR_CHECKED weir_status bundled_where(const char **out);
 WEIR_CHECKED weir_status model_by_default(const char **out);
 /* What the option names (OPT_MODEL), or without it the same. */
 WEIR_CHECKED weir_status model_where(const char **out, const struct args *args, int opt);
+
+/* weir_model_open, and its notes on standard error, a line each. */
+WEIR_CHECKED weir_status open_with_notes(weir_model **out, const char *where, const weir_model_options *options);
 
 #endif

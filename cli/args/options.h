@@ -1,24 +1,11 @@
-/* Commands and their options as tables: parsing, usage, help and docs/cli.md are all made from these rows. */
-#ifndef WEIR_CLI_OPT_H
-#define WEIR_CLI_OPT_H
+/* Rows of options that many commands have. */
+#ifndef WEIR_CLI_ARGS_OPTIONS_H
+#define WEIR_CLI_ARGS_OPTIONS_H
+
+#include "cli/args/args.h"
 
 #include "base/parallel.h"
 
-#include <stdio.h>
-
-enum opt_kind { OPT_FLAG, OPT_TEXT, OPT_WHOLE, OPT_REAL, OPT_CHOICE };
-
-struct opt {
-    char letter; /* 0: none */
-    const char *name;
-    enum opt_kind kind;
-    const char *value; /* what help calls the value; choices: "f32|f16|bf16" */
-    const char *help;
-    int64_t least, most; /* of whole numbers, inclusive */
-    bool required, repeats;
-};
-
-/* Rows that many commands have. */
 #define OPT_MODEL                                                                                                      \
     {                                                                                                                  \
         'm', "model", OPT_TEXT, "MODEL",                                                                               \
@@ -65,68 +52,6 @@ struct opt {
         0, "prompt", OPT_TEXT, "I|all", "which prompt; 0 by default, negative from the end, or all"                    \
     }
 
-enum { MAX_OPTS = 32 };
-
-struct args;
-
-struct command {
-    const char *name, *summary; /* the summary is one line without a full stop */
-    const char *usage;          /* what follows the name */
-    const char *notes;          /* paragraphs for help, or NULL */
-    const char *example;
-    const struct opt *opts; /* [n_opts]; --help is understood by all */
-    int n_opts, least_words, most_words;
-    int (*run)(const struct args *args); /* the exit code, or a weir_status with its message set */
-    bool reads_files;                    /* its words are stored files: it runs apart (apart.h) */
-};
-
-/* One option as it stood on the command line, for those that repeat. */
-struct given {
-    int opt;
-    const char *text;
-};
-
-/* A parsed command line; everything in it points into argv or the tables. Options are indexed as in the table. */
-struct args {
-    const struct command *command;
-    bool has[MAX_OPTS];
-    const char *text[MAX_OPTS]; /* the last one given */
-    int64_t whole[MAX_OPTS];    /* of whole numbers; of choices, which */
-    double real[MAX_OPTS];
-    struct given *given; /* [n_given] in order */
-    size_t n_given;
-    const char **words; /* [n_words] what is no option */
-    int n_words;
-    bool help;
-};
-
-/* argv without the command's name. WEIR_E_USAGE says what is wrong. Close with args_close. */
-WEIR_CHECKED weir_status args_parse(struct args *out, const struct command *command, int argc, char **argv);
-void args_close(struct args *args);
-/* A whole number with its default. */
-int args_int(const struct args *args, int opt, int otherwise);
-
-/* The command of that name; otherwise WEIR_E_USAGE with the nearest. */
-WEIR_CHECKED weir_status command_find(const struct command **out, const struct command *const *commands, size_t n,
-                                      const char *name);
-/* Help for one command, for all, and docs/cli.md; wrapped to `width`. */
-void help_command(FILE *to, const struct command *command, size_t width);
-void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width);
-void help_markdown(FILE *to, const struct command *const *commands, size_t n);
-/* What all commands share: what weir is, what exit codes mean, and variables of the environment, the last without a
-   name. */
-struct variable {
-    const char *name, *help;
-};
-const char *help_what(void);
-const char *help_codes(void);
-const struct variable *help_variables(void);
-/* Manual pages: weir-COMMAND(1), and weir(1). */
-void man_command(FILE *to, const struct command *command);
-void man_all(FILE *to, const struct command *const *commands, size_t n);
-/* Scripts that complete a command line. */
-void complete_bash(FILE *to, const struct command *const *commands, size_t n);
-void complete_zsh(FILE *to, const struct command *const *commands, size_t n);
-void complete_fish(FILE *to, const struct command *const *commands, size_t n);
+#define N_OPTS(table) (int)(sizeof(table) / sizeof *(table))
 
 #endif

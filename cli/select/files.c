@@ -1,6 +1,8 @@
-#include "cli/commands.h"
-#include "cli/cut.h"
+#include "cli/select/files.h"
 
+#include "cli/select/values.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static weir_status in_range(int *out, const weir_file *file, int64_t given)

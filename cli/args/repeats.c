@@ -1,6 +1,6 @@
 /* Prompts of random tokens said twice: what came after a token the first time is known the second time, and nothing
    else is. */
-#include "cli/commands.h"
+#include "cli/args/repeats.h"
 
 #include "base/alloc.h"
 

@@ -1,8 +1,8 @@
 /* Which prompts, layers, heads, queries and keys a command looks at, and their attention one map at a time. */
-#ifndef WEIR_CLI_CHOSEN_H
-#define WEIR_CLI_CHOSEN_H
+#ifndef WEIR_CLI_SELECT_MAPS_H
+#define WEIR_CLI_SELECT_MAPS_H
 
-#include "cli/opt.h"
+#include "cli/args/args.h"
 
 #include "analysis/analysis.h"
 #include "points/select.h"

@@ -1,4 +1,4 @@
-#include "cli/commands.h"
+#include "cli/process/interrupt.h"
 
 #include "base/descriptor.h"
 

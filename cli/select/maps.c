@@ -1,10 +1,11 @@
-#include "cli/chosen.h"
+#include "cli/select/maps.h"
 
-#include "cli/commands.h"
+#include "cli/select/files.h"
 
 #include "base/alloc.h"
 #include "points/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_NEAR = 3, MOST_TOKEN = 128 };

@@ -1,7 +1,7 @@
 /* A process for what reads files: forked with nothing open, under limits, its message handed on through a pipe. */
-#include "cli/apart.h"
+#include "cli/process/isolate.h"
 
-#include "cli/commands.h"
+#include "cli/process/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,22 +17,28 @@
 
 enum { LONGEST_MESSAGE = 1024, LONGEST_FILES = 600 };
 
+/* The files that it reads: the cost of reading and the messages depend on them. */
+struct files {
+    const char *const *names; /* [n]; some may be no files */
+    int n;
+};
+
 /* What a file may cost, whatever it says: so much, and so much for each of its bytes. */
 static const uint64_t MEMORY = (uint64_t)4 << 30, MEMORY_A_BYTE = 8;
 static const uint64_t SECONDS = 60, BYTES_A_SECOND = 1 << 20;
 
-static uint64_t bytes_of_files(const struct args *args)
+static uint64_t bytes_of_files(const struct files *files)
 {
     uint64_t bytes = 0;
     struct stat st;
-    for (int i = 0; i < args->n_words; i++)
-        bytes += stat(args->words[i], &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    for (int i = 0; i < files->n; i++)
+        bytes += stat(files->names[i], &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     return bytes;
 }
 
-static uint64_t seconds_for(const struct args *args)
+static uint64_t seconds_for(const struct files *files)
 {
-    return SECONDS + bytes_of_files(args) / BYTES_A_SECOND;
+    return SECONDS + bytes_of_files(files) / BYTES_A_SECOND;
 }
 
 /* ---- the process that reads ---- */
@@ -58,19 +64,19 @@ static void lower_limit(int which, uint64_t to)
     setrlimit(which, &limit);
 }
 
-static void set_limits(const struct args *args)
+static void set_limits(const struct files *files)
 {
-    lower_limit(RLIMIT_AS, memory_in_use() + MEMORY + MEMORY_A_BYTE * bytes_of_files(args));
-    lower_limit(RLIMIT_CPU, seconds_for(args));
+    lower_limit(RLIMIT_AS, memory_in_use() + MEMORY + MEMORY_A_BYTE * bytes_of_files(files));
+    lower_limit(RLIMIT_CPU, seconds_for(files));
     lower_limit(RLIMIT_CORE, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* Never returns. The message goes through the pipe, the result is the exit code. */
-static void work(const struct args *args, int (*run)(const struct args *args), int pipe_end)
+static void work(const struct files *files, isolated_fn *run, const void *payload, int pipe_end)
 {
-    set_limits(args);
-    int code = run(args);
+    set_limits(files);
+    int code = run(payload);
     if (fflush(stdout) != 0 && code < WEIR_E_USAGE)
         code = weir_fail(WEIR_E_OUTPUT, "could not write to standard output: %s", strerror(errno));
     const char *message = code < WEIR_E_USAGE ? "" : weir_message();
@@ -126,34 +132,34 @@ static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
 }
 
 /* "a.h5", "a.h5 or b.h5"; words may be selections, too. */
-static const char *files_text(char to[LONGEST_FILES], const struct args *args)
+static const char *files_text(char to[LONGEST_FILES], const struct files *files)
 {
     size_t at = 0;
-    for (int i = 0; i < args->n_words && at < LONGEST_FILES; i++)
-        if (access(args->words[i], F_OK) == 0)
-            at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", at ? " or " : "", args->words[i]);
+    for (int i = 0; i < files->n && at < LONGEST_FILES; i++)
+        if (access(files->names[i], F_OK) == 0)
+            at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", at ? " or " : "", files->names[i]);
     return to;
 }
 
-static int died(const struct args *args, int number)
+static int died(const struct files *files, int number)
 {
-    char files[LONGEST_FILES] = "";
-    files_text(files, args);
+    char names[LONGEST_FILES] = "";
+    files_text(names, files);
     for (int i = 0; i < N_PASSED_ON; i++)
         if (number == passed_on[i] || number == SIGPIPE) { /* nobody reads on, or an end was asked for: as any query */
             signal(number, SIG_DFL);
             raise(number);
         }
     if (number == SIGXCPU)
-        return weir_fail(WEIR_E_INPUT, "%s: gave up after %llu seconds of work, which no file of its size needs", files,
-                         (unsigned long long)seconds_for(args));
+        return weir_fail(WEIR_E_INPUT, "%s: gave up after %llu seconds of work, which no file of its size needs", names,
+                         (unsigned long long)seconds_for(files));
     if (number == SIGKILL)
-        return weir_fail(WEIR_E_MEMORY, "%s: the process that read it was killed", files);
-    return weir_fail(WEIR_E_INPUT, "%s: damaged, or made to do harm: the process that read it died of it (%s)", files,
+        return weir_fail(WEIR_E_MEMORY, "%s: the process that read it was killed", names);
+    return weir_fail(WEIR_E_INPUT, "%s: damaged, or made to do harm: the process that read it died of it (%s)", names,
                      strsignal(number));
 }
 
-static int outcome(const struct args *args, pid_t child, const char *message)
+static int outcome(const struct files *files, pid_t child, const char *message)
 {
     int status = 0;
     pid_t ended;
@@ -161,16 +167,16 @@ static int outcome(const struct args *args, pid_t child, const char *message)
         ;
     reader = 0;
     if (ended < 0)
-        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that read it is not known: %s", args->words[0],
+        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that read it is not known: %s", files->names[0],
                          strerror(errno));
     if (!WIFEXITED(status))
-        return died(args, WTERMSIG(status));
+        return died(files, WTERMSIG(status));
     int code = WEXITSTATUS(status);
     return code < WEIR_E_USAGE ? code : (int)weir_fail((weir_status)code, "%s", message);
 }
 
 /* Signals wait meanwhile, so that none is lost between the two. */
-static pid_t start(const struct args *args, int (*run)(const struct args *args), int ends[2],
+static pid_t start(const struct files *files, isolated_fn *run, const void *payload, int ends[2],
                    struct sigaction before[N_PASSED_ON])
 {
     sigset_t asking, unblocked;
@@ -184,7 +190,7 @@ static pid_t start(const struct args *args, int (*run)(const struct args *args),
     if (child == 0) {
         close(ends[0]);
         sigprocmask(SIG_SETMASK, &unblocked, NULL);
-        work(args, run, ends[1]);
+        work(files, run, payload, ends[1]);
     }
     reader = child > 0 ? child : 0;
     pass_signals_on(before);
@@ -193,17 +199,18 @@ static pid_t start(const struct args *args, int (*run)(const struct args *args),
     return child;
 }
 
-int run_apart(const struct args *args, int (*run)(const struct args *args))
+int run_isolated(const char *const *names, int n, isolated_fn *run, const void *payload)
 {
+    const struct files files = {names, n};
     int ends[2], code;
     char message[LONGEST_MESSAGE];
     struct sigaction before[N_PASSED_ON];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
-    pid_t child = start(args, run, ends, before);
+    pid_t child = start(&files, run, payload, ends, before);
     if (child > 0) {
         read_message(message, ends[0]);
-        code = outcome(args, child, message);
+        code = outcome(&files, child, message);
     } else {
         code = weir_fail(WEIR_E_MEMORY, "could not start a process: %s", strerror(errno));
     }

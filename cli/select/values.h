@@ -1,6 +1,6 @@
 /* What a selection picks of stored values, and reading it row by row: for weir show and weir export. */
-#ifndef WEIR_CLI_CUT_H
-#define WEIR_CLI_CUT_H
+#ifndef WEIR_CLI_SELECT_VALUES_H
+#define WEIR_CLI_SELECT_VALUES_H
 
 #include "points/select.h"
 

@@ -1,4 +1,4 @@
-#include "cli/opt.h"
+#include "cli/args/args.h"
 
 #include "cli/args/near.h"
 
@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

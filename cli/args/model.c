@@ -1,6 +1,9 @@
-#include "cli/bundled.h"
+#include "cli/args/model.h"
+
+#include "cli/print/say.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,4 +60,12 @@ weir_status model_where(const char **out, const struct args *args, int opt)
 {
     *out = args->text[opt];
     return args->has[opt] ? WEIR_OK : model_by_default(out);
+}
+
+weir_status open_with_notes(weir_model **out, const char *where, const weir_model_options *options)
+{
+    TRY(weir_model_open(out, where, options));
+    for (size_t i = 0; weir_model_note(*out, i); i++)
+        say("weir: note: %s\n", weir_model_note(*out, i));
+    return WEIR_OK;
 }

@@ -1,5 +1,6 @@
+#include "cli/args/prompts.h"
+
 #include "cli/args/jsonl.h"
-#include "cli/commands.h"
 #include "cli/print/say.h"
 
 #include "base/alloc.h"

@@ -1,0 +1,21 @@
+/* Which prompts of a stored file a command means, and short texts for layers and types. */
+#ifndef WEIR_CLI_SELECT_FILES_H
+#define WEIR_CLI_SELECT_FILES_H
+
+#include "cli/args/args.h"
+
+#include "points/select.h"
+
+/* Index of the prompt that --prompt names, from the end when negative. */
+WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
+/* The same, or EVERY_PROMPT for --prompt all, as text. */
+WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt);
+/* What --prompt names as a list of slices: empty, which is everything, for "all" and where the option is not given. */
+const char *prompts_text(const struct args *args, int opt);
+/* Refuses brackets, which name the prompt, beside --prompt. */
+WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
+/* "0-29", "0-3, 7" or "none" of the marked layers; "-" for points outside blocks. */
+const char *layers_text(char to[64], const bool *layers, int n);
+const char *dtype_text(weir_dtype dtype);
+
+#endif
