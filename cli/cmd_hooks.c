@@ -7,6 +7,7 @@
 #include "cli/select/files.h"
 
 #include "base/alloc.h"
+#include "points/text.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ static weir_status print_table(const weir_model *model, bool *layers, int n_laye
         TRY_DONE(table_add(&table, "%s%s", point->name, point->by_name_only ? " *" : point->by_default ? " +" : ""));
         TRY_DONE(table_add(&table, "%s", point->hook));
         TRY_DONE(table_add(&table, "%s", shape_text(shape, model, point)));
-        TRY_DONE(table_add(&table, "%s", layers_text(text, point->per_layer ? layers : NULL, n_layers)));
+        TRY_DONE(table_add(&table, "%s", weir_ranges_text(text, point->per_layer ? layers : NULL, n_layers)));
         TRY_DONE(table_add(&table, "%s", point->meaning));
     }
     TRY_DONE(table_print(&table));

@@ -5,6 +5,8 @@
 #include "cli/print/text.h"
 #include "cli/select/files.h"
 
+#include "points/text.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -131,7 +133,7 @@ static weir_status print_points(const weir_file *file)
         const weir_file_point *point = weir_file_point_at(file, i);
         TRY_DONE(table_add(&table, "%s", point->point->name));
         TRY_DONE(table_add(&table, "%s", shape_text(shape, file, point)));
-        TRY_DONE(table_add(&table, "%s", layers_text(layers, point->layers, info->n_layers)));
+        TRY_DONE(table_add(&table, "%s", weir_ranges_text(layers, point->layers, info->n_layers)));
         TRY_DONE(table_add(&table, "%s", point->units ? point->units : "all"));
         TRY_DONE(table_add(&table, "%s", point_dtype(file, point)));
         TRY_DONE(table_add(&table, "%s", human_bytes(size, point->bytes)));

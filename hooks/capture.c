@@ -4,13 +4,12 @@
 #include "engine/run.h"
 #include "hooks/drift.h"
 #include "hooks/next.h"
+#include "points/text.h"
 #include "store/layout.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { LONGEST_UNIT = 64 }; /* bytes of "+layer.unit", or of ",point:layer" */
 
 enum { LOSS, NEXT, N_TABLES }; /* the tables of the store, the second only where likely tokens are wanted */
 
@@ -163,14 +162,13 @@ static weir_status find_units(struct weir_capture *capture, struct kept *kept, i
 /* "5.3+7.2": layer and unit of all that is kept, for the file's attribute. */
 static weir_status write_units(struct weir_capture *capture, struct kept *kept)
 {
-    size_t n = 0, room = 0;
-    for (size_t at = 0; at <= n_layers(capture); at++)
-        for (size_t i = 0; kept->units[at] && i < kept->n_units[at]; i++) {
-            TRY(weir_grow(&kept->units_text, &room, n + LONGEST_UNIT, 1));
-            n += (size_t)snprintf(kept->units_text + n, LONGEST_UNIT, "%s%zu.%d", n ? "+" : "", at - 1,
-                                  kept->units[at][i]);
-        }
-    return WEIR_OK;
+    struct weir_text text = {0};
+    weir_status status = WEIR_OK;
+    for (int layer = -1; layer < (int)n_layers(capture) && status == WEIR_OK; layer++)
+        for (size_t i = 0; kept->units[slot(layer)] && i < kept->n_units[slot(layer)] && status == WEIR_OK; i++)
+            status = weir_text_add_unit(&text, layer, kept->units[slot(layer)][i]);
+    kept->units_text = text.data;
+    return status;
 }
 
 /* ---- points ---- */
@@ -257,24 +255,22 @@ static size_t show_id(const void *context, int32_t id, char *text, size_t size)
 /* "resid_pre:1,pattern:0+2": where hooks that edit are registered by now. */
 static weir_status write_edits(struct weir_capture *capture)
 {
-    size_t n = 0, room = 0;
-    for (int point = 0; point < WEIR_N_POINTS; point++) {
-        const char *name = weir_point_at(point)->name;
-        for (int layer = -1; layer < (int)n_layers(capture); layer++) {
-            if (!weir_plan_edits(&capture->run->plan, point, layer))
-                continue;
-            TRY(weir_grow(&capture->edits, &room, n + LONGEST_UNIT, 1));
-            char *end = capture->edits + n;
-            if (layer < 0)
-                n += (size_t)snprintf(end, LONGEST_UNIT, "%s%s", n ? "," : "", name);
-            else if (*name)
-                n += (size_t)snprintf(end, LONGEST_UNIT, "%s%s:%d", n ? "," : "", name, layer);
-            else
-                n += (size_t)snprintf(end, LONGEST_UNIT, "+%d", layer);
-            name = "";
-        }
+    const struct weir_plan *plan = &capture->run->plan;
+    struct weir_text text = {0};
+    weir_status status = WEIR_OK;
+    bool *layers;
+    TRY(weir_alloc(&layers, n_layers(capture), sizeof *layers));
+    for (int point = 0; point < WEIR_N_POINTS && status == WEIR_OK; point++) {
+        bool any = weir_plan_edits(plan, point, -1);
+        for (size_t layer = 0; layer < n_layers(capture); layer++)
+            any |= layers[layer] = weir_plan_edits(plan, point, (int)layer);
+        if (any)
+            status = weir_text_add_term(&text, weir_point_at(point), weir_point_at(point)->per_layer ? layers : NULL,
+                                        n_layers(capture));
     }
-    return WEIR_OK;
+    weir_free(layers);
+    capture->edits = text.data;
+    return status;
 }
 
 static void find_largest(struct weir_capture *capture)

@@ -370,7 +370,8 @@ typedef struct weir_file_point {
     const weir_point *point;
     size_t shape[WEIR_MAX_AXES]; /**< below layer and prompt */
     const bool *layers;          /**< [n_layers] stored or not; NULL for points outside blocks */
-    const char *units;           /**< stored heads or neurons as LAYER.UNIT+LAYER.UNIT, ascending, as in "5.3+7.2";
+    const char *units;           /**< stored heads or neurons as LAYER.UNIT+LAYER.UNIT, ascending, as in "5.3+7.2"
+                                  (outside the blocks ".3+.7");
                                   layers that it does not name have all of theirs; NULL for all (weir_file_has_unit) */
     bool sinks;                  /**< pattern of heads with attention sinks: the sink has what rows lack of 1 */
     uint64_t saturated;          /**< values that f16 could not hold */

@@ -58,7 +58,7 @@ def activation(short, hook, dims):
     attributes = {
         "hook_name": {"const": hook},
         "layers": {"type": "array", "items": {"$ref": "#/$defs/index"}, "minItems": 1, "uniqueItems": True},
-        "units": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*$"},
+        "units": {"type": "string", "pattern": r"^([0-9]+\.[0-9]+(\+[0-9]+\.[0-9]+)*|\.[0-9]+(\+\.[0-9]+)*)$"},
         "saturated": {"$ref": "#/$defs/index"},
         "compute_error": {"type": ["number", "null"]},
     }

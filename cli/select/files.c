@@ -52,25 +52,6 @@ weir_status no_index(const struct weir_selection *selection)
     return WEIR_OK;
 }
 
-const char *layers_text(char to[64], const bool *layers, int n)
-{
-    size_t at = 0;
-    snprintf(to, 64, "%s", layers ? "none" : "-");
-    for (int i = 0; layers && i < n && at < 48; i++) {
-        int first = i;
-        if (!layers[i])
-            continue;
-        while (i + 1 < n && layers[i + 1])
-            i++;
-        at += (size_t)snprintf(to + at, 64 - at, "%s%d", at ? "," : "", first);
-        if (i > first)
-            at += (size_t)snprintf(to + at, 64 - at, "-%d", i);
-        if (at >= 48)
-            snprintf(to + at, 64 - at, ",...");
-    }
-    return to;
-}
-
 const char *dtype_text(weir_dtype dtype)
 {
     static const char *const names[] = {[WEIR_F32] = "f32", [WEIR_F16] = "f16", [WEIR_BF16] = "bf16"};

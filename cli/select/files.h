@@ -14,8 +14,6 @@ WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const st
 const char *prompts_text(const struct args *args, int opt);
 /* Refuses brackets, which name the prompt, beside --prompt. */
 WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
-/* "0-29", "0-3, 7" or "none" of the marked layers; "-" for points outside blocks. */
-const char *layers_text(char to[64], const bool *layers, int n);
 const char *dtype_text(weir_dtype dtype);
 
 #endif

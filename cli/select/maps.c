@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "points/nearest.h"
+#include "points/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -404,8 +405,8 @@ void map_title(char *to, size_t size, const struct map *map)
     else
         snprintf(to, size, "%s of %zu heads (layers %s, heads %s), prompt %d of %d",
                  chosen->join == SUM ? "sum" : "mean", map->n_joined,
-                 layers_text(layers, chosen->layers, chosen->n_layers_all),
-                 layers_text(heads, chosen->heads, chosen->n_heads_all), map->prompt, chosen->n_prompts_all);
+                 weir_ranges_text(layers, chosen->layers, chosen->n_layers_all),
+                 weir_ranges_text(heads, chosen->heads, chosen->n_heads_all), map->prompt, chosen->n_prompts_all);
 }
 
 double map_most(const struct map *map)

@@ -1,11 +1,11 @@
 #include "store/create.h"
 
 #include "base/alloc.h"
+#include "points/text.h"
 #include "store/driver.h"
 
 #include <hdf5_hl.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -36,77 +36,21 @@ weir_status weir_create_file(hid_t *out, const char *partial_path, struct weir_o
 
 /* ---- root attributes ---- */
 
-/* A text that grows. */
-struct text {
-    char *bytes;
-    size_t n, capacity;
-};
-
-__attribute__((format(printf, 2, 3))) static weir_status append(struct text *text, const char *format, ...)
-{
-    char piece[256];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(piece, sizeof piece, format, args);
-    va_end(args);
-    size_t length = n < (int)sizeof piece ? (size_t)n : sizeof piece - 1;
-    TRY(weir_grow(&text->bytes, &text->capacity, text->n + length + 1, 1));
-    memcpy(text->bytes + text->n, piece, length + 1);
-    text->n += length;
-    return WEIR_OK;
-}
-
-static weir_status append_string(struct text *text, const char *string)
-{
-    size_t length = strlen(string);
-    TRY(weir_grow(&text->bytes, &text->capacity, text->n + length + 1, 1));
-    memcpy(text->bytes + text->n, string, length + 1);
-    text->n += length;
-    return WEIR_OK;
-}
-
-/* ":0+4:9", nothing when all are stored. */
-static weir_status append_layers(struct text *text, const bool *layers, int n)
-{
-    bool all = true;
-    for (int i = 0; i < n; i++)
-        all = all && layers[i];
-    if (all)
-        return WEIR_OK;
-    char before = ':';
-    for (int i = 0; i < n; i++) {
-        int end = i;
-        while (end < n && layers[end])
-            end++;
-        if (end == i)
-            continue;
-        TRY(end == i + 1 ? append(text, "%c%d", before, i) : append(text, "%c%d:%d", before, i, end));
-        before = '+';
-        i = end;
-    }
-    return WEIR_OK;
-}
-
 /* What is stored, in the grammar of selections as far as it goes: points and layers. */
 static weir_status put_captures(const struct maker *m)
 {
-    struct text text = {0};
-    weir_status status = append(&text, "%s", "");
-    for (size_t i = 0; i < m->spec->n_points && status == WEIR_OK; i++) {
+    struct weir_text text = {0};
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < m->spec->n_points; i++) {
         const struct weir_store_point *p = &m->spec->points[i];
-        TRY_DONE(append(&text, "%s%s", i ? "," : "", p->point->name));
-        if (p->point->per_layer)
-            TRY_DONE(append_layers(&text, p->layers, m->spec->model->n_layers));
-        if (p->units) {
-            TRY_DONE(append_string(&text, " ("));
-            TRY_DONE(append_string(&text, p->units));
-            TRY_DONE(append_string(&text, ")"));
-        }
+        TRY_DONE(weir_text_add_term(&text, p->point, p->point->per_layer ? p->layers : NULL,
+                                    (size_t)m->spec->model->n_layers));
+        if (p->units)
+            TRY_DONE(weir_text_print(&text, " (%s)", p->units));
     }
-    if (status == WEIR_OK)
-        status = weir_h5_put_text(m->file, WEIR_A_CAPTURES, text.bytes, m->path);
+    TRY_DONE(weir_h5_put_text(m->file, WEIR_A_CAPTURES, text.data ? text.data : "", m->path));
 done:
-    weir_free(text.bytes);
+    weir_text_close(&text);
     return status;
 }
 

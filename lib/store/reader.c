@@ -314,11 +314,11 @@ static weir_status read_shape(const weir_file *file, struct point *point)
 static weir_status read_units(const weir_file *file, struct point *point)
 {
     int axis = weir_point_unit_axis(point->info.point);
+    size_t n_layers = point->info.point->per_layer ? (size_t)file->info.n_layers : 0;
     TRY(weir_h5_get_text(point->stored.id, WEIR_A_UNITS, &point->units, point->path));
     point->n_units = axis < 0 ? 0 : point->info.shape[axis];
     point->info.units = point->units;
-    return weir_in(weir_units_parse(&point->which, point->units, (size_t)file->info.n_layers, point->n_units),
-                   point->path);
+    return weir_in(weir_units_parse(&point->which, point->units, n_layers, point->n_units), point->path);
 }
 
 static weir_status read_point(const weir_file *file, struct point *point, const weir_point *which)
@@ -481,9 +481,8 @@ bool weir_file_has_unit(const weir_file_point *which, int layer, size_t unit)
     const struct point *point = (const struct point *)which; /* info is its first member */
     if (!which || unit >= point->n_units)
         return false;
-    if (!point->layers)
-        return layer == -1;
-    return layer >= 0 && layer < point->n_layers && point->layers[layer] && weir_units_have(&point->which, layer, unit);
+    bool has_layer = point->layers ? layer >= 0 && layer < point->n_layers && point->layers[layer] : layer == -1;
+    return has_layer && weir_units_have(&point->which, layer, unit);
 }
 
 /* ---- prompts ---- */

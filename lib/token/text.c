@@ -1,29 +1,10 @@
+/* Code points: in UTF-8, and into growing text. */
 #include "token/text.h"
-
-#include "base/alloc.h"
-
-#include <string.h>
-
-weir_status weir_text_add(struct weir_text *text, const char *bytes, size_t n)
-{
-    if (n > text->capacity - text->n)
-        TRY(weir_grow(&text->data, &text->capacity, text->n + n, 1));
-    if (n > 0)
-        memcpy(text->data + text->n, bytes, n);
-    text->n += n;
-    return WEIR_OK;
-}
 
 weir_status weir_text_add_code(struct weir_text *text, uint32_t code)
 {
     char bytes[4];
     return weir_text_add(text, bytes, weir_utf8_encode(bytes, code));
-}
-
-void weir_text_close(struct weir_text *text)
-{
-    weir_free(text->data);
-    *text = (struct weir_text){0};
 }
 
 uint32_t weir_utf8_decode(const char *text, size_t *n)

@@ -1,18 +1,10 @@
-/* Growing text, and the code points in it. */
+/* Code points: in UTF-8, and into growing text. */
 #ifndef WEIR_TOKEN_TEXT_H
 #define WEIR_TOKEN_TEXT_H
 
-#include "base/status.h"
+#include "base/text.h"
 
-/* Bytes that grow; all zero is empty. */
-struct weir_text {
-    char *data; /* [n], not ended by NUL */
-    size_t n, capacity;
-};
-
-WEIR_CHECKED weir_status weir_text_add(struct weir_text *text, const char *bytes, size_t n);
 WEIR_CHECKED weir_status weir_text_add_code(struct weir_text *text, uint32_t code);
-void weir_text_close(struct weir_text *text);
 
 /* The code point at `text`, which is valid UTF-8 and has a byte at least; *n is its length. */
 uint32_t weir_utf8_decode(const char *text, size_t *n);

@@ -58,6 +58,19 @@ def test_one_pair_is_chosen_by_its_numbers(folder):
         assert done.returncode == 2 and re.search(f"the pattern of head {head} is not stored", done.stderr.decode()), done.stderr
 
 
+@pytest.mark.parametrize("hook, units", [("embed:.3", ".3"), ("logits:.7+0:2", ".0+.1+.7"), ("ln_final_out:.-1@-1", ".159")])
+def test_units_of_a_point_outside_the_blocks_are_stored_and_read(tmp_path, hook, units):
+    out = tmp_path / "outside.h5"
+    assert weir(tmp_path, "dump", "-p", "Emma walked", "--hooks", hook, "-o", out).returncode == 0
+    assert weir(tmp_path, "validate", out).returncode == 0
+    point = ask(tmp_path, "ls", out)["hooks"][0]
+    assert point["units"] == units
+    with h5py.File(out) as file:
+        value = file["activations"][point["short"]][0]
+        stored = [int(unit) for unit in units[1:].split("+.")]
+        assert sorted(np.flatnonzero(~np.isnan(value).any(axis=0))) == stored
+
+
 def test_the_mean_is_over_the_pairs_that_are_stored(folder):
     with h5py.File(folder / "pairs.h5") as file:
         pattern = file["activations/pattern"][:, 0]

@@ -189,7 +189,7 @@ MUTATIONS = [
     # ---- hooks ----
     M("capture-positions-or", "hooks/capture.c", "marks[i] = marks[i] && shared[i];", "marks[i] = marks[i] || shared[i];",
       "--positions adds to @POSITIONS"),
-    M("capture-unit-layer", "hooks/capture.c", 'n ? "+" : "", at - 1,', 'n ? "+" : "", at,', "units are noted under the next layer"),
+    M("capture-unit-layer", "hooks/capture.c", "weir_text_add_unit(&text, layer,", "weir_text_add_unit(&text, layer + 1,", "units are noted under the next layer"),
     M("capture-other-prompt", "hooks/capture.c", "memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0",
       "runs->ids", "a capture stores other prompts than its file was made for", ("unit engine", "unit store", "unit base")),
     M("next-ties", "hooks/next.c", "for (; at > 0 && logits[i] > values[at - 1]; at--) {", "for (; at > 0 && logits[i] >= values[at - 1]; at--) {",

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "points/nearest.h"
 #include "points/select.h"
+#include "points/text.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -300,4 +301,37 @@ Test(points, every_name_finds_its_point)
         cr_expect(eq(ptr, (void *)weir_point_find(point->name, &layer), (void *)point), "%s", point->name);
         cr_expect(eq(ptr, (void *)weir_point_find(point->hook, &layer), (void *)point), "%s", point->hook);
     }
+}
+
+Test(select, points_layers_and_units_are_written_as_the_grammar_reads_them)
+{
+    const bool layers[] = {true, false, false, true, true, true, false, true}, all[] = {true, true};
+    struct weir_text text = {0}, units = {0};
+    cr_assert(eq(int, weir_text_add_term(&text, weir_point_at(WEIR_P_Z), layers, 8), WEIR_OK));
+    cr_assert(eq(int, weir_text_add_term(&text, weir_point_at(WEIR_P_PATTERN), all, 2), WEIR_OK));
+    cr_assert(eq(int, weir_text_add_term(&text, weir_point_at(WEIR_P_LOGITS), NULL, 0), WEIR_OK));
+    cr_expect(eq(str, text.data, "z:0+3:6+7,pattern,logits"));
+    cr_expect(eq(str, (char *)marks(&first(text.data)->layers, 8), "0 3 4 5 7"));
+    cr_assert(eq(int, weir_text_add_unit(&units, 5, 3), WEIR_OK));
+    cr_assert(eq(int, weir_text_add_unit(&units, 7, 0), WEIR_OK));
+    cr_expect(eq(str, units.data, "5.3+7.0"));
+    units.n = 0;
+    cr_assert(eq(int, weir_text_add_unit(&units, -1, 3), WEIR_OK));
+    cr_expect(eq(str, units.data, ".3"));
+    weir_text_close(&text);
+    weir_text_close(&units);
+}
+
+Test(points, ranges_for_people_join_neighbours_and_end_in_dots)
+{
+    bool marked[200] = {false};
+    char to[64];
+    cr_expect(eq(str, (char *)weir_ranges_text(to, NULL, 3), "-"));
+    cr_expect(eq(str, (char *)weir_ranges_text(to, marked, 3), "none"));
+    marked[0] = marked[1] = marked[2] = marked[7] = true;
+    cr_expect(eq(str, (char *)weir_ranges_text(to, marked, 8), "0-2,7"));
+    for (int i = 0; i < 200; i += 2)
+        marked[i] = true;
+    weir_ranges_text(to, marked, 200);
+    cr_expect(strlen(to) < 64 && strcmp(to + strlen(to) - 4, ",...") == 0, "%s", to);
 }
