@@ -67,6 +67,34 @@ static weir_status expect(struct scan *scan, char c, const char *what)
     return WEIR_OK;
 }
 
+/* The code unit of \uXXXX at p; -1: something else stands there. */
+static int code_unit(const struct scan *scan, const char *p)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int unit = 0;
+    if (scan->end - p < 6 || p[0] != '\\' || p[1] != 'u')
+        return -1;
+    for (int i = 2; i < 6; i++) {
+        const char *digit = memchr(digits, p[i], sizeof digits - 1);
+        if (!digit)
+            return -1;
+        unit = 16 * unit + (int)(digit - digits) - (digit - digits < 16 ? 0 : 6);
+    }
+    return unit;
+}
+
+/* The bytes of the escape at p; 0: JSON does not have it, or it is half a surrogate pair, which is no character. */
+static size_t escape_length(const struct scan *scan, const char *p)
+{
+    int unit = code_unit(scan, p);
+    if (unit < 0)
+        return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
+    if (unit < 0xd800 || unit > 0xdfff)
+        return 6;
+    int low = unit < 0xdc00 ? code_unit(scan, p + 6) : -1;
+    return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
 static weir_status scan_string(struct scan *scan, struct span *out)
 {
     out->from = scan->p;
@@ -77,10 +105,14 @@ static weir_status scan_string(struct scan *scan, struct span *out)
             continue;
         if (scan->end - scan->p >= 6 && memcmp(scan->p, "\\u0000", 6) == 0)
             return wrong(scan, scan->p, "\\u0000 in a string is not supported");
-        if (++scan->p == scan->end)
+        if (scan->end - scan->p < 2)
             break;
+        size_t n = escape_length(scan, scan->p);
+        if (n == 0)
+            return wrong(scan, scan->p, "this escape is none that JSON has");
+        scan->p += n - 1;
     }
-    if (scan->p == scan->end)
+    if (scan->p == scan->end || *scan->p != '"')
         return wrong(scan, out->from, "the string that begins here does not end");
     out->to = ++scan->p;
     return WEIR_OK;
@@ -171,9 +203,8 @@ static weir_status scan_value(struct scan *scan, int depth)
 static weir_status decode(char **out, const struct scan *scan, struct span span)
 {
     cJSON *value = cJSON_ParseWithLength(span.from, (size_t)(span.to - span.from));
-    weir_status status = cJSON_IsString(value)
-                             ? weir_copy_string(out, value->valuestring)
-                             : wrong(scan, span.from, "in this string stands an escape that JSON does not have");
+    weir_status status = cJSON_IsString(value) ? weir_copy_string(out, value->valuestring)
+                                               : wrong(scan, span.from, "this string cannot be read");
     cJSON_Delete(value);
     return status;
 }

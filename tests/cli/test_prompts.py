@@ -60,6 +60,9 @@ def test_text_with_braces_is_text_unless_it_gives_a_prompt(folder, first):
 
 # ---- lines of JSON ----
 
+# whatever a line says of a prompt is kept as it was written, and is JSON for who reads it
+ESCAPES = '{"prompt": "a", "x\\u0041": "\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00"}'
+
 LINES = ['{"prompt": "act", "id": "first", "subject": "a", "n": 12345678901234567890, "x": 1.50}',
          '{"text":"a cat","tokens":["a"," cat"],"nested":{"a":[1,{"b":null}]}}',
          '{"ids": [3, 4] , "prompt": "de"}', ' {"tokens": [5]}', '{"ids":[6,7],"tokens":[1],"text":"gh","label":"\\u00e9 \\"q\\""}']
@@ -81,6 +84,12 @@ def test_lines_of_json_give_prompts_and_keep_the_rest(folder, name):
     assert [prompt.get("fields") for prompt in prompts] == [
         {"id": "first", "subject": "a", "n": 12345678901234567890, "x": 1.5},
         {"tokens": ["a", " cat"], "nested": {"a": [1, {"b": None}]}}, None, None, {"tokens": [1], "label": 'é "q"'}]
+    assert weir(folder, "validate", "p.h5").returncode == 0
+
+
+def test_every_escape_of_json_is_kept(folder):
+    write(folder, "escapes.jsonl", ESCAPES)
+    assert dump(folder, "-f", "escapes.jsonl")[0]["fields"] == {"xA": '"\\/\b\f\n\r\t\u00e9\U0001f600'}
     assert weir(folder, "validate", "p.h5").returncode == 0
 
 
@@ -115,9 +124,11 @@ def test_a_prompt_may_hold_line_ends_and_be_very_long(folder):
     ('{"prompt": "a} ', 12, "does not end"), ('{"prompt": 01}', 12, "number"), ('{"prompt": a}', 12, "value"),
     ('{"prompt": "a"} x', 17, "behind"), ('["prompt"]', 1, "object"), ("act", 1, "object"), ('{"é": 1, "prompt": 5}', 20, "string"),
     ('{"prompt": "a\tb"}', 14, "control"), ('{"prompt": "a", "prompt": "b"}', 17, "twice"), ('{"prompt": "\\u0000"}', 13, "u0000"),
-    ('{"prompt": "\\x"}', 12, "escape"), ('{"prompt": "\\ud800"}', 12, "escape"), ('{"ids": [1, -2]}', 13, "token ids"),
+    ('{"prompt": "\\x"}', 13, "escape"), ('{"prompt": "\\ud800"}', 13, "escape"), ('{"ids": [1, -2]}', 13, "token ids"),
     ('{"ids": [1.5]}', 10, "token ids"), ('{"ids": "1"}', 9, "token ids"), ('{"ids": [1, 2', 14, "comma or ]"), ('{"tokens": [1, "a"]}', 16, "token ids"),
     ('{"prompt": "a", "x": [1 2]}', 25, "comma or ]"), ('{"prompt": "a", "x": NaN}', 22, "value"), ('{"prompt": "a", "x": +1}', 22, "value"),
+    ('{"prompt": "a", "x": "\\q"}', 23, "escape"), ('{"prompt": "a", "x": "\\u12"}', 23, "escape"), ('{"prompt": "a", "x": "\\', 22, "not end"),
+    ('{"prompt": "a", "x": ["-\\udc00"]}', 25, "escape"), ('{"prompt": "a", "x": "\\ud83d\\u0041"}', 23, "escape"), ('{"prompt": "\\', 12, "not end"),
     ('{"prompt": "a", "x": {"y":}}', 27, "value"), ('{"prompt": "a", "x": ' + "[" * 70, 85, "deeper"),
 ])
 def test_errors_name_line_and_column(folder, line, column, what):

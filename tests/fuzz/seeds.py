@@ -22,6 +22,11 @@ OPTIONS = [(0, "-m gpt2 -p text --tokens 1,2 -o out.h5 --hooks z:0 --next 3 --dt
            (5, "run.h5 z[0] --prompt -1 --json"), (6, "run.h5 z -o a.npz --prompt all --dtype keep --format npy"),
            (8, "run.h5 -l -1 -H3 --layer 2"), (10, "a.h5 b.h5 -t 1e-4 --tolerance=nan"), (11, "--josn"), (7, "a b c d")]
 
+# prompts as lines of JSON
+LINES = ['{"prompt": "act", "id": "first", "n": 12345678901234567890, "x": -1.50e+3}\n{"ids": [3, 4] , "prompt": null}\n',
+         '{"text":"a cat","tokens":["a"," cat"],"nested":{"a":[1,{"b":null,"c":[]}]}}', ' {"tokens": [5]}\r\n\n{"ids":[],"text":""}',
+         '{"ids":[6,7],"tokens":[1],"text":"gh","label":"\\u00e9 \\"q\\" \\ud83d\\ude00 \\\\ \u6f22"}', '{"prompt": "a", "x": tru}', '[1]']
+
 
 def byte_level(**model):
     """GPT-2's kind with a few merges"""
@@ -84,6 +89,11 @@ def write(folder, texts):
 def stores(folder, build):
     for name in "whole", "equal", "f16", "rows":
         subprocess.run([build / "tests/unit/store_cli", name, folder / f"{name}.h5"], check=True)
+    lines = folder / "lines"
+    lines.write_text('{"ids": [1, 2, 3], "id": 7}\n{"ids": [4, 5]}\n')
+    subprocess.run([build / "cli/weir", "dump", "-m", ROOT / "tests/model/fixtures/llama", "-f", lines, "--next", "2",
+                    "--hooks", "pattern:0:2.0+1,z:1,resid_post@-1", "--force", "-o", folder / "dumped.h5"], check=True)
+    lines.unlink()
 
 
 def main(out, build):
@@ -92,6 +102,7 @@ def main(out, build):
         "api": lambda folder: write(folder, [random.Random(i).randbytes(40 + 20 * i) for i in range(8)]),
         "config": lambda folder: copy(folder, sorted(fixtures.glob("*/config.json"))),
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
+        "jsonl": lambda folder: write(folder, LINES),
         "options": lambda folder: write(folder, [bytes([i]) + words.replace(" ", "\0").encode() for i, words in OPTIONS]),
         "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
         "selection": lambda folder: write(folder, SELECTIONS),

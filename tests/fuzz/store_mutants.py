@@ -1,12 +1,13 @@
 """Cache files that are wrong in their structure: links, attributes, types, shapes, chunks, filters, headers.
 
-    python3 tests/fuzz/store_mutants.py make GOOD.h5 OUT_FOLDER N        # N of them, as seeds for fuzz_store
-    python3 tests/fuzz/store_mutants.py run GOOD.h5 WEIR SECONDS [SEED]  # asks each of them of WEIR, and says what came of it
+    store_mutants.py make GOOD.h5 OUT_FOLDER N     # N of them, as seeds for fuzz_store
+    store_mutants.py ask GOOD.h5 WEIR N [SEED]     # asks questions of N of them with WEIR, and prints what came of it
+    store_mutants.py fuzz GOOD.h5 WEIR SECONDS FOUND_FOLDER     # the same for some time, from a seed of its own
 
 A mutant is made by up to three changes: with h5py on what the file says, or in the bytes of one of HDF5's own structures, whose
-checksum is then mended, so that the library reads on. `run` counts answers, refusals and deaths of the library (which weir
-isolates), and keeps every file on which weir itself fails: a report of a sanitizer with weir's code in front, a hang, an exit
-code that weir does not have.
+checksum is then mended, so that the library reads on. Answers, refusals and deaths of the library (which weir isolates) are
+counted, and `fuzz` keeps every file on which weir itself fails: a report of a sanitizer with weir's code in front, a hang, an
+exit code that weir does not have. The mutant of a seed is always the same.
 """
 import os
 import random
@@ -196,31 +197,48 @@ def ask(weir, path):
         yield command, outcome(done)
 
 
-def run(good, weir, seconds, seed):
-    counts, end, n = Counter(), time.monotonic() + seconds, 0
-    kept = Path("store-mutants-found")
+def is_finding(what):
+    return not what.islower()
+
+
+def try_seed(good, weir, seed, counts, found):
+    """asks everything of one mutant; keeps it in the folder `found` where weir fails"""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.h5"
-        while time.monotonic() < end:
-            kinds = mutate(random.Random(seed + n), good, path)
-            for command, what in ask(weir, path):
-                counts[what if what.islower() else what.split()[0]] += 1
-                if not what.islower():
-                    kept.mkdir(exist_ok=True)
-                    shutil.copy(path, kept / f"{seed + n}-{command}.h5")
-                    print(seed + n, kinds, command, what, flush=True)
-            n += 1
+        kinds = mutate(random.Random(seed), good, path)
+        for command, what in ask(weir, path):
+            counts[what.split()[0] if is_finding(what) else what] += 1
+            if is_finding(what):
+                print(seed, kinds, command, what, flush=True)
+                if found:
+                    os.makedirs(found, exist_ok=True)
+                    shutil.copy(path, Path(found) / f"{seed}-{command}.h5")
+
+
+def try_seeds(good, weir, seeds, found=None):
+    counts, n = Counter(), 0
+    for seed in seeds:
+        try_seed(good, weir, seed, counts, found)
+        n += 1
     print(f"{n} files, {sum(counts.values())} questions:", ", ".join(f"{count} {what}" for what, count in counts.most_common()))
-    return any(not what.islower() for what in counts)
+    return any(map(is_finding, counts))
 
 
-def main(how, good, where, amount, seed=0):
-    if how == "run":
-        return run(good, where, float(amount), int(seed))
-    os.makedirs(where, exist_ok=True)
-    for i in range(int(amount)):
-        mutate(random.Random(i), good, Path(where) / f"mutant{i}.h5")
-    return 0
+def until(end, seed):
+    while time.monotonic() < end:
+        yield seed
+        seed += 1
+
+
+def main(how, good, where, amount, more=None):
+    if how == "make":
+        os.makedirs(where, exist_ok=True)
+        for i in range(int(amount)):
+            mutate(random.Random(i), good, Path(where) / f"mutant{i}.h5")
+        return 0
+    if how == "ask":
+        return try_seeds(good, where, range(int(more or 0), int(more or 0) + int(amount)))
+    return try_seeds(good, where, until(time.monotonic() + float(amount), random.SystemRandom().randrange(10**9)), more)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """What transformers makes of each of config_cases.py, kept in fixtures/config_cases.h5.
 
-    script/oracle tests/model/make_config_cases.py [--check] [FOLDER ...]
+    script/oracle tests/model/make_config_cases.py [--check [--share N]] [FOLDER ...]
 
 A case is run only where it changes what the model's code looks at: the attributes of the configuration that were looked at while
-the unchanged folder was opened and run. With --check nothing is written: what is kept is compared with what the installed transformers says now. Of every case it is kept
-whether the folder opens and runs (AutoModelForCausalLM, float64), which tensors the model lacks, and every EVERY-th logit of the
-last position; where these are the unchanged folder's, only that.
+the unchanged folder was opened and run. Of every case it is kept whether the folder opens and runs (AutoModelForCausalLM,
+float64), which tensors the model lacks, and every EVERY-th logit of the last position; where these are the unchanged folder's,
+only that. With --check nothing is written: what is kept is compared with what the installed transformers, which must be of the
+same version, computes now; with --share N for every N-th case of each folder.
 """
 import argparse
 import json
@@ -88,14 +89,14 @@ class Attributes:
         return {name: x.to_dict() if hasattr(x, "to_dict") else x for name, x in said.items() if not callable(x)}
 
 
-def run_folder(name):
-    """{case: {"same" | "fails" | "lacks" | "logits"}} of one folder"""
+def run_folder(name, share=1):
+    """{case: {"same" | "fails" | "lacks" | "logits"}} of every share-th case of one folder, the unchanged one among them"""
     quiet()
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         for file in (FIXTURES / name).glob("model*"):
             (Path(scratch) / file.name).symlink_to(file)
-        for case, changes in config_cases.cases(name).items():
+        for case, changes in list(config_cases.cases(name).items())[::share]:
             config = config_cases.changed(config_cases.base_config(name), changes)
             (Path(scratch) / "config.json").write_text(json.dumps(config))
             if not changes:                                     # the first
@@ -143,22 +144,37 @@ def same(a, b):
     return a.keys() == b.keys() and ("logits" not in a or np.allclose(a["logits"], b["logits"], rtol=1e-5, atol=1e-5))
 
 
-if __name__ == "__main__":
+def check(results, kept, attributes):
+    """-> what is otherwise than kept"""
+    import transformers
+    if attributes["transformers"] != transformers.__version__:
+        return [f"kept is what transformers {attributes['transformers']} computes, this is {transformers.__version__}"]
+    return [f"{name}: {case}" for name, found in results for case, result in found.items()
+            if not same(result, kept.get(name, {}).get(case, {}))]
+
+
+def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--share", type=int, default=1, metavar="N")
     parser.add_argument("--out", default=OUT)
     parser.add_argument("folder", nargs="*")
     options = parser.parse_args()
+    if options.share != 1 and not options.check:
+        parser.error("--share needs --check")
     folders = options.folder or config_cases.FOLDERS + config_cases.SECOND
     with multiprocessing.get_context("spawn").Pool(min(os.cpu_count(), len(folders))) as pool:
-        results = pool.map(run_folder, folders, chunksize=1)
-    if not options.check:
-        others = [(name, found) for name, found in (load(options.out)[0] if Path(options.out).exists() else {}).items()
-                  if name not in dict(results)]
-        save(others + results, options.out)
-    kept = load(options.out)[0]
-    wrong = [f"{name}: {case}" for name, found in results for case, result in found.items()
-             if not same(result, kept.get(name, {}).get(case, {}))]
+        results = pool.starmap(run_folder, [(name, options.share) for name in folders], chunksize=1)
     n = sum(len(found) for _, found in results)
-    print(f"{n} cases of {len(results)} folders" + (f", {len(wrong)} otherwise than kept" if options.check else ""), *wrong[:20], sep="\n")
-    sys.exit(bool(options.check and wrong))
+    if options.check:
+        wrong = check(results, *load(options.out))
+        print(f"{n} cases of {len(results)} folders, {len(wrong)} otherwise than kept", *wrong[:20], sep="\n")
+        sys.exit(bool(wrong))
+    others = [(name, found) for name, found in (load(options.out)[0] if Path(options.out).exists() else {}).items()
+              if name not in dict(results)]
+    save(others + results, options.out)
+    print(f"{n} cases of {len(results)} folders")
+
+
+if __name__ == "__main__":
+    main()
