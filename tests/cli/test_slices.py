@@ -3,6 +3,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import h5py
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,3 +77,11 @@ def test_dump_stores_for_minus_zero_what_it_stores_for_zero(folder, hooks, posit
         more = ["--positions", positions.format(number)] if positions else []
         weir(folder, "dump", "-m", MODEL, "--tokens", "1,2,3,4", "--hooks", hooks.format(number), *more, "-o", f"{number}.h5", "--force")
     assert weir(folder, "diff", "0.h5", "./-0.h5") == weir(folder, "diff", "0.h5", "0.h5")
+
+
+@pytest.mark.parametrize("hooks, positions, kept", [("resid_post@1:4", "0:3", [1, 2]), ("resid_post@-1", "2:", [3]),
+                                                    ("z:0@0,resid_post@3", "1:", [3]), ("resid_post", "::2", [0, 2])])
+def test_dump_stores_what_a_selections_positions_and_those_of_all_both_name(folder, hooks, positions, kept):
+    weir(folder, "dump", "-m", MODEL, "--tokens", "1,2,3,4", "--hooks", hooks, "--positions", positions, "-o", "both.h5", "--force")
+    with h5py.File(folder / "both.h5") as file:
+        assert file["tokens/position"][0].tolist() == kept

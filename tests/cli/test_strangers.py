@@ -218,6 +218,13 @@ def test_prompts_that_claim_millions_of_tokens(made, tmp_path):
     ask_all(tmp_path, "holds less than it claims|axis", codes=(3,), commands=("ls", "stats", "attn", "heads"))
 
 
+@pytest.mark.parametrize("layer", [-1, 3, 2**31 - 1])
+def test_a_layer_that_the_model_does_not_have(made, tmp_path, layer):
+    with changed(made, tmp_path) as file:
+        file["activations/pattern"].attrs["layers"] = np.int32([0, layer])
+    ask_all(tmp_path, "/activations/pattern.* layers ", codes=(3,))
+
+
 @pytest.mark.parametrize("shape", [(3, 2, 1 << 24, 12, 1 << 24), (3, 2, 1 << 20, 12, 12)])
 def test_shapes_of_petabytes(made, tmp_path, shape):
     with changed(made, tmp_path) as file:

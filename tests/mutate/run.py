@@ -3,7 +3,7 @@
     script/mutate                       all of them: about an hour on two cores
     script/mutate --only rope,window    those whose name or room has one of the words
     script/mutate --list                what there is
-    script/mutate --resume              only what has no result yet, or whose tests or text have changed since
+    script/mutate --resume              only what has no result yet, or whose text or own tests have changed since
     script/mutate --quick               survivors of the named tests are not shown to all the others
     script/mutate --table               the results so far as docs/reliability.md has them
 
@@ -99,7 +99,7 @@ def command_of(step):
 def failed_test(step, text):
     """the name of the first test that failed, as far as the output has one"""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    for pattern in r"^(?:FAILED|ERROR) (\S+)", r"\[(?:FAIL|CRASH)\] ([\w:]+)", r"^\s*\d+/\d+ \S*?(\w+)\s+(?:FAIL|ERROR|TIMEOUT)":
+    for pattern in r"^(?:FAILED|ERROR) (\S+)", r"\[(?:FAIL|CRASH)\] ([\w:]+\w)", r"^\s*\d+/\d+ \S*?(\w+)\s+(?:FAIL|ERROR|TIMEOUT)":
         found = re.search(pattern, text, re.M)
         if found:
             return found[1].removeprefix("tests/")
@@ -135,7 +135,8 @@ def passes_unchanged(step):
 # ---- one mutation ----
 
 def digest(mutation):
-    whole = "\0".join([mutation.old, mutation.new, mutation.file, *steps_of(mutation)])
+    """what a result stands for: not the file, which may move, nor its room's tests, of which there may be more"""
+    whole = "\0".join([mutation.old, mutation.new, *mutation.steps])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 

@@ -270,7 +270,7 @@ BROKEN = {
     "id": (set_value("tokens/id", (1, 2), 50), "/tokens/id: prompt 1, token 2: id 50 is not from 0 to 49"),
     "position": (set_value("tokens/position", (0, 2), 40), "/tokens: "),
     "half_next": (lambda f: f.__delitem__("next/logit"), "/next/logit: is missing"),
-    "length": (set_value("prompts/length", 0, 99), "prompt 0 has 99 tokens of at most 12"),
+    "length": (set_value("prompts/length", 0, 13), "prompt 0 has 13 tokens of at most 12"),
     "scaleless": (lambda f: f["head"].attrs.__delitem__("CLASS"), "/head: must be a dimension scale"),
 }
 

@@ -3,6 +3,7 @@
 #include "weir.h"
 
 #include "base/cpu.h"
+#include "engine/plan.h"
 #include "unit/data_path.h"
 
 #include <criterion/criterion.h>
@@ -332,6 +333,34 @@ Test(edits, a_query_that_is_forbidden_every_key_looks_at_the_sink_alone)
     weir_model_close(model);
 }
 
+static weir_status all_but_0_equal(const weir_event *event, void *payload)
+{
+    (void)payload;
+    for (size_t i = 0; i < event->shape[0] * event->shape[1]; i++)
+        event->data[i] = i % event->shape[1] == 0 ? -1 : 2;
+    return WEIR_OK;
+}
+
+Test(edits, of_experts_that_are_equal_the_first_are_chosen)
+{
+    static const struct {
+        const char *model;
+        int32_t experts[2];
+    } cases[] = {{"mixtral", {1, 2}}, {"olmoe", {1, 2}}, {"phimoe", {2, 1}}}; /* it weighs the second among fewer */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_model *model = open_model(cases[i].model, 1);
+        struct record seen =
+            run_model(model, "expert_indices:1", one_length, 1, &(struct edit){"router:1", all_but_0_equal, NULL});
+        const struct value *chosen = find(&seen, "expert_indices", 1, 0);
+        cr_assert_eq(chosen->n, 2 * LENGTH);
+        for (size_t j = 0; j < chosen->n; j++)
+            cr_assert(memcmp(&chosen->data[j], &cases[i].experts[j % 2], sizeof(int32_t)) == 0, "%s, position %zu",
+                      cases[i].model, j / 2);
+        forget(&seen);
+        weir_model_close(model);
+    }
+}
+
 static weir_status double_row_3(const weir_event *event, void *payload)
 {
     (void)payload;
@@ -444,6 +473,24 @@ Test(plan, the_same_run_takes_hooks_one_after_the_other_and_runs_again)
     weir_run_close(run);
     weir_tokens_close(&prompt);
     weir_model_close(model);
+}
+
+Test(plan, ends_where_the_last_hook_that_is_left_wants_it)
+{
+    bool early[WEIR_N_POINTS * (LAYERS + 1)] = {false}, late[WEIR_N_POINTS * (LAYERS + 1)] = {false};
+    struct weir_plan plan;
+    int first, second;
+    cr_assert(weir_plan_open(&plan, LAYERS) == WEIR_OK);
+    cr_expect(!weir_plan_goes_on(&plan, 0, -1));
+    early[weir_plan_index(&plan, WEIR_P_Z, 1)] = late[weir_plan_index(&plan, WEIR_P_LOGITS, -1)] = true;
+    cr_assert(weir_plan_add(&plan, early, WEIR_READ, count, &first) == WEIR_OK);
+    cr_assert(weir_plan_add(&plan, late, WEIR_READ, count, &second) == WEIR_OK);
+    cr_expect(weir_plan_goes_on(&plan, WEIR_P_LOGITS, LAYERS));
+    weir_plan_remove(&plan, &second);
+    cr_expect(weir_plan_goes_on(&plan, WEIR_P_Z, 1) && !weir_plan_goes_on(&plan, WEIR_P_Z + 1, 1));
+    weir_plan_remove(&plan, &first);
+    cr_expect(!weir_plan_goes_on(&plan, 0, -1));
+    weir_plan_close(&plan);
 }
 
 /* ---- prompts ---- */

@@ -190,6 +190,44 @@ Test(store, keeps_rows_that_were_asked_for_and_nothing_else)
     round_trip(&fake);
 }
 
+/* How HDF5 stores a point of the file. */
+static H5D_layout_t layout_of(const char *point)
+{
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), group = H5Gopen2(file, "activations", H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(group, point, H5P_DEFAULT), dcpl = H5Dget_create_plist(dataset);
+    H5D_layout_t layout = H5Pget_layout(dcpl);
+    H5Pclose(dcpl);
+    H5Dclose(dataset);
+    H5Gclose(group);
+    H5Fclose(file);
+    return layout;
+}
+
+Test(store, is_contiguous_where_nothing_can_be_missing_and_nowhere_else)
+{
+    static const size_t unequal[] = {5, 9};
+    struct fake fake;
+    fake_open(&fake, EQUAL, 2);
+    add_points(&fake);
+    round_trip(&fake);
+    cr_expect_eq(layout_of("pattern"), H5D_CONTIGUOUS);
+    cr_expect_eq(layout_of("z"), H5D_CONTIGUOUS);
+    fake_open(&fake, unequal, 2);
+    fake.spec.force = true;
+    add_points(&fake);
+    fake.prompts[0].n_rows = fake.prompts[1].n_rows = 3; /* as many rows of each, and the first has fewer keys */
+    round_trip(&fake);
+    cr_expect_eq(layout_of("pattern"), H5D_CHUNKED);
+    cr_expect_eq(layout_of("z"), H5D_CONTIGUOUS);
+    fake_open(&fake, EQUAL, 2);
+    fake.spec.force = true;
+    add_points(&fake);
+    fake_one_layer(&fake);
+    round_trip(&fake);
+    cr_expect_eq(layout_of("z"), H5D_CHUNKED);
+    cr_expect_eq(layout_of("logits"), H5D_CONTIGUOUS);
+}
+
 Test(store, keeps_single_heads_and_neurons)
 {
     static const int32_t units[] = {0, 3};

@@ -84,6 +84,28 @@ Test(tokenizer, puts_bos_in_front_as_asked_and_never_twice)
     weir_tokenizer_close(t);
 }
 
+Test(tokenizer, takes_the_longest_of_added_tokens_that_begin_alike)
+{
+    struct weir_tokenizer *t = opened("{" MODEL ",\"added_tokens\":[{\"id\":7,\"content\":\"<s>\"},"
+                                      "{\"id\":8,\"content\":\"<s><s>\"},{\"id\":9,\"content\":\"<s><s><s>\"}]}");
+    expect_ids(t, "a<s>b", WEIR_BOS_NO, "0 7 1");
+    expect_ids(t, "<s><s>b", WEIR_BOS_NO, "8 1");
+    expect_ids(t, "<s><s><s><s>", WEIR_BOS_NO, "9 7");
+    weir_tokenizer_close(t);
+}
+
+Test(tokenizer, finds_single_words_where_they_stand_alone)
+{
+    struct weir_tokenizer *t =
+        opened("{" MODEL ",\"added_tokens\":[{\"id\":8,\"content\":\"ac\",\"single_word\":true}]}");
+    expect_ids(t, "ac", WEIR_BOS_NO, "8");
+    expect_ids(t, ".ac.", WEIR_BOS_NO, "8");
+    expect_ids(t, "acb", WEIR_BOS_NO, "0 2 1");
+    expect_ids(t, "bacb", WEIR_BOS_NO, "1 0 2 1");
+    expect_ids(t, "bac", WEIR_BOS_NO, "1 0 2");
+    weir_tokenizer_close(t);
+}
+
 Test(tokenizer, asked_for_a_bos_that_it_has_not_says_so)
 {
     char got[64];
