@@ -1,6 +1,6 @@
 #include "cli/args/complete.h"
 #include "cli/args/help.h"
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 #include "cli/print/say.h"
 #include "cli/print/terminal.h"
 #include "cli/process/interrupt.h"

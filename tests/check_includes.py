@@ -14,12 +14,16 @@ TOP = Path(__file__).resolve().parents[1]
 ORDER = [["base"], ["points"], ["tensor"], ["format"], ["token", "store"], ["model"], ["engine"], ["hooks"], ["analysis"], ["cli"]]
 RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 
+# the same inside the command line; cli/main.c comes after all of them
+CLI_ORDER = [["process", "print"], ["args"], ["select"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["main.c"]]
+CLI_RANK = {room: i for i, rooms in enumerate(CLI_ORDER) for room in rooms}
+
 # header -> the only places that include it
 OWNERS = {
     "hdf5.h": ("lib/store",),
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/print/text.c", "cli/print/label.c"),  # text for models; how it prints
-    "pango/pangocairo.h": ("cli/drawing.h",),  # loaded when a picture is wanted
+    "pango/pangocairo.h": ("cli/figure/drawing.h",),  # loaded when a picture is wanted
     "curses.h": ("cli/tui",),
     "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...
 }
@@ -52,6 +56,10 @@ def wrong(path, text):
             yield f'includes "{name}", which is in no room of this check\'s list'
         elif other != room and RANK[other] >= RANK[room]:
             yield f'includes "{name}": {room} comes before {other}'
+        elif other == room == "cli":
+            here, there = path.parts[1], name.split("/")[1]
+            if CLI_RANK[there] >= CLI_RANK[here] and there != here:
+                yield f'includes "{name}": cli/{here} comes before cli/{there}'
 
 
 def main():
@@ -59,8 +67,8 @@ def main():
     for path in sorted(p for room in ("lib", "hooks", "cli") for p in (TOP / room).rglob("*.[ch]")):
         path = path.relative_to(TOP)
         room = room_of(path)
-        if room not in RANK and path != Path("lib/weir.h"):
-            print(f"{path}: {room} is in no place of the order in tests/check_includes.py")
+        if (room not in RANK and path != Path("lib/weir.h")) or (room == "cli" and path.parts[1] not in CLI_RANK):
+            print(f"{path}: it is in no place of the order in tests/check_includes.py")
             bad += 1
             continue
         for why in wrong(path, (TOP / path).read_text()):

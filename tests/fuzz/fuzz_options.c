@@ -1,6 +1,6 @@
 /* Any bytes as the words of a command line, ended by NULs: the first byte says of which command. Only parsed. */
 #include "base/alloc.h"
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 
 #include <string.h>
 

@@ -16,7 +16,7 @@ SELECTIONS = ["*", "pattern,z:3,resid_post:-1@-1", "mlp_post:4.100+205", "blocks
               "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999",
               "pattern[3, 0, 5]", "resid_post[-1, 0, -3:, ::64]", "z[..., ::-2, :],z:5.3", "blocks.3.attn.hook_z[0,]", "z[", "z[]", "z[,]"]
 
-# of the command that its place in cli/commands.c says
+# of the command that its place in cli/commands/commands.c says
 OPTIONS = [(0, "-m gpt2 -p text --tokens 1,2 -o out.h5 --hooks z:0 --next 3 --dtype f16 --compress=gzip --threads 2 --force"),
            (0, "-mgpt2 -o out.h5 --bos maybe --next 0"), (2, "-m gpt2 -p -- -f -"), (3, "run.h5 --check --json"), (4, "-h"),
            (5, "run.h5 z[0] --prompt -1 --json"), (6, "run.h5 z -o a.npz --prompt all --dtype keep --format npy"),

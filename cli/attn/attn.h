@@ -1,0 +1,43 @@
+/* The ways in which weir attn answers. */
+#ifndef WEIR_CLI_ATTN_ATTN_H
+#define WEIR_CLI_ATTN_ATTN_H
+
+#include "cli/figure/figure.h"
+#include "cli/select/maps.h"
+
+struct look {
+    enum scale scale;
+    bool per_head;               /* the scale ends at each map's largest weight */
+    size_t columns;              /* maps beside each other at the most; 0: as many as fit */
+    const struct scheme *scheme; /* of pictures */
+};
+
+/* What a map's scale ends at. */
+double look_most(const struct look *look, const struct map *map);
+
+/* ---- text.c ---- */
+
+/* One map with labels, and the strongest keys of each query (of each key the strongest queries, when keys were chosen).
+ */
+WEIR_CHECKED weir_status attn_print_map(struct chosen *chosen, const struct look *look);
+/* {"maps": [...]}, written as it is read. */
+WEIR_CHECKED weir_status attn_print_json(struct chosen *chosen);
+
+/* ---- grid.c ---- */
+
+/* Many maps, small, a line of them for each layer. */
+WEIR_CHECKED weir_status attn_print_grid(struct chosen *chosen, const struct look *look);
+
+/* ---- top.c ---- */
+
+enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
+
+WEIR_CHECKED weir_status attn_print_top(struct chosen *chosen, size_t k, bool drop_self, enum form form);
+
+/* ---- figure.c ---- */
+
+struct figure;
+/* The chosen maps as a picture; close with figure_close. */
+WEIR_CHECKED weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct look *look);
+
+#endif

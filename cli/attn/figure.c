@@ -1,0 +1,159 @@
+#include "cli/attn/attn.h"
+#include "cli/print/heatmap.h"
+#include "cli/print/label.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LABEL = 14, MOST_PANELS = 2048, MOST_ACROSS = 32, TEXT = 640 };
+
+/* A picture while maps come in. */
+struct making {
+    struct figure *figure;
+    const struct look *look;
+    size_t n_maps; /* that will come */
+    bool reduced;
+};
+
+static weir_status add_labels(struct axis *axis, const struct map *map)
+{
+    char label[4 * LABEL + 8];
+    TRY(weir_alloc_zero(&axis->labels, axis->n, sizeof *axis->labels));
+    for (size_t i = 0; i < axis->n; i++) {
+        label_of(label, sizeof label, weir_file_token(map->chosen->file, map->prompt, axis->positions[i]), LABEL);
+        TRY(weir_copy_string(&axis->labels[i], label));
+    }
+    return WEIR_OK;
+}
+
+static weir_status fill_axis(struct axis *axis, const struct map *map, const int32_t *all, size_t n_all, size_t n,
+                             bool labels)
+{
+    *axis = (struct axis){.n = n, .n_all = n_all, .in_order = (size_t)(all[n_all - 1] - all[0]) + 1 == n_all};
+    TRY(weir_alloc(&axis->positions, n, sizeof *axis->positions));
+    for (size_t i = 0; i < n; i++)
+        axis->positions[i] = all[i * n_all / n]; /* the first of those that fall into the cell */
+    return labels ? add_labels(axis, map) : WEIR_OK;
+}
+
+/* "L5H3", and which prompt when there are several. */
+static weir_status panel_title(char **out, const struct map *map, const struct look *look, double most)
+{
+    char prompt[24] = "", head[32] = "", limit[32] = "";
+    if (map->chosen->n_prompts > 1)
+        snprintf(prompt, sizeof prompt, "P%d ", map->prompt);
+    if (map->layer >= 0)
+        snprintf(head, sizeof head, "L%dH%d", map->layer, map->head);
+    if (look->per_head)
+        snprintf(limit, sizeof limit, " (max %.2g)", most);
+    return weir_format(out, "%s%s%s", prompt, head, limit);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static weir_status fill_panel(struct panel *panel, struct making *making, const struct map *map)
+{
+    const struct weir_attention *attention = map->attention;
+    size_t most_cells = figure_cells(making->n_maps);
+    size_t n_rows = smaller(attention->n_queries, most_cells), n_columns = smaller(attention->n_keys, most_cells);
+    panel->n_rows = n_rows;
+    panel->n_columns = n_columns;
+    panel->most = look_most(making->look, map);
+    making->reduced = making->reduced || n_rows < attention->n_queries || n_columns < attention->n_keys;
+    TRY(panel_title(&panel->title, map, making->look, panel->most));
+    TRY(weir_alloc(&panel->values, n_rows * n_columns, sizeof *panel->values));
+    heatmap_reduce(panel->values, n_rows, n_columns, attention->weights, attention->n_queries, attention->n_keys);
+    for (size_t i = 0; i < n_rows * n_columns && !making->figure->masked; i++)
+        making->figure->masked = isnan(panel->values[i]);
+    bool labels = figure_has_labels(making->n_maps);
+    TRY(fill_axis(&panel->queries, map, attention->positions, attention->n_queries, n_rows, labels));
+    return fill_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
+}
+
+static weir_status add_panel(const struct map *map, void *payload)
+{
+    struct making *making = payload;
+    struct figure *figure = making->figure;
+    char title[TEXT / 2];
+    TRY(weir_grow(&figure->panels, &figure->capacity, figure->n + 1, sizeof *figure->panels));
+    struct panel *panel = &figure->panels[figure->n++];
+    *panel = (struct panel){0};
+    TRY(fill_panel(panel, making, map));
+    if (making->n_maps > 1)
+        return WEIR_OK;
+    weir_free(panel->title); /* the picture's own says it */
+    panel->title = NULL;
+    TRY(weir_copy_string(&panel->title, ""));
+    figure->most = panel->most;
+    map_title(title, sizeof title, map);
+    weir_free(figure->title);
+    figure->title = NULL;
+    return weir_format(&figure->title, "%s: %s", weir_file_get_info(map->chosen->file)->model, title);
+}
+
+/* Heads of a layer beside each other, layers below each other; else about as wide as high. */
+static size_t across(const struct chosen *chosen, size_t n)
+{
+    if (chosen->join == EACH && chosen->n_layers > 1 && chosen->n_heads > 1 && chosen->n_heads <= MOST_ACROSS)
+        return chosen->n_heads;
+    return (size_t)ceil(sqrt((double)n));
+}
+
+static weir_status set_words(struct making *making, const struct chosen *chosen)
+{
+    struct figure *figure = making->figure;
+    const char *what = making->look->per_head ? "part of the map's largest weight"
+                       : chosen->join == SUM  ? "sum of attention weights"
+                       : chosen->join == MEAN ? "mean attention weight"
+                                              : "attention weight";
+    TRY(weir_format(&figure->bar, "%s (%s scale)", what, scale_names[making->look->scale]));
+    return weir_format(&figure->note, "%s%s%s",
+                       chosen->drop_first ? "The first token is left out, and each row divided by what remains." : "",
+                       chosen->drop_first && making->reduced ? " " : "",
+                       making->reduced ? "A cell is the largest weight in it." : "");
+}
+
+static weir_status make(struct making *making, struct chosen *chosen)
+{
+    struct figure *figure = making->figure;
+    const char *model = weir_file_get_info(chosen->file)->model;
+    if (chosen->n_prompts == 1)
+        TRY(weir_format(&figure->title, "%s: %zu heads, prompt %d of %d", model, making->n_maps,
+                        (int)((bool *)memchr(chosen->prompts, true, (size_t)chosen->n_prompts_all) - chosen->prompts),
+                        chosen->n_prompts_all));
+    else
+        TRY(weir_format(&figure->title, "%s: %zu maps of %zu prompts", model, making->n_maps, chosen->n_prompts));
+    TRY(chosen_each(chosen, add_panel, making));
+    text_clean(figure->title);
+    return set_words(making, chosen);
+}
+
+weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct look *look)
+{
+    struct making making = {.look = look, .n_maps = chosen_maps(chosen)};
+    *out = NULL;
+    if (making.n_maps > MOST_PANELS)
+        return weir_fail(WEIR_E_USAGE,
+                         "a picture of %zu maps could not be read: choose at most %d with --layer, "
+                         "--head and --prompt",
+                         making.n_maps, MOST_PANELS);
+    TRY(weir_alloc_zero(&making.figure, 1, sizeof *making.figure));
+    chosen->mask = true;
+    making.figure->scale = look->scale;
+    making.figure->scheme = look->scheme;
+    making.figure->alike = chosen->n_prompts == 1 && !figure_has_labels(making.n_maps);
+    making.figure->n_across = look->columns ? look->columns : across(chosen, making.n_maps);
+    making.figure->most = !look->per_head && chosen->join == SUM ? (double)(chosen->n_layers * chosen->n_heads) : 1;
+    weir_status status = make(&making, chosen);
+    if (status == WEIR_OK)
+        *out = making.figure;
+    else
+        figure_close(making.figure);
+    return status;
+}

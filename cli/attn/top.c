@@ -1,0 +1,111 @@
+#include "cli/attn/attn.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+
+#include "base/alloc.h"
+#include "base/escape.h"
+
+#include <unistd.h>
+
+static const char *query_token(const struct chosen *chosen, const struct weir_pair *pair)
+{
+    return weir_file_token(chosen->file, pair->prompt, pair->query);
+}
+
+static const char *key_token(const struct chosen *chosen, const struct weir_pair *pair)
+{
+    return weir_file_token(chosen->file, pair->prompt, pair->key);
+}
+
+static weir_status print_table(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+{
+    static const char *const names[] = {"weight", "layer", "head", "prompt", "query", "token", "key", "token"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = 8, .names = names, .aligns = aligns};
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_pair *pair = &pairs[i];
+        const int numbers[] = {pair->layer, pair->head, pair->prompt, pair->query};
+        TRY_DONE(table_add(&table, "%.4f", (double)pair->weight));
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
+            TRY_DONE(table_add(&table, "%d", numbers[j]));
+        TRY_DONE(table_add(&table, "|%s|", query_token(chosen, pair)));
+        TRY_DONE(table_add(&table, "%d", pair->key));
+        TRY_DONE(table_add(&table, "|%s|", key_token(chosen, pair)));
+    }
+    TRY_DONE(table_print(&table));
+done:
+    table_close(&table);
+    return status;
+}
+
+static weir_status print_json(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+{
+    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "pairs");
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_pair *pair = &pairs[i];
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddItemToObject(json, "weight", json_float(pair->weight));
+        cJSON_AddNumberToObject(json, "layer", pair->layer);
+        cJSON_AddNumberToObject(json, "head", pair->head);
+        cJSON_AddNumberToObject(json, "prompt", pair->prompt);
+        cJSON_AddNumberToObject(json, "query", pair->query);
+        cJSON_AddNumberToObject(json, "key", pair->key);
+        cJSON_AddStringToObject(json, "query_token", query_token(chosen, pair));
+        cJSON_AddStringToObject(json, "key_token", key_token(chosen, pair));
+        cJSON_AddItemToArray(list, json);
+    }
+    return json_print(root);
+}
+
+/* A text of CSV: between quotes, quotes twice. On a terminal what could steer it is shown. */
+static void print_quoted(const char *text)
+{
+    char shown[2048];
+    if (isatty(STDOUT_FILENO)) {
+        weir_escape(shown, sizeof shown, text);
+        text = shown;
+    }
+    putchar('"');
+    for (; *text; text++)
+        fputs(*text == '"' ? "\"\"" : (char[]){*text, '\0'}, stdout);
+    putchar('"');
+}
+
+static weir_status print_csv(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+{
+    puts("weight,layer,head,prompt,query,key,query_token,key_token");
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_pair *pair = &pairs[i];
+        json_print_float(stdout, pair->weight);
+        printf(",%d,%d,%d,%d,%d,", pair->layer, pair->head, pair->prompt, pair->query, pair->key);
+        print_quoted(query_token(chosen, pair));
+        putchar(',');
+        print_quoted(key_token(chosen, pair));
+        putchar('\n');
+    }
+    return WEIR_OK;
+}
+
+weir_status attn_print_top(struct chosen *chosen, size_t k, bool drop_self, enum form form)
+{
+    static weir_status (*const forms[])(const struct chosen *, const struct weir_pair *, size_t) = {
+        [FORM_TABLE] = print_table, [FORM_JSON] = print_json, [FORM_CSV] = print_csv};
+    struct weir_top_want want = {.layers = chosen->layers,
+                                 .prompts = chosen->prompts,
+                                 .heads = chosen->heads,
+                                 .tokens = chosen_tokens,
+                                 .payload = chosen,
+                                 .drop_first = chosen->drop_first,
+                                 .drop_self = drop_self};
+    struct weir_pair *pairs;
+    size_t n;
+    TRY(weir_alloc(&pairs, k, sizeof *pairs));
+    weir_status status = weir_top(pairs, k, &n, chosen->file, &want);
+    if (status == WEIR_OK && n == 0 && (chosen->queries.n > 0 || chosen->keys.n > 0))
+        status = weir_fail(WEIR_E_USAGE, "no prompt has a weight over 0 between tokens that --query and --key name");
+    if (status == WEIR_OK)
+        status = forms[form](chosen, pairs, n);
+    weir_free(pairs);
+    return status;
+}

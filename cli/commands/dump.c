@@ -1,0 +1,387 @@
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
+#include "cli/commands/commands.h"
+#include "cli/print/progress.h"
+#include "cli/print/say.h"
+#include "cli/print/text.h"
+#include "cli/process/interrupt.h"
+
+#include "base/alloc.h"
+#include "points/select.h"
+#include "tensor/narrow.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    MODEL,
+    TEXT,
+    FROM,
+    TOKENS,
+    OUT,
+    HOOKS,
+    POSITIONS,
+    NEXT,
+    DTYPE,
+    COMPRESS,
+    COMPUTE,
+    BOS,
+    THREADS,
+    YES,
+    FORCE,
+};
+
+enum { MOST_COMMAND = 4096 };
+
+/* What is written unasked: attention patterns grow with the square of a prompt's length, which is easily forgotten. */
+static const uint64_t MOST_UNASKED = 4000000000;
+
+/* Fewer bits pay only over some positions: weights have to be packed, and some positions computed in float32 as well.
+ */
+enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
+
+static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
+    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
+    [FROM] = OPT_PROMPT_FILE,
+    [TOKENS] = OPT_PROMPT_IDS,
+    [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
+    [HOOKS] =
+        {0, "hooks", OPT_TEXT, "LIST",
+         "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
+         "mlp_post and resid_post, whole"},
+    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
+    [NEXT] = {0, "next", OPT_WHOLE, "K",
+              "store the K most likely next tokens of each position with their log-probabilities, and the prompts' "
+              "loss: weir next FILE shows them",
+              .least = 1, .most = 1000000},
+    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
+    [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
+    [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",
+                 "what products with weights are computed in, where the processor can; f32 by default"},
+    [BOS] = OPT_BOS,
+    [THREADS] = OPT_THREADS,
+    [YES] = {0, "yes", OPT_FLAG, NULL, "write a file of more than 4 GB, which is refused without"},
+    [FORCE] = OPT_FORCE,
+};
+
+/* What is open during a dump. */
+struct dump {
+    const struct args *args;
+    weir_model *model;
+    struct prompts prompts;
+    weir_run *run;
+    weir_capture *capture;
+    weir_compute compute;
+    char command[MOST_COMMAND];
+    struct progress progress;
+    uint64_t steps; /* layers that have begun, over all prompts */
+};
+
+/* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
+
+static weir_status watch(const weir_event *event, void *payload)
+{
+    struct dump *dump = payload;
+    (void)event;
+    if (interrupted())
+        return stopped();
+    progress_step(&dump->progress, ++dump->steps);
+    return WEIR_OK;
+}
+
+/* The deepest layer that one term needs; those behind the last block need all. */
+static weir_status deepest(int *out, const struct weir_term *term, int n_layers)
+{
+    bool *marked;
+    bool in_blocks = false;
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        in_blocks |= term->points[i] && weir_point_at(i)->per_layer;
+        if (term->points[i] && i > WEIR_P_RESID_POST)
+            *out = n_layers - 1;
+    }
+    if (!in_blocks)
+        return WEIR_OK;
+    TRY(weir_alloc_zero(&marked, (size_t)n_layers, sizeof *marked));
+    weir_status status = weir_slices_mark(&term->layers, marked, (size_t)n_layers, "layer");
+    for (int i = 0; i < n_layers && status == WEIR_OK; i++)
+        *out = marked[i] && i > *out ? i : *out;
+    weir_free(marked);
+    return status;
+}
+
+/* Layers 0 to the last that is wanted: watching must not make the run longer. */
+static weir_status watched_layers(int *out, const struct dump *dump, int n_layers)
+{
+    struct weir_selection *selection;
+    int last = dump->args->has[NEXT] ? n_layers - 1 : 0;
+    TRY(weir_selection_parse(&selection, dump->args->text[HOOKS]));
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < selection->n && status == WEIR_OK; i++)
+        status = deepest(&last, &selection->terms[i], n_layers);
+    weir_selection_close(selection);
+    *out = last + 1;
+    return status;
+}
+
+static weir_status start_watching(struct dump *dump)
+{
+    char selection[48];
+    int n;
+    TRY(watched_layers(&n, dump, weir_model_get_info(dump->model)->n_layers));
+    snprintf(selection, sizeof selection, "resid_pre:0:%d", n);
+    TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch, dump));
+    progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
+    return WEIR_OK;
+}
+
+/* ---- what is kept in the file as the command ---- */
+
+/* Appends text, as the shell would need it when `quoted`; what does not fit is dropped. */
+static void append(char *to, size_t size, const char *text, bool quoted)
+{
+    size_t at = strlen(to);
+    bool plain = !quoted || (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                         "0123456789_-+=:,./@%")]);
+    const char *mark = plain ? "" : "'";
+    at += (size_t)snprintf(to + at, size - at, "%s", mark);
+    for (; *text && at + 8 < size; text++)
+        at += (size_t)snprintf(to + at, size - at, *text == '\'' ? "'\\''" : "%c", *text);
+    if (at + 1 < size)
+        snprintf(to + at, size - at, "%s", mark);
+}
+
+/* The options as they were given; those after the first MOST_COMMAND bytes are left out. */
+static void join_command(char to[MOST_COMMAND], const struct args *args)
+{
+    snprintf(to, MOST_COMMAND, "weir dump");
+    for (size_t i = 0; i < args->n_given; i++) {
+        const struct given *given = &args->given[i];
+        size_t n = strlen(opts[given->opt].name) + 4 + (given->text ? strlen(given->text) : 0);
+        if (strlen(to) + 2 * n + 8 > MOST_COMMAND) {
+            append(to, MOST_COMMAND, " ...", false);
+            return;
+        }
+        append(to, MOST_COMMAND, " --", false);
+        append(to, MOST_COMMAND, opts[given->opt].name, false);
+        if (given->text) {
+            append(to, MOST_COMMAND, " ", false);
+            append(to, MOST_COMMAND, given->text, true);
+        }
+    }
+}
+
+/* ---- the steps ---- */
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static size_t longest_prompt(const struct prompts *prompts)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < prompts->n; i++)
+        longest = prompts->list[i].n > longest ? prompts->list[i].n : longest;
+    return longest;
+}
+
+/* "rill: 5 hook points, 20 prompts of up to 345 positions, 1 of them stored: about 3 MB to run.h5" */
+static void print_plan(const struct dump *dump)
+{
+    char size[16], stored[64] = "";
+    const weir_capture_size *plan = weir_capture_get_size(dump->capture);
+    size_t n = dump->prompts.n, longest = longest_prompt(&dump->prompts);
+    const char *most = n > 1 ? "up to " : "";
+    if (plan->n_positions < longest)
+        snprintf(stored, sizeof stored, ", %s%zu of them stored", plan->n_positions > 1 ? most : "", plan->n_positions);
+    say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s%s: about %s to %s\n",
+        weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), n, plural(n), most,
+        longest, plural(longest), stored, human_bytes(size, plan->bytes), dump->args->text[OUT]);
+}
+
+/* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */
+static void print_error(const struct dump *dump, const char *name)
+{
+    const char *between = "";
+    say("%s against float32, relative, over the first positions: ", name);
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        double error = weir_capture_error(dump->capture, i);
+        if (error == error) {
+            say("%s%s %.2g %%", between, weir_point_at(i)->name, 100 * error);
+            between = ", ";
+        }
+    }
+    say("\n");
+}
+
+static void print_done(const struct dump *dump, double seconds)
+{
+    struct stat file;
+    char size[16];
+    const char *path = dump->args->text[OUT];
+    uint64_t saturated = weir_capture_saturated(dump->capture);
+    say("%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0), seconds);
+    if (saturated)
+        say("%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
+            (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
+    if (dump->compute != WEIR_COMPUTE_F32)
+        print_error(dump, weir_compute_name(dump->compute));
+}
+
+/* What is asked for, unless the prompts are too short for it to be faster. */
+static weir_compute chosen_compute(const struct dump *dump)
+{
+    size_t positions = 0;
+    weir_compute asked = (weir_compute)args_int(dump->args, COMPUTE, WEIR_COMPUTE_F32);
+    for (size_t i = 0; i < dump->prompts.n; i++)
+        positions += dump->prompts.list[i].n;
+    if (asked == WEIR_COMPUTE_F32 || positions >= LEAST_POSITIONS)
+        return asked;
+    say("computed in float32, which is no slower over %zu position%s; --compute pays from %d on\n", positions,
+        plural(positions), LEAST_POSITIONS);
+    return WEIR_COMPUTE_F32;
+}
+
+static weir_status open_all(struct dump *dump)
+{
+    const struct args *args = dump->args;
+    const struct prompt_opts which = {TEXT, FROM, TOKENS, BOS};
+    weir_model_options options = {.n_threads = args_int(args, THREADS, 0)};
+    weir_capture_options capture = {
+        .hooks = args->text[HOOKS],
+        .positions = args->text[POSITIONS],
+        .next = args_int(args, NEXT, 0),
+        .dtype = (weir_dtype)args_int(args, DTYPE, WEIR_F32),
+        .gzip = args_int(args, COMPRESS, 0) == 1,
+        .force = args->has[FORCE],
+        .compare = COMPARED_POSITIONS,
+    };
+    const char *where;
+    join_command(dump->command, args);
+    capture.command = dump->command;
+    TRY(model_where(&where, args, MODEL));
+    TRY(open_with_notes(&dump->model, where, &options));
+    TRY(prompts_read(&dump->prompts, dump->model, args, &which));
+    dump->compute = chosen_compute(dump);
+    TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
+    interrupts_catch(); /* from here on there is a file to clean up */
+    return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
+}
+
+/* What is large, and what would be small. */
+static weir_status check_unasked(const struct dump *dump)
+{
+    char all[16], most[16], rest[16];
+    const weir_capture_size *plan = weir_capture_get_size(dump->capture);
+    const char *out = dump->args->text[OUT], *largest = weir_point_at(plan->largest)->name;
+    if (plan->bytes <= MOST_UNASKED || dump->args->has[YES])
+        return WEIR_OK;
+    human_bytes(all, plan->bytes);
+    human_bytes(most, plan->largest_bytes);
+    human_bytes(rest, plan->bytes - plan->largest_bytes);
+    if (plan->n_points == 1)
+        return weir_fail(
+            WEIR_E_USAGE,
+            "%s would have %s: store fewer layers, heads or positions, as in --hooks %s:0@-1, or give --yes", out, all,
+            largest);
+    return weir_fail(
+        WEIR_E_USAGE,
+        "%s would have %s, of which %s %s: leave that out of --hooks (%s are left), store less of it, as in "
+        "%s:0@-1, or give --yes",
+        out, all, largest, most, rest, largest);
+}
+
+/* The file is kept: what was computed is what was asked for. */
+static void warn_not_finite(const struct dump *dump)
+{
+    weir_not_finite odd;
+    char layer[24] = "";
+    if (!weir_capture_not_finite(dump->capture, &odd))
+        return;
+    if (odd.layer >= 0)
+        snprintf(layer, sizeof layer, ", layer %d", odd.layer);
+    fprintf(stderr,
+            "weir: warning: %llu stored value%s not finite; the first, %s, is in %s%s, prompt %d, position %d "
+            "(weir info --check says whether weights are)\n",
+            (unsigned long long)odd.count, odd.count == 1 ? " is" : "s are", isnan(odd.value) ? "NaN" : "infinite",
+            odd.point->name, layer, odd.prompt, odd.position);
+}
+
+static weir_status run_all(struct dump *dump)
+{
+    TRY(check_unasked(dump));
+    print_plan(dump);
+    TRY(start_watching(dump));
+    weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
+    if (status == WEIR_OK && interrupted())
+        status = stopped();
+    if (status == WEIR_OK)
+        status = weir_capture_commit(dump->capture);
+    double seconds = progress_end(&dump->progress);
+    if (status == WEIR_OK)
+        print_done(dump, seconds);
+    if (status == WEIR_OK)
+        warn_not_finite(dump);
+    return status;
+}
+
+static bool has_prompts(const struct args *args)
+{
+    return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
+}
+
+/* Before the model is opened, which may take long. */
+static weir_status check(const struct args *args)
+{
+    if (strcmp(args->text[OUT], "-") == 0)
+        return weir_fail(WEIR_E_USAGE,
+                         "-o -: HDF5 is written here and there in the file, as standard output cannot be: "
+                         "name a file");
+    if (args->has[HOOKS] && !*args->text[HOOKS])
+        return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or leave it out for the default ones");
+    if (!has_prompts(args))
+        return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    struct dump dump = {.args = args};
+    TRY(check(args));
+    weir_status status = open_all(&dump);
+    if (status == WEIR_OK)
+        status = run_all(&dump);
+    weir_capture_close(dump.capture);
+    weir_run_close(dump.run);
+    prompts_close(&dump.prompts);
+    weir_model_close(dump.model);
+    return (int)status;
+}
+
+const struct command cmd_dump = {
+    .name = "dump",
+    .summary = "run a model on prompts and store what passes its hook points",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
+    .notes =
+        "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
+        "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
+        "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
+        "all but the large ones that follow from others.\n"
+        "A line of JSON is an object: \"prompt\" or \"text\" is the prompt, \"ids\" its token ids (or \"tokens\", "
+        "where "
+        "there is neither); with ids, a text is only kept beside them. All its other members are kept in the file "
+        "(/prompts/fields, docs/store.md), and weir ls shows them.\n"
+        "--compute bf16 and int8 round weights and their inputs (attention and norms stay float32), and state in the "
+        "output, and in each dataset's attribute compute_error, how far from float32 that was: the largest over "
+        "layers, "
+        "measured on the first 16 positions of the first prompt. Under 256 positions in all they would gain nothing, "
+        "and "
+        "float32 is used.",
+    .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .run = run,
+};

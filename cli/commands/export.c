@@ -1,0 +1,114 @@
+#include "cli/export/export.h"
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
+#include "cli/commands/commands.h"
+#include "cli/export/output.h"
+#include "cli/select/files.h"
+
+#include <string.h>
+
+enum { OUT, FORMAT, PROMPT, DTYPE, FORCE };
+enum format { NPY, NPZ, CSV, N_FORMATS };
+
+static const struct opt opts[] = {
+    [OUT] = {'o', "output", OPT_TEXT, "OUT", "the file to write; its ending says the format; - is standard output",
+             .required = true},
+    [FORMAT] = {0, "format", OPT_CHOICE, "npy|npz|csv", "the format, whatever the ending"},
+    [PROMPT] = OPT_PROMPT_OR_ALL,
+    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|keep",
+               "of arrays: f32, the default, or f16 where the file has that (numpy has no bf16)"},
+    [FORCE] = OPT_FORCE,
+};
+
+static const struct {
+    const char *ending;
+    weir_status (*write)(const struct export *export);
+} formats[N_FORMATS] = {[NPY] = {".npy", export_npy}, [NPZ] = {".npz", export_npz}, [CSV] = {".csv", export_csv}};
+
+static weir_status choose_format(enum format *out, const struct args *args)
+{
+    *out = (enum format)args_int(args, FORMAT, NPY);
+    for (int i = 0; i < N_FORMATS && !args->has[FORMAT]; i++)
+        if (path_ends(args->text[OUT], formats[i].ending)) {
+            *out = (enum format)i;
+            return WEIR_OK;
+        }
+    if (!args->has[FORMAT])
+        return weir_fail(WEIR_E_USAGE, "%s: ends with none of .npy, .npz and .csv: give --format", args->text[OUT]);
+    return WEIR_OK;
+}
+
+/* ---- where it goes ---- */
+
+static weir_status write_to(struct export *export, enum format format, const struct output *output)
+{
+    struct out out;
+    TRY(out_open(&out, output->fd, output->name));
+    export->out = &out;
+    weir_status status = formats[format].write(export);
+    if (status == WEIR_OK)
+        status = out_flush(&out);
+    out_close(&out);
+    return status;
+}
+
+static weir_status write_out(struct export *export, enum format format, const struct args *args)
+{
+    struct output output;
+    weir_status status = output_open(&output, args->text[OUT], args->has[FORCE], format == NPZ);
+    if (status == WEIR_OK)
+        status = write_to(export, format, &output);
+    if (status == WEIR_OK)
+        status = output_commit(&output);
+    output_close(&output);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int run(const struct args *args)
+{
+    struct export export = {.keep_dtype = args_int(args, DTYPE, 0) == 1};
+    struct weir_selection *selection = NULL;
+    weir_file *file = NULL;
+    enum format format;
+    weir_status status;
+    TRY_DONE(choose_format(&format, args));
+    TRY_DONE(weir_selection_parse_stored(&selection, args->words[1]));
+    if (args->has[PROMPT])
+        TRY_DONE(no_index(selection));
+    TRY_DONE(weir_file_open(&file, args->words[0]));
+    TRY_DONE(prompt_or_all(&export.prompt, file, args, PROMPT));
+    export.file = file;
+    export.selection = selection;
+    status = write_out(&export, format, args);
+done:
+    weir_selection_close(selection);
+    weir_file_close(file);
+    return (int)status;
+}
+
+const struct command cmd_export = {
+    .name = "export",
+    .summary = "write stored values as arrays for numpy or as a table",
+    .usage = "FILE SELECTION -o OUT.npy|OUT.npz|OUT.csv [OPTIONS]",
+    .notes =
+        "SELECTION is as in weir show. The axes of an array are those that weir ls shows; as in numpy, a plain number "
+        "(--prompt I too) drops its axis and a slice keeps it: z:5.3@-1 is [d_head], z:5 is [pos, head, d_head], z "
+        "with "
+        "--prompt all is [layer, prompt, pos, head, d_head]. What is not stored is NaN, and so are the ends of shorter "
+        "prompts; expert_indices are int32, -1 there.\n"
+        ".npy holds one hook point. .npz holds several by their short names (z, and z_2 when it comes again), with the "
+        "arrays tokens, token_text and positions; hook points with other positions or prompts than the first have "
+        "their "
+        "own, such as z_positions. .csv is a tidy table, a line a value: hook, layer, prompt, a column an axis with "
+        "the "
+        "text of tokens, value.",
+    .example = "weir export run.h5 'resid_post@-1' --prompt all -o last.npy",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .least_words = 2,
+    .most_words = 2,
+    .run = run,
+    .reads_files = true,
+};

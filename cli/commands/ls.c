@@ -1,0 +1,231 @@
+#include "cli/args/options.h"
+#include "cli/commands/commands.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+#include "cli/print/text.h"
+#include "cli/select/files.h"
+
+#include "points/text.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { JSON, FIRST_TOKENS = 8 };
+
+static const struct opt opts[] = {[JSON] = OPT_JSON};
+
+/* ---- shapes ---- */
+
+/* Length of axis i of a stored dataset, layer and prompt included; NULL name past the last. */
+static const char *axis_at(const weir_file *file, const weir_file_point *point, int i, size_t *length)
+{
+    const weir_file_info *info = weir_file_get_info(file);
+    int lead = point->layers ? 2 : 1;
+    if (i < lead) {
+        bool is_layer = point->layers && i == 0;
+        *length = (size_t)(is_layer ? info->n_layers : info->n_prompts);
+        return is_layer ? "layer" : "prompt";
+    }
+    if (i - lead >= point->point->n_axes)
+        return NULL;
+    *length = point->shape[i - lead];
+    return weir_axis_name(point->point->axes[i - lead]);
+}
+
+static const char *shape_text(char to[160], const weir_file *file, const weir_file_point *point)
+{
+    const char *name;
+    size_t at = 0, length;
+    for (int i = 0; (name = axis_at(file, point, i, &length)); i++)
+        at += (size_t)snprintf(to + at, 160 - at, "%s%s %zu", i ? ", " : "[", name, length);
+    snprintf(to + at, 160 - at, "]");
+    return to;
+}
+
+static const char *point_dtype(const weir_file *file, const weir_file_point *point)
+{
+    return point->point->id == WEIR_P_EXPERT_INDICES ? "i32" : dtype_text(weir_file_get_info(file)->dtype);
+}
+
+/* ---- JSON ---- */
+
+static cJSON *json_point(const weir_file *file, const weir_file_point *point)
+{
+    const char *name;
+    size_t length;
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", point->point->hook);
+    cJSON_AddStringToObject(json, "short", point->point->name);
+    cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *shape = cJSON_AddArrayToObject(json, "shape");
+    for (int i = 0; (name = axis_at(file, point, i, &length)); i++) {
+        cJSON_AddItemToArray(axes, cJSON_CreateString(name));
+        cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)length));
+    }
+    cJSON *layers = cJSON_AddArrayToObject(json, "layers");
+    for (int i = 0; point->layers && i < weir_file_get_info(file)->n_layers; i++)
+        if (point->layers[i])
+            cJSON_AddItemToArray(layers, cJSON_CreateNumber(i));
+    if (point->units)
+        cJSON_AddStringToObject(json, "units", point->units);
+    cJSON_AddStringToObject(json, "dtype", point_dtype(file, point));
+    cJSON_AddNumberToObject(json, "bytes", (double)point->bytes);
+    return json;
+}
+
+/* As it stands in the file, with every digit, if it is JSON; else as text. */
+static cJSON *json_fields(const char *fields)
+{
+    cJSON *value;
+    if (weir_json_parse(&value, "fields", fields, strlen(fields)) != WEIR_OK)
+        return cJSON_CreateString(fields);
+    cJSON_Delete(value);
+    return cJSON_CreateRaw(fields);
+}
+
+static cJSON *json_prompt(const weir_file *file, int index, const weir_file_prompt *prompt)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON *ids = cJSON_AddArrayToObject(json, "ids"), *text = cJSON_AddArrayToObject(json, "text");
+    cJSON *positions = cJSON_AddArrayToObject(json, "positions");
+    for (size_t i = 0; i < prompt->n; i++) {
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(prompt->ids[i]));
+        cJSON_AddItemToArray(text, cJSON_CreateString(weir_file_token(file, index, (int)i)));
+    }
+    for (size_t i = 0; i < prompt->n_rows; i++)
+        cJSON_AddItemToArray(positions, cJSON_CreateNumber(prompt->positions[i]));
+    cJSON_AddItemToObject(json, "loss", json_float(prompt->loss));
+    if (prompt->fields)
+        cJSON_AddItemToObject(json, "fields", json_fields(prompt->fields));
+    return json;
+}
+
+static weir_status print_json(const weir_file *file)
+{
+    const weir_file_info *info = weir_file_get_info(file);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "model", info->model);
+    cJSON *hooks = cJSON_AddArrayToObject(root, "hooks"), *prompts = cJSON_AddArrayToObject(root, "prompts");
+    for (int i = 0; i < info->n_points; i++)
+        cJSON_AddItemToArray(hooks, json_point(file, weir_file_point_at(file, i)));
+    for (int i = 0; i < info->n_prompts; i++) {
+        weir_file_prompt prompt;
+        weir_status status = weir_file_get_prompt(file, i, &prompt);
+        if (status != WEIR_OK) {
+            cJSON_Delete(root);
+            return status;
+        }
+        cJSON_AddItemToArray(prompts, json_prompt(file, i, &prompt));
+    }
+    return json_print(root);
+}
+
+/* ---- tables ---- */
+
+static weir_status print_points(const weir_file *file)
+{
+    static const char *const names[] = {"hook point", "shape", "layers", "units", "dtype", "size", "full name"};
+    static const enum align aligns[] = {LEFT, LEFT, LEFT, LEFT, LEFT, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = 7, .names = names, .aligns = aligns};
+    const weir_file_info *info = weir_file_get_info(file);
+    char shape[160], layers[64], size[16];
+    weir_status status = WEIR_OK;
+    for (int i = 0; i < info->n_points; i++) {
+        const weir_file_point *point = weir_file_point_at(file, i);
+        TRY_DONE(table_add(&table, "%s", point->point->name));
+        TRY_DONE(table_add(&table, "%s", shape_text(shape, file, point)));
+        TRY_DONE(table_add(&table, "%s", weir_ranges_text(layers, point->layers, info->n_layers)));
+        TRY_DONE(table_add(&table, "%s", point->units ? point->units : "all"));
+        TRY_DONE(table_add(&table, "%s", point_dtype(file, point)));
+        TRY_DONE(table_add(&table, "%s", human_bytes(size, point->bytes)));
+        TRY_DONE(table_add(&table, "%s", point->point->hook));
+    }
+    TRY_DONE(table_print(&table));
+done:
+    table_close(&table);
+    return status;
+}
+
+/* A prompt's first tokens with bars between. */
+static void first_tokens(char *to, size_t size, const weir_file *file, int prompt, size_t n)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < n && i < FIRST_TOKENS && at < size; i++)
+        at += (size_t)snprintf(to + at, size - at, "|%s", weir_file_token(file, prompt, (int)i));
+    if (at < size)
+        snprintf(to + at, size - at, "%s", n > FIRST_TOKENS ? "|..." : "|");
+}
+
+static weir_status any_has_fields(bool *out, const weir_file *file)
+{
+    *out = false;
+    for (int i = 0; i < weir_file_get_info(file)->n_prompts && !*out; i++) {
+        weir_file_prompt prompt;
+        TRY(weir_file_get_prompt(file, i, &prompt));
+        *out = prompt.fields != NULL;
+    }
+    return WEIR_OK;
+}
+
+static weir_status print_prompts(const weir_file *file)
+{
+    static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins", "fields"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, FLEXIBLE};
+    struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
+    bool fields;
+    TRY(any_has_fields(&fields, file));
+    table.n_columns += fields;
+    char text[1200];
+    weir_status status = WEIR_OK;
+    for (int i = 0; i < weir_file_get_info(file)->n_prompts; i++) {
+        weir_file_prompt prompt;
+        TRY_DONE(weir_file_get_prompt(file, i, &prompt));
+        TRY_DONE(table_add(&table, "%d", i));
+        TRY_DONE(table_add(&table, "%zu", prompt.n));
+        TRY_DONE(table_add(&table, "%zu", prompt.n_rows));
+        TRY_DONE(isnan(prompt.loss) ? table_add(&table, "-") : table_add(&table, "%.4f", (double)prompt.loss));
+        first_tokens(text, sizeof text, file, i, prompt.n);
+        TRY_DONE(table_add(&table, "%s", text));
+        if (fields)
+            TRY_DONE(table_add(&table, "%s", prompt.fields ? prompt.fields : ""));
+    }
+    TRY_DONE(table_print(&table));
+done:
+    table_close(&table);
+    return status;
+}
+
+static weir_status print_tables(const weir_file *file)
+{
+    const weir_file_info *info = weir_file_get_info(file);
+    print_text(info->model);
+    fputs(" (", stdout);
+    print_text(info->family);
+    printf("), %d layer%s, written ", info->n_layers, info->n_layers == 1 ? "" : "s");
+    print_text(info->created);
+    fputs("\n\n", stdout);
+    TRY(print_points(file));
+    putchar('\n');
+    return print_prompts(file);
+}
+
+static int run(const struct args *args)
+{
+    weir_file *file;
+    TRY(weir_file_open(&file, args->words[0]));
+    weir_status status = args->has[JSON] ? print_json(file) : print_tables(file);
+    weir_file_close(file);
+    return (int)status;
+}
+
+const struct command cmd_ls = {
+    .name = "ls",
+    .summary = "list what a file holds: hook points and prompts",
+    .usage = "FILE [--json]",
+    .example = "weir ls run.h5",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .least_words = 1,
+    .most_words = 1,
+    .run = run,
+    .reads_files = true,
+};

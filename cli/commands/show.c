@@ -1,0 +1,369 @@
+#include "cli/args/options.h"
+#include "cli/commands/commands.h"
+#include "cli/print/json.h"
+#include "cli/print/terminal.h"
+#include "cli/print/text.h"
+#include "cli/select/files.h"
+#include "cli/select/values.h"
+
+#include "analysis/analysis.h"
+
+#include <string.h>
+
+enum { PROMPT, JSON };
+
+static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_OR_ALL, [JSON] = OPT_JSON};
+
+/* ---- text: tables of rows and columns, their middles left out ---- */
+
+enum { CELL = 11, LABEL = 16, MOST_ROWS = 16, MOST_OUTER = 8, WHOLE_COLUMNS = 8, DOTS = 4 };
+
+/* How an axis is printed: its first `edge` and last `edge` indices, or all of them when edge is 0. */
+static size_t edge_of(size_t n, size_t most)
+{
+    return n > most ? (most - 1) / 2 : 0;
+}
+
+/* The index after i, past the middle that is left out. */
+static size_t after(size_t i, size_t n, size_t edge)
+{
+    return edge && i + 1 == edge ? n - edge : i + 1;
+}
+
+static bool is_gap(size_t i, size_t edge)
+{
+    return edge && i + 1 == edge;
+}
+
+static size_t columns_that_fit(size_t margin)
+{
+    size_t width = terminal_width();
+    if (!width)
+        return WHOLE_COLUMNS;
+    size_t room = width > margin + DOTS ? (width - margin - DOTS) / CELL : 0;
+    return room > 3 ? room : 3;
+}
+
+static const char *value_text(char to[32], float value)
+{
+    return weir_value_is_absent(value) ? "-" : short_number(to, (double)value);
+}
+
+static void print_columns(const struct cut *cut, const char *name, size_t margin, size_t edge)
+{
+    const struct picked *columns = cut_columns(cut);
+    char number[24];
+    print_left(name, margin);
+    for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
+        snprintf(number, sizeof number, "%zu", columns->list[i]);
+        print_right(number, CELL);
+        fputs(is_gap(i, edge) ? " ..." : "", stdout);
+    }
+    putchar('\n');
+}
+
+/* "   3 The" and the values of that row. */
+static void print_row(const struct cut *cut, size_t row, size_t edge)
+{
+    const struct picked *columns = cut_columns(cut);
+    int32_t position = cut->tokens.positions[row];
+    char label[4 * LABEL + 8], number[32];
+    if (position >= 0) {
+        token_label(label, sizeof label, weir_file_token(cut->file, cut->prompt, position), LABEL);
+        printf("%5d ", position);
+    } else {
+        snprintf(label, sizeof label, "past the end"); /* of a shorter prompt */
+        printf("%5s ", "-");
+    }
+    print_left(label, LABEL);
+    for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
+        print_right(value_text(number, cut_value(cut, i)), CELL);
+        fputs(is_gap(i, edge) ? " ..." : "", stdout);
+    }
+    putchar('\n');
+}
+
+static weir_status print_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
+{
+    const struct picked *rows = &cut->axes[cut->row];
+    const weir_point *what = cut->what;
+    size_t margin = 6 + LABEL, fit = columns_that_fit(margin);
+    size_t edge = cut_columns(cut)->n > fit ? fit / 2 : 0;
+    size_t row_edge = edge_of(rows->n, MOST_ROWS);
+    char name[48];
+    int last = what->n_axes - 1;
+    snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[cut->row]),
+             last == cut->row ? "" : weir_axis_name(what->axes[last]));
+    if (last != cut->row)
+        print_columns(cut, name, margin, edge);
+    for (size_t i = 0; i < rows->n; i = after(i, rows->n, row_edge)) {
+        place[cut->row] = i;
+        TRY(cut_read_row(cut, place));
+        print_row(cut, rows->list[i], edge);
+        if (is_gap(i, row_edge))
+            printf("%5s\n", "...");
+    }
+    return WEIR_OK;
+}
+
+static void print_head(const struct cut *cut)
+{
+    printf("%s", cut->what->name);
+    if (cut->layer >= 0)
+        printf(", layer %d", cut->layer);
+    printf(", prompt %d of %d: [", cut->prompt, weir_file_get_info(cut->file)->n_prompts);
+    for (int i = 0; i < cut->what->n_axes; i++)
+        printf("%s%s %zu", i ? ", " : "", weir_axis_name(cut->what->axes[i]), cut->axes[i].n);
+    printf("]\n");
+}
+
+static weir_status print_cut(struct cut *cut)
+{
+    size_t place[WEIR_MAX_AXES] = {0};
+    print_head(cut);
+    if (cut->outer < 0)
+        return print_matrix(cut, place);
+    const struct picked *outer = &cut->axes[cut->outer];
+    size_t edge = edge_of(outer->n, MOST_OUTER);
+    for (size_t i = 0; i < outer->n; i = after(i, outer->n, edge)) {
+        place[cut->outer] = i;
+        printf("%s %zu\n", weir_axis_name(cut->what->axes[cut->outer]), outer->list[i]);
+        TRY(print_matrix(cut, place));
+        if (is_gap(i, edge))
+            printf("...\n");
+    }
+    return WEIR_OK;
+}
+
+static weir_status print_selected(const struct selected *selected, void *payload)
+{
+    bool *first = payload;
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
+        struct cut cut;
+        fputs(*first ? "" : "\n", stdout);
+        *first = false;
+        status = cut_open(&cut, selected, i);
+        if (status == WEIR_OK)
+            status = cut_has_rows(&cut, selected);
+        if (status == WEIR_OK)
+            status = print_cut(&cut);
+        cut_close(&cut);
+    }
+    return status;
+}
+
+/* ---- JSON: written as it is read, since values can be many ---- */
+
+/* The row read last, between brackets unless its axis is dropped. */
+static void json_row(const struct cut *cut, bool dropped)
+{
+    size_t n = cut_columns(cut)->n;
+    fputs(dropped ? "" : "[", stdout);
+    for (size_t i = 0; i < n; i++) {
+        fputs(i ? "," : "", stdout);
+        json_print_float(stdout, cut_value(cut, i));
+    }
+    fputs(dropped ? "" : "]", stdout);
+}
+
+/* The axes from `axis` on, nested as the value is; without those chosen by a number when these are dropped. */
+static weir_status json_axis(struct cut *cut, int axis, size_t place[WEIR_MAX_AXES], bool drop)
+{
+    int last = cut->what->n_axes - 1;
+    bool dropped = drop && cut->axes[axis].single;
+    if (axis == last && axis != cut->row) {
+        TRY(cut_read_row(cut, place));
+        json_row(cut, dropped);
+        return WEIR_OK;
+    }
+    fputs(dropped ? "" : "[", stdout);
+    for (size_t i = 0; i < cut->axes[axis].n; i++) {
+        fputs(i ? "," : "", stdout);
+        place[axis] = i;
+        if (axis < last && axis + 1 < WEIR_MAX_AXES) {
+            TRY(json_axis(cut, axis + 1, place, drop));
+        } else {
+            TRY(cut_read_row(cut, place));
+            json_row(cut, true);
+        }
+    }
+    fputs(dropped ? "" : "]", stdout);
+    return ferror(stdout) ? weir_fail(WEIR_E_OUTPUT, "could not write to standard output") : WEIR_OK;
+}
+
+static cJSON *json_head(const weir_point *what, int layer, int prompt)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", what->hook);
+    cJSON_AddStringToObject(json, "short", what->name);
+    cJSON_AddItemToObject(json, "layer", layer < 0 ? cJSON_CreateNull() : cJSON_CreateNumber(layer));
+    cJSON_AddItemToObject(json, "prompt", prompt < 0 ? cJSON_CreateNull() : cJSON_CreateNumber(prompt));
+    cJSON_AddArrayToObject(json, "axes");
+    cJSON_AddArrayToObject(json, "indices");
+    return json;
+}
+
+/* Prints and deletes the head of an object that goes on with its numbers. */
+static weir_status json_begin(cJSON *head, bool *first)
+{
+    char *text = cJSON_PrintUnformatted(head);
+    cJSON_Delete(head);
+    if (!text)
+        return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
+    text[strlen(text) - 1] = '\0';
+    printf("%s%s,\"data\":", *first ? "" : ",", text);
+    cJSON_free(text);
+    *first = false;
+    return WEIR_OK;
+}
+
+/* An axis of a selection: absolute positions for pos and query. */
+static void add_axis(cJSON *head, const struct cut *cut, int axis)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < cut->axes[axis].n; i++) {
+        size_t index = cut->axes[axis].list[i];
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(axis == cut->row ? cut->tokens.positions[index] : (double)index));
+    }
+    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "axes"), cJSON_CreateString(weir_axis_name(cut->what->axes[axis])));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "indices"), list);
+}
+
+static weir_status json_cut(struct cut *cut, bool *first)
+{
+    size_t place[WEIR_MAX_AXES] = {0};
+    cJSON *head = json_head(cut->what, cut->layer, cut->prompt);
+    for (int a = 0; a < cut->what->n_axes; a++)
+        add_axis(head, cut, a);
+    TRY(json_begin(head, first));
+    TRY(json_axis(cut, 0, place, false));
+    putchar('}');
+    return WEIR_OK;
+}
+
+/* An axis that brackets keep, counted as they do. */
+static void add_range(cJSON *head, weir_axis axis, const struct weir_range *range)
+{
+    if (range->single)
+        return;
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < range->n; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber((double)((int64_t)range->first + (int64_t)i * range->step)));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "axes"), cJSON_CreateString(weir_axis_name(axis)));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "indices"), list);
+}
+
+static cJSON *json_index_head(const struct selected *selected)
+{
+    const struct weir_range *range = selected->index;
+    const struct picked *layers = &selected->layers, *prompts = &selected->prompts;
+    cJSON *head = json_head(selected->what, layers->single ? (int)layers->list[0] : -1,
+                            prompts->single ? (int)prompts->list[0] : -1);
+    if (selected->what->per_layer)
+        add_range(head, WEIR_AXIS_LAYER, range++);
+    add_range(head, WEIR_AXIS_PROMPT, range++);
+    for (int a = 0; a < selected->what->n_axes; a++)
+        add_range(head, selected->what->axes[a], range++);
+    return head;
+}
+
+static weir_status json_value(const struct selected *selected, size_t i)
+{
+    struct cut cut;
+    size_t place[WEIR_MAX_AXES] = {0};
+    weir_status status = cut_open(&cut, selected, i);
+    if (status == WEIR_OK)
+        status = json_axis(&cut, 0, place, true);
+    cut_close(&cut);
+    return status;
+}
+
+/* One array, as numpy would have it. */
+static weir_status json_nested(const struct selected *selected)
+{
+    size_t n_prompts = selected->prompts.n, n_layers = selected->what->per_layer ? selected->layers.n : 1;
+    bool layers = selected->what->per_layer && !selected->layers.single, prompts = !selected->prompts.single;
+    fputs(layers ? "[" : "", stdout);
+    for (size_t i = 0; i < n_layers; i++) {
+        printf("%s%s", i ? "," : "", prompts ? "[" : "");
+        for (size_t j = 0; j < n_prompts; j++) {
+            fputs(j ? "," : "", stdout);
+            TRY(json_value(selected, i * n_prompts + j));
+        }
+        fputs(prompts ? "]" : "", stdout);
+    }
+    fputs(layers ? "]" : "", stdout);
+    return WEIR_OK;
+}
+
+static weir_status json_index(const struct selected *selected, bool *first)
+{
+    TRY(json_begin(json_index_head(selected), first));
+    TRY(json_nested(selected));
+    putchar('}');
+    return WEIR_OK;
+}
+
+static weir_status json_selected(const struct selected *selected, void *payload)
+{
+    weir_status status = WEIR_OK;
+    if (selected->term->index.given)
+        return json_index(selected, payload);
+    for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
+        struct cut cut;
+        status = cut_open(&cut, selected, i);
+        if (status == WEIR_OK)
+            status = json_cut(&cut, payload);
+        cut_close(&cut);
+    }
+    return status;
+}
+
+/* ---- the command ---- */
+
+static weir_status show(const weir_file *file, const struct weir_selection *selection, int prompt, bool json)
+{
+    bool first = true;
+    if (!json)
+        return selected_each(file, selection, prompt, print_selected, &first);
+    fputs("{\"values\":[", stdout);
+    TRY(selected_each(file, selection, prompt, json_selected, &first));
+    fputs("]}\n", stdout);
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    weir_file *file = NULL;
+    struct weir_selection *selection = NULL;
+    int prompt;
+    weir_status status;
+    TRY_DONE(weir_selection_parse_stored(&selection, args->words[1]));
+    if (args->has[PROMPT])
+        TRY_DONE(no_index(selection));
+    TRY_DONE(weir_file_open(&file, args->words[0]));
+    TRY_DONE(prompt_or_all(&prompt, file, args, PROMPT));
+    status = show(file, selection, prompt, args->has[JSON]);
+done:
+    weir_selection_close(selection);
+    weir_file_close(file);
+    return (int)status;
+}
+
+const struct command cmd_show = {
+    .name = "show",
+    .summary = "print stored values",
+    .usage = "FILE SELECTION [OPTIONS]",
+    .notes =
+        "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS], or has numpy's brackets: pattern[3, 0, 5], "
+        "resid_post[-1, 0, -3:, ::64], z[..., 0, :] count along the axes that weir ls shows. Large values are shown by "
+        "their edges, JSON has them whole; - stands for what is not stored.",
+    .example = "weir show run.h5 z:5.3@-1",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .least_words = 2,
+    .most_words = 2,
+    .run = run,
+    .reads_files = true,
+};

@@ -1,0 +1,101 @@
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/prompts.h"
+#include "cli/commands/commands.h"
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+
+enum { MODEL, TEXT, FROM, IDS, BOS, JSON, MOST_TEXT = 512 };
+
+static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
+    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
+    [FROM] = OPT_PROMPT_FILE,
+    [IDS] = {0, "ids", OPT_TEXT, "IDS", "token ids to be shown as text, 1,2,3; may repeat", .repeats = true},
+    [BOS] = OPT_BOS,
+    [JSON] = OPT_JSON,
+};
+
+static cJSON *json_prompt(const weir_model *model, const weir_tokens *tokens)
+{
+    char text[MOST_TEXT];
+    cJSON *prompt = cJSON_CreateObject();
+    cJSON *ids = cJSON_AddArrayToObject(prompt, "ids"), *texts = cJSON_AddArrayToObject(prompt, "text");
+    for (size_t i = 0; i < tokens->n; i++) {
+        weir_token_text(model, tokens->ids[i], text, sizeof text);
+        cJSON_AddItemToArray(ids, cJSON_CreateNumber(tokens->ids[i]));
+        cJSON_AddItemToArray(texts, cJSON_CreateString(text));
+    }
+    return prompt;
+}
+
+static weir_status print_json(const weir_model *model, const struct prompts *prompts)
+{
+    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "prompts");
+    for (size_t i = 0; i < prompts->n; i++)
+        cJSON_AddItemToArray(list, json_prompt(model, &prompts->list[i]));
+    return json_print(root);
+}
+
+/* Token texts in bars, so that spaces at their ends are seen. */
+static weir_status print_prompt(const weir_model *model, const weir_tokens *tokens)
+{
+    static const char *const names[] = {"index", "id", "text"};
+    static const enum align aligns[] = {RIGHT, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = 3, .names = names, .aligns = aligns};
+    char text[MOST_TEXT];
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < tokens->n; i++) {
+        weir_token_text(model, tokens->ids[i], text, sizeof text);
+        TRY_DONE(table_add(&table, "%zu", i));
+        TRY_DONE(table_add(&table, "%d", tokens->ids[i]));
+        TRY_DONE(table_add(&table, "|%s|", text));
+    }
+    TRY_DONE(table_print(&table));
+done:
+    table_close(&table);
+    return status;
+}
+
+static weir_status print_tables(const weir_model *model, const struct prompts *prompts)
+{
+    for (size_t i = 0; i < prompts->n; i++) {
+        if (prompts->n > 1)
+            printf("%sprompt %zu\n", i ? "\n" : "", i);
+        TRY(print_prompt(model, &prompts->list[i]));
+    }
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    const struct prompt_opts which = {TEXT, FROM, IDS, BOS};
+    weir_model *model = NULL;
+    struct prompts prompts = {0};
+    const char *where;
+    weir_status status;
+    if (!args->has[TEXT] && !args->has[FROM] && !args->has[IDS])
+        return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT, -f FILE or --ids IDS");
+    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(open_with_notes(&model, where, &(weir_model_options){.tokenizer_only = true}));
+    TRY_DONE(prompts_read(&prompts, model, args, &which));
+    status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
+done:
+    prompts_close(&prompts);
+    weir_model_close(model);
+    return (int)status;
+}
+
+const struct command cmd_tokens = {
+    .name = "tokens",
+    .summary = "show how a model's tokenizer cuts a text, and what ids stand for",
+    .notes = "A token in front (BOS) stands there where the tokenizer's own rules put one, as AutoTokenizer does it. "
+             "TransformerLens puts one in front of every text unless prepend_bos=False is given: --bos yes does that "
+             "(so for "
+             "GPT-2 and Pythia, whose rules put none). docs/tokenizers.md says which tokenizers are read.",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE | --ids IDS)... [OPTIONS]",
+    .example = "weir tokens -m model.gguf -p \"The cat sat\"",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .run = run,
+};

@@ -1,0 +1,74 @@
+#include "cli/args/options.h"
+#include "cli/commands/commands.h"
+#include "cli/select/files.h"
+#include "cli/tui/app.h"
+
+#include <string.h>
+
+enum { PROMPT };
+
+static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_INDEX};
+
+/* Index of the pattern among the stored points; -1 when there is none. */
+static int find_pattern(const weir_file *file)
+{
+    for (int i = 0; weir_file_point_at(file, i); i++)
+        if (weir_file_point_at(file, i)->point->id == WEIR_P_PATTERN)
+            return i;
+    return -1;
+}
+
+static weir_status browse(struct tui_app *app)
+{
+    int key;
+    bool is_text, goes_on = true;
+    tui_look_up(app);
+    while (goes_on) {
+        tui_draw(app);
+        TRY(screen_key(&key, &is_text));
+        goes_on = tui_act(app, key, is_text);
+    }
+    return WEIR_OK;
+}
+
+static weir_status browse_on_screen(struct tui_app *app, int prompt)
+{
+    TRY(tui_extent_read(&app->extent, app->file));
+    tui_begin(&app->state, &app->extent, find_pattern(app->file), prompt);
+    TRY(screen_open());
+    weir_status status = browse(app);
+    screen_close();
+    return status;
+}
+
+static int run(const struct args *args)
+{
+    weir_file *file = NULL;
+    struct tui_app app = {.path = args->words[0]};
+    int prompt;
+    weir_status status;
+    TRY_DONE(screen_check());
+    TRY_DONE(weir_file_open(&file, args->words[0]));
+    app.file = file;
+    TRY_DONE(prompt_index(&prompt, file, args, PROMPT));
+    status = browse_on_screen(&app, prompt);
+done:
+    tui_band_close(&app.band);
+    tui_band_close(&app.locked);
+    tui_extent_close(&app.extent);
+    weir_file_close(file);
+    return status == WEIR_E_STOPPED && screen_signal() ? 128 + screen_signal() : (int)status;
+}
+
+const struct command cmd_tui = {
+    .name = "tui",
+    .summary = "browse a file full-screen: hook points, prompts, heads, values; ? shows the keys",
+    .usage = "FILE [OPTIONS]",
+    .notes = "Reads only what is on the screen. docs/tui.md shows it and lists the keys.",
+    .example = "weir tui run.h5",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .least_words = 1,
+    .most_words = 1,
+    .run = run,
+};

@@ -1,0 +1,67 @@
+#include "cli/args/options.h"
+#include "cli/commands/commands.h"
+#include "cli/print/json.h"
+#include "cli/print/text.h"
+
+#include "store/validate.h"
+
+enum { JSON };
+
+static const struct opt opts[] = {[JSON] = OPT_JSON};
+
+static void print_finding(const char *finding, void *payload)
+{
+    (void)payload;
+    print_text(finding);
+    putchar('\n');
+}
+
+static void add_finding(const char *finding, void *payload)
+{
+    cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
+}
+
+static weir_status print_json(const char *path, size_t *n)
+{
+    cJSON *root = cJSON_CreateObject(), *findings = cJSON_CreateArray();
+    weir_status status = weir_store_validate(path, n, add_finding, findings);
+    cJSON_AddStringToObject(root, "file", path);
+    cJSON_AddBoolToObject(root, "valid", *n == 0);
+    cJSON_AddItemToObject(root, "findings", findings);
+    if (status == WEIR_OK)
+        return json_print(root);
+    cJSON_Delete(root);
+    return status;
+}
+
+static weir_status print_findings(const char *path, size_t *n)
+{
+    TRY(weir_store_validate(path, n, print_finding, NULL));
+    if (*n == 0) {
+        print_text(path);
+        puts(": valid");
+    }
+    return WEIR_OK;
+}
+
+static int run(const struct args *args)
+{
+    size_t n = 0;
+    weir_status status = args->has[JSON] ? print_json(args->words[0], &n) : print_findings(args->words[0], &n);
+    return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
+}
+
+const struct command cmd_validate = {
+    .name = "validate",
+    .summary = "check a file against the layout and say what is wrong where",
+    .usage = "FILE [--json]",
+    .notes = "Exit code 1 when something is wrong. HDF5 reads the file in a process of its own: what makes it crash is "
+             "said, with exit code 3.",
+    .example = "weir validate run.h5",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .least_words = 1,
+    .most_words = 1,
+    .run = run,
+    .reads_files = true,
+};

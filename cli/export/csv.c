@@ -1,0 +1,177 @@
+#include "cli/export/export.h"
+#include "cli/print/json.h"
+#include "cli/process/interrupt.h"
+
+#include "base/escape.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { AHEAD = 1 << 20, CELL = 320, LINE = 64 + WEIR_N_AXES * CELL };
+
+/* A line a value. Every axis that any of the hook points has is a column, empty for those that lack it. */
+struct csv {
+    const struct export *export;
+    bool has[WEIR_N_AXES];
+    bool to_terminal;             /* which text must not steer; files and pipes get it as it is */
+    char cell[WEIR_N_AXES][CELL]; /* ",7" of the current line; for positions ",7,text" */
+};
+
+/* ---- columns ---- */
+
+static weir_status note_axes(const struct selected *selected, void *payload)
+{
+    struct csv *csv = payload;
+    for (int a = 0; a < selected->what->n_axes; a++)
+        csv->has[selected->what->axes[a]] = true;
+    return WEIR_OK;
+}
+
+/* The column of what the token at that place is. */
+static const char *text_column(weir_axis axis)
+{
+    return axis == WEIR_AXIS_POS     ? "token"
+           : axis == WEIR_AXIS_QUERY ? "query_token"
+           : axis == WEIR_AXIS_KEY   ? "key_token"
+                                     : NULL;
+}
+
+static weir_status write_header(const struct csv *csv)
+{
+    char line[512];
+    size_t n = (size_t)snprintf(line, sizeof line, "hook,layer,prompt");
+    for (int axis = WEIR_AXIS_POS; axis < WEIR_N_AXES; axis++) {
+        const char *text = text_column((weir_axis)axis);
+        if (csv->has[axis])
+            n += (size_t)snprintf(line + n, sizeof line - n, ",%s%s%s", weir_axis_name((weir_axis)axis),
+                                  text ? "," : "", text ? text : "");
+    }
+    n += (size_t)snprintf(line + n, sizeof line - n, ",value\n");
+    return out_bytes(csv->export->out, line, n);
+}
+
+/* ---- cells ---- */
+
+/* Appends text, quoted where RFC 4180 asks for it. */
+static void quote(char *to, size_t size, const char *text)
+{
+    size_t n = strlen(to);
+    bool plain = !text[strcspn(text, ",\"\r\n")];
+    if (!plain)
+        to[n++] = '"';
+    for (; *text && n + 4 < size; text++) {
+        if (*text == '"')
+            to[n++] = '"';
+        to[n++] = *text;
+    }
+    if (!plain)
+        to[n++] = '"';
+    to[n] = '\0';
+}
+
+static void put_token(const struct csv *csv, char *cell, const char *token)
+{
+    char shown[CELL];
+    if (csv->to_terminal)
+        weir_escape(shown, sizeof shown, token);
+    quote(cell, CELL, csv->to_terminal ? shown : token);
+}
+
+static void set_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
+{
+    weir_axis axis = cut->what->axes[a];
+    size_t index = cut->axes[a].list[i];
+    char *cell = csv->cell[axis];
+    int position = a == cut->row ? cut->tokens.positions[index] : (int)index;
+    bool has_text = weir_axis_is_position(axis);
+    snprintf(cell, CELL, has_text ? ",%d," : ",%d", position);
+    if (has_text)
+        put_token(csv, cell, weir_file_token(cut->file, cut->prompt, position));
+}
+
+static void clear_cells(struct csv *csv)
+{
+    for (int axis = 0; axis < WEIR_N_AXES; axis++)
+        snprintf(csv->cell[axis], CELL, "%s", text_column((weir_axis)axis) ? ",," : ",");
+}
+
+static weir_status write_line(const struct csv *csv, const char *head, float value)
+{
+    char line[LINE], number[32];
+    char *p = stpcpy(line, head);
+    for (int axis = WEIR_AXIS_POS; axis < WEIR_N_AXES; axis++)
+        if (csv->has[axis])
+            p = stpcpy(p, csv->cell[axis]);
+    *p++ = ',';
+    p = stpcpy(p, isfinite(value) ? float_text(number, value) : isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+    *p++ = '\n';
+    return out_bytes(csv->export->out, line, (size_t)(p - line));
+}
+
+/* ---- lines ---- */
+
+static weir_status write_row(struct csv *csv, const struct cut *cut, const char *head)
+{
+    int last = cut->what->n_axes - 1;
+    for (size_t i = 0; i < cut_columns(cut)->n; i++) {
+        if (last != cut->row)
+            set_cell(csv, cut, last, i);
+        TRY(write_line(csv, head, cut_value(cut, i)));
+    }
+    return WEIR_OK;
+}
+
+/* Rows that a prompt does not have, which brackets can name, are no lines. */
+static bool is_padding(const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+{
+    return cut->axes[cut->row].list[place[cut->row]] >= cut->tokens.n_rows;
+}
+
+static weir_status write_axes(struct csv *csv, struct cut *cut, const char *head)
+{
+    int last = cut->what->n_axes - 1, n_rows = cut->row == last ? last + 1 : last;
+    size_t place[WEIR_MAX_AXES] = {0}, n1 = n_rows > 1 ? cut->axes[1].n : 1;
+    for (place[0] = 0; place[0] < cut->axes[0].n; place[0]++)
+        for (place[1] = 0; place[1] < n1; place[1]++) {
+            if (is_padding(cut, place))
+                continue;
+            for (int a = 0; a < n_rows; a++)
+                set_cell(csv, cut, a, place[a]);
+            TRY(cut_read_row(cut, place));
+            TRY(write_row(csv, cut, head));
+        }
+    return interrupted() ? stopped() : WEIR_OK;
+}
+
+static weir_status write_value(struct csv *csv, const struct selected *selected, size_t i)
+{
+    struct cut cut;
+    char head[96], layer[16] = "";
+    weir_status status = cut_open(&cut, selected, i);
+    cut.ahead = AHEAD;
+    if (cut.layer >= 0)
+        snprintf(layer, sizeof layer, "%d", cut.layer);
+    snprintf(head, sizeof head, "%s,%s,%d", selected->what->name, layer, cut.prompt);
+    if (status == WEIR_OK)
+        status = write_axes(csv, &cut, head);
+    cut_close(&cut);
+    return status;
+}
+
+static weir_status write_selected(const struct selected *selected, void *payload)
+{
+    struct csv *csv = payload;
+    clear_cells(csv);
+    for (size_t i = 0; i < selected_values(selected); i++)
+        TRY(write_value(csv, selected, i));
+    return WEIR_OK;
+}
+
+weir_status export_csv(const struct export *export)
+{
+    struct csv csv = {.export = export, .to_terminal = isatty(export->out->fd)};
+    TRY(selected_each(export->file, export->selection, export->prompt, note_axes, &csv));
+    TRY(write_header(&csv));
+    return selected_each(export->file, export->selection, export->prompt, write_selected, &csv);
+}

@@ -1,0 +1,169 @@
+#include "cli/export/zip.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+/* APPNOTE.TXT 4.3 and 4.5.3. A time is not kept, so that the same values give the same bytes. */
+enum {
+    LOCAL = 0x04034b50,
+    CENTRAL = 0x02014b50,
+    END64 = 0x06064b50,
+    LOCATOR64 = 0x07064b50,
+    END = 0x06054b50,
+    VERSION = 20,   /* what a reader must know: folders and deflate */
+    VERSION64 = 45, /* and zip64 */
+    UNIX = 3 << 8,
+    DATE = (0 << 9) | (1 << 5) | 1, /* 1980-01-01 */
+    UTF8 = 1 << 11,                 /* of names */
+    AT_CRC = 14,                    /* in a local header */
+    EXTRA64 = 1,
+    MODE = 0100644
+};
+
+static const uint32_t FULL = UINT32_MAX; /* stands for: in the zip64 field */
+
+/* A record of little-endian fields. */
+struct record {
+    uint8_t bytes[128];
+    size_t n;
+};
+
+static void put(struct record *record, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        record->bytes[record->n++] = (uint8_t)(value >> 8 * i);
+}
+
+static bool needs64(uint64_t value)
+{
+    return value >= FULL;
+}
+
+static uint64_t or_full(uint64_t value)
+{
+    return needs64(value) ? FULL : value;
+}
+
+/* Version, flags, method, time, date, CRC, sizes and the length of the name: alike in both headers. */
+static void put_common(struct record *to, const struct zip_entry *entry, bool wide)
+{
+    put(to, wide ? VERSION64 : VERSION, 2);
+    put(to, UTF8, 2);
+    put(to, 0, 2);
+    put(to, 0, 2);
+    put(to, DATE, 2);
+    put(to, entry->crc, 4);
+    put(to, or_full(entry->size), 4);
+    put(to, or_full(entry->size), 4);
+    put(to, strlen(entry->name), 2);
+}
+
+static weir_status write_parts(struct out *out, const struct record *head, const char *name, const struct record *extra)
+{
+    TRY(out_bytes(out, head->bytes, head->n));
+    TRY(out_bytes(out, name, strlen(name)));
+    return out_bytes(out, extra->bytes, extra->n);
+}
+
+static weir_status write_local(struct out *out, const struct zip_entry *entry)
+{
+    struct record head = {.n = 0}, extra = {.n = 0};
+    bool wide = needs64(entry->size);
+    if (wide) {
+        put(&extra, EXTRA64, 2);
+        put(&extra, 16, 2);
+        put(&extra, entry->size, 8);
+        put(&extra, entry->size, 8);
+    }
+    put(&head, LOCAL, 4);
+    put_common(&head, entry, wide);
+    put(&head, extra.n, 2);
+    return write_parts(out, &head, entry->name, &extra);
+}
+
+weir_status zip_begin(struct zip *zip, const char *name, uint64_t size)
+{
+    TRY(weir_grow(&zip->entries, &zip->capacity, zip->n + 1, sizeof *zip->entries));
+    struct zip_entry *entry = &zip->entries[zip->n];
+    *entry = (struct zip_entry){.size = size, .offset = zip->out->total};
+    TRY(weir_copy_string(&entry->name, name));
+    zip->n++;
+    TRY(write_local(zip->out, entry));
+    zip->out->sums = true;
+    zip->out->crc = 0;
+    return WEIR_OK;
+}
+
+weir_status zip_end(struct zip *zip)
+{
+    struct zip_entry *entry = &zip->entries[zip->n - 1];
+    struct record crc = {.n = 0};
+    zip->out->sums = false;
+    entry->crc = zip->out->crc;
+    put(&crc, entry->crc, 4);
+    return out_patch(zip->out, entry->offset + AT_CRC, crc.bytes, crc.n);
+}
+
+static weir_status write_central(struct out *out, const struct zip_entry *entry)
+{
+    struct record head = {.n = 0}, extra = {.n = 0};
+    bool wide = needs64(entry->size), far = needs64(entry->offset);
+    if (wide || far) {
+        put(&extra, EXTRA64, 2);
+        put(&extra, (wide ? 16 : 0) + (far ? 8 : 0), 2);
+    }
+    for (int i = 0; i < 2 && wide; i++)
+        put(&extra, entry->size, 8);
+    if (far)
+        put(&extra, entry->offset, 8);
+    put(&head, CENTRAL, 4);
+    put(&head, UNIX | VERSION64, 2);
+    put_common(&head, entry, wide || far);
+    put(&head, extra.n, 2);
+    put(&head, 0, 2); /* comment */
+    put(&head, 0, 2); /* disk */
+    put(&head, 0, 2); /* inner attributes */
+    put(&head, (uint64_t)MODE << 16, 4);
+    put(&head, or_full(entry->offset), 4);
+    return write_parts(out, &head, entry->name, &extra);
+}
+
+/* Always with its zip64 form in front: harmless where it says nothing new. */
+weir_status zip_finish(struct zip *zip)
+{
+    struct record end = {.n = 0};
+    uint64_t begin = zip->out->total;
+    for (size_t i = 0; i < zip->n; i++)
+        TRY(write_central(zip->out, &zip->entries[i]));
+    uint64_t at = zip->out->total;
+    put(&end, END64, 4);
+    put(&end, 44, 8); /* bytes that follow of this record */
+    put(&end, UNIX | VERSION64, 2);
+    put(&end, VERSION64, 2);
+    put(&end, 0, 8); /* disks */
+    put(&end, zip->n, 8);
+    put(&end, zip->n, 8);
+    put(&end, at - begin, 8);
+    put(&end, begin, 8);
+    put(&end, LOCATOR64, 4);
+    put(&end, 0, 4);
+    put(&end, at, 8);
+    put(&end, 1, 4);
+    put(&end, END, 4);
+    put(&end, 0, 4);
+    put(&end, zip->n, 2);
+    put(&end, zip->n, 2);
+    put(&end, or_full(at - begin), 4);
+    put(&end, or_full(begin), 4);
+    put(&end, 0, 2);
+    return out_bytes(zip->out, end.bytes, end.n);
+}
+
+void zip_close(struct zip *zip)
+{
+    for (size_t i = 0; i < zip->n; i++)
+        weir_free(zip->entries[i].name);
+    weir_free(zip->entries);
+    *zip = (struct zip){0};
+}

@@ -1,0 +1,75 @@
+/* Loads Cairo and Pango when a picture is wanted, and says which package has what is missing. */
+#include "cli/figure/drawing.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* Versioned names, which stand for one binary interface each. */
+#define SO_GLIB       "libglib-2.0.so.0"
+#define SO_GOBJECT    "libgobject-2.0.so.0"
+#define SO_CAIRO      "libcairo.so.2"
+#define SO_PANGO      "libpango-1.0.so.0"
+#define SO_PANGOCAIRO "libpangocairo-1.0.so.0"
+
+enum library { GOBJECT, CAIRO, PANGO, PANGOCAIRO, N_LIBRARIES };
+
+static const struct {
+    const char *soname, *package;
+} libraries[N_LIBRARIES] = {
+    [GOBJECT] = {SO_GOBJECT, "libglib2.0-0"},
+    [CAIRO] = {SO_CAIRO, "libcairo2"},
+    [PANGO] = {SO_PANGO, "libpango-1.0-0"},
+    [PANGOCAIRO] = {SO_PANGOCAIRO, "libpangocairo-1.0-0"},
+};
+
+/* What is loaded by dlopen is in no list of needed libraries, so that packagers and those who look after a system
+   would not see it: an ELF note says it (the UAPI group's "ELF dlopen metadata"), which their tools read. */
+#define NOTE_OF(soname)                                                                                                \
+    "{\"soname\":[\"" soname "\"],\"feature\":\"pictures\",\"description\":\"weir attn --png and --svg\","             \
+    "\"priority\":\"recommended\"}"
+#define NOTE "[" NOTE_OF(SO_PANGOCAIRO) "," NOTE_OF(SO_PANGO) "," NOTE_OF(SO_CAIRO) "," NOTE_OF(SO_GOBJECT) "]"
+enum { NOTE_TYPE = 0x407c0c0a };
+
+__attribute__((used, section(".note.dlopen"))) _Alignas(4) static const struct {
+    uint32_t name_size, text_size, type;
+    char name[4];
+    _Alignas(4) char text[sizeof NOTE];
+} note = {4, sizeof NOTE, NOTE_TYPE, "FDO", NOTE};
+
+struct drawing drawing;
+
+#define ENTRY(library, name) {library, #name, &drawing.name},
+static const struct {
+    enum library library;
+    const char *name;
+    void *function;
+} entries[] = {DRAWING_FUNCTIONS(ENTRY)};
+#undef ENTRY
+
+static weir_status open_library(void **out, enum library library)
+{
+    *out = dlopen(libraries[library].soname, RTLD_NOW | RTLD_LOCAL);
+    if (*out)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_UNSUPPORTED, "pictures need %s, which could not be loaded (%s): install %s",
+                     libraries[library].soname, dlerror(), libraries[library].package);
+}
+
+weir_status drawing_load(void)
+{
+    static bool loaded;
+    void *handles[N_LIBRARIES];
+    if (loaded)
+        return WEIR_OK;
+    for (int i = 0; i < N_LIBRARIES; i++)
+        TRY(open_library(&handles[i], (enum library)i));
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        void *symbol = dlsym(handles[entries[i].library], entries[i].name);
+        if (!symbol)
+            return weir_fail(WEIR_E_UNSUPPORTED, "pictures need a newer %s: the one found lacks %s",
+                             libraries[entries[i].library].soname, entries[i].name);
+        memcpy(entries[i].function, &symbol, sizeof symbol);
+    }
+    loaded = true;
+    return WEIR_OK;
+}

@@ -1,0 +1,105 @@
+/* Pictures of attention: what is in them and where (figure.c), drawn as PNG or SVG by back ends that know no more than
+   boxes, texts and cells. So both have the same content. */
+#ifndef WEIR_CLI_FIGURE_FIGURE_H
+#define WEIR_CLI_FIGURE_FIGURE_H
+
+#include "cli/print/colour.h"
+
+/* What the rows or the columns of a panel are. */
+struct axis {
+    size_t n, n_all;    /* cells; positions that fall into them */
+    int32_t *positions; /* [n] the first of each cell */
+    bool in_order;      /* one position after another, none left out */
+    char **labels;      /* [n] tokens; NULL: none are drawn */
+};
+
+/* One map. Large ones are reduced: a cell is the largest weight of those that fall into it. */
+struct panel {
+    char *title;              /* may be empty */
+    size_t n_rows, n_columns; /* of cells */
+    float *values;            /* [n_rows, n_columns]; NaN: masked, which shows the page */
+    double most;              /* what its scale ends at */
+    struct axis queries, keys;
+};
+
+struct figure {
+    char *title, *note, *bar; /* bar: what the colours mean */
+    enum scale scale;
+    const struct scheme *scheme;
+    double most;          /* what the colour bar ends at */
+    bool masked;          /* some cells are: the legend says what they look like */
+    bool alike;           /* panels have the same positions: said once for all, at the edges */
+    struct panel *panels; /* [n] */
+    size_t n, capacity, n_across;
+};
+
+void figure_close(struct figure *figure);
+
+/* The most cells a side of a panel when there are n panels: more could not be told apart. */
+size_t figure_cells(size_t n);
+/* Whether panels have token labels when there are n. */
+bool figure_has_labels(size_t n);
+
+/* ---- the two files ---- */
+
+struct written {
+    size_t bytes;
+    size_t n_missing; /* characters that no font here has: boxes with their number stand for them */
+};
+
+/* Writes the picture, whole or not at all; an existing file needs `force`. */
+typedef weir_status figure_write(struct written *out, const struct figure *figure, const char *path, bool force);
+WEIR_CHECKED figure_write figure_write_png, figure_write_svg;
+
+/* ---- for the back ends ---- */
+
+enum anchor { ANCHOR_START, ANCHOR_MIDDLE, ANCHOR_END };
+
+/* Lengths are points of the picture: a PNG has two pixels a point. */
+struct text {
+    double x, y, size, degrees; /* where the base line begins, is halved or ends; turned clockwise */
+    double room;                /* how wide it may be; 0: as it is */
+    enum anchor anchor;
+    bool mono, bold;
+    struct rgb rgb;
+    const char *text; /* UTF-8 without control characters */
+};
+
+struct box {
+    double x, y, width, height;
+    struct rgb rgb;
+};
+
+/* Fonts, the first that there is; characters that it lacks come from those after it and then from any. Fonts of emoji
+   are not among them: they have digits too. */
+#define FIGURE_OTHERS "Noto Sans Arabic,Noto Sans Hebrew,Noto Sans CJK SC"
+#define FIGURE_SANS   "DejaVu Sans,Verdana,Noto Sans," FIGURE_OTHERS ",sans-serif"
+#define FIGURE_MONO   "DejaVu Sans Mono,Menlo,Consolas,Noto Sans Mono," FIGURE_OTHERS ",monospace"
+
+struct placed {
+    const struct panel *panel;
+    enum scale scale;
+    const struct scheme *scheme;
+    double x, y, width, height;
+};
+
+struct canvas {
+    weir_status (*begin)(struct canvas *canvas, double width, double height);
+    weir_status (*text)(struct canvas *canvas, const struct text *text);
+    weir_status (*box)(struct canvas *canvas, const struct box *box);
+    weir_status (*cells)(struct canvas *canvas, const struct placed *placed);
+    const struct scheme *scheme;
+    bool tips; /* few enough cells for each to say its weight */
+};
+
+WEIR_CHECKED weir_status figure_draw(const struct figure *figure, struct canvas *canvas);
+/* 0xffRRGGBB of each cell, new memory [n_rows, n_columns]. */
+WEIR_CHECKED weir_status placed_pixels(uint32_t **out, const struct placed *placed);
+bool placed_is_masked(const struct placed *placed, size_t row, size_t column);
+struct rgb placed_colour(const struct placed *placed, size_t row, size_t column);
+/* A picture of those pixels as PNG: new memory, freed with weir_free. */
+WEIR_CHECKED weir_status png_encode(uint8_t **out, size_t *n, uint32_t *pixels, size_t width, size_t height);
+/* Writes bytes to a file that appears when it is whole. */
+WEIR_CHECKED weir_status picture_save(const char *path, bool force, const void *bytes, size_t n);
+
+#endif
