@@ -1,6 +1,6 @@
 """Writes schemas/examples/store/: a description of a real file, and the same with one thing wrong each.
 
-    python3 schemas/make_store_examples.py DESCRIPTION.json        (as weir validate --describe prints it)
+    python3 schemas/make_store_examples.py DESCRIPTION.json        (as lib/store/describe.c writes it)
 """
 
 import copy

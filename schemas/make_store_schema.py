@@ -98,7 +98,7 @@ def schema():
     text = {"type": "string"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A cache file of weir, described by weir validate --describe",
+        "title": "The structure of a weir cache file, as lib/store/describe.c describes it",
         "type": "object",
         "required": ["attributes", "groups", "datasets"],
         "additionalProperties": False,

@@ -2,8 +2,8 @@
 
     script/bench [--quick] [--no-write] [--rounds N] [--lengths 64,512,1024] [--only TABLE]
 
-A row of ROWS and its like is a comparison: what weir runs, what the peer runs, and how a figure comes of it. Each is run in a process
-of its own, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
+A row of ROWS and its like is a comparison: what weir runs, what the peer runs, and how a figure is derived from it. Each runs in its own
+process, weir first, the peer next, and so on for all rounds, so that a busy moment hits both; the figure is the
 median. To add a peer, add a verb to peers.py and a row here.
 """
 import argparse
@@ -99,19 +99,19 @@ def printed(run):
 
 # what, unit, weir's command, the peer, its command, the figures of one run
 ROWS = [
-    ("whole process, first run, card dump", "s", weir_dump, "TransformerLens", peer("tl-dump"), wall),
+    ("whole process, first run, default dump", "s", weir_dump, "TransformerLens", peer("tl-dump"), wall),
     ("peak memory of that", "GB", weir_dump, "TransformerLens", peer("tl-dump"), peak),
-    ("card dump, warm", "s", weir_capture, "TransformerLens", peer("tl-warm"), printed),
+    ("default dump, warm", "s", weir_capture, "TransformerLens", peer("tl-warm"), printed),
     ("forward alone, no unembedding, warm", "s", weir_forward, "transformers", peer("hf-warm"), printed),
 ]
-LIMIT_ROWS = [("card dump, warm", "s", weir_capture, "the limit", peer("limit-warm"), printed)]
+LIMIT_ROWS = [("default dump, warm", "s", weir_capture, "the limit", peer("limit-warm"), printed)]
 COMPUTE_ROWS = [(f"{what}, in {compute}", "s", computing(command, compute), "itself in float32", command, figures)
                 for compute in ("bf16", "int8")
                 for what, command, figures in (("forward alone, no unembedding, warm", weir_forward, printed),
-                                               ("whole process, first run, card dump", weir_dump, wall))]
+                                               ("whole process, first run, default dump", weir_dump, wall))]
 PROMPT_ROWS = [
-    ("card dump", "s", weir_prompts(), "TransformerLens", peer("tl-prompts"), wall),
-    *((what, "s", weir_prompts(*hooks), "its own passes, next to nothing stored", weir_prompts("--hooks", "ln_final_scale"), wall)
+    ("default dump", "s", weir_prompts(), "TransformerLens", peer("tl-prompts"), wall),
+    *((what, "s", weir_prompts(*hooks), "its own passes, storing almost nothing", weir_prompts("--hooks", "ln_final_scale"), wall)
       for what, hooks in (("the same", ()), ("every hook point", ("--hooks", "*")))),
 ]
 LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
@@ -225,23 +225,23 @@ def passes(lengths, rounds, folder):
         run([sys.executable, TOP / "tests/bench/peers.py", "model", model])
     found = measure(ROWS, model, lengths, rounds, folder)
     return found, (f"GPT-2 small's shape (124M, random weights), float32, all cores; medians of {rounds} rounds, the two sides in "
-                   "turn. \"card dump\" is the five default hook points in every layer, written to HDF5.\n\n"
+                   "turn. \"default dump\" is the five default hook points in every layer, written to HDF5.\n\n"
                    + table(ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def limits(lengths, rounds, folder):
     """passes must have run: the model is theirs"""
     found = measure(LIMIT_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
-    return found, ("The same dump against what nothing can beat: the longer of its arithmetic, at the rate of PyTorch's best product "
-                   "of such sizes, and its bytes written to this disk in one piece, both measured in turn with weir.\n\n"
+    return found, ("The same dump against a lower limit: the longer of its arithmetic, at the rate of PyTorch's best product "
+                   "of such sizes, and writing its bytes to this disk in one piece, both measured in turn with weir.\n\n"
                    + table(LIMIT_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def compute(lengths, rounds, folder):
     """passes must have run: the model is theirs. 64 tokens are too few for a dump in fewer bits"""
     found = measure(COMPUTE_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
-    return found, ("What `--compute bf16|int8` gains, weights of GPT-2 small's shape; `weir dump` computes under 256 positions in "
-                   "float32 whatever is asked for.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
+    return found, ("The gain of `--compute bf16|int8`, weights of GPT-2 small's shape; `weir dump` computes fewer than 256 positions in "
+                   "float32 in any case.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def several(lengths, rounds, folder):
@@ -249,7 +249,7 @@ def several(lengths, rounds, folder):
     found = measure(PROMPT_ROWS, TOP / ".cache/bench/gpt2-small", [24], rounds, folder)
     tokens = sum(map(len, peers.prompts(24)))
     return found, (f"Prompts of different lengths, {tokens} tokens in 24 of 200 to 500, GPT-2 small's shape, whole processes; medians of "
-                   f"{rounds} rounds, in turn. What is stored stands in chunks then, so that short prompts take no more room than they must.\n\n"
+                   f"{rounds} rounds, in turn. The datasets are then chunked, so that short prompts take no more space than necessary.\n\n"
                    + table(PROMPT_ROWS, found, [24], ["24 prompts"]))
 
 
@@ -266,7 +266,7 @@ def reading(lengths, rounds, folder):
     run([WEIR, "dump", "-m", TOP / ".cache/bench/gpt2-small", "-o", big, *(word for p in prompts for word in ("--tokens", p))])
     found = measure(BIG_ROWS, big, [1], rounds, folder)
     return found, (f"Queries on a file of {big.stat().st_size / 1e9:.1f} GB (GPT-2 small, 12 prompts of 1024 tokens), whole processes; "
-                   "the file is in the page cache as far as it fits, for both sides. `heads` of all and `attn --top` read the patterns, 7 GB.\n\n"
+                   "as much of the file as fits is in the page cache, for both sides. `heads` of all and `attn --top` read the patterns, 7 GB.\n\n"
                    + table(BIG_ROWS, found, [1], ["10 GB"]))
 
 
@@ -312,7 +312,7 @@ def long(lengths, rounds, folder):
     growth = (median(found["long", LONG[-1]][1]) - median(found["long", LONG[0]][1])) / (LONG[-1] - LONG[0]) / 1e3
     heads = " | ".join(f"{n} tokens" for n in LONG)
     return found, (f"Long prompts: `weir dump --hooks resid_post` of SmolLM2, Q4_1, whole processes; time and peak memory, medians of {rounds}. "
-                   f"A token more is {growth:.0f} kB more.\n\n| {heads} |\n{'|---' * len(LONG)}|\n| {' | '.join(cells)} |")
+                   f"Each token adds {growth:.0f} kB.\n\n| {heads} |\n{'|---' * len(LONG)}|\n| {' | '.join(cells)} |")
 
 
 # a table: what measures it, and the packages that it measures

@@ -4,7 +4,7 @@
     tl-dump FOLDER N OUT.h5      TransformerLens: run_with_cache of the five default points, written with h5py
     tl-prompts FOLDER N OUT.h5   the same of N prompts of different lengths, one after the other
     tl-warm FOLDER N REPEATS     the same several times; prints the seconds of each as a JSON list
-    limit-warm - N REPEATS OUT   what no card dump can beat here: arithmetic, or bytes to the disk
+    limit-warm - N REPEATS OUT   what no default dump can beat here: arithmetic, or bytes to the disk
     llama-warm GGUF N REPEATS    llama.cpp
     plain-warm FILE 1 REPEATS    reads a file from end to end
     hf-warm FOLDER N REPEATS     transformers' GPT2Model forward alone (sdpa, no unembedding)
@@ -123,7 +123,7 @@ def read_plainly(path):
 
 
 def limit(n, times, out):
-    """What a card dump of GPT-2 small cannot beat, each time anew: the arithmetic at the rate of the best of PyTorch's products
+    """What a default dump of GPT-2 small cannot beat, each time anew: the arithmetic at the rate of the best of PyTorch's products
     of such sizes, or its bytes written to that disk, whichever takes longer."""
     import torch
     layers, d = 12, 768

@@ -18,17 +18,17 @@ from make import FIXTURES  # noqa: E402
 
 HEAD = """# Families
 
-Made by `script/families` from the code and the fixtures of `tests/model`. Every family is a row of `lib/model/family.c`
-([adding a family](adding-a-family.md)). The error is the largest, over all hook points of a PyTorch float64 reference and all
-configurations, of max |a - b| over a row / rms of that row, for prompts of up to 90 tokens; beside it PyTorch float32's own.
+`script/families` writes this page from the code and the fixtures of `tests/model`. Every family is a row of `lib/model/family.c`
+([adding a family](adding-a-family.md)). The error is max |a - b| over a row divided by the row's rms, the largest over all hook points
+of a PyTorch float64 reference and all configurations, for prompts of up to 90 tokens; PyTorch float32's own error is beside it.
 Configurations have random weights eight times the usual size, so that a mistake shows.
 
-Of a config.json each family reads the keys that its configuration class in transformers 5.23 reads, under the names and with
-the precedence that it has there (`lib/model/keys.c`); what else stands in the file changes nothing. `tests/model/test_config_keys.py`
-holds every key of every family against transformers in each of the families, alone and together with others.
+Each family reads the config.json keys that its configuration class in transformers 5.23 reads, with the same names and
+precedence (`lib/model/keys.c`); other keys change nothing. `tests/model/test_config_keys.py`
+compares every key of every family with transformers in each of the families, alone and together with others.
 
-A GGUF file computes what the folder it was made of computes, bit by bit where the numbers are the same. It says less than a
-configuration, and what it does not say is as llama.cpp has it: no sliding window for Mistral, Qwen and StarCoder 2, scores of
+A GGUF file computes the same as the folder it was made from, bit by bit if the numbers are the same. It has fewer options than a
+configuration; for the missing ones weir does what llama.cpp does: no sliding window for Mistral, Qwen and StarCoder 2, scores of
 Gemma 2 and 3 scaled by the head's size (by the width in the largest). `tests/model/test_gguf.py` lists all such options.
 
 | family | GGUF | configurations tested | error | PyTorch float32 | hook points beside the common ones |
