@@ -164,7 +164,7 @@ def rows(items, form, per_line):
 
 
 def print_classes(classes):
-    print("const struct weir_range weir_unicode_ranges[] = {")
+    print("const struct weir_code_range weir_unicode_ranges[] = {")
     index, at = [], 0
     for name, codes in classes:
         r = ranges(codes)

@@ -66,7 +66,7 @@ static struct side side_of(const struct weir_attention *a, bool by_key)
 static weir_status add_strongest(struct table *table, const struct map *map, const struct side *side, size_t i)
 {
     const float *weights = map->attention->weights + i * side->step;
-    size_t found[STRONGEST], n = weir_strongest_apart(found, STRONGEST, weights, side->n_others, side->stride);
+    size_t found[STRONGEST], n = weir_top_k_strided(found, STRONGEST, weights, side->n_others, side->stride);
     for (size_t j = 0; j < STRONGEST; j++) {
         if (j >= n) {
             TRY(table_add(table, "%s", ""));
@@ -123,7 +123,7 @@ static cJSON *json_query(const struct map *map, size_t query)
 {
     const struct weir_attention *attention = map->attention;
     const float *row = attention->weights + query * attention->n_keys;
-    size_t strongest[STRONGEST], n = weir_strongest(strongest, STRONGEST, row, attention->n_keys);
+    size_t strongest[STRONGEST], n = weir_top_k(strongest, STRONGEST, row, attention->n_keys);
     int32_t position = attention->positions[query];
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "position", position);

@@ -70,7 +70,7 @@ static weir_status strongest(size_t *n, size_t columns[MOST_LISTED], const struc
         float other = details->locked ? rank(details->value, details->locked[i], locked_least) : 0;
         ranks[i] = other > ranks[i] ? other : ranks[i];
     }
-    *n = weir_strongest(columns, most < MOST_LISTED ? most : MOST_LISTED, ranks, n_columns);
+    *n = weir_top_k(columns, most < MOST_LISTED ? most : MOST_LISTED, ranks, n_columns);
     weir_free(ranks);
     return WEIR_OK;
 }

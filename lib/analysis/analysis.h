@@ -18,7 +18,7 @@ struct weir_row {
     size_t missing; /* rows of n values each of which nothing is stored, in either file: values is NULL then; else 0 */
 };
 
-typedef weir_status weir_row_fn(const struct weir_row *row, void *payload);
+typedef weir_status weir_stored_row_fn(const struct weir_row *row, void *payload);
 
 struct weir_source {
     const weir_file *file;
@@ -31,10 +31,10 @@ struct weir_source {
    which neither file has anything come as one call (missing). Keys past the end of a prompt are not part of its rows.
  */
 WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
-                                       weir_row_fn *each, void *payload);
+                                       weir_stored_row_fn *each, void *payload);
 /* The same for one prompt. */
 WEIR_CHECKED weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer,
-                                          int prompt, weir_row_fn *each, void *payload);
+                                          int prompt, weir_stored_row_fn *each, void *payload);
 
 /* Heads first to end - 1 of one layer on one prompt. */
 struct weir_head_range {
@@ -44,7 +44,7 @@ struct weir_head_range {
 
 /* The same for some heads of a point whose first axis is head. */
 WEIR_CHECKED weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
-                                            weir_row_fn *each, void *payload);
+                                            weir_stored_row_fn *each, void *payload);
 
 /* Whether nothing was stored in the row (weir_value_is_absent of all). */
 bool weir_row_is_absent(const float *values, size_t n);
@@ -125,9 +125,9 @@ void weir_attention_scale(struct weir_attention *attention, float factor);
 void weir_attention_pick(struct weir_attention *attention, const bool *queries, const bool *keys);
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
    those over 0. */
-size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n);
+size_t weir_top_k(size_t *out, size_t k, const float *weights, size_t n);
 /* The same of weights that stand `stride` apart. */
-size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
+size_t weir_top_k_strided(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
 
 /* ---- mask.c: which keys a query cannot look at ---- */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A negative index counts from the end. */
-static weir_status resolve(int *index, int n, const char *what)
+static weir_status resolve_negative(int *index, int n, const char *what)
 {
     int given = *index;
     if (*index < 0)
@@ -36,8 +36,8 @@ weir_status weir_stored_pattern(const weir_file_point **out, const weir_file *fi
     return WEIR_OK;
 }
 
-static weir_status read_head(struct weir_attention *attention, const weir_file *file, const weir_file_point *pattern,
-                             int layer, int head, int index)
+static weir_status read_head_pattern(struct weir_attention *attention, const weir_file *file,
+                                     const weir_file_point *pattern, int layer, int head, int index)
 {
     weir_file_prompt prompt;
     size_t room;
@@ -64,14 +64,14 @@ weir_status weir_attention_read(struct weir_attention **out, const weir_file *fi
     const weir_file_point *pattern;
     *out = NULL;
     TRY(weir_stored_pattern(&pattern, file));
-    TRY(resolve(layer, info->n_layers, "layer"));
-    TRY(resolve(head, (int)pattern->shape[0], "head"));
-    TRY(resolve(&prompt, info->n_prompts, "prompt"));
+    TRY(resolve_negative(layer, info->n_layers, "layer"));
+    TRY(resolve_negative(head, (int)pattern->shape[0], "head"));
+    TRY(resolve_negative(&prompt, info->n_prompts, "prompt"));
     if (!pattern->layers[*layer])
         return weir_fail(WEIR_E_USAGE, "the pattern of layer %d is not stored", *layer);
     TRY(weir_alloc_zero(out, 1, sizeof **out));
     (*out)->window = weir_window_of(file, *layer);
-    weir_status status = read_head(*out, file, pattern, *layer, *head, prompt);
+    weir_status status = read_head_pattern(*out, file, pattern, *layer, *head, prompt);
     if (status != WEIR_OK) {
         weir_attention_close(*out);
         *out = NULL;
@@ -110,7 +110,7 @@ void weir_attention_drop_first(struct weir_attention *attention)
         memmove(attention->keys, attention->keys + 1, --attention->n_keys * sizeof *attention->keys);
 }
 
-static int larger(int a, int b)
+static int larger_int(int a, int b)
 {
     return a > b ? a : b;
 }
@@ -123,7 +123,7 @@ weir_status weir_attention_add(struct weir_attention *sum, const struct weir_att
         return weir_fail(WEIR_E_INPUT, "the heads were stored at different queries: they cannot be joined");
     for (size_t i = 0; i < n; i++)
         sum->weights[i] += more->weights[i];
-    sum->window = sum->window && more->window ? larger(sum->window, more->window) : 0; /* what either can look at */
+    sum->window = sum->window && more->window ? larger_int(sum->window, more->window) : 0; /* what either can look at */
     return WEIR_OK;
 }
 
@@ -167,7 +167,7 @@ void weir_attention_pick(struct weir_attention *attention, const bool *queries, 
         pick_keys(attention, keys);
 }
 
-size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
+size_t weir_top_k_strided(size_t *out, size_t k, const float *weights, size_t n, size_t stride)
 {
     size_t found = 0;
     for (size_t i = 0; i < n; i++) {
@@ -184,7 +184,7 @@ size_t weir_strongest_apart(size_t *out, size_t k, const float *weights, size_t 
     return found;
 }
 
-size_t weir_strongest(size_t *out, size_t k, const float *weights, size_t n)
+size_t weir_top_k(size_t *out, size_t k, const float *weights, size_t n)
 {
-    return weir_strongest_apart(out, k, weights, n, 1);
+    return weir_top_k_strided(out, k, weights, n, 1);
 }

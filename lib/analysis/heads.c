@@ -42,7 +42,7 @@ static bool is_excluded(const struct weir_heads_options *options, size_t query, 
     return (options->exclude_bos && key == 0) || (options->exclude_current_token && key == query);
 }
 
-static void add_match(struct sums *sums, enum weir_detection which, bool any, double matching, double apart)
+static void add_detected(struct sums *sums, enum weir_detection which, bool any, double matching, double apart)
 {
     sums->queries[which] += any;
     sums->weight[which] += any ? matching : 0;
@@ -65,7 +65,7 @@ static void add_named(const struct weir_heads *heads, struct sums *sums, enum we
         matching += weight;
         apart += fabs(weight - 1) - fabs(weight);
     }
-    add_match(sums, which, any, matching, apart);
+    add_detected(sums, which, any, matching, apart);
 }
 
 static void add_matrix(const struct weir_heads *heads, struct sums *sums, size_t query, const float *weights)
@@ -81,7 +81,7 @@ static void add_matrix(const struct weir_heads *heads, struct sums *sums, size_t
         matching -= out ? weight * want : 0;
         apart -= out ? fabs(weight - want) : 0;
     }
-    add_match(sums, WEIR_DETECT_MATRIX, heads->asks[query], matching, apart);
+    add_detected(sums, WEIR_DETECT_MATRIX, heads->asks[query], matching, apart);
 }
 
 /* The one place where a query of a head is counted; weights is [query + 1] at least. */
@@ -136,7 +136,7 @@ static void end_prompt(struct sums *sums, size_t n_tokens)
     memset(sums->apart, 0, sizeof sums->apart);
 }
 
-static struct sums *sums_of(const struct weir_heads *heads, int layer, size_t head)
+static struct sums *sums_of_head(const struct weir_heads *heads, int layer, size_t head)
 {
     return &heads->sums[(size_t)layer * heads->n_heads + head];
 }
@@ -202,7 +202,7 @@ struct reading {
     const weir_file_point *pattern;
 };
 
-static weir_status add_row(const struct weir_row *row, void *payload)
+static weir_status add_pattern_row(const struct weir_row *row, void *payload)
 {
     const struct weir_heads *heads = payload;
     if (row->missing || weir_row_is_absent(row->values, row->n))
@@ -213,7 +213,7 @@ static weir_status add_row(const struct weir_row *row, void *payload)
                          row->prompt, row->position, row->n);
     if (heads->options->also)
         TRY(heads->options->also(row, heads->options->payload));
-    add_query(heads, sums_of(heads, row->layer, row->at[0]), query, row->values);
+    add_query(heads, sums_of_head(heads, row->layer, row->at[0]), query, row->values);
     return WEIR_OK;
 }
 
@@ -229,12 +229,12 @@ static weir_status read_prompt(const struct reading *reading, int layer, int pro
             end++;
         struct weir_head_range range = {layer, prompt, head, end};
         if (end > head)
-            TRY(weir_rows_of_heads(&(struct weir_source){reading->file, reading->pattern, true}, &range, add_row,
-                                   heads));
+            TRY(weir_rows_of_heads(&(struct weir_source){reading->file, reading->pattern, true}, &range,
+                                   add_pattern_row, heads));
         end += end == head;
     }
     for (size_t head = 0; head < heads->n_heads; head++)
-        end_prompt(sums_of(heads, layer, head), tokens.n);
+        end_prompt(sums_of_head(heads, layer, head), tokens.n);
     return WEIR_OK;
 }
 
@@ -278,7 +278,7 @@ static weir_status see_pattern(const weir_event *event, void *payload)
     size_t n = tokens->n;
     TRY(begin_prompt(heads, event->prompt, tokens->ids, n));
     for (size_t head = 0; head < heads->n_heads; head++) {
-        struct sums *sums = sums_of(heads, event->layer, head);
+        struct sums *sums = sums_of_head(heads, event->layer, head);
         for (size_t query = 0; heads->chosen[head] && query < n; query++)
             add_query(heads, sums, query, event->data + (head * n + query) * n);
         end_prompt(sums, n);
@@ -335,7 +335,7 @@ int weir_heads_heads(const struct weir_heads *heads)
 
 bool weir_heads_get(struct weir_head *out, const struct weir_heads *heads, int layer, int head)
 {
-    const struct sums *sums = sums_of(heads, layer, (size_t)head);
+    const struct sums *sums = sums_of_head(heads, layer, (size_t)head);
     double n = (double)sums->n, prompts = (double)sums->prompts;
     if (sums->n == 0)
         return false;

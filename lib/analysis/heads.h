@@ -31,7 +31,7 @@ struct weir_heads_options {
     bool exclude_current_token;                 /* the same for the query's own */
     const struct weir_detection_matrix *detect; /* one more detection pattern; NULL: none */
     struct weir_slices layers, heads, prompts;  /* of a model, prompts are all */
-    weir_row_fn *also;                          /* of a file: sees each stored query before it is counted; NULL: none */
+    weir_stored_row_fn *also;                   /* of a file: sees each stored query before it is counted; NULL: none */
     void *payload;                              /* what it is called with */
 };
 

@@ -102,7 +102,7 @@ static weir_status parse_header(struct npy *npy, const char *path, const char *h
     return parse_shape(npy, path, entry(header, "'shape'"));
 }
 
-static weir_status read_header(struct npy *npy, struct weir_bytes *bytes)
+static weir_status read_npy_header(struct npy *npy, struct weir_bytes *bytes)
 {
     char header[MOST_HEADER];
     const uint8_t *text;
@@ -136,7 +136,7 @@ static weir_status read_npy(struct weir_detection_matrix *matrix, const struct w
     struct weir_bytes bytes = {matrix->path, map->data, map->size, MAGIC_BYTES};
     struct npy npy = {.type = npy_types};
     const uint8_t *data;
-    TRY(read_header(&npy, &bytes));
+    TRY(read_npy_header(&npy, &bytes));
     if (npy.rows != npy.columns)
         return not_square(matrix->path, npy.rows, npy.columns);
     size_t n = (size_t)npy.rows, size = npy.type->size;
@@ -158,7 +158,7 @@ struct numbers {
     size_t n, capacity;
 };
 
-static weir_status read_line(struct numbers *numbers, char *text, size_t line)
+static weir_status read_line_of_numbers(struct numbers *numbers, char *text, size_t line)
 {
     for (text += strspn(text, " \t"); *text;) {
         char *end;
@@ -184,7 +184,7 @@ static weir_status read_lines(struct numbers *numbers, size_t *rows, char *text)
         if (next)
             *next++ = '\0';
         text[strcspn(text, "\r")] = '\0';
-        TRY(read_line(numbers, text, line));
+        TRY(read_line_of_numbers(numbers, text, line));
         size_t n = numbers->n - before;
         if (n > 0 && *rows > 0 && n != width)
             return weir_fail(WEIR_E_INPUT, "%s: line %zu has %zu numbers, those before it %zu", numbers->path, line, n,
@@ -198,7 +198,7 @@ static weir_status read_lines(struct numbers *numbers, size_t *rows, char *text)
     return WEIR_OK;
 }
 
-static weir_status read_text(struct weir_detection_matrix *matrix, const struct weir_map *map)
+static weir_status read_text_matrix(struct weir_detection_matrix *matrix, const struct weir_map *map)
 {
     struct numbers numbers = {.path = matrix->path};
     char *text = NULL;
@@ -217,7 +217,7 @@ done:
 
 /* ---- both ---- */
 
-static weir_status check(const struct weir_detection_matrix *matrix)
+static weir_status check_matrix(const struct weir_detection_matrix *matrix)
 {
     size_t n = matrix->n;
     for (size_t i = 0; i < n * n; i++) {
@@ -238,8 +238,8 @@ static weir_status parse_matrix(struct weir_detection_matrix **out, const char *
     TRY_DONE(weir_alloc_zero(&matrix, 1, sizeof *matrix));
     TRY_DONE(weir_copy_string(&matrix->path, name));
     bool npy = map->size > MAGIC_BYTES && memcmp(map->data, MAGIC, MAGIC_BYTES) == 0;
-    TRY_DONE(npy ? read_npy(matrix, map) : read_text(matrix, map));
-    TRY_DONE(check(matrix));
+    TRY_DONE(npy ? read_npy(matrix, map) : read_text_matrix(matrix, map));
+    TRY_DONE(check_matrix(matrix));
     *out = matrix;
     matrix = NULL;
 done:

@@ -1,6 +1,7 @@
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 
 #include <math.h>
 #include <string.h>
@@ -35,12 +36,12 @@ struct walk {
     bool row_is_last; /* points with a pos axis only */
     struct weir_row row;
     float *values, *others; /* [BLOCK or one row] */
-    weir_row_fn *each;
+    weir_stored_row_fn *each;
     void *payload;
 };
 
 /* Sizes of the value for this prompt: its rows and its keys, not those of the longest. */
-static void measure(struct walk *walk)
+static void measure_prompt(struct walk *walk)
 {
     const weir_point *point = walk->source->point->point;
     for (int i = 0; i < WEIR_MAX_AXES; i++)
@@ -57,7 +58,7 @@ static void measure(struct walk *walk)
 }
 
 /* Hands on the rows of one block that has been read. */
-static weir_status hand_on(struct walk *walk, const weir_block *block)
+static weir_status visit_block(struct walk *walk, const weir_block *block)
 {
     struct weir_row *row = &walk->row;
     int last = walk->source->point->point->n_axes - 1;
@@ -103,35 +104,26 @@ static weir_status read_block(struct walk *walk, const weir_block *block)
     TRY(weir_file_read(walk->source->file, walk->source->point, row->layer, row->prompt, block, walk->values));
     if (walk->other)
         TRY(weir_file_read(walk->other->file, walk->other->point, row->layer, row->prompt, block, walk->others));
-    return hand_on(walk, block);
-}
-
-static size_t at_least_one(size_t n)
-{
-    return n ? n : 1;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
+    return visit_block(walk, block);
 }
 
 /* Cuts a prompt's value into blocks along its first axis, and along the second where one step of the first is much. */
-static weir_status walk_prompt(struct walk *walk)
+static weir_status walk_prompt_blocks(struct walk *walk)
 {
     const size_t *size = walk->size;
     size_t step1 = walk->source->point->point->n_axes < 3
                        ? size[1]
-                       : smaller(size[1], at_least_one(BLOCK / at_least_one(size[2])));
-    size_t step0 = step1 < size[1] ? 1 : at_least_one(BLOCK / at_least_one(size[1] * size[2]));
+                       : weir_min_size(size[1], weir_max_size(BLOCK / weir_max_size(size[2], 1), 1));
+    size_t step0 = step1 < size[1] ? 1 : weir_max_size(BLOCK / weir_max_size(size[1] * size[2], 1), 1);
     size_t room;
-    TRY(weir_mul(&room, smaller(step0, size[0]) * step1, size[2]));
+    TRY(weir_mul(&room, weir_min_size(step0, size[0]) * step1, size[2]));
     weir_status status = weir_alloc(&walk->values, room, sizeof(float));
     if (status == WEIR_OK && walk->other)
         status = weir_alloc(&walk->others, room, sizeof(float));
     for (size_t i = walk->first; i < walk->end && status == WEIR_OK; i += step0)
         for (size_t j = 0; j < size[1] && status == WEIR_OK; j += step1) {
-            weir_block block = {{i, j, 0}, {smaller(step0, walk->end - i), smaller(step1, size[1] - j), size[2]}};
+            weir_block block = {{i, j, 0},
+                                {weir_min_size(step0, walk->end - i), weir_min_size(step1, size[1] - j), size[2]}};
             status = read_block(walk, &block);
         }
     weir_free(walk->values);
@@ -141,19 +133,19 @@ static weir_status walk_prompt(struct walk *walk)
 }
 
 weir_status weir_each_row_of(const struct weir_source *source, const struct weir_source *other, int layer, int prompt,
-                             weir_row_fn *each, void *payload)
+                             weir_stored_row_fn *each, void *payload)
 {
     struct walk walk = {.source = source, .other = other, .each = each, .payload = payload};
     walk.row.layer = layer;
     walk.row.prompt = prompt;
     TRY(weir_file_get_prompt(source->file, prompt, &walk.prompt));
-    measure(&walk);
+    measure_prompt(&walk);
     walk.end = walk.size[0];
-    return walk_prompt(&walk);
+    return walk_prompt_blocks(&walk);
 }
 
 weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
-                          weir_row_fn *each, void *payload)
+                          weir_stored_row_fn *each, void *payload)
 {
     for (int prompt = 0; prompt < weir_file_get_info(source->file)->n_prompts; prompt++)
         TRY(weir_each_row_of(source, other, layer, prompt, each, payload));
@@ -161,14 +153,14 @@ weir_status weir_each_row(const struct weir_source *source, const struct weir_so
 }
 
 weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
-                               weir_row_fn *each, void *payload)
+                               weir_stored_row_fn *each, void *payload)
 {
     struct walk walk = {.source = pattern, .each = each, .payload = payload};
     walk.row.layer = range->layer;
     walk.row.prompt = range->prompt;
     TRY(weir_file_get_prompt(pattern->file, range->prompt, &walk.prompt));
-    measure(&walk);
+    measure_prompt(&walk);
     walk.first = range->first;
     walk.end = range->end;
-    return walk_prompt(&walk);
+    return walk_prompt_blocks(&walk);
 }

@@ -57,7 +57,7 @@ static weir_status count_row(const struct weir_row *row, void *payload)
 }
 
 /* What follows from count, mean and squares. */
-static void finish(struct weir_stats *stats)
+static void finish_stats(struct weir_stats *stats)
 {
     double n = (double)stats->count;
     stats->std = stats->count ? sqrt(stats->squares / n) : NAN;
@@ -98,13 +98,13 @@ void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
         total->max = fmax(total->max, more->max);
         total->count += more->count;
     }
-    finish(total);
+    finish_stats(total);
 }
 
 weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point, int layer)
 {
     *out = (struct weir_stats){0};
     weir_status status = weir_each_row(&(struct weir_source){file, point, true}, NULL, layer, count_row, out);
-    finish(out);
+    finish_stats(out);
     return status;
 }

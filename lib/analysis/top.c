@@ -42,13 +42,13 @@ static void swap(struct weir_pair *a, struct weir_pair *b)
     *b = kept;
 }
 
-static void sift_up(struct top *top, size_t i)
+static void sift_pair_up(struct top *top, size_t i)
 {
     for (; i > 0 && order(&top->heap[(i - 1) / 2], &top->heap[i]) < 0; i = (i - 1) / 2)
         swap(&top->heap[(i - 1) / 2], &top->heap[i]);
 }
 
-static void sift_down(struct top *top)
+static void sift_pair_down(struct top *top)
 {
     for (size_t i = 0;;) {
         size_t worst = i;
@@ -62,15 +62,15 @@ static void sift_down(struct top *top)
     }
 }
 
-static void keep(struct top *top, const struct weir_pair *pair)
+static void keep_pair(struct top *top, const struct weir_pair *pair)
 {
     if (top->n < top->k) {
         top->heap[top->n] = *pair;
-        sift_up(top, top->n++);
+        sift_pair_up(top, top->n++);
         return;
     }
     top->heap[0] = *pair;
-    sift_down(top);
+    sift_pair_down(top);
 }
 
 /* What a weight must be over: later ones do not take the place of equals. */
@@ -104,7 +104,7 @@ static weir_status search_row(const struct weir_row *row, void *payload)
         pair.weight = row->values[i];
         pair.key = (int32_t)i;
         if (may_stand(top, (size_t)row->position, i))
-            keep(top, &pair);
+            keep_pair(top, &pair);
     }
     return WEIR_OK;
 }

@@ -27,7 +27,7 @@ weir_status weir_top_units(size_t *out, size_t *n, size_t k, const struct weir_s
     for (size_t i = 0; i < n_prompts && status == WEIR_OK; i++)
         status = weir_each_row_of(source, NULL, layer, (int)prompts[i], keep_peaks, peaks);
     if (status == WEIR_OK)
-        *n = weir_strongest(out, k, peaks, n_units);
+        *n = weir_top_k(out, k, peaks, n_units);
     weir_free(peaks);
     return status;
 }

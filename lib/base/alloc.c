@@ -56,7 +56,7 @@ static void *get(size_t bytes, enum how how)
     return memory;
 }
 
-static weir_status allocate(void *out, size_t count, size_t size, enum how how)
+static weir_status allocate_checked(void *out, size_t count, size_t size, enum how how)
 {
     void *memory = NULL;
     size_t bytes;
@@ -71,17 +71,17 @@ static weir_status allocate(void *out, size_t count, size_t size, enum how how)
 
 weir_status weir_alloc(void *out, size_t count, size_t size)
 {
-    return allocate(out, count, size, PLAIN);
+    return allocate_checked(out, count, size, PLAIN);
 }
 
 weir_status weir_alloc_zero(void *out, size_t count, size_t size)
 {
-    return allocate(out, count, size, ZEROED);
+    return allocate_checked(out, count, size, ZEROED);
 }
 
 weir_status weir_alloc_aligned(void *out, size_t count, size_t size)
 {
-    return allocate(out, count, size, ALIGNED);
+    return allocate_checked(out, count, size, ALIGNED);
 }
 
 weir_status weir_grow(void *array, size_t *capacity, size_t needed, size_t size)

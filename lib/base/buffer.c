@@ -18,7 +18,7 @@ weir_status weir_buffers_open(struct weir_buffers **out)
     return WEIR_OK;
 }
 
-static void destroy(struct weir_buffer *buffer)
+static void destroy_buffer(struct weir_buffer *buffer)
 {
     weir_free(buffer->data);
     weir_free(buffer);
@@ -43,7 +43,7 @@ void weir_buffers_close(struct weir_buffers *buffers)
     buffers->closed = true;
     while (buffers->free) {
         struct weir_buffer *next = buffers->free->next_free;
-        destroy(buffers->free);
+        destroy_buffer(buffers->free);
         buffers->free = next;
     }
     unlock_or_destroy(buffers);
@@ -63,7 +63,7 @@ static struct weir_buffer *reuse(struct weir_buffers *buffers, size_t n)
     return found;
 }
 
-static weir_status make(struct weir_buffer **out, size_t n)
+static weir_status make_buffer(struct weir_buffer **out, size_t n)
 {
     struct weir_buffer *buffer;
     *out = NULL;
@@ -86,7 +86,7 @@ weir_status weir_buffer_take(weir_buffer **out, struct weir_buffers *buffers, si
         buffers->out++;
     pthread_mutex_unlock(&buffers->lock);
     if (!*out) {
-        TRY(make(out, n));
+        TRY(make_buffer(out, n));
         pthread_mutex_lock(&buffers->lock);
         buffers->out++;
         pthread_mutex_unlock(&buffers->lock);
@@ -115,7 +115,7 @@ void weir_buffer_release(weir_buffer *buffer)
     pthread_mutex_lock(&home->lock);
     home->out--;
     if (home->closed) {
-        destroy(buffer);
+        destroy_buffer(buffer);
     } else {
         buffer->next_free = home->free;
         home->free = buffer;

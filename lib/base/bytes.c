@@ -14,7 +14,7 @@ weir_status weir_bytes_take(struct weir_bytes *b, const uint8_t **out, uint64_t 
     return WEIR_OK;
 }
 
-static weir_status number(struct weir_bytes *b, uint64_t *out, size_t n, const char *what)
+static weir_status read_little_endian(struct weir_bytes *b, uint64_t *out, size_t n, const char *what)
 {
     const uint8_t *p;
     *out = 0;
@@ -27,7 +27,7 @@ static weir_status number(struct weir_bytes *b, uint64_t *out, size_t n, const c
 weir_status weir_bytes_u8(struct weir_bytes *b, uint8_t *out, const char *what)
 {
     uint64_t x;
-    weir_status status = number(b, &x, 1, what);
+    weir_status status = read_little_endian(b, &x, 1, what);
     *out = (uint8_t)x;
     return status;
 }
@@ -35,7 +35,7 @@ weir_status weir_bytes_u8(struct weir_bytes *b, uint8_t *out, const char *what)
 weir_status weir_bytes_u16(struct weir_bytes *b, uint16_t *out, const char *what)
 {
     uint64_t x;
-    weir_status status = number(b, &x, 2, what);
+    weir_status status = read_little_endian(b, &x, 2, what);
     *out = (uint16_t)x;
     return status;
 }
@@ -43,14 +43,14 @@ weir_status weir_bytes_u16(struct weir_bytes *b, uint16_t *out, const char *what
 weir_status weir_bytes_u32(struct weir_bytes *b, uint32_t *out, const char *what)
 {
     uint64_t x;
-    weir_status status = number(b, &x, 4, what);
+    weir_status status = read_little_endian(b, &x, 4, what);
     *out = (uint32_t)x;
     return status;
 }
 
 weir_status weir_bytes_u64(struct weir_bytes *b, uint64_t *out, const char *what)
 {
-    return number(b, out, 8, what);
+    return read_little_endian(b, out, 8, what);
 }
 
 size_t weir_utf8_sequence(const uint8_t *p, size_t n)

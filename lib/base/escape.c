@@ -26,7 +26,7 @@ bool weir_escape_needed(uint32_t code)
 }
 
 /* What stands for a character, or for a byte that is none. @return its length. */
-static size_t show(char to[WEIR_ESCAPED_MOST + 1], uint32_t code, bool valid)
+static size_t show_character(char to[WEIR_ESCAPED_MOST + 1], uint32_t code, bool valid)
 {
     const char *ends = "\nn\tt\rr", *known = valid && code && code < 0x20 ? strchr(ends, (int)code) : NULL;
     if (known)
@@ -45,7 +45,7 @@ size_t weir_escape(char *to, size_t size, const char *text)
         bool valid;
         uint32_t code = weir_escape_next(&text, &valid);
         bool escaped = !valid || weir_escape_needed(code);
-        size_t bytes = escaped ? show(shown, code, valid) : (size_t)(text - from);
+        size_t bytes = escaped ? show_character(shown, code, valid) : (size_t)(text - from);
         if (at + bytes >= size)
             break;
         memcpy(to + at, escaped ? shown : from, bytes);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *kind_of(const struct stat *st)
+static const char *kind_of_file(const struct stat *st)
 {
     return S_ISDIR(st->st_mode)    ? "a folder"
            : S_ISFIFO(st->st_mode) ? "a pipe"
@@ -35,7 +35,7 @@ weir_status weir_input_open(int *fd, struct stat *st, const char *path)
         return WEIR_OK;
     close(*fd);
     *fd = -1;
-    return weir_fail(WEIR_E_INPUT, "%s: not a regular file but %s", path, kind_of(st));
+    return weir_fail(WEIR_E_INPUT, "%s: not a regular file but %s", path, kind_of_file(st));
 }
 
 /* Whether somebody writes to a pipe, or has written what waits in it: one opened by its name alone ends at once. What
@@ -52,7 +52,7 @@ static weir_status make_stream(FILE **out, int fd, const struct stat *st, const 
 {
     int byte = -1;
     if (S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
-        return weir_fail(WEIR_E_INPUT, "%s: not a file but %s", path, kind_of(st));
+        return weir_fail(WEIR_E_INPUT, "%s: not a file but %s", path, kind_of_file(st));
     if (S_ISFIFO(st->st_mode) && !has_writer(fd, &byte))
         return weir_fail(WEIR_E_INPUT, "%s: a pipe that nobody writes to", path);
     int flags = fcntl(fd, F_GETFL);
@@ -73,4 +73,10 @@ weir_status weir_input_stream(FILE **out, const char *path)
     if (status != WEIR_OK)
         close(fd);
     return status;
+}
+
+bool weir_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }

@@ -48,7 +48,7 @@ static bool only_space(const char *p, const char *end)
     return true;
 }
 
-static weir_status parse(cJSON **out, const char *file, const char *text, size_t n)
+static weir_status parse_text(cJSON **out, const char *file, const char *text, size_t n)
 {
     const char *end = text;
     cJSON *value = cJSON_ParseWithLengthOpts(text, n, &end, false);
@@ -94,10 +94,10 @@ weir_status weir_json_parse(cJSON **out, const char *file, const char *text, siz
     *out = NULL;
     TRY(precheck(file, text, n, &unusual));
     if (!unusual)
-        return parse(out, file, text, n);
+        return parse_text(out, file, text, n);
     TRY(weir_copy_bytes(&copy, text, n));
     replace_constants(copy, n);
-    weir_status status = parse(out, file, copy, n);
+    weir_status status = parse_text(out, file, copy, n);
     weir_free(copy);
     return status;
 }
@@ -118,7 +118,7 @@ const cJSON *weir_json_get(const cJSON *object, const char *key)
     return cJSON_IsNull(member) ? NULL : member;
 }
 
-static weir_status wrong_type(const char *file, const char *key, const char *wanted)
+static weir_status fail_json_type(const char *file, const char *key, const char *wanted)
 {
     return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must be %s", file, key, wanted);
 }
@@ -130,7 +130,7 @@ weir_status weir_json_int(const cJSON *object, const char *file, const char *key
     if (!member)
         return WEIR_OK;
     if (!cJSON_IsNumber(member) || member->valuedouble != floor(member->valuedouble))
-        return wrong_type(file, key, "a whole number");
+        return fail_json_type(file, key, "a whole number");
     if (member->valuedouble < (double)min || member->valuedouble > (double)max)
         return weir_fail(WEIR_E_INPUT, "%s: \"%s\" is %.17g; it must be from %lld to %lld", file, key,
                          member->valuedouble, (long long)min, (long long)max);
@@ -144,7 +144,7 @@ weir_status weir_json_number(const cJSON *object, const char *file, const char *
     if (!member)
         return WEIR_OK;
     if (!cJSON_IsNumber(member) || !isfinite(member->valuedouble))
-        return wrong_type(file, key, "a number");
+        return fail_json_type(file, key, "a number");
     *out = member->valuedouble;
     return WEIR_OK;
 }
@@ -155,7 +155,7 @@ weir_status weir_json_bool(const cJSON *object, const char *file, const char *ke
     if (!member)
         return WEIR_OK;
     if (!cJSON_IsBool(member))
-        return wrong_type(file, key, "true or false");
+        return fail_json_type(file, key, "true or false");
     *out = cJSON_IsTrue(member);
     return WEIR_OK;
 }
@@ -166,7 +166,7 @@ weir_status weir_json_string(const cJSON *object, const char *file, const char *
     if (!member)
         return WEIR_OK;
     if (!cJSON_IsString(member))
-        return wrong_type(file, key, "a string");
+        return fail_json_type(file, key, "a string");
     *out = member->valuestring;
     return WEIR_OK;
 }

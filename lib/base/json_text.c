@@ -113,7 +113,7 @@ static const char *plain_end(const char *at, const char *end)
     return at;
 }
 
-static weir_status keep(struct weir_json_string *out, const char *bytes, size_t n)
+static weir_status keep_string(struct weir_json_chars *out, const char *bytes, size_t n)
 {
     if (out->n + n > out->capacity)
         TRY(weir_grow(&out->own, &out->capacity, out->n + n, 1));
@@ -123,21 +123,21 @@ static weir_status keep(struct weir_json_string *out, const char *bytes, size_t 
 }
 
 /* The first escape stands at t->at, after `from`. */
-static weir_status take_escaped(struct weir_json_text *t, struct weir_json_string *out, const char *from)
+static weir_status take_escaped(struct weir_json_text *t, struct weir_json_chars *out, const char *from)
 {
     char code[4];
     size_t n = 0;
     out->n = 0;
     for (;;) {
         if (t->at > from)
-            TRY(keep(out, from, (size_t)(t->at - from)));
+            TRY(keep_string(out, from, (size_t)(t->at - from)));
         if (t->at == t->end || *t->at == '\0')
             return not_json(t);
         if (*t->at++ == '"')
             break;
         t->at--;
         TRY(take_escape(t, code, &n));
-        TRY(keep(out, code, n));
+        TRY(keep_string(out, code, n));
         from = t->at;
         t->at = plain_end(from, t->end);
     }
@@ -145,7 +145,7 @@ static weir_status take_escaped(struct weir_json_text *t, struct weir_json_strin
     return WEIR_OK;
 }
 
-weir_status weir_json_take_string(struct weir_json_text *t, struct weir_json_string *out)
+weir_status weir_json_take_string(struct weir_json_text *t, struct weir_json_chars *out)
 {
     TRY(weir_json_take(t, '"'));
     const char *from = t->at;
@@ -157,10 +157,10 @@ weir_status weir_json_take_string(struct weir_json_text *t, struct weir_json_str
     return WEIR_OK;
 }
 
-void weir_json_string_close(struct weir_json_string *string)
+void weir_json_string_close(struct weir_json_chars *string)
 {
     weir_free(string->own);
-    *string = (struct weir_json_string){0};
+    *string = (struct weir_json_chars){0};
 }
 
 weir_status weir_json_take_number(struct weir_json_text *t, double *out)
@@ -239,13 +239,13 @@ static const char *skip_value(const char *at, const char *end, size_t *n_commas)
     return NULL;
 }
 
-static bool is_named(const struct weir_json_string *key, const char *name)
+static bool is_named(const struct weir_json_chars *key, const char *name)
 {
     return key->n > 0 && key->n == strlen(name) && memcmp(key->text, name, key->n) == 0;
 }
 
 /* The first of the names that this member has and that was not found before; n_names where it is another. */
-static size_t name_of(const struct weir_json_string *key, const char *const *names, size_t n_names,
+static size_t name_of(const struct weir_json_chars *key, const char *const *names, size_t n_names,
                       const struct weir_json_text *parts)
 {
     for (size_t i = 0; i < n_names; i++)
@@ -255,7 +255,7 @@ static size_t name_of(const struct weir_json_string *key, const char *const *nam
 }
 
 /* Up to the value of the next member. */
-static weir_status take_key(struct weir_json_text *t, struct weir_json_string *key)
+static weir_status take_key(struct weir_json_text *t, struct weir_json_chars *key)
 {
     TRY(weir_json_take_string(t, key));
     return weir_json_take(t, ':');
@@ -282,7 +282,7 @@ static weir_status find_value(struct weir_json_text *t, struct weir_json_text *p
 static weir_status find_members(struct weir_json_text *t, const char *const *names, size_t n_names,
                                 struct weir_json_text *parts)
 {
-    struct weir_json_string key = {0};
+    struct weir_json_chars key = {0};
     struct weir_json_text unwanted;
     weir_status status;
     bool more;
@@ -303,7 +303,7 @@ done:
 static weir_status find_parts(struct weir_json_text *t, const char *within, const char *const *names, size_t n_names,
                               struct weir_json_text *parts)
 {
-    struct weir_json_string key = {0};
+    struct weir_json_chars key = {0};
     struct weir_json_text unwanted;
     weir_status status = WEIR_OK;
     bool met = false, more;

@@ -14,7 +14,7 @@ struct weir_json_text {
 };
 
 /* A string that was read: in the text, or in memory of its own where it has escapes. All zero is empty. */
-struct weir_json_string {
+struct weir_json_chars {
     const char *text; /* [n] */
     size_t n, capacity;
     char *own;
@@ -33,8 +33,8 @@ WEIR_CHECKED weir_status weir_json_take(struct weir_json_text *t, char c);
 WEIR_CHECKED weir_status weir_json_next(struct weir_json_text *t, char close, bool *more);
 /* Takes what opens an array or object; *more is whether it has elements. */
 WEIR_CHECKED weir_status weir_json_enter(struct weir_json_text *t, char open, char close, bool *more);
-WEIR_CHECKED weir_status weir_json_take_string(struct weir_json_text *t, struct weir_json_string *out);
+WEIR_CHECKED weir_status weir_json_take_string(struct weir_json_text *t, struct weir_json_chars *out);
 WEIR_CHECKED weir_status weir_json_take_number(struct weir_json_text *t, double *out);
-void weir_json_string_close(struct weir_json_string *string);
+void weir_json_string_close(struct weir_json_chars *string);
 
 #endif

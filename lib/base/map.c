@@ -128,7 +128,7 @@ weir_status weir_map_check(const struct weir_map *map)
     return cut ? weir_fail(WEIR_E_INPUT, "%s: was cut short while it was read", map->path) : WEIR_OK;
 }
 
-void weir_map_let_go(const uint8_t *data, size_t bytes)
+void weir_map_release_pages(const uint8_t *data, size_t bytes)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = ((uintptr_t)data + bytes) / page * page;
     uintptr_t begin = ((uintptr_t)data + page - 1) / page * page;

@@ -16,7 +16,7 @@ struct weir_map {
 WEIR_CHECKED weir_status weir_map_open(struct weir_map **out, const char *path);
 void weir_map_close(struct weir_map *map);
 /* Gives back the memory of a piece of a map, pages that it has to itself. Reading it again reads the file again. */
-void weir_map_let_go(const uint8_t *data, size_t bytes);
+void weir_map_release_pages(const uint8_t *data, size_t bytes);
 /* WEIR_E_INPUT once the file has lost bytes that were mapped: what was read meanwhile may have been zeros. */
 WEIR_CHECKED weir_status weir_map_check(const struct weir_map *map);
 

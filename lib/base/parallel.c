@@ -60,7 +60,7 @@ static void await_round(struct weir_pool *pool, unsigned seen)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void *work(void *argument)
+static void *run_worker(void *argument)
 {
     struct worker *self = argument;
     struct weir_pool *pool = self->pool;
@@ -109,7 +109,7 @@ weir_status weir_pool_open(struct weir_pool **out, int n_threads)
     for (int i = 1; i < n_threads; i++) {
         struct worker *worker = &pool->workers[i - 1];
         *worker = (struct worker){.pool = pool, .index = i};
-        if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
+        if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
             weir_pool_close(pool);
             return weir_fail(WEIR_E_MEMORY, "could not start thread %d of %d: use fewer threads", i + 1, n_threads);
         }

@@ -38,7 +38,7 @@ weir_status weir_forward(struct weir_run *run)
     for (int layer = 0; layer < plan->n_layers && layer <= plan->last_layer; layer++) {
         TRY(block(run, layer));
         if (run->lets_go)
-            weir_model_let_go(run->model, layer);
+            weir_model_release_pages(run->model, layer);
     }
     return plan->last_layer == plan->n_layers ? weir_unembed(run) : WEIR_OK;
 }

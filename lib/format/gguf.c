@@ -81,7 +81,7 @@ static weir_status read_count(struct weir_bytes *b, size_t *out, size_t min_byte
     return WEIR_OK;
 }
 
-static weir_status read_type(struct weir_bytes *b, uint32_t *out, const char *key)
+static weir_status read_value_type(struct weir_bytes *b, uint32_t *out, const char *key)
 {
     TRY(weir_bytes_u32(b, out, key));
     if (*out >= sizeof number_types / sizeof *number_types)
@@ -130,7 +130,7 @@ static weir_status read_strings(struct weir_bytes *b, struct weir_gguf_value *va
     return WEIR_OK;
 }
 
-static weir_status read_numbers(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
+static weir_status read_scalars(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
 {
     const uint8_t *p;
     TRY(read_count(b, &value->n, type->width, value->key));
@@ -145,17 +145,17 @@ static weir_status read_numbers(struct weir_bytes *b, struct weir_gguf_value *va
 static weir_status read_array(struct weir_bytes *b, struct weir_gguf_value *value)
 {
     uint32_t element;
-    TRY(read_type(b, &element, value->key));
+    TRY(read_value_type(b, &element, value->key));
     value->element = number_types[element].type;
     if (element == TYPE_ARRAY)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: byte %zu: %s is an array of arrays, which weir does not read",
                          b->file, b->at - 4, value->key);
     if (element == TYPE_STRING)
         return read_strings(b, value);
-    return read_numbers(b, value, &number_types[element]);
+    return read_scalars(b, value, &number_types[element]);
 }
 
-static weir_status read_number(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
+static weir_status read_scalar(struct weir_bytes *b, struct weir_gguf_value *value, const struct number_type *type)
 {
     const uint8_t *p;
     TRY(weir_bytes_take(b, &p, type->width, value->key));
@@ -175,13 +175,13 @@ static weir_status read_value(struct weir_bytes *b, struct weir_gguf_value *valu
         return weir_fail(WEIR_E_INPUT, "%s: byte %zu: a metadata key that is not UTF-8 text: the file is damaged",
                          b->file, b->at - key.n);
     TRY(weir_copy_bytes(&value->key, key.data, key.n));
-    TRY(read_type(b, &type, value->key));
+    TRY(read_value_type(b, &type, value->key));
     value->type = number_types[type].type;
     if (type == TYPE_STRING)
         return read_string(b, &value->s, value->key);
     if (type == TYPE_ARRAY)
         return read_array(b, value);
-    return read_number(b, value, &number_types[type]);
+    return read_scalar(b, value, &number_types[type]);
 }
 
 static int by_key(const void *a, const void *b)
@@ -237,7 +237,7 @@ static weir_status read_tensor_type(struct weir_bytes *b, struct weir_tensor *te
                                         : WEIR_OK;
 }
 
-static weir_status read_shape(struct weir_bytes *b, struct weir_tensor *tensor)
+static weir_status read_dimensions(struct weir_bytes *b, struct weir_tensor *tensor)
 {
     uint32_t n_dims;
     TRY(weir_bytes_u32(b, &n_dims, tensor->name));
@@ -269,13 +269,13 @@ static weir_status find_bytes(struct weir_tensor *tensor)
     return weir_in(weir_type_bytes(&tensor->bytes, tensor->type, tensor->n), tensor->file);
 }
 
-static weir_status read_tensor(struct weir_gguf *gguf, struct weir_bytes *b, uint64_t *offset)
+static weir_status read_tensor_info(struct weir_gguf *gguf, struct weir_bytes *b, uint64_t *offset)
 {
     struct weir_gguf_string name;
     struct weir_tensor *tensor;
     TRY(read_string(b, &name, "the name of a tensor"));
     TRY(weir_tensors_add(gguf->tensors, &tensor, gguf->path, name.data, name.n));
-    TRY(read_shape(b, tensor));
+    TRY(read_dimensions(b, tensor));
     TRY(read_tensor_type(b, tensor));
     TRY(find_bytes(tensor));
     return weir_bytes_u64(b, offset, tensor->name);
@@ -317,7 +317,7 @@ static weir_status read_tensors(struct weir_gguf *gguf, struct weir_bytes *b, si
     TRY_DONE(get_alignment(gguf, &alignment));
     TRY_DONE(weir_alloc(&offsets, n, sizeof *offsets));
     for (size_t i = 0; i < n; i++)
-        TRY_DONE(read_tensor(gguf, b, &offsets[i]));
+        TRY_DONE(read_tensor_info(gguf, b, &offsets[i]));
     for (size_t i = 0; i < n; i++)
         TRY_DONE(place_tensor(&gguf->tensors->list[i], b, offsets[i], alignment));
     TRY_DONE(weir_tensors_check_apart(gguf->tensors, 0));
@@ -345,7 +345,7 @@ static weir_status read_version(struct weir_bytes *b)
     return WEIR_OK;
 }
 
-static weir_status read_file(struct weir_gguf *gguf, struct weir_bytes *b)
+static weir_status read_gguf_file(struct weir_gguf *gguf, struct weir_bytes *b)
 {
     uint64_t n_tensors;
     size_t n_values;
@@ -367,7 +367,7 @@ weir_status weir_gguf_parse(struct weir_gguf **out, const char *path, const uint
     TRY_DONE(weir_alloc_zero(&gguf, 1, sizeof *gguf));
     TRY_DONE(weir_copy_string(&gguf->path, path));
     TRY_DONE(weir_alloc_zero(&gguf->tensors, 1, sizeof *gguf->tensors));
-    TRY_DONE(read_file(gguf, &(struct weir_bytes){.file = gguf->path, .data = data, .size = size}));
+    TRY_DONE(read_gguf_file(gguf, &(struct weir_bytes){.file = gguf->path, .data = data, .size = size}));
     *out = gguf;
     gguf = NULL;
 done:
@@ -412,7 +412,7 @@ static size_t before_number(const char *path, int n_parts)
     return strspn(path + length - tail, "0123456789") == 5 ? length - tail : 0;
 }
 
-static weir_status open_part(struct weir_gguf **out, const char *path, int part, int n_parts)
+static weir_status open_gguf_part(struct weir_gguf **out, const char *path, int part, int n_parts)
 {
     char *name;
     int64_t number = -1, count = 1;
@@ -453,7 +453,7 @@ static weir_status join_parts(struct weir_gguf *first, const char *path, int n_p
     int64_t n_tensors = -1;
     for (int part = 1; part < n_parts; part++) {
         struct weir_gguf *other;
-        TRY(open_part(&other, path, part, n_parts));
+        TRY(open_gguf_part(&other, path, part, n_parts));
         weir_status status = join_part(first->tensors, other->tensors);
         weir_gguf_close(other);
         TRY(status);
@@ -474,7 +474,7 @@ static weir_status open_parts(struct weir_gguf **out, const char *path, int64_t 
         return weir_fail(WEIR_E_INPUT,
                          "%s: one of %lld parts of a model, which must be called NAME-00001-of-%05lld.gguf", path,
                          (long long)n_parts, (long long)n_parts);
-    TRY(weir_in(open_part(out, path, 0, (int)n_parts), path));
+    TRY(weir_in(open_gguf_part(out, path, 0, (int)n_parts), path));
     weir_status status = weir_in(join_parts(*out, path, (int)n_parts), path);
     if (status != WEIR_OK) {
         weir_gguf_close(*out);
@@ -524,7 +524,8 @@ const struct weir_gguf_value *weir_gguf_find(const struct weir_gguf *gguf, const
     return bsearch(key, gguf->values, gguf->n_values, sizeof *gguf->values, key_against);
 }
 
-static weir_status wrong_type(const struct weir_gguf *gguf, const struct weir_gguf_value *value, const char *wanted)
+static weir_status fail_value_type(const struct weir_gguf *gguf, const struct weir_gguf_value *value,
+                                   const char *wanted)
 {
     return weir_fail(WEIR_E_INPUT, "%s: %s is %s; it must be %s", gguf->path, value->key, type_words[value->type],
                      wanted);
@@ -538,7 +539,7 @@ weir_status weir_gguf_int(const struct weir_gguf *gguf, const char *key, int64_t
     if (value->type == WEIR_GGUF_INT)
         *out = value->i;
     else if (value->type != WEIR_GGUF_UINT)
-        return wrong_type(gguf, value, "a whole number");
+        return fail_value_type(gguf, value, "a whole number");
     else if (value->u > INT64_MAX)
         return weir_fail(WEIR_E_INPUT, "%s: %s is %llu, out of any range", gguf->path, key,
                          (unsigned long long)value->u);
@@ -557,7 +558,7 @@ weir_status weir_gguf_number(const struct weir_gguf *gguf, const char *key, doub
     else if (value->type == WEIR_GGUF_INT)
         *out = (double)value->i;
     else if (value->type != WEIR_GGUF_FLOAT)
-        return wrong_type(gguf, value, "a number");
+        return fail_value_type(gguf, value, "a number");
     else if (!isfinite(value->f))
         return weir_fail(WEIR_E_INPUT, "%s: %s is %g; it must be a finite number", gguf->path, key, value->f);
     else
@@ -571,7 +572,7 @@ weir_status weir_gguf_bool(const struct weir_gguf *gguf, const char *key, bool *
     if (!value)
         return WEIR_OK;
     if (value->type != WEIR_GGUF_UINT || value->u > 1)
-        return wrong_type(gguf, value, "true or false");
+        return fail_value_type(gguf, value, "true or false");
     *out = value->u == 1;
     return WEIR_OK;
 }
@@ -583,7 +584,7 @@ weir_status weir_gguf_text(const struct weir_gguf *gguf, const char *key, char *
     if (!value)
         return WEIR_OK;
     if (value->type != WEIR_GGUF_STRING)
-        return wrong_type(gguf, value, "a string");
+        return fail_value_type(gguf, value, "a string");
     if (memchr(value->s.data, '\0', value->s.n) || !weir_utf8_valid(value->s.data, value->s.n, &bad))
         return weir_fail(WEIR_E_INPUT, "%s: %s is not UTF-8 text without NUL", gguf->path, key);
     return weir_copy_bytes(out, value->s.data, value->s.n);

@@ -56,7 +56,7 @@ static const struct dtype *find_dtype(const char *name)
     return dtype;
 }
 
-static weir_status read_shape(const struct shard *shard, const cJSON *entry, struct weir_tensor *tensor)
+static weir_status read_json_shape(const struct shard *shard, const cJSON *entry, struct weir_tensor *tensor)
 {
     const cJSON *shape = weir_json_get(entry, "shape"), *item;
     if (!cJSON_IsArray(shape))
@@ -117,7 +117,7 @@ static enum weir_type packed_type(const char *name, const struct dtype *dtype)
                                                   : dtype->type;
 }
 
-static weir_status read_tensor(struct weir_tensors *tensors, const struct shard *shard, const cJSON *entry)
+static weir_status read_json_tensor(struct weir_tensors *tensors, const struct shard *shard, const cJSON *entry)
 {
     struct weir_tensor *tensor;
     const char *name = entry->string;
@@ -129,7 +129,7 @@ static weir_status read_tensor(struct weir_tensors *tensors, const struct shard 
     const struct dtype *dtype = find_dtype(type);
     TRY(weir_tensors_add(tensors, &tensor, shard->file, name, strlen(name)));
     tensor->type = packed_type(name, dtype);
-    TRY(read_shape(shard, entry, tensor));
+    TRY(read_json_shape(shard, entry, tensor));
     TRY(weir_in(weir_mul(&tensor->bytes, tensor->n, dtype->bytes), shard->file));
     if (tensor->type == WEIR_T_FP4) /* its shape counts bytes */
         TRY(weir_in(weir_mul(&tensor->n, tensor->n, 2), shard->file));
@@ -152,7 +152,7 @@ static weir_status check_layout(struct weir_tensors *tensors, const struct shard
     return WEIR_OK;
 }
 
-static weir_status read_header(cJSON **out, struct shard *shard, const uint8_t *data, size_t size)
+static weir_status read_json_header(cJSON **out, struct shard *shard, const uint8_t *data, size_t size)
 {
     struct weir_bytes b = {.file = shard->file, .data = data, .size = size};
     uint64_t n;
@@ -174,17 +174,18 @@ static weir_status read_header(cJSON **out, struct shard *shard, const uint8_t *
 }
 
 /* Appends the tensors of a file. `path` must outlive them. */
-static weir_status read_file(struct weir_tensors *tensors, const char *path, const uint8_t *data, size_t size)
+static weir_status read_tensors_of_file(struct weir_tensors *tensors, const char *path, const uint8_t *data,
+                                        size_t size)
 {
     struct shard shard = {.file = path};
     cJSON *header, *entry;
     size_t first = tensors->n;
     weir_status status = WEIR_OK;
-    TRY(read_header(&header, &shard, data, size));
+    TRY(read_json_header(&header, &shard, data, size));
     cJSON_ArrayForEach(entry, header)
     {
         if (strcmp(entry->string, "__metadata__") != 0)
-            TRY_DONE(read_tensor(tensors, &shard, entry));
+            TRY_DONE(read_json_tensor(tensors, &shard, entry));
     }
     TRY_DONE(check_layout(tensors, &shard, first));
 done:
@@ -197,7 +198,7 @@ static weir_status read_map(struct weir_tensors *tensors, const char *path)
     struct weir_map *map;
     TRY(weir_map_open(&map, path));
     TRY(weir_tensors_keep_map(tensors, map));
-    return read_file(tensors, map->path, map->data, map->size);
+    return read_tensors_of_file(tensors, map->path, map->data, map->size);
 }
 
 /* ---- an index and its shards ----------------------------------------------------------------------------------- */
@@ -220,7 +221,7 @@ static const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool is_read(const struct weir_tensors *tensors, const char *name)
+static bool is_listed(const struct weir_tensors *tensors, const char *name)
 {
     for (size_t i = tensors->n_maps; i-- > 0;) /* the last first: neighbours mostly stand in the same shard */
         if (strcmp(file_name(tensors->maps[i]->path), name) == 0)
@@ -244,7 +245,7 @@ static weir_status read_shards(struct weir_tensors *tensors, const char *index, 
     {
         if (!cJSON_IsString(entry))
             return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": its shard is not a string", index, entry->string);
-        if (!is_read(tensors, entry->valuestring))
+        if (!is_listed(tensors, entry->valuestring))
             TRY(read_shard(tensors, index, entry->valuestring));
     }
     return WEIR_OK;
@@ -284,7 +285,7 @@ weir_status weir_safetensors_parse(struct weir_tensors **out, const char *path, 
     struct weir_tensors *tensors;
     *out = NULL;
     TRY(weir_alloc_zero(&tensors, 1, sizeof *tensors));
-    weir_status status = read_file(tensors, path, data, size);
+    weir_status status = read_tensors_of_file(tensors, path, data, size);
     if (status == WEIR_OK)
         status = weir_tensors_finish(tensors);
     return hand_over(out, tensors, status);

@@ -76,15 +76,15 @@ static void set_defaults(struct weir_config *c)
 
 /* ---- values ---- */
 
-static const struct weir_gguf_value *find(const struct weir_gguf *gguf, const char *architecture, const char *key,
-                                          char name[KEY_SIZE])
+static const struct weir_gguf_value *find_key_value(const struct weir_gguf *gguf, const char *architecture,
+                                                    const char *key, char name[KEY_SIZE])
 {
     snprintf(name, KEY_SIZE, "%s.%s", architecture, key);
     return weir_gguf_find(gguf, name);
 }
 
 /* One number, or one a layer: then all the same, as no key here differs by layer. */
-static weir_status read_int(int64_t *out, const struct weir_gguf *gguf, const char *name)
+static weir_status read_one_number(int64_t *out, const struct weir_gguf *gguf, const char *name)
 {
     const struct weir_gguf_value *value = weir_gguf_find(gguf, name);
     bool whole = value->element == WEIR_GGUF_UINT || value->element == WEIR_GGUF_INT;
@@ -99,20 +99,20 @@ static weir_status read_int(int64_t *out, const struct weir_gguf *gguf, const ch
     return WEIR_OK;
 }
 
-static weir_status read_key(struct weir_config *config, const struct gguf_key *key, const struct weir_gguf *gguf,
-                            const char *architecture)
+static weir_status read_gguf_key(struct weir_config *config, const struct gguf_key *key, const struct weir_gguf *gguf,
+                                 const char *architecture)
 {
     char name[KEY_SIZE];
     int64_t number = 0, least = key->kind == WEIR_KEY_COUNT ? 0 : 1;
     void *field = (char *)config + key->field;
     if ((key->architectures && !weir_key_is_in(key->architectures, architecture)) ||
-        !find(gguf, architecture, key->name, name))
+        !find_key_value(gguf, architecture, key->name, name))
         return WEIR_OK;
     if (key->kind == WEIR_KEY_NUMBER)
         return weir_gguf_number(gguf, name, field);
     if (key->kind == WEIR_KEY_BOOL)
         return weir_gguf_bool(gguf, name, field);
-    TRY(read_int(&number, gguf, name));
+    TRY(read_one_number(&number, gguf, name));
     if (number < least || number > key->max)
         return weir_fail(WEIR_E_INPUT, "%s: %s is %lld; it must be from %lld to %lld", gguf->path, name,
                          (long long)number, (long long)least, (long long)key->max);
@@ -126,7 +126,7 @@ static weir_status read_epsilon(struct weir_config *c, const struct weir_gguf *g
     bool layer_norm = c->norm == WEIR_NORM_LAYER;
     const char *key = layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
     char name[KEY_SIZE];
-    if (find(gguf, architecture, key, name))
+    if (find_key_value(gguf, architecture, key, name))
         return weir_gguf_number(gguf, name, &c->eps);
     return weir_fail(WEIR_E_INPUT, "%s: has no %s, without which its norms cannot be computed: convert the model again",
                      gguf->path, name);
@@ -152,7 +152,7 @@ static weir_status check_refused(const struct weir_gguf *gguf, const char *archi
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char name[KEY_SIZE];
         double value = refused[i].value;
-        if (!find(gguf, architecture, refused[i].key, name))
+        if (!find_key_value(gguf, architecture, refused[i].key, name))
             continue;
         TRY(weir_gguf_number(gguf, name, &value));
         if (value != refused[i].value)
@@ -165,7 +165,7 @@ static weir_status read_rope_type(struct weir_config *c, const struct weir_gguf 
 {
     struct weir_rope_config *rope = &c->rope[0];
     char name[KEY_SIZE], *type = NULL;
-    if (!find(gguf, architecture, "rope.scaling.type", name))
+    if (!find_key_value(gguf, architecture, "rope.scaling.type", name))
         return WEIR_OK;
     TRY(weir_gguf_text(gguf, name, &type));
     bool none = strcmp(type, "none") == 0, fits = strlen(type) < sizeof rope->type;
@@ -180,7 +180,7 @@ static weir_status read_sliding(struct weir_config *c, const struct weir_gguf *g
 {
     char name[KEY_SIZE];
     int64_t interval = 0;
-    const struct weir_gguf_value *value = find(gguf, architecture, "attention.sliding_window_pattern", name);
+    const struct weir_gguf_value *value = find_key_value(gguf, architecture, "attention.sliding_window_pattern", name);
     if (!value)
         return WEIR_OK;
     c->some_sliding = true;
@@ -199,7 +199,7 @@ static weir_status read_sliding(struct weir_config *c, const struct weir_gguf *g
 
 /* ---- tensors ---- */
 
-static bool has(const struct weir_gguf *gguf, const char *name)
+static bool has_gguf_tensor(const struct weir_gguf *gguf, const char *name)
 {
     return weir_tensors_find(gguf->tensors, name) != NULL;
 }
@@ -212,7 +212,7 @@ static weir_status check_factors(const double *factors, size_t n, const struct w
     return WEIR_OK;
 }
 
-static weir_status read_factors(double **out, int *n, const struct weir_gguf *gguf, const char *name)
+static weir_status read_factor_tensor(double **out, int *n, const struct weir_gguf *gguf, const char *name)
 {
     struct weir_tensor *tensor = weir_tensors_find(gguf->tensors, name);
     float factors[MAX_FACTORS];
@@ -234,11 +234,11 @@ static weir_status read_long_factors(struct weir_config *c, const struct weir_gg
 {
     struct weir_rope_config *rope = &c->rope[0];
     int n_short = 0;
-    if (!has(gguf, "rope_factors_long.weight"))
+    if (!has_gguf_tensor(gguf, "rope_factors_long.weight"))
         return WEIR_OK;
     snprintf(rope->type, sizeof rope->type, "longrope");
-    TRY(read_factors(&rope->long_factors, &rope->n_factors, gguf, "rope_factors_long.weight"));
-    TRY(read_factors(&rope->short_factors, &n_short, gguf, "rope_factors_short.weight"));
+    TRY(read_factor_tensor(&rope->long_factors, &rope->n_factors, gguf, "rope_factors_long.weight"));
+    TRY(read_factor_tensor(&rope->short_factors, &n_short, gguf, "rope_factors_short.weight"));
     if (n_short != rope->n_factors)
         return weir_fail(WEIR_E_INPUT, "%s: rope_factors_short has %d factors, rope_factors_long %d", gguf->path,
                          n_short, rope->n_factors);
@@ -248,8 +248,10 @@ static weir_status read_long_factors(struct weir_config *c, const struct weir_gg
 /* Options that no key tells. Norms are in every layer or in none: the first one tells. */
 static void read_presence(struct weir_config *c, const struct weir_family *family, const struct weir_gguf *gguf)
 {
-    c->shared_norm = !has(gguf, "blk.0.ffn_norm.weight") && !has(gguf, "blk.0.attn_norm_2.weight");
-    if (c->qk_norm == WEIR_QK_NORM_NONE && family->names[WEIR_R_Q_NORM] && has(gguf, "blk.0.attn_q_norm.weight"))
+    c->shared_norm =
+        !has_gguf_tensor(gguf, "blk.0.ffn_norm.weight") && !has_gguf_tensor(gguf, "blk.0.attn_norm_2.weight");
+    if (c->qk_norm == WEIR_QK_NORM_NONE && family->names[WEIR_R_Q_NORM] &&
+        has_gguf_tensor(gguf, "blk.0.attn_q_norm.weight"))
         c->qk_norm = WEIR_QK_NORM_HEAD;
 }
 
@@ -298,7 +300,7 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
     set_defaults(out);
     out->biases &= ~weir_keys_biases((*family)->keys); /* nothing here says whether there are any */
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        TRY(read_key(out, &keys[i], gguf, architecture));
+        TRY(read_gguf_key(out, &keys[i], gguf, architecture));
     TRY(read_epsilon(out, gguf, architecture));
     TRY(read_facts(out, *family, gguf, architecture));
     if ((*family)->refine_gguf)
@@ -313,7 +315,7 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
 static const char elsewhere[] = " attention.layer_norm_epsilon attention.layer_norm_rms_epsilon rope.scaling.type"
                                 " attention.sliding_window_pattern attention.value_length rope.scaling.finetuned ";
 
-static bool is_read(const char *key, const char *architecture)
+static bool is_read_key(const char *key, const char *architecture)
 {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i].name, key) == 0)
@@ -332,7 +334,7 @@ size_t weir_config_unread_gguf(const struct weir_gguf *gguf, size_t i)
     size_t n = strlen(architecture);
     for (; i < gguf->n_values; i++) {
         const char *key = gguf->values[i].key;
-        if (strncmp(key, architecture, n) == 0 && key[n] == '.' && !is_read(key + n + 1, architecture))
+        if (strncmp(key, architecture, n) == 0 && key[n] == '.' && !is_read_key(key + n + 1, architecture))
             return i;
     }
     return i;

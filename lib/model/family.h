@@ -157,12 +157,12 @@ const struct weir_family *weir_family_of_gguf(const char *architecture);
    of it. */
 WEIR_CHECKED weir_status weir_family_unknown(const char *file, const char *key, const char *name);
 
-/* lens.c: HookedTransformer's configuration. */
+/* config_tlens.c: HookedTransformer's configuration. */
 extern const char weir_lens_without_effect[];
 weir_status weir_refine_lens(struct weir_config *config, const void *json, const char *file);
 
-/* names.c: what the parts are called in safetensors files, by the family that had these names first, and in GGUF files,
-   where llama.cpp gives every architecture the same. */
+/* family_names.c: what the parts are called in safetensors files, by the family that had these names first, and in GGUF
+   files, where llama.cpp gives every architecture the same. */
 extern const weir_names weir_llama_names, weir_qwen3_names, weir_gemma2_names, weir_olmo_names, weir_olmo2_names,
     weir_sparse_names, weir_mixtral_names, weir_gpt_oss_names, weir_cohere_names, weir_phi_names, weir_phi3_names,
     weir_stablelm_names, weir_starcoder2_names, weir_nemotron_names, weir_gpt2_names, weir_gpt_neo_names,

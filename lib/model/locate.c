@@ -1,6 +1,7 @@
 /* Where a model is: a path, or a name that the Hugging Face cache has.
    https://huggingface.co/docs/huggingface_hub/guides/manage-cache */
 #include "base/alloc.h"
+#include "base/input.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "model/model.h"
@@ -12,13 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool exists(const char *path)
+static bool path_exists(const char *path)
 {
     return access(path, F_OK) == 0;
 }
@@ -121,7 +116,7 @@ static weir_status repository_folder(char **out, const char *cache, const char *
         TRY(weir_format(out, "%s/models--%.*s--%s", cache, (int)(slash - name), name, slash + 1));
     else
         TRY(weir_format(out, "%s/models--%s", cache, name));
-    if (is_folder(*out))
+    if (weir_is_folder(*out))
         return WEIR_OK;
     weir_free(*out);
     *out = NULL;
@@ -206,10 +201,10 @@ static weir_status locate_revision(char **path, const char *repository, const ch
     char *ref = NULL, *commit = NULL;
     weir_status status;
     TRY_DONE(weir_format(&ref, "%s/refs/%s", repository, revision));
-    if (exists(ref) && !is_folder(ref)) {
+    if (path_exists(ref) && !weir_is_folder(ref)) {
         TRY_DONE(read_ref(&commit, ref));
         TRY_DONE(weir_format(path, "%s/snapshots/%s", repository, commit));
-        if (!is_folder(*path))
+        if (!weir_is_folder(*path))
             status = weir_fail(WEIR_E_INPUT, "%s: refs/%s names a snapshot that is not there: download the model again",
                                repository, revision);
     } else {
@@ -249,7 +244,7 @@ weir_status weir_model_locate(char **path, const char *where)
     *path = NULL;
     if (!*where)
         return weir_fail(WEIR_E_USAGE, "the model's name is empty");
-    if (is_folder(where))
+    if (weir_is_folder(where))
         return weir_copy_string(path, where);
     if (ends_with(where, ".bin") || ends_with(where, ".pt") || ends_with(where, ".pth"))
         return weir_fail(WEIR_E_UNSUPPORTED,
@@ -258,7 +253,7 @@ weir_status weir_model_locate(char **path, const char *where)
                          where);
     if (ends_with(where, ".safetensors"))
         return weir_fail(WEIR_E_USAGE, "%s: give the folder that it is in, which has the config.json", where);
-    if (exists(where))
+    if (path_exists(where))
         return weir_copy_string(path, where);
     if (ends_with(where, ".gguf"))
         return weir_fail(WEIR_E_INPUT, "%s: no such file or folder", where);
@@ -325,7 +320,7 @@ weir_status weir_model_find_weights(char **path, const char *folder)
     struct found all;
     for (size_t i = 0; i < 2; i++) {
         TRY(weir_format(path, "%s/%s", folder, names[i]));
-        if (exists(*path))
+        if (path_exists(*path))
             return WEIR_OK;
         weir_free(*path);
         *path = NULL;
@@ -336,7 +331,7 @@ weir_status weir_model_find_weights(char **path, const char *folder)
     for (size_t i = 0; i < 2; i++) {
         char *other;
         TRY(weir_format(&other, "%s/%s", folder, pickled[i]));
-        bool there = exists(other);
+        bool there = path_exists(other);
         weir_free(other);
         if (there)
             return weir_fail(

@@ -30,15 +30,15 @@ weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn,
     return each_of(ends, fn, payload);
 }
 
-static weir_status let_go(struct weir_matrix *matrix, void *payload)
+static weir_status release_matrix_pages(struct weir_matrix *matrix, void *payload)
 {
     (void)payload;
-    weir_matrix_let_go(matrix);
+    weir_matrix_release_pages(matrix);
     return WEIR_OK;
 }
 
-void weir_model_let_go(struct weir_model *model, int layer)
+void weir_model_release_pages(struct weir_model *model, int layer)
 {
-    weir_status status = each_in_layer(&model->layers[layer], let_go, NULL);
+    weir_status status = each_in_layer(&model->layers[layer], release_matrix_pages, NULL);
     (void)status; /* letting go does not fail */
 }

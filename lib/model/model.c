@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/input.h"
 #include "base/parallel.h"
 #include "format/safetensors.h"
 
@@ -49,7 +50,7 @@ static void make_digest(struct weir_model *model)
 }
 
 /* The last part of the path; for a snapshot of the Hugging Face cache the repository's name. */
-static weir_status make_name(struct weir_model *model, const char *where)
+static weir_status make_model_name(struct weir_model *model, const char *where)
 {
     size_t n = strlen(where);
     while (n > 1 && where[n - 1] == '/')
@@ -198,15 +199,9 @@ static weir_status open_gguf(struct weir_model *model)
     return note_assumed_pre(model);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static weir_status open_whole(struct weir_model *model)
 {
-    TRY(is_folder(model->path) ? open_folder(model) : open_gguf(model));
+    TRY(weir_is_folder(model->path) ? open_folder(model) : open_gguf(model));
     TRY(weir_model_bind(model));
     TRY(weir_tensors_check_whole(model->tensors));
     fill_info(model);
@@ -229,7 +224,7 @@ static weir_status open_tokenizer(struct weir_model *model)
 {
     const struct weir_tokenizer *tokenizer;
     name_the_folder(model->path);
-    if (!is_folder(model->path)) {
+    if (!weir_is_folder(model->path)) {
         TRY(weir_gguf_open(&model->gguf, model->path));
         model->tensors = model->gguf->tensors;
         TRY(note_assumed_pre(model));
@@ -262,7 +257,7 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
     pthread_mutex_init(&model->lock, NULL);
     model->n_threads = options ? options->n_threads : 0;
     TRY_DONE(weir_model_locate(&model->path, where));
-    TRY_DONE(make_name(model, where));
+    TRY_DONE(make_model_name(model, where));
     model->tokenizer_only = options && options->tokenizer_only;
     TRY_DONE(model->tokenizer_only ? open_tokenizer(model) : open_whole(model));
     *out = model;

@@ -120,6 +120,6 @@ size_t weir_model_check_weights(const struct weir_model *model, weir_finding_fn 
 typedef weir_status weir_matrix_fn(struct weir_matrix *matrix, void *payload);
 WEIR_CHECKED weir_status weir_model_each_matrix(struct weir_model *model, weir_matrix_fn *fn, void *payload);
 /* Gives back the memory in which the map of the file keeps a layer's matrices: for when they will not be read again. */
-void weir_model_let_go(struct weir_model *model, int layer);
+void weir_model_release_pages(struct weir_model *model, int layer);
 
 #endif

@@ -176,8 +176,8 @@ static weir_status read_only(const struct weir_key *key, const cJSON *member, co
     return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"%s\": %s is not implemented", file, name, value > 0 ? "true" : "false");
 }
 
-static weir_status read_int(struct weir_config *config, const struct weir_key *key, const cJSON *parent,
-                            const char *file, const char *name)
+static weir_status read_int_key(struct weir_config *config, const struct weir_key *key, const cJSON *parent,
+                                const char *file, const char *name)
 {
     int64_t number = 0;
     TRY(weir_json_int(parent, file, name, key->kind == WEIR_KEY_COUNT ? 0 : 1, key->max, &number));
@@ -185,8 +185,8 @@ static weir_status read_int(struct weir_config *config, const struct weir_key *k
     return WEIR_OK;
 }
 
-static weir_status read_number(struct weir_config *config, const struct weir_key *key, const cJSON *parent,
-                               const char *file, const char *name)
+static weir_status read_number_key(struct weir_config *config, const struct weir_key *key, const cJSON *parent,
+                                   const char *file, const char *name)
 {
     double *number = field(config, key->field);
     *number = 0;
@@ -205,7 +205,8 @@ static weir_status read_bool(struct weir_config *config, const struct weir_key *
     return WEIR_OK;
 }
 
-static weir_status read_key(struct weir_config *config, const struct weir_key *key, const cJSON *json, const char *file)
+static weir_status read_listed_key(struct weir_config *config, const struct weir_key *key, const cJSON *json,
+                                   const char *file)
 {
     char name[NAME_SIZE];
     const cJSON *parent, *member = first_of(json, key->names, &parent, name);
@@ -214,9 +215,9 @@ static weir_status read_key(struct weir_config *config, const struct weir_key *k
     switch (key->kind) {
     case WEIR_KEY_INT:
     case WEIR_KEY_COUNT:
-        return read_int(config, key, parent, file, name);
+        return read_int_key(config, key, parent, file, name);
     case WEIR_KEY_NUMBER:
-        return read_number(config, key, parent, file, name);
+        return read_number_key(config, key, parent, file, name);
     case WEIR_KEY_BOOL:
     case WEIR_KEY_NOT:
     case WEIR_KEY_BIASES:
@@ -256,7 +257,7 @@ weir_status weir_read_keys(struct weir_config *config, cJSON **seen, const struc
 {
     TRY(select_members(seen, family->keys, json));
     for (const struct weir_key *key = family->keys; key->names; key++)
-        TRY(read_key(config, key, *seen, file));
+        TRY(read_listed_key(config, key, *seen, file));
     return WEIR_OK;
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static weir_status read_factors(double **out, int *n, const cJSON *rope, const char *file, const char *key)
+static weir_status read_json_factors(double **out, int *n, const cJSON *rope, const char *file, const char *key)
 {
     const cJSON *list = weir_json_get(rope, key), *value;
     int i = 0;
@@ -28,7 +28,7 @@ static weir_status read_factors(double **out, int *n, const cJSON *rope, const c
     return WEIR_OK;
 }
 
-static weir_status read_type(struct weir_rope_config *out, const cJSON *rope, const char *file)
+static weir_status read_scaling_type(struct weir_rope_config *out, const cJSON *rope, const char *file)
 {
     const char *type = NULL;
     TRY(weir_json_string(rope, file, "type", &type));
@@ -40,7 +40,7 @@ static weir_status read_type(struct weir_rope_config *out, const cJSON *rope, co
     return WEIR_OK;
 }
 
-static weir_status read_numbers(struct weir_rope_config *out, const cJSON *rope, const char *file)
+static weir_status read_rope_numbers(struct weir_rope_config *out, const cJSON *rope, const char *file)
 {
     static const struct {
         const char *key;
@@ -70,12 +70,12 @@ static weir_status read_one_rope(struct weir_rope_config *out, const cJSON *rope
     int n_short = 0;
     if (!cJSON_IsObject(rope))
         return weir_fail(WEIR_E_INPUT, "%s: what \"%s\" says of rotation must be an object", file, rope->string);
-    TRY(read_type(out, rope, file));
-    TRY(read_numbers(out, rope, file));
+    TRY(read_scaling_type(out, rope, file));
+    TRY(read_rope_numbers(out, rope, file));
     TRY(weir_json_bool(rope, file, "truncate", &truncate));
     out->untruncated = !truncate;
-    TRY(read_factors(&out->short_factors, &n_short, rope, file, "short_factor"));
-    TRY(read_factors(&out->long_factors, &out->n_factors, rope, file, "long_factor"));
+    TRY(read_json_factors(&out->short_factors, &n_short, rope, file, "short_factor"));
+    TRY(read_json_factors(&out->long_factors, &out->n_factors, rope, file, "long_factor"));
     if (n_short != out->n_factors)
         return weir_fail(WEIR_E_INPUT, "%s: \"short_factor\" and \"long_factor\" differ in length", file);
     return WEIR_OK;

@@ -145,7 +145,8 @@ static const struct {
     {"llama3", scale_llama3}, {"yarn", scale_yarn},       {"longrope", scale_longrope}, {"su", scale_longrope},
 };
 
-static weir_status scale(struct weir_rope *rope, const struct weir_config *config, const struct weir_rope_config *c)
+static weir_status scale_frequencies(struct weir_rope *rope, const struct weir_config *config,
+                                     const struct weir_rope_config *c)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].type, c->type) == 0)
@@ -167,7 +168,7 @@ static weir_status apply_factors(struct weir_rope *rope, const float *factors, s
     return WEIR_OK;
 }
 
-static void fill(double *inv_freq, int n, int rotary_dims, double theta)
+static void fill_frequencies(double *inv_freq, int n, int rotary_dims, double theta)
 {
     for (int i = 0; i < n; i++)
         inv_freq[i] = 1.0 / pow(theta, 2.0 * i / rotary_dims);
@@ -183,8 +184,8 @@ weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *conf
     if (config->rotary == WEIR_ROTARY_NONE || (kind > 0 && !config->two_ropes))
         return WEIR_OK;
     TRY(weir_alloc(&rope.inv_freq, (size_t)rope.n, sizeof *rope.inv_freq));
-    fill(rope.inv_freq, rope.n, rope.rotary_dims, c->theta);
-    weir_status status = scale(&rope, config, c);
+    fill_frequencies(rope.inv_freq, rope.n, rope.rotary_dims, c->theta);
+    weir_status status = scale_frequencies(&rope, config, c);
     if (status == WEIR_OK)
         status = apply_factors(&rope, factors, n_factors);
     if (status == WEIR_OK)
@@ -211,7 +212,7 @@ weir_status weir_rope_frequencies(const double **out, double **own, const struct
     double factor = rope->dynamic_factor, dims = rope->rotary_dims;
     double growth = factor * (double)positions / rope->long_from - (factor - 1);
     TRY(weir_alloc(own, (size_t)rope->n, sizeof **own));
-    fill(*own, rope->n, rope->rotary_dims, rope->theta * pow(growth, dims / (dims - 2)));
+    fill_frequencies(*own, rope->n, rope->rotary_dims, rope->theta * pow(growth, dims / (dims - 2)));
     *out = *own;
     return WEIR_OK;
 }

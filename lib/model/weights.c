@@ -1,6 +1,6 @@
 /* From named tensors to a model: what its layers are made of, by the config and by what the files have. */
 #include "base/alloc.h"
-#include "model/part.h"
+#include "model/load.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,18 +13,18 @@ static weir_status load_fused_qkv(struct weir_layer *layer, struct weir_model *m
     size_t shared = (size_t)layer->spec.n_heads / n_kv_heads * d_head, group = shared + 2 * d_head;
     size_t n_q = n_kv_heads * shared, n_kv = n_kv_heads * d_head;
     struct weir_linear fused = {0};
-    struct weir_rows q = {0, n_q, shared, group}, k = {shared, n_kv, d_head, group},
-                     v = {shared + d_head, n_kv, d_head, group};
+    struct weir_row_runs q = {0, n_q, shared, group}, k = {shared, n_kv, d_head, group},
+                         v = {shared + d_head, n_kv, d_head, group};
     if (model->config.qkv_concat) {
-        q = (struct weir_rows){0, n_q, n_q, n_q};
-        k = (struct weir_rows){n_q, n_kv, n_kv, n_kv};
-        v = (struct weir_rows){n_q + n_kv, n_kv, n_kv, n_kv};
+        q = (struct weir_row_runs){0, n_q, n_q, n_q};
+        k = (struct weir_row_runs){n_q, n_kv, n_kv, n_kv};
+        v = (struct weir_row_runs){n_q + n_kv, n_kv, n_kv, n_kv};
     }
     TRY(weir_load_linear(&fused, model, WEIR_R_QKV, (struct weir_place){index, -1}, n_q + 2 * n_kv,
                          (size_t)model->config.d_model));
-    TRY(weir_cut_linear(&layer->q, model, &fused, q));
-    TRY(weir_cut_linear(&layer->k, model, &fused, k));
-    return weir_cut_linear(&layer->v, model, &fused, v);
+    TRY(weir_slice_linear(&layer->q, model, &fused, q));
+    TRY(weir_slice_linear(&layer->k, model, &fused, k));
+    return weir_slice_linear(&layer->v, model, &fused, v);
 }
 
 static weir_status load_separate_qkv(struct weir_layer *layer, struct weir_model *model, int index)
@@ -71,8 +71,8 @@ static weir_status load_gate_and_in(struct weir_layer *layer, struct weir_model 
 {
     struct weir_linear fused = {0};
     TRY(weir_load_linear(&fused, model, role, at, 2 * d_mlp, d_model));
-    TRY(weir_cut_linear(&layer->mlp_gate, model, &fused, (struct weir_rows){0, d_mlp, d_mlp, d_mlp}));
-    return weir_cut_linear(&layer->mlp_in, model, &fused, (struct weir_rows){d_mlp, d_mlp, d_mlp, d_mlp});
+    TRY(weir_slice_linear(&layer->mlp_gate, model, &fused, (struct weir_row_runs){0, d_mlp, d_mlp, d_mlp}));
+    return weir_slice_linear(&layer->mlp_in, model, &fused, (struct weir_row_runs){d_mlp, d_mlp, d_mlp, d_mlp});
 }
 
 static weir_status load_dense(struct weir_layer *layer, struct weir_model *model, struct weir_place at)
@@ -169,8 +169,8 @@ static weir_status load_expert(struct weir_expert *expert, struct weir_model *mo
     struct weir_linear fused = {0};
     if (weir_pattern_of(model, WEIR_R_EXPERT_GATE_AND_IN)) {
         TRY(load_expert_part(&fused, model, WEIR_R_EXPERT_GATE_AND_IN, at, 2 * d_expert, d_model));
-        TRY(weir_cut_linear(&expert->gate, model, &fused, (struct weir_rows){0, d_expert, 1, 2}));
-        TRY(weir_cut_linear(&expert->in, model, &fused, (struct weir_rows){1, d_expert, 1, 2}));
+        TRY(weir_slice_linear(&expert->gate, model, &fused, (struct weir_row_runs){0, d_expert, 1, 2}));
+        TRY(weir_slice_linear(&expert->in, model, &fused, (struct weir_row_runs){1, d_expert, 1, 2}));
     } else {
         TRY(load_expert_part(&expert->gate, model, WEIR_R_EXPERT_GATE, at, d_expert, d_model));
         TRY(load_expert_part(&expert->in, model, WEIR_R_EXPERT_IN, at, d_expert, d_model));

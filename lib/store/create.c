@@ -158,8 +158,8 @@ static weir_status make_set(hid_t *out, const struct maker *m, const struct weir
 }
 
 /* One prompt's row: data is what `set` holds below the prompt. */
-static weir_status write_row(const struct maker *m, hid_t dataset, const struct weir_set *s, size_t prompt,
-                             const void *data)
+static weir_status write_prompt_row(const struct maker *m, hid_t dataset, const struct weir_set *s, size_t prompt,
+                                    const void *data)
 {
     hsize_t start[3] = {prompt}, count[3] = {1};
     for (int a = 1; a < s->rank; a++)
@@ -202,7 +202,7 @@ static weir_status make_texts(const struct maker *m)
         char *text = NULL;
         status = m->spec->prompts[i].text ? printable(&text, &m->spec->prompts[i]) : weir_copy_string(&text, "");
         if (status == WEIR_OK)
-            status = write_row(m, id, set, i, &text);
+            status = write_prompt_row(m, id, set, i, &text);
         weir_free(text);
     }
     weir_h5_close(&id);
@@ -227,7 +227,7 @@ static weir_status make_fields(const struct maker *m)
     weir_status status = make_set(&id, m, set, 0);
     for (size_t i = 0; i < m->spec->n_prompts && status == WEIR_OK; i++) {
         const char *fields = m->spec->prompts[i].fields ? m->spec->prompts[i].fields : "";
-        status = write_row(m, id, set, i, &fields);
+        status = write_prompt_row(m, id, set, i, &fields);
     }
     weir_h5_close(&id);
     return status;
@@ -268,7 +268,7 @@ static weir_status make_numbers(const struct maker *m, const struct weir_set *se
     TRY_DONE(make_set(&id, m, set, 0));
     for (size_t i = 0; i < m->spec->n_prompts; i++) {
         fill(row, n, &m->spec->prompts[i]);
-        TRY_DONE(write_row(m, id, set, i, row));
+        TRY_DONE(write_prompt_row(m, id, set, i, row));
     }
 done:
     weir_h5_close(&id);
@@ -317,7 +317,7 @@ static weir_status make_token_texts(const struct maker *m)
         memset(row, 0, bytes);
         for (size_t t = 0; t < prompt->n; t++)
             memcpy(row + t * width, text, token_text(text, m->spec, prompt->ids[t]));
-        TRY_DONE(write_row(m, id, set, i, row));
+        TRY_DONE(write_prompt_row(m, id, set, i, row));
     }
 done:
     weir_h5_close(&id);
@@ -389,7 +389,7 @@ static weir_status word_texts(char **out, size_t *width, const struct weir_store
 }
 
 /* A whole dataset at once. */
-static weir_status put_set(const struct maker *m, const struct weir_set *set, size_t width, const void *data)
+static weir_status write_whole_set(const struct maker *m, const struct weir_set *set, size_t width, const void *data)
 {
     hid_t id;
     TRY(make_set(&id, m, set, width));
@@ -412,9 +412,9 @@ weir_status weir_create_words(hid_t file, const struct weir_store_spec *spec, co
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         m.scales[dim] = H5I_INVALID_HID;
     TRY_DONE(make_scale(&m, WEIR_DIM_WORD));
-    TRY_DONE(put_set(&m, weir_set_at(WEIR_S_WORD_ID), 0, ids));
+    TRY_DONE(write_whole_set(&m, weir_set_at(WEIR_S_WORD_ID), 0, ids));
     TRY_DONE(word_texts(&texts, &width, spec, ids, n));
-    status = put_set(&m, weir_set_at(WEIR_S_WORD_TEXT), width, texts);
+    status = write_whole_set(&m, weir_set_at(WEIR_S_WORD_TEXT), width, texts);
 done:
     weir_h5_close(&m.scales[WEIR_DIM_WORD]);
     weir_free(texts);

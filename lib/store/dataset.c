@@ -119,8 +119,8 @@ void weir_scratch_close(struct weir_scratch *scratch)
 /* ---- writing ---- */
 
 /* n values in the type of the file: themselves where it is 32 bits wide. */
-static const void *convert(struct weir_dataset *dataset, const weir_bits *values, size_t n,
-                           struct weir_scratch *scratch)
+static const void *convert_to_file(struct weir_dataset *dataset, const weir_bits *values, size_t n,
+                                   struct weir_scratch *scratch)
 {
     uint16_t *halves = (uint16_t *)(void *)scratch->halves;
     if (dataset->layout.elem == WEIR_ELEM_F16)
@@ -140,7 +140,7 @@ static uint64_t box_offset(const struct weir_dataset *dataset, size_t lead, cons
     return dataset->offset + (at * shape[2] + box->start[2]) * weir_elem_size(dataset->layout.elem);
 }
 
-static size_t box_values(const struct weir_box *box)
+static size_t count_box_values(const struct weir_box *box)
 {
     return box->count[0] * box->count[1] * box->count[2];
 }
@@ -186,8 +186,8 @@ static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const 
                                const weir_bits *values, struct weir_scratch *scratch, struct weir_output *output)
 {
     hsize_t offset[WEIR_MAX_RANK];
-    size_t size = weir_elem_size(dataset->layout.elem), bytes = box_values(box) * size;
-    const void *data = convert(dataset, values, box_values(box), scratch);
+    size_t size = weir_elem_size(dataset->layout.elem), bytes = count_box_values(box) * size;
+    const void *data = convert_to_file(dataset, values, count_box_values(box), scratch);
     chunk_offset(offset, dataset, lead, box);
     if (dataset->layout.gzip)
         TRY(compress_chunk(&data, &bytes, size, scratch, output->name));
@@ -207,11 +207,11 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
         memory[a] = l->chunk[a];
         count[a] = l->shape[a] - start[a] < memory[a] ? l->shape[a] - start[a] : memory[a];
     }
-    for (size_t i = 0; i < box_values(box); i++)
+    for (size_t i = 0; i < count_box_values(box); i++)
         scratch->values[i] = weir_fill_bits(l->elem);
     bool half = weir_elem_size(l->elem) == 2;
     if (half) /* one NaN beyond the edge in either width */
-        memset(scratch->halves, 0xff, box_values(box) * 2);
+        memset(scratch->halves, 0xff, count_box_values(box) * 2);
     hid_t space = H5Dget_space(dataset->id), mem = H5Screate_simple(l->rank, memory, NULL),
           type = weir_h5_type(l->elem, 0);
     bool fine = space >= 0 && mem >= 0 && type >= 0 &&
@@ -221,7 +221,7 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
                         half ? (void *)scratch->halves : (void *)scratch->values) >= 0;
     if (fine && half)
         weir_to_f32((float *)(void *)scratch->values, scratch->halves,
-                    l->elem == WEIR_ELEM_F16 ? WEIR_T_F16 : WEIR_T_BF16, box_values(box));
+                    l->elem == WEIR_ELEM_F16 ? WEIR_T_F16 : WEIR_T_BF16, count_box_values(box));
     weir_status status = fine ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, path, "cannot be added to");
     weir_h5_close(&space);
     weir_h5_close(&mem);
@@ -230,27 +230,27 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
 }
 
 /* One piece of a slab: a chunk, or for contiguous datasets a run. */
-static weir_status write_box(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
+static weir_status write_box(struct weir_dataset *dataset, size_t lead, const struct weir_gather *gather,
                              struct weir_box *box, struct weir_scratch *scratch, struct weir_output *output)
 {
-    if (!weir_cut_touches(cut, box))
+    if (!weir_gather_touches(gather, box))
         return WEIR_OK;
     bool again = dataset->seen[lead] && !dataset->layout.contiguous;
-    const weir_bits *values = again ? NULL : weir_cut_direct(cut, box);
+    const weir_bits *values = again ? NULL : weir_gather_direct(gather, box);
     if (!values) {
         if (again)
             TRY(read_back(dataset, lead, box, scratch, output->name));
-        weir_cut_gather(scratch->values, cut, box, again);
+        weir_gather_box(scratch->values, gather, box, again);
         values = scratch->values;
     }
     if (!dataset->layout.contiguous)
         return write_chunk(dataset, lead, box, values, scratch, output);
-    const void *data = convert(dataset, values, box_values(box), scratch);
-    return weir_output_write(output, data, box_values(box) * weir_elem_size(dataset->layout.elem),
+    const void *data = convert_to_file(dataset, values, count_box_values(box), scratch);
+    return weir_output_write(output, data, count_box_values(box) * weir_elem_size(dataset->layout.elem),
                              box_offset(dataset, lead, box));
 }
 
-static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
+static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const struct weir_gather *gather,
                                struct weir_scratch *scratch, struct weir_output *output)
 {
     const size_t *shape = dataset->shape, *chunk = dataset->chunk;
@@ -261,22 +261,22 @@ static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const 
                 for (int a = 0; a < 3 && dataset->layout.contiguous; a++) /* runs end where the slab does */
                     if (box.count[a] > shape[a] - box.start[a])
                         box.count[a] = shape[a] - box.start[a];
-                TRY(write_box(dataset, lead, cut, &box, scratch, output));
+                TRY(write_box(dataset, lead, gather, &box, scratch, output));
             }
     return WEIR_OK;
 }
 
-weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
+weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_gather *gather,
                                struct weir_scratch *scratch, struct weir_output *output)
 {
     size_t size = weir_elem_size(dataset->layout.elem);
     weir_status status;
-    if (dataset->layout.contiguous && size == 4 && weir_cut_is_whole(cut)) {
+    if (dataset->layout.contiguous && size == 4 && weir_gather_is_whole(gather)) {
         size_t values = dataset->shape[0] * dataset->shape[1] * dataset->shape[2];
         struct weir_box all = {{0, 0, 0}, {0, 0, 0}};
-        status = weir_output_write(output, cut->data, values * size, box_offset(dataset, lead, &all));
+        status = weir_output_write(output, gather->data, values * size, box_offset(dataset, lead, &all));
     } else {
-        status = write_boxes(dataset, lead, cut, scratch, output);
+        status = write_boxes(dataset, lead, gather, scratch, output);
     }
     dataset->seen[lead] = true;
     return status;

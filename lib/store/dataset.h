@@ -9,7 +9,7 @@
 struct weir_dataset {
     hid_t id;
     struct weir_layout layout;
-    size_t shape[3], chunk[3]; /* of a slab, padded in front as in struct weir_cut */
+    size_t shape[3], chunk[3]; /* of a slab, padded in front as in struct weir_gather */
     uint64_t offset;           /* in the file, when contiguous */
     uint64_t saturated;
     bool *seen; /* [lead slabs] written to */
@@ -32,7 +32,7 @@ WEIR_CHECKED weir_status weir_scratch_open(struct weir_scratch *out, const struc
 void weir_scratch_close(struct weir_scratch *scratch);
 
 /* Writes one value (or, later, more of it) at slab `lead` of the file that `output` is. */
-WEIR_CHECKED weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_cut *cut,
+WEIR_CHECKED weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const struct weir_gather *gather,
                                             struct weir_scratch *scratch, struct weir_output *output);
 
 /* The bits that stand for "not stored" while values are 32 bits wide. */

@@ -17,7 +17,7 @@ struct walk {
 };
 
 /* Takes `item` over; NULL is a failure that was noticed elsewhere. */
-static bool add(cJSON *object, const char *key, cJSON *item)
+static bool add_item(cJSON *object, const char *key, cJSON *item)
 {
     if (item && cJSON_AddItemToObject(object, key, item))
         return true;
@@ -25,7 +25,7 @@ static bool add(cJSON *object, const char *key, cJSON *item)
     return false;
 }
 
-static bool append(cJSON *array, cJSON *item)
+static bool append_item(cJSON *array, cJSON *item)
 {
     if (item && cJSON_AddItemToArray(array, item))
         return true;
@@ -98,7 +98,7 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
     if (is_internal(name))
         return 0;
     hid_t attr = H5Aopen(object, name, H5P_DEFAULT);
-    bool fine = attr >= 0 && add(payload, name, attribute_value(attr));
+    bool fine = attr >= 0 && add_item(payload, name, attribute_value(attr));
     weir_h5_close(&attr);
     return fine ? 0 : -1;
 }
@@ -130,7 +130,7 @@ static bool add_shape(cJSON *to, hid_t dataset, int *rank)
     cJSON *list = cJSON_AddArrayToObject(to, "shape");
     bool fine = list != NULL;
     for (int a = 0; a < *rank && fine; a++)
-        fine = append(list, cJSON_CreateNumber((double)shape[a]));
+        fine = append_item(list, cJSON_CreateNumber((double)shape[a]));
     return fine;
 }
 
@@ -154,7 +154,7 @@ static hid_t open_list(hid_t dataset, const char *name, int rank, H5T_class_t cl
 }
 
 /* "dims": the label of each axis, null where there is none. */
-static bool add_labels(cJSON *to, hid_t dataset, int rank)
+static bool add_axis_labels(cJSON *to, hid_t dataset, int rank)
 {
     char *labels[H5S_MAX_RANK] = {NULL};
     cJSON *dims = cJSON_AddArrayToObject(to, "dims");
@@ -162,7 +162,7 @@ static bool add_labels(cJSON *to, hid_t dataset, int rank)
     bool read = attr >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attr, type, labels) >= 0, fine = dims != NULL;
     for (int a = 0; a < rank; a++) {
         bool named = read && labels[a] && labels[a][0];
-        fine = fine && append(dims, named ? cJSON_CreateString(labels[a]) : cJSON_CreateNull());
+        fine = fine && append_item(dims, named ? cJSON_CreateString(labels[a]) : cJSON_CreateNull());
         if (read)
             H5free_memory(labels[a]);
     }
@@ -197,9 +197,9 @@ static bool add_scales(cJSON *to, hid_t dataset, int rank)
     bool read = attr >= 0 && is_reference_list(type) && H5Aread(attr, type, lists) >= 0, fine = scales != NULL;
     for (int a = 0; a < rank; a++) {
         cJSON *list = cJSON_CreateArray();
-        fine = fine && append(scales, list);
+        fine = fine && append_item(scales, list);
         for (size_t i = 0; read && fine && i < lists[a].len; i++)
-            fine = append(list, scale_name(dataset, (const hobj_ref_t *)lists[a].p + i));
+            fine = append_item(list, scale_name(dataset, (const hobj_ref_t *)lists[a].p + i));
         if (read)
             H5free_memory(lists[a].p);
     }
@@ -210,7 +210,7 @@ static bool add_scales(cJSON *to, hid_t dataset, int rank)
 
 static bool add_dims(cJSON *to, hid_t dataset, int rank)
 {
-    return add_labels(to, dataset, rank) && add_scales(to, dataset, rank);
+    return add_axis_labels(to, dataset, rank) && add_scales(to, dataset, rank);
 }
 
 static const char *filter_name(H5Z_filter_t id)
@@ -228,7 +228,7 @@ static bool add_chunks(cJSON *to, hid_t dcpl)
     cJSON *list = cJSON_AddArrayToObject(to, "chunk");
     bool fine = list != NULL;
     for (int a = 0; a < rank && fine; a++)
-        fine = append(list, cJSON_CreateNumber((double)chunk[a]));
+        fine = append_item(list, cJSON_CreateNumber((double)chunk[a]));
     cJSON *filters = fine ? cJSON_AddArrayToObject(to, "filters") : NULL;
     int n = H5Pget_nfilters(dcpl);
     fine = filters != NULL;
@@ -236,7 +236,7 @@ static bool add_chunks(cJSON *to, hid_t dcpl)
         size_t none = 0;
         unsigned flags; /* no configuration: HDF5 would look for plugins */
         H5Z_filter_t id = H5Pget_filter2(dcpl, (unsigned)i, &flags, &none, NULL, 0, NULL, NULL);
-        fine = append(filters, cJSON_CreateString(filter_name(id)));
+        fine = append_item(filters, cJSON_CreateString(filter_name(id)));
     }
     return fine;
 }
@@ -264,7 +264,7 @@ static bool add_storage(cJSON *to, hid_t dataset, bool *outside)
     if (dcpl >= 0 && H5Pget_external_count(dcpl) > 0)
         name = "external";
     *outside = strcmp(name, "external") == 0 || strcmp(name, "virtual") == 0;
-    bool fine = add(to, "storage", cJSON_CreateString(name)) && add(to, "fill", fill_of(dcpl, dataset)) &&
+    bool fine = add_item(to, "storage", cJSON_CreateString(name)) && add_item(to, "fill", fill_of(dcpl, dataset)) &&
                 (layout != H5D_CHUNKED || add_chunks(to, dcpl));
     weir_h5_close(&dcpl);
     return fine;
@@ -279,15 +279,15 @@ static bool add_dataset(cJSON *datasets, hid_t dataset, const char *path)
         return false;
     if (outside) /* HDF5 would ask other files for its shape */
         return true;
-    return add_shape(to, dataset, &rank) && add(to, "dtype", cJSON_CreateString(type_name(dataset))) &&
-           add(to, "scale", cJSON_CreateBool(H5DSis_scale(dataset) > 0)) && add_dims(to, dataset, rank) &&
+    return add_shape(to, dataset, &rank) && add_item(to, "dtype", cJSON_CreateString(type_name(dataset))) &&
+           add_item(to, "scale", cJSON_CreateBool(H5DSis_scale(dataset) > 0)) && add_dims(to, dataset, rank) &&
            add_attributes(to, dataset);
 }
 
 static bool add_object(struct walk *walk, const char *path, H5O_type_t type)
 {
     if (type == H5O_TYPE_GROUP)
-        return append(walk->groups, cJSON_CreateString(path));
+        return append_item(walk->groups, cJSON_CreateString(path));
     if (type != H5O_TYPE_DATASET)
         return true;
     hid_t dataset = H5Dopen2(walk->file, path, H5P_DEFAULT);
@@ -320,13 +320,13 @@ static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, v
     const char *kind = info->type == H5L_TYPE_EXTERNAL ? "external" : info->type == H5L_TYPE_SOFT ? "soft" : "other";
     if (!walk->links)
         walk->links = cJSON_AddObjectToObject(walk->root, "links");
-    walk->failed =
-        weir_format(&path, "/%s", name) != WEIR_OK || !walk->links || !add(walk->links, path, cJSON_CreateString(kind));
+    walk->failed = weir_format(&path, "/%s", name) != WEIR_OK || !walk->links ||
+                   !add_item(walk->links, path, cJSON_CreateString(kind));
     weir_free(path);
     return walk->failed ? -1 : 0;
 }
 
-static weir_status describe(cJSON *to, hid_t file, const char *path)
+static weir_status describe_file(cJSON *to, hid_t file, const char *path)
 {
     struct walk walk = {.file = file, .root = to};
     if (!add_attributes(to, file))
@@ -349,7 +349,8 @@ weir_status weir_store_describe(cJSON **out, const char *path)
     weir_h5_begin();
     TRY(weir_h5_source_open(&source, path));
     cJSON *root = cJSON_CreateObject();
-    weir_status status = root ? describe(root, source.file, path) : weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
+    weir_status status =
+        root ? describe_file(root, source.file, path) : weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
     if (status == WEIR_OK) {
         *out = root;
         root = NULL;

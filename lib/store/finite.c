@@ -9,7 +9,7 @@
 enum { AT_ONCE = 4096 };
 
 /* 1 when the bits are no finite number's. */
-static inline uint32_t is_odd(uint32_t bits, uint32_t masked)
+static inline uint32_t is_odd_value(uint32_t bits, uint32_t masked)
 {
     uint32_t special = (bits & 0x7fffffffu) >= 0x7f800000u;
     return special & ((bits != 0xff800000u) | !masked);
@@ -30,7 +30,7 @@ static bool any_odd(const weir_bits *values, size_t n)
 {
     uint32_t odd = 0;
     for (size_t i = 0; i < n; i++)
-        odd |= is_odd(values[i], true);
+        odd |= is_odd_value(values[i], true);
     return odd;
 }
 
@@ -48,17 +48,17 @@ bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3])
 {
     size_t rows = extent[1], keys = extent[2];
     for (size_t row = 0; row < extent[0] * rows; row++)
-        if (is_odd(pattern[row * keys + keys - rows + row % rows], false))
+        if (is_odd_value(pattern[row * keys + keys - rows + row % rows], false))
             return false;
     return true;
 }
 
-static void look_at_run(struct weir_odd *out, const struct weir_cut *cut, const weir_bits *row, const size_t at[2],
-                        bool masked)
+static void look_at_run(struct weir_odd *out, const struct weir_gather *gather, const weir_bits *row,
+                        const size_t at[2], bool masked)
 {
-    for (size_t k = 0; k < cut->shape[2]; k++) {
-        ptrdiff_t from = weir_cut_source(cut, 2, k);
-        if (from < 0 || !is_odd(row[from], masked))
+    for (size_t k = 0; k < gather->shape[2]; k++) {
+        ptrdiff_t from = weir_gather_source(gather, 2, k);
+        if (from < 0 || !is_odd_value(row[from], masked))
             continue;
         if (out->n++ == 0) {
             memcpy(out->at, at, 2 * sizeof *at);
@@ -69,20 +69,20 @@ static void look_at_run(struct weir_odd *out, const struct weir_cut *cut, const 
     }
 }
 
-void weir_find_odd(struct weir_odd *out, const struct weir_cut *cut, bool masked)
+void weir_find_odd(struct weir_odd *out, const struct weir_gather *gather, bool masked)
 {
-    const size_t *extent = cut->extent;
+    const size_t *extent = gather->extent;
     *out = (struct weir_odd){0};
-    if (weir_cut_is_whole(cut) && weir_all_finite(cut->data, extent[0] * extent[1] * extent[2], masked))
+    if (weir_gather_is_whole(gather) && weir_all_finite(gather->data, extent[0] * extent[1] * extent[2], masked))
         return;
-    for (size_t i = 0; i < cut->shape[0]; i++)
-        for (size_t j = 0; j < cut->shape[1]; j++) {
-            ptrdiff_t a = weir_cut_source(cut, 0, i), b = weir_cut_source(cut, 1, j);
+    for (size_t i = 0; i < gather->shape[0]; i++)
+        for (size_t j = 0; j < gather->shape[1]; j++) {
+            ptrdiff_t a = weir_gather_source(gather, 0, i), b = weir_gather_source(gather, 1, j);
             if (a < 0 || b < 0)
                 continue;
-            const weir_bits *row = cut->data + ((size_t)a * extent[1] + (size_t)b) * extent[2];
+            const weir_bits *row = gather->data + ((size_t)a * extent[1] + (size_t)b) * extent[2];
             if (!weir_all_finite(row, extent[2], masked))
-                look_at_run(out, cut, row, (size_t[]){i, j}, masked);
+                look_at_run(out, gather, row, (size_t[]){i, j}, masked);
         }
 }
 

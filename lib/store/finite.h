@@ -20,8 +20,8 @@ struct weir_odd {
    so one weight speaks for a row, the one on the query's own position, which no mask hides. Queries are the last of the
    keys. */
 bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3]);
-/* Those of what the cut stores; out->n is 0 when there are none. */
-void weir_find_odd(struct weir_odd *out, const struct weir_cut *cut, bool masked);
+/* Those among the values that are stored; out->n is 0 when there are none. */
+void weir_find_odd(struct weir_odd *out, const struct weir_gather *gather, bool masked);
 /* A copy of a value's n numbers in which NaN is the plain one. Free with weir_free. */
 WEIR_CHECKED weir_status weir_tame_nan(weir_bits **out, const weir_bits *values, size_t n);
 

@@ -8,7 +8,7 @@
 typedef uint32_t __attribute__((may_alias)) weir_bits;
 
 /* Axes are padded in front to three. Elements are 32 bits wide, floats or int32, and only moved. */
-struct weir_cut {
+struct weir_gather {
     const weir_bits *data; /* [extent], C order */
     size_t extent[3];      /* of the value */
     size_t shape[3];       /* of its slab in the file */
@@ -22,14 +22,14 @@ struct weir_box {
 };
 
 /* Whether the value fills the slab as it is. */
-bool weir_cut_is_whole(const struct weir_cut *cut);
+bool weir_gather_is_whole(const struct weir_gather *gather);
 /* Which index of the value comes to file index i of an axis, -1 for none. */
-ptrdiff_t weir_cut_source(const struct weir_cut *cut, int axis, size_t i);
+ptrdiff_t weir_gather_source(const struct weir_gather *gather, int axis, size_t i);
 /* Whether any of the box is stored. */
-bool weir_cut_touches(const struct weir_cut *cut, const struct weir_box *box);
+bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box *box);
 /* Where the box lies in the value in one run, NULL when it must be gathered. */
-const weir_bits *weir_cut_direct(const struct weir_cut *cut, const struct weir_box *box);
+const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_box *box);
 /* out [count]: the box; what is not stored is left alone with `keep`, else filled. */
-void weir_cut_gather(weir_bits *out, const struct weir_cut *cut, const struct weir_box *box, bool keep);
+void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_box *box, bool keep);
 
 #endif

@@ -130,7 +130,7 @@ bool weir_h5_elem(enum weir_elem *elem, size_t *width, hid_t type)
 
 /* ---- attributes ---- */
 
-static weir_status put(hid_t object, int attr, hid_t type, hid_t space, const void *data, const char *where)
+static weir_status put_attribute(hid_t object, int attr, hid_t type, hid_t space, const void *data, const char *where)
 {
     const char *name = weir_attr_at(attr)->name;
     hid_t id = H5I_INVALID_HID;
@@ -147,23 +147,23 @@ static weir_status put(hid_t object, int attr, hid_t type, hid_t space, const vo
 weir_status weir_h5_put_text(hid_t object, int attr, const char *text, const char *where)
 {
     const char *kept = text ? text : "";
-    return put(object, attr, weir_h5_type(WEIR_ELEM_TEXT, 0), H5Screate(H5S_SCALAR), &kept, where);
+    return put_attribute(object, attr, weir_h5_type(WEIR_ELEM_TEXT, 0), H5Screate(H5S_SCALAR), &kept, where);
 }
 
 weir_status weir_h5_put_int(hid_t object, int attr, int64_t value, const char *where)
 {
-    return put(object, attr, H5Tcopy(H5T_NATIVE_INT64), H5Screate(H5S_SCALAR), &value, where);
+    return put_attribute(object, attr, H5Tcopy(H5T_NATIVE_INT64), H5Screate(H5S_SCALAR), &value, where);
 }
 
 weir_status weir_h5_put_real(hid_t object, int attr, double value, const char *where)
 {
-    return put(object, attr, H5Tcopy(H5T_IEEE_F64LE), H5Screate(H5S_SCALAR), &value, where);
+    return put_attribute(object, attr, H5Tcopy(H5T_IEEE_F64LE), H5Screate(H5S_SCALAR), &value, where);
 }
 
 weir_status weir_h5_put_ints(hid_t object, int attr, const int32_t *values, size_t n, const char *where)
 {
     hsize_t size = n;
-    return put(object, attr, H5Tcopy(H5T_STD_I32LE), H5Screate_simple(1, &size, NULL), values, where);
+    return put_attribute(object, attr, H5Tcopy(H5T_STD_I32LE), H5Screate_simple(1, &size, NULL), values, where);
 }
 
 /* Opens an attribute, its type and its number of values; *id stays invalid when an optional one is absent. */

@@ -1,5 +1,7 @@
 #include "store/layout.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 static const size_t CHUNK_BYTES = (size_t)1 << 20;
@@ -202,18 +204,13 @@ static bool has_axis(const weir_point *point, weir_axis axis)
     return false;
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* As many along `axis` as make a chunk of about CHUNK_BYTES, given what the other axes have; at least one. */
 static void fill_up(struct weir_layout *l, int axis, size_t most)
 {
     l->chunk[axis] = 1;
     size_t others = weir_layout_chunk(l) * weir_elem_size(l->elem);
     size_t fit = CHUNK_BYTES / others;
-    l->chunk[axis] = smaller(fit ? fit : 1, smaller(most, l->shape[axis]));
+    l->chunk[axis] = weir_min_size(fit ? fit : 1, weir_min_size(most, l->shape[axis]));
 }
 
 /* [head, query, key]: several heads of one prompt. */
@@ -222,7 +219,7 @@ static void chunk_pattern(struct weir_layout *l, const struct weir_sizes *sizes,
     size_t *chunk = l->chunk + l->n_lead, *shape = l->shape + l->n_lead;
     size_t most = sizes->same_length && sizes->same_rows ? SIZE_MAX : UNEQUAL_PATTERN;
     chunk[0] = 1;
-    chunk[2] = smaller(shape[2], most);
+    chunk[2] = weir_min_size(shape[2], most);
     fill_up(l, l->n_lead + 1, most);
     if (!single)
         fill_up(l, l->n_lead, SIZE_MAX);
@@ -242,9 +239,9 @@ static void chunk_rows(struct weir_layout *l, const struct weir_sizes *sizes, co
         return;
     }
     if (l->rank - l->n_lead == 2 && (neurons || single))
-        chunk[1] = smaller(shape[1], single ? SINGLE_WIDTH : NEURON_WIDTH);
+        chunk[1] = weir_min_size(shape[1], single ? SINGLE_WIDTH : NEURON_WIDTH);
     if (neurons || (single && l->rank - l->n_lead == 2))
-        most = smaller(most, single ? SINGLE_ROWS : NEURON_ROWS);
+        most = weir_min_size(most, single ? SINGLE_ROWS : NEURON_ROWS);
     if (l->rank - l->n_lead == 3 && single)
         chunk[1] = 1;
     fill_up(l, l->n_lead, most);
@@ -265,7 +262,7 @@ static bool is_contiguous(const struct weir_sizes *sizes, const struct weir_stor
            (sizes->same_length || !has_axis(point->point, WEIR_AXIS_KEY));
 }
 
-static void add_axis(struct weir_layout *l, const struct weir_sizes *sizes, int dim)
+static void add_layout_axis(struct weir_layout *l, const struct weir_sizes *sizes, int dim)
 {
     l->dims[l->rank] = dim;
     l->shape[l->rank] = sizes->size[dim];
@@ -278,11 +275,11 @@ void weir_layout_of_point(struct weir_layout *out, const struct weir_sizes *size
 {
     *out = (struct weir_layout){.elem = weir_point_elem(point->point, spec->dtype)};
     if (point->point->per_layer)
-        add_axis(out, sizes, WEIR_AXIS_LAYER);
-    add_axis(out, sizes, WEIR_AXIS_PROMPT);
+        add_layout_axis(out, sizes, WEIR_AXIS_LAYER);
+    add_layout_axis(out, sizes, WEIR_AXIS_PROMPT);
     out->n_lead = out->rank;
     for (int a = 0; a < point->point->n_axes; a++)
-        add_axis(out, sizes, (int)point->point->axes[a]);
+        add_layout_axis(out, sizes, (int)point->point->axes[a]);
     bool pattern = has_axis(point->point, WEIR_AXIS_KEY);
     out->gzip = spec->gzip && pattern;
     out->contiguous = !out->gzip && is_contiguous(sizes, point);
@@ -296,7 +293,7 @@ void weir_layout_of_column(struct weir_layout *out, const struct weir_sizes *siz
 {
     *out = (struct weir_layout){.elem = column->elem};
     for (int a = 0; a < column->rank; a++)
-        add_axis(out, sizes, column->dims[a]);
+        add_layout_axis(out, sizes, column->dims[a]);
     out->n_lead = 1;
     out->contiguous = sizes->same_rows;
     chunk_rows(out, sizes, NULL);

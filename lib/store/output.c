@@ -47,7 +47,7 @@ static void count_cached(struct weir_output *out, uint64_t bytes)
     sync_file_range(out->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
 }
 
-static weir_status failure(const struct weir_output *out, int number)
+static weir_status fail_write(const struct weir_output *out, int number)
 {
     weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be written: %s", out->name, weir_write_error(number));
     errno = number;
@@ -61,7 +61,7 @@ static weir_status through_cache(struct weir_output *out, const uint8_t *data, s
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return failure(out, n < 0 ? errno : ENOSPC);
+            return fail_write(out, n < 0 ? errno : ENOSPC);
         done += (size_t)n;
     }
     count_cached(out, bytes);

@@ -29,7 +29,7 @@ const char *weir_readable_size(char text[16], uint64_t bytes)
     return text;
 }
 
-static weir_status exists(const char *path)
+static weir_status refuse_existing(const char *path)
 {
     return weir_fail(WEIR_E_OUTPUT, "%s: exists; use --force to replace it, or give another name", path);
 }
@@ -37,7 +37,7 @@ static weir_status exists(const char *path)
 static weir_status check_target(const struct weir_target *target, const char *path, bool force)
 {
     if (target->kind == WEIR_TARGET_FILE && !force)
-        return exists(path);
+        return refuse_existing(path);
     if (target->what)
         return weir_fail(WEIR_E_OUTPUT, "%s: is %s, and no file that could be replaced: give the name of a file", path,
                          target->what);
@@ -187,7 +187,7 @@ weir_status weir_partial_room(const struct weir_partial *partial, uint64_t bytes
 static weir_status rename_failed(const struct weir_partial *partial)
 {
     if (errno == EEXIST)
-        return exists(partial->target.final);
+        return refuse_existing(partial->target.final);
     return weir_fail(WEIR_E_OUTPUT, "%s: cannot be given its name: %s", partial->target.final, strerror(errno));
 }
 

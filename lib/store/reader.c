@@ -162,7 +162,8 @@ static weir_status check_shape(const weir_file *file, const struct weir_stored *
     return WEIR_OK;
 }
 
-static weir_status type_of(const weir_file *file, enum weir_elem *elem, size_t *width, hid_t dataset, const char *path)
+static weir_status type_of_dataset(const weir_file *file, enum weir_elem *elem, size_t *width, hid_t dataset,
+                                   const char *path)
 {
     hid_t type = H5Dget_type(dataset);
     bool known = type >= 0 && weir_h5_elem(elem, width, type);
@@ -178,7 +179,7 @@ static weir_status open_as(struct weir_stored *stored, size_t *width, const weir
     TRY(weir_h5_open_dataset(&id, file->source.file, s->path, file->path));
     TRY(weir_stored_open(stored, &file->source, id, s->path));
     TRY(check_shape(file, stored, s->rank, s->dims));
-    TRY(type_of(file, &elem, width, stored->id, s->path));
+    TRY(type_of_dataset(file, &elem, width, stored->id, s->path));
     if (elem != s->elem)
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
                          weir_elem_name(s->elem));
@@ -285,7 +286,7 @@ done:
     return status;
 }
 
-static weir_status read_shape(const weir_file *file, struct point *point)
+static weir_status read_point_shape(const weir_file *file, struct point *point)
 {
     const weir_point *p = point->info.point;
     struct weir_stored *stored = &point->stored;
@@ -303,7 +304,7 @@ static weir_status read_shape(const weir_file *file, struct point *point)
     TRY(check_shape(file, stored, n, dims));
     for (int a = 0; a < p->n_axes; a++)
         point->info.shape[a] = stored->shape[lead + a];
-    TRY(type_of(file, &point->elem, &width, stored->id, point->path));
+    TRY(type_of_dataset(file, &point->elem, &width, stored->id, point->path));
     if (point->elem != weir_point_elem(p, file->info.dtype))
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, the file's dtype is %s", file->path, point->path,
                          weir_elem_name(point->elem), weir_dtype_name(file->info.dtype));
@@ -311,7 +312,7 @@ static weir_status read_shape(const weir_file *file, struct point *point)
 }
 
 /* The attribute `units`, for points that have heads or neurons. */
-static weir_status read_units(const weir_file *file, struct point *point)
+static weir_status read_unit_list(const weir_file *file, struct point *point)
 {
     int axis = weir_point_unit_axis(point->info.point);
     size_t n_layers = point->info.point->per_layer ? (size_t)file->info.n_layers : 0;
@@ -327,10 +328,10 @@ static weir_status read_point(const weir_file *file, struct point *point, const 
     point->info.point = which;
     point->n_layers = file->info.n_layers;
     TRY(weir_format(&point->path, "%s/%s", WEIR_GROUP_ACTIVATIONS, which->name));
-    TRY(read_shape(file, point));
+    TRY(read_point_shape(file, point));
     if (which->per_layer)
         TRY(weir_in(read_layers(file, point), file->path));
-    TRY(weir_in(read_units(file, point), file->path));
+    TRY(weir_in(read_unit_list(file, point), file->path));
     TRY(weir_in(weir_h5_get_int(point->stored.id, WEIR_A_SATURATED, &saturated, point->path), file->path));
     TRY(weir_in(weir_h5_get_int(point->stored.id, WEIR_A_SINKS, &sinks, point->path), file->path));
     point->info.compute_error = NAN;
@@ -364,7 +365,7 @@ done:
     return status;
 }
 
-static weir_status read_head(weir_file *file)
+static weir_status read_whole_head(weir_file *file)
 {
     TRY(weir_h5_source_open(&file->source, file->path));
     TRY(read_root(file));
@@ -395,7 +396,7 @@ weir_status weir_file_open(weir_file **out, const char *path)
     for (int i = 0; i < WEIR_N_TABLES * WEIR_MAX_COLUMNS; i++)
         file->tables[i / WEIR_MAX_COLUMNS].columns[i % WEIR_MAX_COLUMNS].id = H5I_INVALID_HID;
     TRY_DONE(weir_copy_string(&file->path, path));
-    TRY_DONE(read_head(file));
+    TRY_DONE(read_whole_head(file));
     *out = file;
     file = NULL;
 done:
@@ -493,7 +494,7 @@ static weir_status read_row(const weir_file *file, int set, int prompt, size_t f
     return weir_stored_read(&file->sets[set], start, count, out);
 }
 
-static weir_status read_positions(const weir_file *file, struct prompt *prompt, int index)
+static weir_status read_row_positions(const weir_file *file, struct prompt *prompt, int index)
 {
     size_t n = (size_t)file->info.n_positions, rows = 0;
     TRY(weir_alloc(&prompt->positions, n, sizeof *prompt->positions));
@@ -511,7 +512,7 @@ static weir_status read_positions(const weir_file *file, struct prompt *prompt, 
 }
 
 /* *out stays NULL where the text is empty, or the file has no such table. */
-static weir_status read_text(const weir_file *file, char **out, int set, int index)
+static weir_status read_prompt_text(const weir_file *file, char **out, int set, int index)
 {
     uint8_t reference[WEIR_TEXT_REFERENCE];
     if (file->sets[set].id < 0)
@@ -534,9 +535,9 @@ static weir_status load_prompt(struct prompt **out, const weir_file *file, int i
     prompt->n = (size_t)file->lengths[index];
     TRY_DONE(weir_alloc(&prompt->ids, prompt->n, sizeof *prompt->ids));
     TRY_DONE(read_row(file, WEIR_S_TOKEN_ID, index, 0, prompt->n, prompt->ids));
-    TRY_DONE(read_positions(file, prompt, index));
-    TRY_DONE(read_text(file, &prompt->text, WEIR_S_PROMPT_TEXT, index));
-    TRY_DONE(read_text(file, &prompt->fields, WEIR_S_PROMPT_FIELDS, index));
+    TRY_DONE(read_row_positions(file, prompt, index));
+    TRY_DONE(read_prompt_text(file, &prompt->text, WEIR_S_PROMPT_TEXT, index));
+    TRY_DONE(read_prompt_text(file, &prompt->fields, WEIR_S_PROMPT_FIELDS, index));
     *out = prompt;
     prompt = NULL;
 done:
@@ -657,7 +658,7 @@ static weir_status box_of(struct box *out, const weir_file *file, const struct p
     return WEIR_OK;
 }
 
-static size_t box_values(const struct box *box)
+static size_t box_size(const struct box *box)
 {
     size_t n = 1;
     for (int a = 0; a < box->rank; a++)
@@ -667,7 +668,7 @@ static size_t box_values(const struct box *box)
 
 static weir_status read_converted(const struct point *point, const struct box *box, float *out)
 {
-    size_t n = box_values(box);
+    size_t n = box_size(box);
     uint16_t *halves; /* [n] of the box */
     TRY(weir_alloc(&halves, n, sizeof *halves));
     weir_status status = weir_stored_read(&point->stored, box->start, box->count, halves);
@@ -748,7 +749,7 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
         return weir_fail(WEIR_E_USAGE, "weir_file_read: which is a point of another file than %s", file->path);
     weir_h5_begin();
     TRY(box_of(&box, file, point, layer, prompt, block));
-    size_t n = box_values(&box);
+    size_t n = box_size(&box);
     if (n == 0)
         return WEIR_OK;
     if (weir_elem_size(point->elem) == 2)

@@ -488,8 +488,8 @@ struct chunk_range {
     size_t first[WEIR_MAX_RANK], count[WEIR_MAX_RANK], slots[WEIR_MAX_RANK];
 };
 
-static void range_of(struct chunk_range *out, const struct weir_stored *stored, const size_t *start,
-                     const size_t *count)
+static void chunks_of_box(struct chunk_range *out, const struct weir_stored *stored, const size_t *start,
+                          const size_t *count)
 {
     for (int a = 0; a < stored->rank; a++) {
         size_t chunk = stored->chunk[a];
@@ -524,7 +524,7 @@ static weir_status read_chunked(const struct weir_stored *stored, const size_t *
 {
     struct chunk_range range = {0};
     size_t at[WEIR_MAX_RANK] = {0};
-    range_of(&range, stored, start, count);
+    chunks_of_box(&range, stored, start, count);
     do {
         struct copy copy = {.to = out, .rank = stored->rank, .size = stored->size};
         size_t chunk[WEIR_MAX_RANK] = {0};
@@ -564,7 +564,7 @@ bool weir_stored_has(const struct weir_stored *stored, const size_t *start, cons
         return false;
     if (stored->contiguous)
         return true;
-    range_of(&range, stored, start, count);
+    chunks_of_box(&range, stored, start, count);
     do {
         size_t chunk[WEIR_MAX_RANK] = {0};
         hsize_t n = 0;

@@ -63,7 +63,7 @@ static weir_status step(struct weir_target *target)
     return find_folder(target);
 }
 
-static weir_status follow(struct weir_target *target, const char *path)
+static weir_status follow_links(struct weir_target *target, const char *path)
 {
     struct stat st;
     TRY(find_folder(target));
@@ -85,7 +85,7 @@ static const struct {
     {S_IFBLK, WEIR_TARGET_OTHER, "a disk"},  {S_IFSOCK, WEIR_TARGET_OTHER, "a socket"},
 };
 
-static void look(struct weir_target *target, const struct stat *st)
+static void note_target_kind(struct weir_target *target, const struct stat *st)
 {
     target->mode = st->st_mode & 0777;
     target->uid = st->st_uid;
@@ -97,18 +97,18 @@ static void look(struct weir_target *target, const struct stat *st)
         }
 }
 
-static weir_status find(struct weir_target *target, const char *path)
+static weir_status find_target(struct weir_target *target, const char *path)
 {
     struct stat st;
     TRY(weir_copy_string(&target->final, path));
-    TRY(follow(target, path));
+    TRY(follow_links(target, path));
     if (*weir_base_name(target->final) == '\0')
         return weir_fail(WEIR_E_OUTPUT, "'%s': names no file to write", path);
     if (is_descriptor(target)) {
         target->kind = WEIR_TARGET_STREAM;
         target->what = "what a process has open";
     } else if (stat(target->final, &st) == 0) {
-        look(target, &st);
+        note_target_kind(target, &st);
     } else if (errno == ENAMETOOLONG) {
         return weir_fail(WEIR_E_OUTPUT,
                          "%s: the name has %zu bytes, which is too long for its folder: give a shorter one", path,
@@ -120,7 +120,7 @@ static weir_status find(struct weir_target *target, const char *path)
 weir_status weir_target_find(struct weir_target *out, const char *path)
 {
     *out = (struct weir_target){.kind = WEIR_TARGET_NEW};
-    weir_status status = find(out, path);
+    weir_status status = find_target(out, path);
     if (status != WEIR_OK)
         weir_target_close(out);
     return status;

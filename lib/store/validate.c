@@ -22,7 +22,8 @@ struct check {
     struct weir_sizes sizes;
 };
 
-__attribute__((format(printf, 3, 4))) static void find(struct check *c, const char *object, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void note_finding(struct check *c, const char *object, const char *format,
+                                                               ...)
 {
     char text[1024];
     int n = snprintf(text, sizeof text, "%s: ", object);
@@ -44,7 +45,7 @@ static const cJSON *attribute(const cJSON *object, int attr)
                                             weir_attr_at(attr)->name);
 }
 
-static bool is_whole(const cJSON *item)
+static bool is_whole_number(const cJSON *item)
 {
     return cJSON_IsNumber(item) && item->valuedouble == floor(item->valuedouble);
 }
@@ -54,7 +55,7 @@ static bool is_whole_list(const cJSON *item)
     const cJSON *number;
     if (!cJSON_IsArray(item))
         return false;
-    cJSON_ArrayForEach(number, item) if (!is_whole(number)) return false;
+    cJSON_ArrayForEach(number, item) if (!is_whole_number(number)) return false;
     return true;
 }
 
@@ -68,18 +69,18 @@ static void check_attribute(struct check *c, const cJSON *object, const char *pa
     const cJSON *value = attribute(object, attr);
     if (!value) {
         if (required)
-            find(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
+            note_finding(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
         return;
     }
-    bool fits = info->kind == WEIR_ATTR_INT    ? is_whole(value)
+    bool fits = info->kind == WEIR_ATTR_INT    ? is_whole_number(value)
                 : info->kind == WEIR_ATTR_INTS ? is_whole_list(value)
                 : info->kind == WEIR_ATTR_REAL ? cJSON_IsNumber(value)
                                                : cJSON_IsString(value);
     if (!fits)
-        find(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
+        note_finding(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
 }
 
-static const char *text_of(const cJSON *object, int attr)
+static const char *attribute_text(const cJSON *object, int attr)
 {
     const cJSON *value = attribute(object, attr);
     return cJSON_IsString(value) ? value->valuestring : NULL;
@@ -90,21 +91,21 @@ static void check_root(struct check *c)
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
         check_attribute(c, c->root, "/", a, weir_attr_at(a)->required);
     const cJSON *schema = attribute(c->root, WEIR_A_SCHEMA);
-    if (is_whole(schema) && schema->valuedouble != WEIR_SCHEMA)
-        find(c, "/", "weir_schema is %.0f, this weir checks version %d", schema->valuedouble, WEIR_SCHEMA);
-    const char *digest = text_of(c->root, WEIR_A_DIGEST), *dtype = text_of(c->root, WEIR_A_DTYPE);
-    const char *created = text_of(c->root, WEIR_A_CREATED);
+    if (is_whole_number(schema) && schema->valuedouble != WEIR_SCHEMA)
+        note_finding(c, "/", "weir_schema is %.0f, this weir checks version %d", schema->valuedouble, WEIR_SCHEMA);
+    const char *digest = attribute_text(c->root, WEIR_A_DIGEST), *dtype = attribute_text(c->root, WEIR_A_DTYPE);
+    const char *created = attribute_text(c->root, WEIR_A_CREATED);
     if (digest && (strlen(digest) != 64 || strspn(digest, "0123456789abcdef") != 64))
-        find(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
+        note_finding(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
     if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "f16") != 0 && strcmp(dtype, "bf16") != 0)
-        find(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
-    const char *compute = text_of(c->root, WEIR_A_COMPUTE);
+        note_finding(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
+    const char *compute = attribute_text(c->root, WEIR_A_COMPUTE);
     if (compute && strcmp(compute, "bf16") != 0 && strcmp(compute, "int8") != 0)
-        find(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
+        note_finding(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))
-        find(c, "/", "the attribute created must be a time like 2026-01-31T12:00:00Z, is '%.40s'", created);
+        note_finding(c, "/", "the attribute created must be a time like 2026-01-31T12:00:00Z, is '%.40s'", created);
 }
 
 /* ---- datasets ---- */
@@ -128,30 +129,30 @@ static void check_scale(struct check *c, int dim)
     bool needed = dim == WEIR_AXIS_LAYER || dim == WEIR_AXIS_PROMPT || dim == WEIR_AXIS_POS || dim == WEIR_DIM_TOKEN;
     if (!scale) {
         if (needed)
-            find(c, path, "the dimension is missing");
+            note_finding(c, path, "the dimension is missing");
         return;
     }
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(scale, "shape");
     if (cJSON_GetArraySize(shape) != 1) {
-        find(c, path, "a dimension must have one axis, has %d", cJSON_GetArraySize(shape));
+        note_finding(c, path, "a dimension must have one axis, has %d", cJSON_GetArraySize(shape));
         return;
     }
     double size = cJSON_GetArrayItem(shape, 0)->valuedouble;
     if (size < 1 || size > (double)weir_dim_limit(dim))
-        find(c, path, "has %.0f, must have 1 to %zu", size, weir_dim_limit(dim));
+        note_finding(c, path, "has %.0f, must have 1 to %zu", size, weir_dim_limit(dim));
     else
         c->sizes.size[dim] = (size_t)size;
     if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(scale, "scale")))
-        find(c, path, "must be a dimension scale (H5DSset_scale)");
+        note_finding(c, path, "must be a dimension scale (H5DSset_scale)");
     if (strcmp(string_of(scale, "dtype"), "int32") != 0)
-        find(c, path, "must hold int32, holds %s", string_of(scale, "dtype"));
+        note_finding(c, path, "must hold int32, holds %s", string_of(scale, "dtype"));
 }
 
 static void check_equal(struct check *c, int a, int b)
 {
     size_t x = c->sizes.size[a], y = c->sizes.size[b];
     if (x && y && x != y)
-        find(c, weir_dim_name(a), "has %zu, must be as long as %s, which has %zu", x, weir_dim_name(b), y);
+        note_finding(c, weir_dim_name(a), "has %zu, must be as long as %s, which has %zu", x, weir_dim_name(b), y);
 }
 
 static void check_axis(struct check *c, const cJSON *set, const char *path, int a, int dim)
@@ -162,25 +163,26 @@ static void check_axis(struct check *c, const cJSON *set, const char *path, int 
     const cJSON *size = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "shape"), a);
     const cJSON *scale = cJSON_GetArrayItem(scales, 0);
     if (!cJSON_IsString(label) || strcmp(label->valuestring, name) != 0)
-        find(c, path, "axis %d must be labelled %s, is %.60s", a, name,
-             cJSON_IsString(label) ? label->valuestring : "not labelled");
+        note_finding(c, path, "axis %d must be labelled %s, is %.60s", a, name,
+                     cJSON_IsString(label) ? label->valuestring : "not labelled");
     if (cJSON_GetArraySize(scales) != 1)
-        find(c, path, "axis %d must have the scale /%s attached and no other, has %d", a, name,
-             cJSON_GetArraySize(scales));
+        note_finding(c, path, "axis %d must have the scale /%s attached and no other, has %d", a, name,
+                     cJSON_GetArraySize(scales));
     else if (!cJSON_IsString(scale) || scale->valuestring[0] != '/' || strcmp(scale->valuestring + 1, name) != 0)
-        find(c, path, "axis %d must have the scale /%s attached, has %.60s", a, name,
-             cJSON_IsString(scale) ? scale->valuestring : "none");
+        note_finding(c, path, "axis %d must have the scale /%s attached, has %.60s", a, name,
+                     cJSON_IsString(scale) ? scale->valuestring : "none");
     if (c->sizes.size[dim] == 0)
-        find(c, path, "axis %d: the dimension /%s is missing", a, name);
+        note_finding(c, path, "axis %d: the dimension /%s is missing", a, name);
     else if (cJSON_IsNumber(size) && size->valuedouble != (double)c->sizes.size[dim])
-        find(c, path, "axis %d has %.0f, the dimension %s has %zu", a, size->valuedouble, name, c->sizes.size[dim]);
+        note_finding(c, path, "axis %d has %.0f, the dimension %s has %zu", a, size->valuedouble, name,
+                     c->sizes.size[dim]);
 }
 
 static void check_axes(struct check *c, const cJSON *set, const char *path, int rank, const int *dims)
 {
     int has = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(set, "shape"));
     if (has != rank) {
-        find(c, path, "has %d axes, must have %d", has, rank);
+        note_finding(c, path, "has %d axes, must have %d", has, rank);
         return;
     }
     for (int a = 0; a < rank; a++)
@@ -192,18 +194,18 @@ static void check_storage(struct check *c, const cJSON *set, const char *path)
     const char *storage = string_of(set, "storage");
     const cJSON *filter;
     if (strcmp(storage, "contiguous") != 0 && strcmp(storage, "chunked") != 0)
-        find(c, path, "must be contiguous or chunked, is %s", storage);
+        note_finding(c, path, "must be contiguous or chunked, is %s", storage);
     cJSON_ArrayForEach(filter, cJSON_GetObjectItemCaseSensitive(set, "filters"))
     {
         if (cJSON_IsString(filter) && strcmp(filter->valuestring, "other") == 0)
-            find(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
+            note_finding(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
     }
 }
 
 static void check_elem(struct check *c, const cJSON *set, const char *path, enum weir_elem elem)
 {
     if (strcmp(string_of(set, "dtype"), weir_elem_name(elem)) != 0)
-        find(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
+        note_finding(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
 }
 
 static void check_set(struct check *c, const struct weir_set *s, bool required)
@@ -211,7 +213,7 @@ static void check_set(struct check *c, const struct weir_set *s, bool required)
     const cJSON *set = dataset(c, s->path);
     if (!set) {
         if (required)
-            find(c, s->path, "is missing");
+            note_finding(c, s->path, "is missing");
         return;
     }
     check_elem(c, set, s->path, s->elem);
@@ -235,7 +237,7 @@ static void check_next_words(struct check *c)
 {
     const char *id = weir_set_at(WEIR_S_WORD_ID)->path, *text = weir_set_at(WEIR_S_WORD_TEXT)->path;
     if (!dataset(c, id) != !dataset(c, text))
-        find(c, dataset(c, id) ? text : id, "is missing");
+        note_finding(c, dataset(c, id) ? text : id, "is missing");
 }
 
 /* ---- activations ---- */
@@ -248,12 +250,12 @@ static void check_layers(struct check *c, const cJSON *set, const char *path)
     if (!is_whole_list(layers))
         return;
     if (cJSON_GetArraySize(layers) == 0)
-        find(c, path, "the attribute layers is empty: at least one layer must be stored");
+        note_finding(c, path, "the attribute layers is empty: at least one layer must be stored");
     cJSON_ArrayForEach(layer, layers)
     {
         if (layer->valuedouble <= before || layer->valuedouble >= n) {
-            find(c, path, "the attribute layers must ascend from 0 to %.0f, has %.0f after %.0f", n - 1,
-                 layer->valuedouble, before);
+            note_finding(c, path, "the attribute layers must ascend from 0 to %.0f, has %.0f after %.0f", n - 1,
+                         layer->valuedouble, before);
             return;
         }
         before = layer->valuedouble;
@@ -266,12 +268,13 @@ static void check_fill(struct check *c, const cJSON *set, const char *path, enum
     bool fits = elem == WEIR_ELEM_I32 ? cJSON_IsNumber(fill) && fill->valuedouble == -1
                                       : cJSON_IsString(fill) && strcmp(fill->valuestring, "NaN") == 0;
     if (!fits)
-        find(c, path, "what is not stored must read as %s (its fill value)", elem == WEIR_ELEM_I32 ? "-1" : "NaN");
+        note_finding(c, path, "what is not stored must read as %s (its fill value)",
+                     elem == WEIR_ELEM_I32 ? "-1" : "NaN");
 }
 
 static void check_point(struct check *c, const cJSON *set, const char *path, const weir_point *point)
 {
-    const char *hook = text_of(set, WEIR_A_HOOK), *dtype = text_of(c->root, WEIR_A_DTYPE);
+    const char *hook = attribute_text(set, WEIR_A_HOOK), *dtype = attribute_text(c->root, WEIR_A_DTYPE);
     int dims[WEIR_MAX_RANK], rank = 0;
     if (point->per_layer)
         dims[rank++] = WEIR_AXIS_LAYER;
@@ -288,7 +291,7 @@ static void check_point(struct check *c, const cJSON *set, const char *path, con
     check_fill(c, set, path, elem);
     check_attribute(c, set, path, WEIR_A_HOOK, true);
     if (hook && strcmp(hook, point->hook) != 0)
-        find(c, path, "the attribute hook_name must be %s, is '%.80s'", point->hook, hook);
+        note_finding(c, path, "the attribute hook_name must be %s, is '%.80s'", point->hook, hook);
     if (point->per_layer)
         check_layers(c, set, path);
     check_attribute(c, set, path, WEIR_A_UNITS, false);
@@ -335,11 +338,12 @@ static void check_datasets(struct check *c)
     {
         const weir_point *point = point_of_path(set->string);
         if (is_outside(set))
-            find(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
+            note_finding(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
         else if (point)
             check_point(c, set, set->string, point);
         else if (!is_known(set->string))
-            find(c, set->string, "is not in the layout: hook points go into /activations, other results into /results");
+            note_finding(c, set->string,
+                         "is not in the layout: hook points go into /activations, other results into /results");
     }
 }
 
@@ -356,11 +360,11 @@ static void check_groups(struct check *c)
             if (strcmp(group->valuestring, known[i]) == 0)
                 fits = seen[i] = true;
         if (!fits)
-            find(c, group->valuestring, "a group that is not in the layout");
+            note_finding(c, group->valuestring, "a group that is not in the layout");
     }
     for (size_t i = 0; i < 3; i++)
         if (!seen[i])
-            find(c, known[i], "the group is missing");
+            note_finding(c, known[i], "the group is missing");
 }
 
 /* Links that lead elsewhere: the reader follows none. Below /results a name for something in the file is nobody's
@@ -373,10 +377,10 @@ static void check_links(struct check *c)
     {
         bool soft = strcmp(link->valuestring, "soft") == 0;
         if (!soft || strncmp(link->string, WEIR_GROUP_RESULTS "/", n) != 0)
-            find(c, link->string, "is a link %s, which is not followed",
-                 soft                                         ? "by name"
-                 : strcmp(link->valuestring, "external") == 0 ? "to another file"
-                                                              : "of an unknown kind");
+            note_finding(c, link->string, "is a link %s, which is not followed",
+                         soft                                         ? "by name"
+                         : strcmp(link->valuestring, "external") == 0 ? "to another file"
+                                                                      : "of an unknown kind");
     }
 }
 
@@ -422,23 +426,23 @@ static void check_prompt_fields(struct check *c, int index, const char *fields)
         return;
     weir_status status = weir_json_parse(&object, "/prompts/fields", fields, strlen(fields));
     if (status != WEIR_OK || !cJSON_IsObject(object))
-        find(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is no JSON object", index);
+        note_finding(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is no JSON object", index);
     if (status == WEIR_OK)
         cJSON_Delete(object);
 }
 
-static void check_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
+static void check_stored_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
 {
     weir_file_prompt prompt;
     if (weir_file_get_prompt(file, index, &prompt) != WEIR_OK) {
-        find(c, "/tokens", "%s", weir_message());
+        note_finding(c, "/tokens", "%s", weir_message());
         return;
     }
     check_prompt_fields(c, index, prompt.fields);
     for (size_t t = 0; t < prompt.n; t++)
         if (prompt.ids[t] < 0 || (vocab && prompt.ids[t] >= vocab)) {
-            find(c, "/tokens/id", "prompt %d, token %zu: id %d is not from 0 to %lld", index, t, prompt.ids[t],
-                 vocab ? (long long)vocab - 1 : (long long)INT32_MAX);
+            note_finding(c, "/tokens/id", "prompt %d, token %zu: id %d is not from 0 to %lld", index, t, prompt.ids[t],
+                         vocab ? (long long)vocab - 1 : (long long)INT32_MAX);
             return;
         }
 }
@@ -448,7 +452,7 @@ static void check_prompts(struct check *c, const weir_file *file)
     const weir_file_info *info = weir_file_get_info(file);
     int64_t vocab = vocabulary(c, file);
     for (int i = 0; i < info->n_prompts; i++)
-        check_prompt(c, file, i, vocab);
+        check_stored_prompt(c, file, i, vocab);
 }
 
 enum sums { ANY_SUM, SUM_OF_1, SUM_UP_TO_1 };
@@ -489,21 +493,22 @@ static void check_row(struct check *c, struct look *look, const float *values, s
         }
         gone += here;
         if (!isnan(sum) && !is_sum(look, sum)) { /* NaN: some of it was not stored, or came out so */
-            find(c, look->path, "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to %s1",
-                 look->layer, look->prompt, o, absolute, sum, look->sums == SUM_UP_TO_1 ? "at most " : "");
+            note_finding(c, look->path,
+                         "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to %s1", look->layer,
+                         look->prompt, o, absolute, sum, look->sums == SUM_UP_TO_1 ? "at most " : "");
             look->found = true;
         }
     }
     look->any = look->any || gone < outer * inner;
     if (gone > 0 && gone < outer * inner && !look->point->units && !look->found) {
-        find(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are not stored", look->layer,
-             look->prompt, absolute, gone, outer * inner);
+        note_finding(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are not stored", look->layer,
+                     look->prompt, absolute, gone, outer * inner);
         look->found = true;
     }
 }
 
 /* Reads the value in pieces of whole rows. */
-static weir_status check_value(struct check *c, struct look *look)
+static weir_status check_stored_value(struct check *c, struct look *look)
 {
     const weir_point *p = look->point->point;
     int axis = weir_point_row_axis(p);
@@ -539,19 +544,19 @@ static void check_layer(struct check *c, struct look *look)
         look->n_rows = prompt.n_rows;
         look->n_tokens = prompt.n;
         rows = rows || prompt.n_rows > 0;
-        if (check_value(c, look) != WEIR_OK) {
-            find(c, look->path, "%s", weir_message());
+        if (check_stored_value(c, look) != WEIR_OK) {
+            note_finding(c, look->path, "%s", weir_message());
             return;
         }
     }
     if (rows && !look->any && info->n_prompts <= SAMPLE)
-        find(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
+        note_finding(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
 }
 
 /* What rows of a pattern sum to, unless a hook changed them. */
-static enum sums sums_of(const struct check *c, const weir_point *point)
+static enum sums expected_sums(const struct check *c, const weir_point *point)
 {
-    const char *edits = text_of(c->root, WEIR_A_EDITS);
+    const char *edits = attribute_text(c->root, WEIR_A_EDITS);
     if (point->id != WEIR_P_PATTERN || (edits && *edits))
         return ANY_SUM;
     return attribute(dataset(c, WEIR_GROUP_ACTIVATIONS "/pattern"), WEIR_A_SINKS) ? SUM_UP_TO_1 : SUM_OF_1;
@@ -562,7 +567,7 @@ static weir_status check_values(struct check *c, const weir_file *file, const we
     static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};
     const weir_file_info *info = weir_file_get_info(file);
     struct look look = {
-        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = sums_of(c, point->point)};
+        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = expected_sums(c, point->point)};
     size_t one = 1;
     char *path = NULL;
     weir_status status;
@@ -597,7 +602,7 @@ static weir_status check_content(struct check *c, const char *path)
         if (status == WEIR_E_MEMORY)
             return status;
         if (c->n == 0)
-            find(c, "/", "%s", weir_message());
+            note_finding(c, "/", "%s", weir_message());
         return WEIR_OK;
     }
     check_prompts(c, file);

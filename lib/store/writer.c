@@ -64,7 +64,7 @@ struct weir_store {
 /* ---- what a value covers ---- */
 
 /* Which row of the value each stored row comes from. *map is NULL when each is itself. */
-static weir_status map_rows(const int32_t **map, struct weir_store *store, const struct weir_store_value *value)
+static weir_status map_stored_rows(const int32_t **map, struct weir_store *store, const struct weir_store_value *value)
 {
     const struct weir_store_prompt *prompt = &store->spec->prompts[value->prompt];
     size_t rows = store->sizes.size[WEIR_AXIS_POS], kept = 0;
@@ -101,23 +101,23 @@ static weir_status map_units(const int32_t **map, struct weir_store *store, cons
     return WEIR_OK;
 }
 
-static weir_status cut_of(struct weir_cut *cut, struct weir_store *store, const struct weir_store_value *value)
+static weir_status gather_of(struct weir_gather *gather, struct weir_store *store, const struct weir_store_value *value)
 {
     const struct weir_store_point *p = &store->spec->points[value->point];
     const struct weir_dataset *dataset = &store->datasets[value->point];
     const weir_point *point = p->point;
     int pad = 3 - point->n_axes, row = weir_point_row_axis(point), unit = weir_point_unit_axis(point);
-    *cut = (struct weir_cut){.data = (const weir_bits *)(const void *)value->data,
-                             .extent = {1, 1, 1},
-                             .fill = weir_fill_bits(dataset->layout.elem)};
-    memcpy(cut->shape, dataset->shape, sizeof cut->shape);
+    *gather = (struct weir_gather){.data = (const weir_bits *)(const void *)value->data,
+                                   .extent = {1, 1, 1},
+                                   .fill = weir_fill_bits(dataset->layout.elem)};
+    memcpy(gather->shape, dataset->shape, sizeof gather->shape);
     for (int a = 0; a < point->n_axes; a++)
-        cut->extent[pad + a] =
+        gather->extent[pad + a] =
             weir_axis_is_position(point->axes[a]) ? store->spec->prompts[value->prompt].n : p->shape[a];
     if (row >= 0)
-        TRY(map_rows(&cut->map[pad + row], store, value));
+        TRY(map_stored_rows(&gather->map[pad + row], store, value));
     if (unit >= 0)
-        TRY(map_units(&cut->map[pad + unit], store, value, p->shape[unit]));
+        TRY(map_units(&gather->map[pad + unit], store, value, p->shape[unit]));
     return WEIR_OK;
 }
 
@@ -128,14 +128,14 @@ static size_t lead_of(const struct weir_store *store, const struct weir_store_va
 }
 
 /* Counts what is not finite, and keeps where the first of it is. */
-static void note_odd(struct weir_store *store, const struct weir_store_value *value, const struct weir_cut *cut,
+static void note_odd(struct weir_store *store, const struct weir_store_value *value, const struct weir_gather *gather,
                      const struct weir_odd *odd)
 {
     const weir_point *point = store->spec->points[value->point].point;
     int axis = 3 - point->n_axes + weir_point_row_axis(point);
     if (store->odd.count == 0) {
         store->odd = (weir_not_finite){.point = point, .layer = value->layer, .prompt = value->prompt};
-        store->odd.position = (int)weir_cut_source(cut, axis, odd->at[axis]);
+        store->odd.position = (int)weir_gather_source(gather, axis, odd->at[axis]);
         memcpy(&store->odd.value, &odd->first, sizeof odd->first);
     }
     store->odd.count += odd->n;
@@ -143,31 +143,31 @@ static void note_odd(struct weir_store *store, const struct weir_store_value *va
 
 /* A NaN that was computed may have the bits that stand for "not stored": *tamed is then a copy without those. */
 static weir_status check_finite(weir_bits **tamed, struct weir_store *store, const struct weir_store_value *value,
-                                struct weir_cut *cut)
+                                struct weir_gather *gather)
 {
     struct weir_odd odd;
     *tamed = NULL;
     if (store->datasets[value->point].layout.elem == WEIR_ELEM_I32 ||
-        (value->softmaxed && weir_softmax_is_finite(cut->data, cut->extent)))
+        (value->softmaxed && weir_softmax_is_finite(gather->data, gather->extent)))
         return WEIR_OK;
-    weir_find_odd(&odd, cut, store->spec->points[value->point].point->id == WEIR_P_ATTN_SCORES);
+    weir_find_odd(&odd, gather, store->spec->points[value->point].point->id == WEIR_P_ATTN_SCORES);
     if (odd.n > 0)
-        note_odd(store, value, cut, &odd);
+        note_odd(store, value, gather, &odd);
     if (!odd.absent)
         return WEIR_OK;
-    TRY(weir_tame_nan(tamed, cut->data, cut->extent[0] * cut->extent[1] * cut->extent[2]));
-    cut->data = *tamed;
+    TRY(weir_tame_nan(tamed, gather->data, gather->extent[0] * gather->extent[1] * gather->extent[2]));
+    gather->data = *tamed;
     return WEIR_OK;
 }
 
-static weir_status write_value(struct weir_store *store, const struct item *item)
+static weir_status write_point_value(struct weir_store *store, const struct item *item)
 {
     const struct weir_store_value *value = &item->value;
-    struct weir_cut cut;
+    struct weir_gather gather;
     weir_bits *tamed;
-    TRY(cut_of(&cut, store, value));
-    TRY(check_finite(&tamed, store, value, &cut));
-    weir_status status = weir_dataset_write(&store->datasets[value->point], lead_of(store, value), &cut,
+    TRY(gather_of(&gather, store, value));
+    TRY(check_finite(&tamed, store, value, &gather));
+    weir_status status = weir_dataset_write(&store->datasets[value->point], lead_of(store, value), &gather,
                                             &store->scratch, &store->output);
     weir_free(tamed);
     return status;
@@ -180,11 +180,11 @@ static weir_status write_table(struct weir_store *store, const struct item *item
         struct weir_dataset *dataset = &item->table->datasets[c];
         size_t n_rows = store->spec->prompts[prompt].n_rows;
         bool wide = dataset->layout.rank == WEIR_SET_RANK; /* else the rows are the last axis */
-        struct weir_cut cut = {.data = item->columns[c],
-                               .extent = {1, wide ? n_rows : 1, wide ? item->table->width : n_rows},
-                               .fill = weir_fill_bits(dataset->layout.elem)};
-        memcpy(cut.shape, dataset->shape, sizeof cut.shape);
-        TRY(weir_dataset_write(dataset, prompt, &cut, &store->scratch, &store->output));
+        struct weir_gather gather = {.data = item->columns[c],
+                                     .extent = {1, wide ? n_rows : 1, wide ? item->table->width : n_rows},
+                                     .fill = weir_fill_bits(dataset->layout.elem)};
+        memcpy(gather.shape, dataset->shape, sizeof gather.shape);
+        TRY(weir_dataset_write(dataset, prompt, &gather, &store->scratch, &store->output));
     }
     return WEIR_OK;
 }
@@ -204,7 +204,7 @@ static void free_item(struct item *item)
 }
 
 /* The next item; NULL when there is none and none will come. *failed: only let go of it. */
-static struct item *take(struct weir_store *store, bool *failed)
+static struct item *take_item(struct weir_store *store, bool *failed)
 {
     pthread_mutex_lock(&store->lock);
     while (!store->first && !store->closing)
@@ -220,7 +220,7 @@ static struct item *take(struct weir_store *store, bool *failed)
     return item;
 }
 
-static void finish(struct weir_store *store, struct item *item, weir_status status)
+static void finish_item(struct weir_store *store, struct item *item, weir_status status)
 {
     size_t bytes = item->bytes;
     free_item(item);
@@ -234,21 +234,21 @@ static void finish(struct weir_store *store, struct item *item, weir_status stat
     pthread_mutex_unlock(&store->lock);
 }
 
-static void *work(void *argument)
+static void *write_items(void *argument)
 {
     struct weir_store *store = argument;
     bool failed;
     weir_h5_begin();
-    for (struct item *item; (item = take(store, &failed)) != NULL;) {
+    for (struct item *item; (item = take_item(store, &failed)) != NULL;) {
         weir_status status = WEIR_OK;
         if (!failed)
-            status = item->table ? write_table(store, item) : write_value(store, item);
-        finish(store, item, status);
+            status = item->table ? write_table(store, item) : write_point_value(store, item);
+        finish_item(store, item, status);
     }
     return NULL;
 }
 
-static weir_status failure(const struct weir_store *store)
+static weir_status thread_failure(const struct weir_store *store)
 {
     return store->failed == WEIR_OK ? WEIR_OK : weir_fail(store->failed, "%s", store->message);
 }
@@ -259,7 +259,7 @@ static weir_status enqueue(struct weir_store *store, struct item *item)
     pthread_mutex_lock(&store->lock);
     while (store->failed == WEIR_OK && store->queued > 0 && store->queued + item->bytes > QUEUE_BYTES)
         pthread_cond_wait(&store->less, &store->lock);
-    weir_status status = failure(store);
+    weir_status status = thread_failure(store);
     if (status == WEIR_OK) {
         store->queued += item->bytes;
         *store->last = item;
@@ -282,7 +282,7 @@ static weir_status copy_numbers(int32_t **out, const int32_t *numbers, size_t n)
     return WEIR_OK;
 }
 
-static weir_status check_value(const struct weir_store *store, const struct weir_store_value *value)
+static weir_status check_value_fits(const struct weir_store *store, const struct weir_store_value *value)
 {
     const struct weir_store_spec *spec = store->spec;
     if (!store->started || store->closing)
@@ -300,7 +300,7 @@ weir_status weir_store_put(struct weir_store *store, const struct weir_store_val
 {
     struct item *item = NULL;
     weir_status status;
-    TRY(check_value(store, value));
+    TRY(check_value_fits(store, value));
     TRY(weir_alloc_zero(&item, 1, sizeof *item));
     item->value = *value;
     item->value.buffer = NULL;
@@ -377,7 +377,7 @@ weir_status weir_store_put_table(struct weir_store *store, size_t table, size_t 
 /* The process whose thread writes now; 0: none does. HDF5 is for one thread at a time. */
 static _Atomic pid_t writing;
 
-static void join(struct weir_store *store)
+static void join_writer(struct weir_store *store)
 {
     if (!store->started)
         return;
@@ -392,7 +392,7 @@ static void join(struct weir_store *store)
 
 /* ---- open, commit, close ---- */
 
-static uint64_t rounded(size_t n, size_t step)
+static uint64_t round_up(size_t n, size_t step)
 {
     return ((uint64_t)n + step - 1) / step * step;
 }
@@ -415,7 +415,7 @@ static uint64_t point_bytes(const struct weir_store_spec *spec, const struct wei
                 size = spec->prompts[i].n_rows;
             if (a == l.n_lead + unit && p->n_units)
                 size = p->n_units * l.chunk[a] < size ? p->n_units * l.chunk[a] : size;
-            n *= l.contiguous ? size : rounded(size, l.chunk[a]);
+            n *= l.contiguous ? size : round_up(size, l.chunk[a]);
         }
         per_layer += n;
     }
@@ -466,7 +466,7 @@ uint64_t weir_store_size(const struct weir_store_spec *spec)
 
 static weir_status start_thread(struct weir_store *store)
 {
-    if (pthread_create(&store->thread, NULL, work, store) != 0)
+    if (pthread_create(&store->thread, NULL, write_items, store) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not start the writer thread: use fewer threads");
     store->started = true;
     atomic_store(&writing, getpid());
@@ -578,7 +578,7 @@ static const char *dataset_name(const struct weir_store *store, size_t i)
 }
 
 /* A contiguous dataset has no fill value: all of it must have come. */
-static weir_status check_complete(const struct weir_store *store)
+static weir_status check_all_written(const struct weir_store *store)
 {
     for (size_t i = 0; i < store->n_datasets; i++) {
         const struct weir_dataset *dataset = &store->datasets[i];
@@ -635,10 +635,10 @@ static bool close_file(struct weir_store *store)
 
 weir_status weir_store_commit(struct weir_store *store)
 {
-    join(store);
+    join_writer(store);
     weir_h5_begin();
-    TRY(failure(store));
-    TRY(check_complete(store));
+    TRY(thread_failure(store));
+    TRY(check_all_written(store));
     TRY(finish_content(store));
     if (H5Fflush(store->file, H5F_SCOPE_LOCAL) < 0) /* a full disk shows here, while the file can be given up cleanly */
         return weir_h5_fail(WEIR_E_OUTPUT, store->partial->target.final, "cannot be written");
@@ -673,7 +673,7 @@ void weir_store_close(struct weir_store *store)
         snprintf(store->message, sizeof store->message, "the store was closed");
     }
     pthread_mutex_unlock(&store->lock);
-    join(store);
+    join_writer(store);
     weir_h5_begin();
     weir_partial_discard(store->partial); /* first: its space lets HDF5 close even when the disk is full */
     (void)close_file(store);

@@ -37,7 +37,7 @@ static void from_bf16(float *restrict to, const void *restrict from, size_t n)
 }
 
 /* `yes ? a : b` that stays arithmetic: gcc makes branches of several ?: in a row and then no vectors of the loop. */
-static inline uint32_t pick(bool yes, uint32_t a, uint32_t b)
+static inline uint32_t select_bits(bool yes, uint32_t a, uint32_t b)
 {
     uint32_t mask = 0u - (uint32_t)yes;
     return (a & mask) | (b & ~mask);
@@ -49,9 +49,9 @@ static inline uint32_t half_magnitude(uint32_t x, uint32_t bits)
 {
     uint32_t normal = ((x + 0xfff + (x >> 13 & 1)) >> 13) - (112u << 10);
     uint32_t tiny = bits_of(float_of(x) + 0.5f) - bits_of(0.5f); /* the sum rounds to steps of 2^-24 */
-    uint32_t nan = pick(bits == WEIR_ABSENT_F32, WEIR_ABSENT_F16, WEIR_NAN_F16);
-    uint32_t finite = pick(x < 0x38800000, tiny, pick(x < 0x477ff000, normal, 0x7bff));
-    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7c00, nan));
+    uint32_t nan = select_bits(bits == WEIR_ABSENT_F32, WEIR_ABSENT_F16, WEIR_NAN_F16);
+    uint32_t finite = select_bits(x < 0x38800000, tiny, select_bits(x < 0x477ff000, normal, 0x7bff));
+    return select_bits(x < 0x7f800000, finite, select_bits(x == 0x7f800000, 0x7c00, nan));
 }
 
 static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, size_t n)
@@ -73,9 +73,9 @@ static uint64_t f32_to_f16(uint16_t *restrict to, const float *restrict from, si
 static inline uint32_t bf16_magnitude(uint32_t x, uint32_t bits)
 {
     uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16;
-    uint32_t finite = pick(rounded < 0x7f80, rounded, 0x7f7f);
-    uint32_t nan = pick(bits == WEIR_ABSENT_F32, WEIR_ABSENT_BF16, WEIR_NAN_BF16);
-    return pick(x < 0x7f800000, finite, pick(x == 0x7f800000, 0x7f80, nan));
+    uint32_t finite = select_bits(rounded < 0x7f80, rounded, 0x7f7f);
+    uint32_t nan = select_bits(bits == WEIR_ABSENT_F32, WEIR_ABSENT_BF16, WEIR_NAN_BF16);
+    return select_bits(x < 0x7f800000, finite, select_bits(x == 0x7f800000, 0x7f80, nan));
 }
 
 static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_t n)

@@ -8,6 +8,7 @@
    leave the second cache between one set of panels and the next. Every output is summed in the same order whatever the
    number of rows, so that a prompt gives the same bits alone as in a batch. After Goto and van de Geijn, "Anatomy of
    High-Performance Matrix Multiplication", 2008; how it compares with oneDNN is in docs/performance.md. */
+#include "base/sizes.h"
 #include "tensor/gemm.h"
 
 #include <stdint.h>
@@ -43,11 +44,6 @@ INLINE vec load(const float *from)
 INLINE void store(float *to, vec value)
 {
     *(loose *)to = value;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* ---- packing ---- */
@@ -99,7 +95,7 @@ static void pack_panel(float *panel, const float *b, size_t ld, size_t n, size_t
 static void pack_outputs(float *panels, const float *b, size_t ld, size_t n, size_t k)
 {
     for (size_t i = 0; i < n; i += PANEL)
-        pack_panel(panels + i * PART, b + i * ld, ld, smaller(n - i, PANEL), k);
+        pack_panel(panels + i * PART, b + i * ld, ld, weir_min_size(n - i, PANEL), k);
 }
 
 /* The same from weights [k, ld]. */
@@ -235,12 +231,12 @@ static void multiply_part(struct tile t, const float *panels, size_t m, size_t w
     size_t lines = next.rows * ((next.length + LINE - 1) / LINE), share = (lines + tiles - 1) / tiles;
     for (size_t i = 0; i < width; i += PANEL) {
         t.panel = panels + i * PART;
-        t.n = smaller(width - i, PANEL);
+        t.n = weir_min_size(width - i, PANEL);
         for (size_t row = 0; row < m; row += ROWS) {
             t.a = a + row * t.lda;
             t.out = out + row * t.ldo + i;
             fetch_ahead(&next, share);
-            some_rows(&t, smaller(m - row, ROWS));
+            some_rows(&t, weir_min_size(m - row, ROWS));
         }
     }
 }
@@ -249,7 +245,7 @@ static void multiply_part(struct tile t, const float *panels, size_t m, size_t w
 static struct piece piece_at(bool b_transposed, const float *b, size_t ldb, size_t n, size_t k, size_t column,
                              size_t at)
 {
-    size_t width = column < n ? smaller(n - column, PANELS * PANEL) : 0, part = smaller(k - at, PART);
+    size_t width = column < n ? weir_min_size(n - column, PANELS * PANEL) : 0, part = weir_min_size(k - at, PART);
     return b_transposed ? (struct piece){b + column * ldb + at, width, part, ldb, 0}
                         : (struct piece){b + at * ldb + column, width ? part : 0, width, ldb, 0};
 }
@@ -261,9 +257,9 @@ static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, floa
     struct tile t = {.ldo = ldo, .lda = lda, .alpha = alpha};
     struct piece piece = piece_at(b_transposed, b, ldb, n, k, 0, 0), next;
     for (size_t column = 0; column < n; column += PANELS * PANEL) {
-        size_t at = 0, width = smaller(n - column, PANELS * PANEL);
+        size_t at = 0, width = weir_min_size(n - column, PANELS * PANEL);
         do { /* once where there are no inputs: their sum is 0 */
-            t.k = smaller(k - at, PART);
+            t.k = weir_min_size(k - at, PART);
             t.first = at == 0;
             t.a = a + at;
             t.out = out + column;
@@ -280,12 +276,12 @@ static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, floa
     }
 }
 
-static void multiply(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                     const float *b, size_t ldb, float *out, size_t ldo)
+static void multiply_scaled(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                            const float *b, size_t ldb, float *out, size_t ldo)
 {
     for (size_t row = 0; row < m; row += BLOCK)
-        multiply_block(b_transposed, smaller(m - row, BLOCK), n, k, alpha, a + row * lda, lda, b, ldb, out + row * ldo,
-                       ldo);
+        multiply_block(b_transposed, weir_min_size(m - row, BLOCK), n, k, alpha, a + row * lda, lda, b, ldb,
+                       out + row * ldo, ldo);
 }
 
-weir_gemm_fn *const JOIN(weir_gemm_, WEIR_ISA) = multiply;
+weir_gemm_fn *const JOIN(weir_gemm_, WEIR_ISA) = multiply_scaled;

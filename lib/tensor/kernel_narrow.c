@@ -31,7 +31,7 @@ static void row_bf16(uint32_t *out, float *scales, const float *x, size_t n)
 }
 
 /* The largest magnitude of x [n] by its bits, so that NaN is the largest of all. */
-static float largest(const float *x, size_t n)
+static float largest_magnitude(const float *x, size_t n)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     __m512i most = _mm512_setzero_si512();
@@ -49,7 +49,7 @@ static float largest(const float *x, size_t n)
    What is NaN or infinite makes the scale so, and with it all that is computed from the group. */
 INLINE void group_bytes(uint32_t *out, float *scale, const float *x, size_t n, char offset)
 {
-    float most = largest(x, n);
+    float most = largest_magnitude(x, n);
     *scale = most / N_LEVELS;
     __m512 factor = _mm512_set1_ps(most > 0 ? N_LEVELS / most : 0);
     char *bytes = (char *)out;

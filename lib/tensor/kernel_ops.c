@@ -11,19 +11,19 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 
-static void add(float *out, const float *a, const float *b, size_t n)
+static void add_arrays(float *out, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = a[i] + b[i];
 }
 
-static void scale(float *out, const float *x, float factor, size_t n)
+static void scale_array(float *out, const float *x, float factor, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = factor * x[i];
 }
 
-static void multiply(float *out, const float *a, const float *b, size_t n)
+static void multiply_arrays(float *out, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = a[i] * b[i];
@@ -62,9 +62,9 @@ static void affine(float *out, const float *x, const float *weight, const float 
         for (size_t i = 0; i < d; i++)
             out[i] = x[i] * weight[i] + bias[i];
     else if (weight)
-        multiply(out, x, weight, d);
+        multiply_arrays(out, x, weight, d);
     else if (bias)
-        add(out, x, bias, d);
+        add_arrays(out, x, bias, d);
     else if (out != x)
         memcpy(out, x, d * sizeof *out);
 }
@@ -87,7 +87,7 @@ static void norm(float *out, const float *x, float mean, float by, const float *
 /* ---- what rows hold ---- */
 
 /* 1 for infinities and NaN, told by their bits: comparisons would not see NaN. */
-static inline int32_t is_odd(float x)
+static inline int32_t is_not_finite(float x)
 {
     int32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -101,7 +101,7 @@ static int survey(const float *x, size_t n, double *sum_out, float *min_out, flo
     int32_t odd = 0;
 #pragma omp simd reduction(+ : sum) reduction(min : low) reduction(max : high) reduction(| : odd)
     for (size_t i = 0; i < n; i++) {
-        odd |= is_odd(x[i]);
+        odd |= is_not_finite(x[i]);
         sum += (double)x[i];
         low = x[i] < low ? x[i] : low;
         high = x[i] > high ? x[i] : high;
@@ -130,7 +130,8 @@ static int apart(const float *a, const float *b, size_t n, float *apart_out, flo
 #pragma omp simd reduction(max : most, scaled) reduction(| : odd)
     for (size_t i = 0; i < n; i++) {
         float x = fabsf(a[i]), y = fabsf(b[i]), between = fabsf(a[i] - b[i]);
-        odd |= is_odd(a[i]) | is_odd(b[i]) | is_odd(between); /* two finite values may be too far apart */
+        odd |= is_not_finite(a[i]) | is_not_finite(b[i]) |
+               is_not_finite(between); /* two finite values may be too far apart */
         most = between > most ? between : most;
         scaled = x > scaled ? x : scaled;
         scaled = y > scaled ? y : scaled;
@@ -248,7 +249,7 @@ static inline float exponential(float x)
     return x < low ? 0.0f : x == x ? y : x;
 }
 
-static float largest(const float *x, size_t n)
+static float largest_of_array(const float *x, size_t n)
 {
     float most = -INFINITY;
 #pragma omp simd reduction(max : most)
@@ -259,7 +260,7 @@ static float largest(const float *x, size_t n)
 
 static void softmax(float *out, const float *scores, size_t n)
 {
-    float most = largest(scores, n);
+    float most = largest_of_array(scores, n);
     float sum = 0;
     if (most == -INFINITY) /* all masked: nothing to look at */
         most = 0;
@@ -276,7 +277,7 @@ static void softmax(float *out, const float *scores, size_t n)
 
 static float logsumexp(const float *x, size_t n)
 {
-    float most = largest(x, n);
+    float most = largest_of_array(x, n);
     double sum = 0;
     if (most == -INFINITY) /* as softmax: the log of nothing, or NaN where there is one */
         most = 0;
@@ -342,7 +343,7 @@ static void act_solu(float *out, const float *x, size_t n)
 
 /* ---- scores ---- */
 
-static void clip(float *out, const float *x, float limit, size_t n)
+static void clip_array(float *out, const float *x, float limit, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
@@ -426,8 +427,8 @@ static void rotate_pairs(float *out, const float *x, const float *cosines, const
 }
 
 const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
-    .add = add,
-    .scale = scale,
+    .add = add_arrays,
+    .scale = scale_array,
     .moments = moments,
     .normalize = normalize,
     .affine = affine,
@@ -441,8 +442,8 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
             [WEIR_ACT_RELU] = act_relu,
             [WEIR_ACT_RELU2] = act_relu2,
             [WEIR_ACT_SOLU] = act_solu},
-    .multiply = multiply,
-    .clip = clip,
+    .multiply = multiply_arrays,
+    .clip = clip_array,
     .at_most = at_most,
     .multiply_clipped = multiply_clipped,
     .cap = cap,

@@ -1,6 +1,7 @@
 #include "tensor/matmul.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 
@@ -59,20 +60,15 @@ weir_compute weir_matmul_compute(const struct weir_matmul *matmul)
     return matmul->compute;
 }
 
-static size_t at_least_one(size_t n)
-{
-    return n ? n : 1;
-}
-
 /* How the outputs are cut: pieces of that many columns. */
 static size_t piece_width(const struct weir_matmul *matmul, const struct weir_matrix *w, bool direct)
 {
     size_t width = (w->n_out + (size_t)matmul->workers - 1) / (size_t)matmul->workers;
     if (!direct) {
-        size_t fits = at_least_one(SCRATCH_FLOATS / at_least_one(w->n_in));
+        size_t fits = weir_max_size(SCRATCH_FLOATS / weir_max_size(w->n_in, 1), 1);
         width = width < fits ? width : fits;
     }
-    return at_least_one((width + COLUMN_ROUND - 1) / COLUMN_ROUND) * COLUMN_ROUND;
+    return weir_max_size((width + COLUMN_ROUND - 1) / COLUMN_ROUND, 1) * COLUMN_ROUND;
 }
 
 static bool is_narrow(const struct weir_matmul *matmul, const struct weir_matrix *w)
@@ -121,7 +117,7 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
     if (is_narrow(matmul, w)) {
         grow(&matmul->most_units, weir_narrow_units(matmul->narrow, w->n_in));
         /* bf16 has no groups: room all the same, since even adding 0 to NULL is undefined */
-        grow(&matmul->most_groups, at_least_one(weir_narrow_groups(matmul->narrow, w->n_in)));
+        grow(&matmul->most_groups, weir_max_size(weir_narrow_groups(matmul->narrow, w->n_in), 1));
         TRY(narrow_floats(&needed, matmul, w));
     } else if (!weir_matrix_is_direct(w)) {
         TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));
@@ -187,8 +183,8 @@ static void product_piece(void *context, size_t first_piece, size_t last_piece, 
 }
 
 /* Packs the outputs from `first` on, n of them, into `panel`. */
-static void fill_panel(struct weir_matmul *matmul, uint32_t *panel, const struct weir_matrix *w, size_t first, size_t n,
-                       float *scratch)
+static void pack_narrow_outputs(struct weir_matmul *matmul, uint32_t *panel, const struct weir_matrix *w, size_t first,
+                                size_t n, float *scratch)
 {
     size_t ld;
     const float *weights = weir_matrix_piece(w, first, n, scratch, &ld);
@@ -212,7 +208,7 @@ static void narrow_piece(void *context, size_t first_panel, size_t last_panel, i
         size_t first = i * WEIR_PANEL, n = panel_width(p->w, i);
         const uint32_t *panel = p->panels ? p->panels + i * size : packed;
         if (!p->panels)
-            fill_panel(p->matmul, packed, p->w, first, n, scratch);
+            pack_narrow_outputs(p->matmul, packed, p->w, first, n, scratch);
         narrow->product(p->out + first, p->ldo, p->matmul->inputs, p->matmul->input_scales, p->m, panel, p->n_units, n);
         add_bias(p, first, n);
     }
@@ -234,7 +230,7 @@ static void run_narrow(struct product *p)
     p->n_units = weir_narrow_units(matmul->narrow, p->w->n_in);
     p->n_groups = weir_narrow_groups(matmul->narrow, p->w->n_in);
     p->panels = weir_matrix_panels(p->w, matmul->compute);
-    weir_parallel(matmul->pool, p->m, at_least_one(GRAIN_VALUES / at_least_one(p->w->n_in)), narrow_rows, p);
+    weir_parallel(matmul->pool, p->m, weir_max_size(GRAIN_VALUES / weir_max_size(p->w->n_in, 1), 1), narrow_rows, p);
     weir_parallel(matmul->pool, n_panels(p->w), 1, narrow_piece, p);
 }
 
@@ -276,8 +272,8 @@ static void pack_panels(void *context, size_t first, size_t last, int worker)
     const struct packing *p = context;
     size_t size = weir_panel_size(p->matmul->narrow, p->w->n_in);
     for (size_t i = first; i < last; i++)
-        fill_panel(p->matmul, p->panels + i * size, p->w, i * WEIR_PANEL, panel_width(p->w, i),
-                   p->matmul->scratch[worker]);
+        pack_narrow_outputs(p->matmul, p->panels + i * size, p->w, i * WEIR_PANEL, panel_width(p->w, i),
+                            p->matmul->scratch[worker]);
 }
 
 void weir_matmul_make_copy(struct weir_matmul *matmul, struct weir_matrix *w, void *copy)

@@ -57,7 +57,7 @@ static size_t stored_row(const struct weir_matrix *w, size_t i)
 }
 
 /* n values from `first` on of stored row i; first is a whole number of blocks (0 for quantized types). */
-static void convert(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
+static void convert_row_part(float *out, const struct weir_matrix *w, size_t row, size_t first, size_t n)
 {
     const struct weir_type_info *type = weir_type_get_info(w->type);
     size_t blocks = (row * w->stride + first) / type->block_values;
@@ -70,12 +70,12 @@ static void convert(float *out, const struct weir_matrix *w, size_t row, size_t 
 }
 
 /* Up to the last value, not the last row's end: what is behind a part of a fused matrix may be past the map. */
-void weir_matrix_let_go(const struct weir_matrix *w)
+void weir_matrix_release_pages(const struct weir_matrix *w)
 {
     const struct weir_type_info *type = weir_type_get_info(w->type);
     size_t last = stored_row(w, w->n_out - 1);
     size_t n = w->input_major ? (w->n_in - 1) * w->stride + last + 1 : last * w->stride + w->n_in;
-    weir_map_let_go(w->data, n / type->block_values * type->block_bytes);
+    weir_map_release_pages(w->data, n / type->block_values * type->block_bytes);
 }
 
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
@@ -84,7 +84,7 @@ void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i)
     if (copy)
         memcpy(out, copy + i * w->n_in, w->n_in * sizeof *out);
     else
-        convert(out, w, stored_row(w, i), 0, w->n_in);
+        convert_row_part(out, w, stored_row(w, i), 0, w->n_in);
 }
 
 /* Outputs first to first + n - 1 of an input-major matrix's row. */
@@ -93,11 +93,11 @@ static void convert_columns(float *out, const struct weir_matrix *w, size_t row,
     float span[SPAN];
     size_t run = w->group_rows, every = w->group_stride;
     if (run == 0) {
-        convert(out, w, row, first, n);
+        convert_row_part(out, w, row, first, n);
     } else if (run == 1 && every < SPAN) {
         for (size_t i = 0, some = 0; i < n; i += some) {
             some = n - i < SPAN / every ? n - i : SPAN / every;
-            convert(span, w, row, (first + i) * every, (some - 1) * every + 1);
+            convert_row_part(span, w, row, (first + i) * every, (some - 1) * every + 1);
             for (size_t j = 0; j < some; j++)
                 out[i + j] = span[j * every];
         }
@@ -105,7 +105,7 @@ static void convert_columns(float *out, const struct weir_matrix *w, size_t row,
         for (size_t i = 0, some = 0; i < n; i += some) {
             size_t left = run - (first + i) % run;
             some = n - i < left ? n - i : left;
-            convert(out + i, w, row, stored_row(w, first + i), some);
+            convert_row_part(out + i, w, row, stored_row(w, first + i), some);
         }
     }
 }
@@ -117,10 +117,10 @@ static void convert_outputs(float *out, const struct weir_matrix *w, size_t firs
         for (size_t i = 0; i < w->n_in; i++)
             convert_columns(out + i * n, w, i, first, n);
     else if (w->pair_rows == 0 && w->group_rows == 0 && w->stride == w->n_in)
-        convert(out, w, first, 0, n * w->n_in);
+        convert_row_part(out, w, first, 0, n * w->n_in);
     else
         for (size_t i = 0; i < n; i++)
-            convert(out + i * w->n_in, w, stored_row(w, first + i), 0, w->n_in);
+            convert_row_part(out + i * w->n_in, w, stored_row(w, first + i), 0, w->n_in);
 }
 
 const float *weir_matrix_piece(const struct weir_matrix *w, size_t first, size_t n, float *scratch, size_t *ld)
@@ -146,7 +146,7 @@ static void convert_rows(void *context, size_t first, size_t last, int worker)
         if (c->w->input_major)
             convert_columns(c->out + i * c->w->n_out, c->w, i, 0, c->w->n_out);
         else
-            convert(c->out + i * c->w->n_in, c->w, stored_row(c->w, i), 0, c->w->n_in);
+            convert_row_part(c->out + i * c->w->n_in, c->w, stored_row(c->w, i), 0, c->w->n_in);
 }
 
 void weir_matrix_convert(float *out, const struct weir_matrix *w, struct weir_pool *pool)

@@ -40,7 +40,7 @@ void weir_matrix_set_panels(struct weir_matrix *w, weir_compute compute, uint32_
 /* NULL: none */
 const uint32_t *weir_matrix_panels(const struct weir_matrix *w, weir_compute compute);
 /* Gives back the memory in which the map of its file keeps the matrix (base/map.h). */
-void weir_matrix_let_go(const struct weir_matrix *w);
+void weir_matrix_release_pages(const struct weir_matrix *w);
 /* Row i of an output-major matrix (a token's embedding) in float32, [n_in]. */
 void weir_matrix_row(float *out, const struct weir_matrix *w, size_t i);
 /* Whole matrix in float32, layout as stored, rows in order: [n_out, n_in], or [n_in, n_out] when input_major. */

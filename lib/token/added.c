@@ -250,7 +250,7 @@ static weir_status cut_piece(const struct weir_finder *finder, struct weir_words
     return push_text(words, piece, last, n);
 }
 
-weir_status weir_added_cut(const struct weir_finder *finder, struct weir_words *words)
+weir_status weir_added_split(const struct weir_finder *finder, struct weir_words *words)
 {
     if (finder->n == 0)
         return WEIR_OK;

@@ -42,6 +42,6 @@ WEIR_CHECKED weir_status weir_added_index(struct weir_added *added, const struct
 void weir_added_close(struct weir_added *added);
 
 /* Cuts added tokens out of every piece that is text. */
-WEIR_CHECKED weir_status weir_added_cut(const struct weir_finder *finder, struct weir_words *words);
+WEIR_CHECKED weir_status weir_added_split(const struct weir_finder *finder, struct weir_words *words);
 
 #endif

@@ -6,7 +6,7 @@
 
 static const uint64_t FREE = UINT64_MAX;
 
-static uint64_t pair_of(int32_t left, int32_t right)
+static uint64_t pair_key(int32_t left, int32_t right)
 {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
@@ -17,7 +17,7 @@ static size_t first_slot(const struct weir_bpe *bpe, uint64_t pair)
     return (size_t)(hash >> 32 ^ hash >> 15) & bpe->mask;
 }
 
-static size_t slot_of(const struct weir_bpe *bpe, uint64_t pair)
+static size_t merge_slot(const struct weir_bpe *bpe, uint64_t pair)
 {
     size_t at = first_slot(bpe, pair);
     while (bpe->merges[at].pair != pair && bpe->merges[at].pair != FREE)
@@ -26,7 +26,7 @@ static size_t slot_of(const struct weir_bpe *bpe, uint64_t pair)
 }
 
 /* A table of `size` slots, a power of two, with the merges that there are; at most three quarters are full. */
-static weir_status make_table(struct weir_bpe *bpe, size_t size)
+static weir_status build_merge_table(struct weir_bpe *bpe, size_t size)
 {
     struct weir_merge *old = bpe->merges, *merges;
     size_t n_old = old ? bpe->mask + 1 : 0;
@@ -36,7 +36,7 @@ static weir_status make_table(struct weir_bpe *bpe, size_t size)
     bpe->mask = size - 1;
     for (size_t i = 0; i < n_old; i++)
         if (old[i].pair != FREE)
-            bpe->merges[slot_of(bpe, old[i].pair)] = old[i];
+            bpe->merges[merge_slot(bpe, old[i].pair)] = old[i];
     weir_free(old);
     return WEIR_OK;
 }
@@ -47,7 +47,7 @@ weir_status weir_bpe_open(struct weir_bpe *bpe, size_t n_merges)
     *bpe = (struct weir_bpe){.unknown = -1};
     while (3 * size < 4 * n_merges)
         size *= 2;
-    return make_table(bpe, size);
+    return build_merge_table(bpe, size);
 }
 
 void weir_bpe_close(struct weir_bpe *bpe)
@@ -61,16 +61,16 @@ void weir_bpe_close(struct weir_bpe *bpe)
 weir_status weir_bpe_add(struct weir_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
     if (4 * (bpe->n_merges + 1) > 3 * (bpe->mask + 1))
-        TRY(make_table(bpe, 2 * (bpe->mask + 1)));
-    size_t at = slot_of(bpe, pair_of(left, right));
+        TRY(build_merge_table(bpe, 2 * (bpe->mask + 1)));
+    size_t at = merge_slot(bpe, pair_key(left, right));
     bpe->n_merges += bpe->merges[at].pair == FREE;
-    bpe->merges[at] = (struct weir_merge){pair_of(left, right), rank, id};
+    bpe->merges[at] = (struct weir_merge){pair_key(left, right), rank, id};
     return WEIR_OK;
 }
 
 void weir_bpe_prefetch(const struct weir_bpe *bpe, int32_t left, int32_t right)
 {
-    __builtin_prefetch(&bpe->merges[first_slot(bpe, pair_of(left, right))]);
+    __builtin_prefetch(&bpe->merges[first_slot(bpe, pair_key(left, right))]);
 }
 
 void weir_bpe_index(struct weir_bpe *bpe, const struct weir_vocab *vocab)
@@ -164,7 +164,7 @@ static weir_status add_chars(const struct weir_bpe *bpe, const struct weir_vocab
     return unknown ? add_symbol(work, bpe->unknown) : WEIR_OK;
 }
 
-static void sift_up(struct weir_candidate *heap, size_t at)
+static void sift_candidate_up(struct weir_candidate *heap, size_t at)
 {
     struct weir_candidate moved = heap[at];
     for (; at > 0 && moved.order < heap[(at - 1) / 2].order; at = (at - 1) / 2)
@@ -172,7 +172,7 @@ static void sift_up(struct weir_candidate *heap, size_t at)
     heap[at] = moved;
 }
 
-static void sift_down(struct weir_candidate *heap, size_t n, size_t at)
+static void sift_candidate_down(struct weir_candidate *heap, size_t n, size_t at)
 {
     struct weir_candidate moved = heap[at];
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
@@ -186,30 +186,30 @@ static void sift_down(struct weir_candidate *heap, size_t n, size_t at)
 }
 
 /* Puts the merge of the symbol at `at` and the one behind it on the heap, if there is one. */
-static weir_status offer(const struct weir_bpe *bpe, struct weir_bpe_work *work, int32_t at)
+static weir_status offer_merge(const struct weir_bpe *bpe, struct weir_bpe_work *work, int32_t at)
 {
     const struct weir_symbol *left = &work->symbols[at];
     if (left->next >= (int32_t)work->n_symbols)
         return WEIR_OK;
-    const struct weir_merge *merge = &bpe->merges[slot_of(bpe, pair_of(left->id, work->symbols[left->next].id))];
+    const struct weir_merge *merge = &bpe->merges[merge_slot(bpe, pair_key(left->id, work->symbols[left->next].id))];
     if (merge->pair == FREE)
         return WEIR_OK;
     if (work->n_heap == work->capacity_heap)
         TRY(weir_grow(&work->heap, &work->capacity_heap, work->n_heap + 1, sizeof *work->heap));
     work->heap[work->n_heap] = (struct weir_candidate){(uint64_t)merge->rank << 32 | (uint32_t)at, merge->id};
-    sift_up(work->heap, work->n_heap++);
+    sift_candidate_up(work->heap, work->n_heap++);
     return WEIR_OK;
 }
 
 /* Joins the pair that a candidate is about, unless one of its halves has been joined to something else since. */
-static weir_status join(const struct weir_bpe *bpe, struct weir_bpe_work *work, struct weir_candidate candidate)
+static weir_status join_pair(const struct weir_bpe *bpe, struct weir_bpe_work *work, struct weir_candidate candidate)
 {
     int32_t at = (int32_t)(uint32_t)candidate.order, n = (int32_t)work->n_symbols;
     struct weir_symbol *left = &work->symbols[at];
     if (left->id < 0 || left->next >= n)
         return WEIR_OK;
     struct weir_symbol *right = &work->symbols[left->next];
-    const struct weir_merge *merge = &bpe->merges[slot_of(bpe, pair_of(left->id, right->id))];
+    const struct weir_merge *merge = &bpe->merges[merge_slot(bpe, pair_key(left->id, right->id))];
     if (merge->pair == FREE || merge->id != candidate.id)
         return WEIR_OK;
     left->id = candidate.id;
@@ -218,8 +218,8 @@ static weir_status join(const struct weir_bpe *bpe, struct weir_bpe_work *work, 
     if (left->next < n)
         work->symbols[left->next].previous = at;
     if (left->previous >= 0)
-        TRY(offer(bpe, work, left->previous));
-    return offer(bpe, work, at);
+        TRY(offer_merge(bpe, work, left->previous));
+    return offer_merge(bpe, work, at);
 }
 
 weir_status weir_bpe_encode(const struct weir_bpe *bpe, const struct weir_vocab *vocab, struct weir_bpe_work *work,
@@ -235,13 +235,13 @@ weir_status weir_bpe_encode(const struct weir_bpe *bpe, const struct weir_vocab 
         return weir_fail(WEIR_E_UNSUPPORTED, "more than 1 GiB of text without a place to cut it");
     TRY(add_chars(bpe, vocab, work, piece, n));
     for (size_t i = 0; i + 1 < work->n_symbols; i++)
-        TRY(offer(bpe, work, (int32_t)i));
+        TRY(offer_merge(bpe, work, (int32_t)i));
     while (work->n_heap > 0) {
         struct weir_candidate first = work->heap[0];
         work->heap[0] = work->heap[--work->n_heap];
         if (work->n_heap > 1)
-            sift_down(work->heap, work->n_heap, 0);
-        TRY(join(bpe, work, first));
+            sift_candidate_down(work->heap, work->n_heap, 0);
+        TRY(join_pair(bpe, work, first));
     }
     return WEIR_OK;
 }

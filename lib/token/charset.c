@@ -20,7 +20,7 @@ weir_status weir_charset_add(struct weir_charset *set, uint32_t first, uint32_t 
 {
     if (set->n == set->capacity)
         TRY(weir_grow(&set->ranges, &set->capacity, set->n + 1, sizeof *set->ranges));
-    set->ranges[set->n++] = (struct weir_range){first, last};
+    set->ranges[set->n++] = (struct weir_code_range){first, last};
     return WEIR_OK;
 }
 
@@ -108,13 +108,13 @@ weir_status weir_charset_add_named(struct weir_charset *set, const char *name, s
 
 static int by_first(const void *a, const void *b)
 {
-    const struct weir_range *x = a, *y = b;
+    const struct weir_code_range *x = a, *y = b;
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
 static int by_size(const void *a, const void *b)
 {
-    const struct weir_range *x = a, *y = b;
+    const struct weir_code_range *x = a, *y = b;
     uint32_t nx = x->last - x->first, ny = y->last - y->first;
     return nx > ny ? -1 : nx < ny ? 1 : by_first(a, b);
 }
@@ -126,7 +126,7 @@ void weir_charset_tidy(struct weir_charset *set)
         return;
     qsort(set->ranges, set->n, sizeof *set->ranges, by_first);
     for (size_t i = 1; i < set->n; i++) {
-        struct weir_range *last = &set->ranges[kept], *r = &set->ranges[i];
+        struct weir_code_range *last = &set->ranges[kept], *r = &set->ranges[i];
         if (r->first > last->last + 1)
             set->ranges[++kept] = *r;
         else if (r->last > last->last)
@@ -171,7 +171,7 @@ done:
     return status;
 }
 
-static bool has(const struct weir_charset *set, uint32_t code)
+static bool charset_has(const struct weir_charset *set, uint32_t code)
 {
     for (size_t i = 0; i < set->n; i++)
         if (code >= set->ranges[i].first && code <= set->ranges[i].last)
@@ -184,12 +184,12 @@ weir_status weir_charset_fold(struct weir_charset *set)
     static const uint32_t folds[][3] = {{'s', 'S', 0x17f}, {'k', 'K', 0x212a}};
     weir_charset_tidy(set);
     for (uint32_t c = 'a'; c <= 'z'; c++)
-        if (has(set, c) || has(set, c - 32)) {
+        if (charset_has(set, c) || charset_has(set, c - 32)) {
             TRY(weir_charset_add(set, c, c));
             TRY(weir_charset_add(set, c - 32, c - 32));
         }
     for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++)
-        if (has(set, folds[i][0]) || has(set, folds[i][2]))
+        if (charset_has(set, folds[i][0]) || charset_has(set, folds[i][2]))
             for (size_t j = 0; j < 3; j++)
                 TRY(weir_charset_add(set, folds[i][j], folds[i][j]));
     weir_charset_tidy(set);
@@ -216,7 +216,7 @@ weir_status weir_charset_write(struct weir_charset *set, struct weir_text *out)
     TRY(weir_text_add(out, "[", 1));
     before = out->n;
     for (size_t i = 0; i < set->n; i++) {
-        const struct weir_range *r = &set->ranges[i];
+        const struct weir_code_range *r = &set->ranges[i];
         if (r->last < SURROGATE || r->first > SURROGATE_LAST) {
             TRY(write_range(out, r->first, r->last));
         } else { /* PCRE2 refuses surrogates */

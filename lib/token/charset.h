@@ -7,7 +7,7 @@
 
 /* Ranges; ascending and apart from each other after any of the functions below but add. All zero is the empty set. */
 struct weir_charset {
-    struct weir_range *ranges; /* [n] */
+    struct weir_code_range *ranges; /* [n] */
     size_t n, capacity;
 };
 

@@ -32,7 +32,7 @@ static enum kind hangul(uint32_t code)
     return OTHER;
 }
 
-static enum kind kind_of(const struct weir_clusters *clusters, uint32_t code)
+static enum kind kind_of_code(const struct weir_clusters *clusters, uint32_t code)
 {
     if (between(code, ' ', '~'))
         return OTHER;
@@ -47,7 +47,7 @@ static enum kind kind_of(const struct weir_clusters *clusters, uint32_t code)
     return hangul(code);
 }
 
-static bool joins(enum kind before, enum kind next)
+static bool joins_cluster(enum kind before, enum kind next)
 {
     if (before == ALONE || next == ALONE)
         return false;
@@ -72,12 +72,12 @@ size_t weir_cluster_length(const struct weir_clusters *clusters, const char *tex
     size_t at, length;
     if (n >= 2 && text[0] == '\r' && text[1] == '\n')
         return 2;
-    enum kind before = kind_of(clusters, weir_utf8_decode(text, &at));
+    enum kind before = kind_of_code(clusters, weir_utf8_decode(text, &at));
     bool pictograph = before == PICTOGRAPH, joined = false; /* joined: a joiner follows a pictograph */
     for (; at < n; at += length) {
         uint32_t code = weir_utf8_decode(text + at, &length);
-        enum kind next = kind_of(clusters, code);
-        if (!joins(before, next) && !(joined && next == PICTOGRAPH))
+        enum kind next = kind_of_code(clusters, code);
+        if (!joins_cluster(before, next) && !(joined && next == PICTOGRAPH))
             break;
         joined = pictograph && code == JOINER;
         pictograph = next == PICTOGRAPH || (pictograph && next == EXTEND);

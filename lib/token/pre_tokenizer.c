@@ -32,7 +32,7 @@ static weir_status put_before(struct weir_words *words, const struct weir_text *
     return WEIR_OK;
 }
 
-static weir_status read_byte_level(struct weir_stage *stage, const cJSON *json, const char *file)
+static weir_status read_byte_level_stage(struct weir_stage *stage, const cJSON *json, const char *file)
 {
     bool use_regex = true;
     stage->prefix_space = true;
@@ -81,13 +81,13 @@ static weir_status spell_bytes(struct weir_words *words)
     return WEIR_OK;
 }
 
-static weir_status cut_byte_level(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_byte_level(const struct weir_stage *stage, struct weir_words *words)
 {
     char space[] = " ";
     if (stage->prefix_space)
         TRY(put_before(words, &(struct weir_text){space, 1, 1}, lacks_space, stage));
     if (stage->regex)
-        TRY(weir_words_split(words, &(struct weir_cutter){.regex = stage->regex, .behavior = WEIR_ISOLATED}));
+        TRY(weir_words_split(words, &(struct weir_splitter){.regex = stage->regex, .behavior = WEIR_ISOLATED}));
     return spell_bytes(words);
 }
 
@@ -114,10 +114,10 @@ static weir_status read_split(struct weir_stage *stage, const cJSON *json, const
     return read_behavior(stage, json, file);
 }
 
-static weir_status cut_split(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_by_regex(const struct weir_stage *stage, struct weir_words *words)
 {
     return weir_words_split(
-        words, &(struct weir_cutter){.regex = stage->regex, .behavior = stage->behavior, .invert = stage->invert});
+        words, &(struct weir_splitter){.regex = stage->regex, .behavior = stage->behavior, .invert = stage->invert});
 }
 
 static weir_status read_digits(struct weir_stage *stage, const cJSON *json, const char *file)
@@ -136,36 +136,37 @@ static bool is_in_class(const void *class, uint32_t code)
 static weir_status cut_at_class(struct weir_words *words, const char *class, enum weir_behavior behavior)
 {
     const struct weir_unicode_class *with = weir_unicode_find(class, strlen(class));
-    return weir_words_split(words, &(struct weir_cutter){.is_match = is_in_class, .with = with, .behavior = behavior});
+    return weir_words_split(words,
+                            &(struct weir_splitter){.is_match = is_in_class, .with = with, .behavior = behavior});
 }
 
-static weir_status cut_digits(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_digits(const struct weir_stage *stage, struct weir_words *words)
 {
     return cut_at_class(words, "rust numeric", stage->behavior);
 }
 
-static weir_status cut_punctuation(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_punctuation(const struct weir_stage *stage, struct weir_words *words)
 {
     return cut_at_class(words, "bert punctuation", stage->behavior);
 }
 
-static weir_status cut_whitespace_split(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_at_whitespace(const struct weir_stage *stage, struct weir_words *words)
 {
     (void)stage;
     return cut_at_class(words, "posix space", WEIR_REMOVED);
 }
 
 /* Runs of letters and digits, and runs of what is neither those nor space. */
-static weir_status cut_whitespace(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_whitespace(const struct weir_stage *stage, struct weir_words *words)
 {
     (void)stage;
     TRY(cut_at_class(words, "rust space", WEIR_REMOVED));
     return cut_at_class(words, "rust word", WEIR_CONTIGUOUS);
 }
 
-static weir_status cut_bert(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_bert(const struct weir_stage *stage, struct weir_words *words)
 {
-    TRY(cut_whitespace_split(stage, words));
+    TRY(split_at_whitespace(stage, words));
     return cut_at_class(words, "bert punctuation", WEIR_ISOLATED);
 }
 
@@ -193,10 +194,10 @@ static weir_status read_delimiter(struct weir_stage *stage, const cJSON *json, c
     return read_character(stage, json, file, "delimiter");
 }
 
-static weir_status cut_at_delimiter(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_at_delimiter(const struct weir_stage *stage, struct weir_words *words)
 {
     return weir_words_split(
-        words, &(struct weir_cutter){.is_match = is_the_character, .with = stage, .behavior = WEIR_REMOVED});
+        words, &(struct weir_splitter){.is_match = is_the_character, .with = stage, .behavior = WEIR_REMOVED});
 }
 
 static weir_status read_prepend_scheme(struct weir_stage *stage, const cJSON *json, const char *file)
@@ -261,26 +262,26 @@ static weir_status replace_spaces(const struct weir_stage *stage, struct weir_wo
     return WEIR_OK;
 }
 
-static weir_status cut_metaspace(const struct weir_stage *stage, struct weir_words *words)
+static weir_status split_metaspace(const struct weir_stage *stage, struct weir_words *words)
 {
     TRY(replace_spaces(stage, words));
     TRY(put_before(words, &stage->string, lacks_metaspace, stage));
     if (!stage->split)
         return WEIR_OK;
     return weir_words_split(
-        words, &(struct weir_cutter){.is_match = is_the_character, .with = stage, .behavior = WEIR_MERGED_WITH_NEXT});
+        words, &(struct weir_splitter){.is_match = is_the_character, .with = stage, .behavior = WEIR_MERGED_WITH_NEXT});
 }
 
 static const struct weir_stage_type types[] = {
-    {.name = "ByteLevel", .read = read_byte_level, .cut = cut_byte_level},
-    {.name = "Split", .read = read_split, .cut = cut_split},
-    {.name = "Digits", .read = read_digits, .cut = cut_digits},
-    {.name = "Metaspace", .read = read_metaspace, .cut = cut_metaspace},
-    {.name = "Punctuation", .read = read_behavior, .cut = cut_punctuation},
-    {.name = "Whitespace", .cut = cut_whitespace},
-    {.name = "WhitespaceSplit", .cut = cut_whitespace_split},
-    {.name = "BertPreTokenizer", .cut = cut_bert},
-    {.name = "CharDelimiterSplit", .read = read_delimiter, .cut = cut_at_delimiter},
+    {.name = "ByteLevel", .read = read_byte_level_stage, .split = split_byte_level},
+    {.name = "Split", .read = read_split, .split = split_by_regex},
+    {.name = "Digits", .read = read_digits, .split = split_digits},
+    {.name = "Metaspace", .read = read_metaspace, .split = split_metaspace},
+    {.name = "Punctuation", .read = read_behavior, .split = split_punctuation},
+    {.name = "Whitespace", .split = split_whitespace},
+    {.name = "WhitespaceSplit", .split = split_at_whitespace},
+    {.name = "BertPreTokenizer", .split = split_bert},
+    {.name = "CharDelimiterSplit", .read = read_delimiter, .split = split_at_delimiter},
 };
 
 weir_status weir_pre_tokenizers_read(struct weir_stages *stages, const cJSON *json, const char *file)
@@ -292,6 +293,6 @@ weir_status weir_pre_tokenizers_read(struct weir_stages *stages, const cJSON *js
 weir_status weir_pre_tokenize(const struct weir_stages *stages, struct weir_words *words)
 {
     for (size_t i = 0; i < stages->n; i++)
-        TRY(stages->stages[i].type->cut(&stages->stages[i], words));
+        TRY(stages->stages[i].type->split(&stages->stages[i], words));
     return WEIR_OK;
 }

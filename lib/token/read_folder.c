@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* *json is NULL, with WEIR_OK, when the folder has no such file. The path stays for messages. */
-static weir_status read_file(cJSON **json, char **path, const char *folder, const char *name)
+static weir_status read_folder_json(cJSON **json, char **path, const char *folder, const char *name)
 {
     *json = NULL;
     TRY(weir_format(path, "%s/%s", folder, name));
@@ -37,9 +37,9 @@ static void folder_close(struct folder *f)
 
 static weir_status folder_open(struct folder *f, const char *folder)
 {
-    TRY(read_file(&f->config, &f->config_path, folder, "tokenizer_config.json"));
-    TRY(read_file(&f->special, &f->special_path, folder, "special_tokens_map.json"));
-    return read_file(&f->model, &f->model_path, folder, "config.json");
+    TRY(read_folder_json(&f->config, &f->config_path, folder, "tokenizer_config.json"));
+    TRY(read_folder_json(&f->special, &f->special_path, folder, "special_tokens_map.json"));
+    return read_folder_json(&f->model, &f->model_path, folder, "config.json");
 }
 
 /* A special token is written as a string or as {"content": string}. */

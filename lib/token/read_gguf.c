@@ -27,7 +27,7 @@ static weir_status find_array(const struct weir_gguf_value **out, const struct w
     return WEIR_OK;
 }
 
-static int64_t type_of(const struct weir_gguf_value *types, size_t id)
+static int64_t type_of_token(const struct weir_gguf_value *types, size_t id)
 {
     if (!types)
         return TYPE_NORMAL;
@@ -85,7 +85,7 @@ static weir_status read_tokens(struct weir_tokenizer *t, const struct weir_gguf 
     TRY_DONE(weir_vocab_open(&t->vocab, tokens->n));
     for (size_t id = 0; id < tokens->n; id++) {
         struct weir_gguf_string s = tokens->ss[id];
-        int64_t type = type_of(types, id);
+        int64_t type = type_of_token(types, id);
         if (sentencepiece && type == TYPE_USER && memchr(s.data, ' ', s.n))
             TRY_DONE(mark_spaces(&marked, &s));
         TRY_DONE(read_token(t, gguf, id, s, type));
@@ -110,7 +110,7 @@ static weir_status read_ends(struct weir_tokenizer *t, const struct weir_gguf *g
 
 /* ---- "gpt2": byte-level BPE ------------------------------------------------------------------------------------ */
 
-static weir_status read_merges(struct weir_tokenizer *t, const struct weir_gguf *gguf)
+static weir_status read_gguf_merges(struct weir_tokenizer *t, const struct weir_gguf *gguf)
 {
     const struct weir_gguf_value *merges;
     TRY(find_array(&merges, gguf, "tokenizer.ggml.merges", WEIR_GGUF_STRING, 0));
@@ -150,8 +150,8 @@ const char *weir_tokenizer_assumed_pre(const struct weir_gguf *gguf)
     return "default";
 }
 
-static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_gguf *gguf,
-                                   const struct weir_gguf_value *types)
+static weir_status read_gguf_byte_level(struct weir_tokenizer *t, const struct weir_gguf *gguf,
+                                        const struct weir_gguf_value *types)
 {
     char *name = NULL;
     weir_status status;
@@ -162,7 +162,7 @@ static weir_status read_byte_level(struct weir_tokenizer *t, const struct weir_g
         status = weir_fail(WEIR_E_UNSUPPORTED, "%s: tokenizer.ggml.pre \"%.64s\" is not supported", gguf->path, name);
         goto done;
     }
-    TRY_DONE(read_merges(t, gguf));
+    TRY_DONE(read_gguf_merges(t, gguf));
     TRY_DONE(weir_read_stages(t, gguf->path, pre->normalizer, pre->pre_tokenizer));
     TRY_DONE(read_ends(t, gguf, pre->add_bos));
     t->bpe.ignore_merges = pre->ignore_merges;
@@ -185,7 +185,7 @@ static weir_status read_scores(double **out, const struct weir_tokenizer *t, con
         return weir_fail(WEIR_E_INPUT, "%s: \"tokenizer.ggml.scores\" is missing", gguf->path);
     TRY(weir_alloc(out, n, sizeof **out));
     for (size_t id = 0; id < n; id++) {
-        int64_t type = type_of(types, id);
+        int64_t type = type_of_token(types, id);
         if (isnan(scores->fs[id]))
             return weir_fail(WEIR_E_INPUT, "%s: the score of token %zu is not a number", gguf->path, id);
         (*out)[id] = type == TYPE_NORMAL ? scores->fs[id] : type == TYPE_USER ? (double)INFINITY : (double)NAN;
@@ -230,9 +230,9 @@ static const struct {
     const char *name;
     weir_status (*read)(struct weir_tokenizer *t, const struct weir_gguf *gguf, const struct weir_gguf_value *types);
     bool sentencepiece;
-} models[] = {{"gpt2", read_byte_level, false}, {"llama", read_sentencepiece, true}};
+} models[] = {{"gpt2", read_gguf_byte_level, false}, {"llama", read_sentencepiece, true}};
 
-static weir_status read_model(struct weir_tokenizer *t, const struct weir_gguf *gguf, const char *name)
+static weir_status read_gguf_model(struct weir_tokenizer *t, const struct weir_gguf *gguf, const char *name)
 {
     const struct weir_gguf_value *tokens, *types;
     TRY(find_array(&tokens, gguf, "tokenizer.ggml.tokens", WEIR_GGUF_STRING, 0));
@@ -258,7 +258,7 @@ weir_status weir_tokenizer_from_gguf(struct weir_tokenizer **out, const struct w
     if (!name || strcmp(name, "no_vocab") == 0 || strcmp(name, "none") == 0)
         goto done;
     TRY_DONE(weir_tokenizer_new(&t));
-    TRY_DONE(read_model(t, gguf, name));
+    TRY_DONE(read_gguf_model(t, gguf, name));
     *out = t;
     t = NULL;
 done:

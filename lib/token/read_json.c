@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* An id's value; the token is for the message. */
-static weir_status take_id(struct weir_json_text *t, const struct weir_json_string *token, double *id)
+static weir_status take_id(struct weir_json_text *t, const struct weir_json_chars *token, double *id)
 {
     char first = weir_json_peek(t);
     if (first != '-' && (first < '0' || first > '9'))
@@ -18,7 +18,7 @@ static weir_status take_id(struct weir_json_text *t, const struct weir_json_stri
 
 static weir_status read_vocab(struct weir_tokenizer *t, struct weir_json_text vocab, const char *file)
 {
-    struct weir_json_string token = {0};
+    struct weir_json_chars token = {0};
     weir_status status;
     bool more;
     double id = 0;
@@ -47,7 +47,7 @@ static weir_status wrong_merge(const struct weir_json_text *merges, size_t numbe
 
 /* ["LEFT", "RIGHT"] */
 static weir_status read_merge_pair(struct weir_tokenizer *t, struct weir_json_text *merges, size_t number,
-                                   struct weir_json_string both[2])
+                                   struct weir_json_chars both[2])
 {
     TRY(weir_json_take(merges, '['));
     for (int i = 0; i < 2; i++) {
@@ -72,7 +72,7 @@ static bool is_header(const char *line, size_t n)
 
 /* *number counts those that are merges. */
 static weir_status read_merge(struct weir_tokenizer *t, struct weir_json_text *merges, size_t *number,
-                              struct weir_json_string both[2])
+                              struct weir_json_chars both[2])
 {
     char first = weir_json_peek(merges);
     if (first == '[')
@@ -85,9 +85,9 @@ static weir_status read_merge(struct weir_tokenizer *t, struct weir_json_text *m
     return weir_add_merge_line(t, merges->file, (*number)++, both[0].text, both[0].n);
 }
 
-static weir_status read_merges(struct weir_tokenizer *t, struct weir_json_text merges)
+static weir_status read_json_merges(struct weir_tokenizer *t, struct weir_json_text merges)
 {
-    struct weir_json_string both[2] = {0};
+    struct weir_json_chars both[2] = {0};
     size_t number = 0;
     weir_status status;
     bool more;
@@ -154,7 +154,7 @@ static weir_status read_bpe(struct weir_tokenizer *t, const cJSON *model, const 
     TRY(read_vocab(t, large->vocab, file));
     TRY(weir_bpe_open(&t->bpe, large->merges.n_elements));
     TRY(read_bpe_options(t, model, file));
-    return large->lines ? read_merge_lines(t, large->lines, large->n_lines, file) : read_merges(t, large->merges);
+    return large->lines ? read_merge_lines(t, large->lines, large->n_lines, file) : read_json_merges(t, large->merges);
 }
 
 static weir_status wrong_entry(const struct weir_json_text *vocab, int32_t id)
@@ -165,7 +165,7 @@ static weir_status wrong_entry(const struct weir_json_text *vocab, int32_t id)
 
 /* ["token", score], the place being the id. */
 static weir_status read_scored_token(struct weir_tokenizer *t, struct weir_json_text *vocab, int32_t id,
-                                     struct weir_json_string *token)
+                                     struct weir_json_chars *token)
 {
     if (weir_json_peek(vocab) != '[')
         return wrong_entry(vocab, id);
@@ -188,7 +188,7 @@ static weir_status read_scored_token(struct weir_tokenizer *t, struct weir_json_
 
 static weir_status read_scored_tokens(struct weir_tokenizer *t, struct weir_json_text vocab)
 {
-    struct weir_json_string token = {0};
+    struct weir_json_chars token = {0};
     size_t n = 0;
     weir_status status;
     bool more;
@@ -236,8 +236,8 @@ static const struct {
                         const char *file);
 } models[] = {{"BPE", read_bpe}, {"Unigram", read_unigram}};
 
-static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
-                              const char *file)
+static weir_status read_json_model(struct weir_tokenizer *t, const cJSON *model, const struct weir_model_text *large,
+                                   const char *file)
 {
     const char *type = large->vocab.at && *large->vocab.at == '[' ? "Unigram" : "BPE"; /* old files leave it out */
     if (!cJSON_IsObject(model))
@@ -253,8 +253,8 @@ static weir_status read_model(struct weir_tokenizer *t, const cJSON *model, cons
 
 /* As tokenizers numbers them, whatever "id" says: a string that the vocabulary has keeps that id, others follow the
    vocabulary in their order. */
-static weir_status add_token(struct weir_tokenizer *t, struct weir_added_token *token, const char *content,
-                             int32_t *next, const char *file)
+static weir_status number_added_token(struct weir_tokenizer *t, struct weir_added_token *token, const char *content,
+                                      int32_t *next, const char *file)
 {
     if (token->n_content == 0)
         return WEIR_OK;
@@ -294,7 +294,7 @@ static weir_status read_added_token(struct weir_tokenizer *t, const cJSON *json,
     if (!cJSON_IsNumber(id))
         return weir_fail(WEIR_E_INPUT, "%s: the \"id\" of added token \"%.64s\" must be a number", file, content);
     TRY(weir_check_id(file, id->valuedouble, t->vocab.n_tokens + t->added.n));
-    return add_token(t, &token, content, next, file);
+    return number_added_token(t, &token, content, next, file);
 }
 
 static weir_status read_added_tokens(struct weir_tokenizer *t, const cJSON *json, const char *file)
@@ -325,7 +325,7 @@ static weir_status read_decoder_token(struct weir_tokenizer *t, const cJSON *jso
         return weir_fail(WEIR_E_INPUT, "%s: added_tokens_decoder: \"%.64s\" is no id", file, json->string);
     TRY(weir_check_id(file, id, t->vocab.n_tokens + t->added.n));
     int32_t wanted = (int32_t)id;
-    return add_token(t, &token, content, &wanted, file);
+    return number_added_token(t, &token, content, &wanted, file);
 }
 
 weir_status weir_read_added_decoder(struct weir_tokenizer *t, const cJSON *config, const char *file)
@@ -534,7 +534,7 @@ weir_status weir_tokenizer_from_parts(struct weir_tokenizer **out, const cJSON *
     if (!cJSON_IsObject(json))
         return weir_fail(WEIR_E_INPUT, "%s: not a JSON object", file);
     TRY_DONE(weir_tokenizer_new(&t));
-    TRY_DONE(read_model(t, weir_json_get(json, "model"), large, file));
+    TRY_DONE(read_json_model(t, weir_json_get(json, "model"), large, file));
     TRY_DONE(read_added_tokens(t, weir_json_get(json, "added_tokens"), file));
     TRY_DONE(weir_read_added_decoder(t, json, file)); /* what weir itself puts there for a folder without this file */
     TRY_DONE(weir_normalizers_read(&t->normalizers, weir_json_get(json, "normalizer"), file));

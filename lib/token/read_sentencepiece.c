@@ -262,7 +262,8 @@ static weir_status check_type(const struct spec *spec)
                      (long long)spec->model_type);
 }
 
-static weir_status read_model(struct weir_tokenizer *t, struct spec *spec, struct weir_bytes b, const cJSON *config)
+static weir_status read_model_proto(struct weir_tokenizer *t, struct spec *spec, struct weir_bytes b,
+                                    const cJSON *config)
 {
     bool legacy = true;
     TRY(weir_json_bool(config, "tokenizer_config.json", "legacy", &legacy));
@@ -292,7 +293,7 @@ weir_status weir_tokenizer_from_sentencepiece(struct weir_tokenizer **out, const
     weir_status status;
     *out = NULL;
     TRY_DONE(weir_tokenizer_new(&t));
-    TRY_DONE(read_model(t, &spec, (struct weir_bytes){.file = file, .data = bytes, .size = n}, config));
+    TRY_DONE(read_model_proto(t, &spec, (struct weir_bytes){.file = file, .data = bytes, .size = n}, config));
     *out = t;
     t = NULL;
 done:

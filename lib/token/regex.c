@@ -34,7 +34,7 @@ enum {
     SHOWN = 80
 };
 
-static void *allocate(size_t size, void *unused)
+static void *allocate_for_pcre(size_t size, void *unused)
 {
     void *memory;
     (void)unused;
@@ -57,7 +57,7 @@ static weir_status compile(struct weir_regex *regex, const struct weir_text *pat
     int error = 0;
     PCRE2_SIZE at = 0;
     PCRE2_UCHAR why[128];
-    pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
+    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release, NULL);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
     if (context) {
         pcre2_set_newline(context, PCRE2_NEWLINE_LF);
@@ -128,7 +128,7 @@ weir_status weir_match_open(struct weir_match **out)
     struct weir_match *match;
     *out = NULL;
     TRY(weir_alloc_zero(&match, 1, sizeof *match));
-    pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
+    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release, NULL);
     if (general) {
         match->data = pcre2_match_data_create(1, general);
         match->context = pcre2_match_context_create(general);
@@ -171,7 +171,8 @@ static bool more_stack(struct weir_match *match)
     return true;
 }
 
-static int run(const struct weir_regex *regex, struct weir_match *match, const char *text, size_t n, size_t from)
+static int match_by_pcre(const struct weir_regex *regex, struct weir_match *match, const char *text, size_t n,
+                         size_t from)
 {
     int found = PCRE2_ERROR_JIT_STACKLIMIT;
     if (regex->jit)
@@ -190,7 +191,7 @@ static int run_within(const struct weir_regex *regex, struct weir_match *match, 
 {
     for (uint32_t limit = STEPS_FIRST;; limit *= 2) {
         pcre2_set_match_limit(match->context, limit);
-        int found = run(regex, match, text, n, from);
+        int found = match_by_pcre(regex, match, text, n, from);
         if (found != PCRE2_ERROR_MATCHLIMIT || limit > match->steps || limit >= STEPS_MATCH)
             return found;
         match->steps -= limit;

@@ -42,12 +42,12 @@ static bool skip(struct rewriter *r, const char *text)
     return true;
 }
 
-static weir_status put(struct rewriter *r, const char *text)
+static weir_status put_text(struct rewriter *r, const char *text)
 {
     return weir_text_add(r->out, text, strlen(text));
 }
 
-static weir_status insert(struct weir_text *text, size_t at, const char *what)
+static weir_status insert_text(struct weir_text *text, size_t at, const char *what)
 {
     size_t n = strlen(what), behind = text->n - at;
     TRY(weir_text_add(text, what, n));
@@ -277,19 +277,19 @@ done:
 }
 
 /* Classes are complete: PCRE2 must not fold them once more. */
-static weir_status put_set(struct rewriter *r, struct weir_charset *set)
+static weir_status put_class(struct rewriter *r, struct weir_charset *set)
 {
     if (r->caseless)
-        TRY(put(r, "(?-i:"));
+        TRY(put_text(r, "(?-i:"));
     TRY(weir_charset_write(set, r->out));
-    return r->caseless ? put(r, ")") : WEIR_OK;
+    return r->caseless ? put_text(r, ")") : WEIR_OK;
 }
 
 static weir_status put_char(struct rewriter *r, uint32_t code)
 {
     char text[16];
     snprintf(text, sizeof text, "\\x{%x}", code);
-    return put(r, text);
+    return put_text(r, text);
 }
 
 static weir_status put_word_boundary(struct rewriter *r, bool inverted)
@@ -301,15 +301,15 @@ static weir_status put_word_boundary(struct rewriter *r, bool inverted)
     TRY_DONE(weir_charset_add_named(&word, "bare word", 9, &known));
     TRY_DONE(weir_charset_write(&word, &class));
     TRY_DONE(weir_text_add(&class, "", 1));
-    TRY_DONE(put(r, inverted ? "(?:(?<=" : "(?:(?<!"));
-    TRY_DONE(put(r, class.data));
-    TRY_DONE(put(r, ")(?="));
-    TRY_DONE(put(r, class.data));
-    TRY_DONE(put(r, inverted ? ")|(?<!" : ")|(?<="));
-    TRY_DONE(put(r, class.data));
-    TRY_DONE(put(r, ")(?!"));
-    TRY_DONE(put(r, class.data));
-    TRY_DONE(put(r, "))"));
+    TRY_DONE(put_text(r, inverted ? "(?:(?<=" : "(?:(?<!"));
+    TRY_DONE(put_text(r, class.data));
+    TRY_DONE(put_text(r, ")(?="));
+    TRY_DONE(put_text(r, class.data));
+    TRY_DONE(put_text(r, inverted ? ")|(?<!" : ")|(?<="));
+    TRY_DONE(put_text(r, class.data));
+    TRY_DONE(put_text(r, ")(?!"));
+    TRY_DONE(put_text(r, class.data));
+    TRY_DONE(put_text(r, "))"));
 done:
     weir_charset_close(&word);
     weir_text_close(&class);
@@ -330,14 +330,14 @@ static weir_status rewrite_escape(struct rewriter *r)
     if (skip(r, "B"))
         return put_word_boundary(r, true);
     if (skip(r, "A"))
-        return put(r, "\\A");
+        return put_text(r, "\\A");
     if (skip(r, "z"))
-        return put(r, "\\z");
+        return put_text(r, "\\z");
     if (skip(r, "Z"))
-        return put(r, "\\Z");
+        return put_text(r, "\\Z");
     TRY_DONE(read_escaped_class(r, &set, false, &known));
     if (known) {
-        TRY_DONE(put_set(r, &set));
+        TRY_DONE(put_class(r, &set));
         goto done;
     }
     TRY_DONE(read_escaped_char(r, &code, &known));
@@ -366,12 +366,12 @@ static weir_status rewrite_group(struct rewriter *r)
         if (skip(r, openings[i].opening)) {
             if (openings[i].caseless >= 0)
                 r->caseless = openings[i].caseless;
-            return put(r, openings[i].opening);
+            return put_text(r, openings[i].opening);
         }
     if (is_next(r, "(?") || is_next(r, "(*"))
         return refuse(r, "this kind of group");
     r->at++;
-    return put(r, "(?:");
+    return put_text(r, "(?:");
 }
 
 static weir_status close_group(struct rewriter *r)
@@ -382,7 +382,7 @@ static weir_status close_group(struct rewriter *r)
     r->depth--;
     r->atom = r->groups[r->depth].atom;
     r->caseless = r->groups[r->depth].caseless;
-    return put(r, ")");
+    return put_text(r, ")");
 }
 
 /* {n}, {n,}, {n,m} and {,m}; *n is the length, 0 when it is none of these. */
@@ -408,13 +408,13 @@ static weir_status rewrite_interval(struct rewriter *r)
     size_t n = interval_length(r);
     if (n == 0)
         return refuse(r, "a brace that is no interval");
-    TRY(put(r, r->pattern[r->at + 1] == ',' ? "{0" : "{"));
+    TRY(put_text(r, r->pattern[r->at + 1] == ',' ? "{0" : "{"));
     TRY(weir_text_add(r->out, r->pattern + r->at + 1, n - 1));
     bool fixed = !memchr(r->pattern + r->at, ',', n);
     r->at += n;
     if (is_next(r, "+") || is_next(r, "*") || (fixed && is_next(r, "?"))) {
-        TRY(insert(r->out, r->atom, "(?:"));
-        return put(r, ")");
+        TRY(insert_text(r->out, r->atom, "(?:"));
+        return put_text(r, ")");
     }
     return WEIR_OK;
 }
@@ -426,7 +426,7 @@ static weir_status rewrite_brackets(struct rewriter *r)
     r->atom = r->out->n;
     r->at++;
     TRY_DONE(read_brackets(r, &set));
-    TRY_DONE(put_set(r, &set));
+    TRY_DONE(put_class(r, &set));
 done:
     weir_charset_close(&set);
     return status;

@@ -7,7 +7,7 @@
 
 enum {
     LONGEST = 256, /* longer tokens are runs of one character, made whole as added tokens */
-    BATCH = 4096,  /* cuts that are kept before they become merges */
+    BATCH = 4096,  /* splits that are kept before they become merges */
     AHEAD = 12
 };
 
@@ -16,17 +16,17 @@ struct scored {
     int32_t id;
 };
 
-struct cut {
+struct split {
     uint32_t n_left, n_right; /* characters */
     int32_t left, right, id;
 };
 
-struct cuts {
-    struct cut *cuts; /* [n] */
+struct splits {
+    struct split *splits; /* [n] */
     size_t n, capacity;
 };
 
-static int by_score(const void *a, const void *b)
+static int compare_token_scores(const void *a, const void *b)
 {
     const struct scored *x = a, *y = b;
     if (x->score != y->score)
@@ -36,7 +36,7 @@ static int by_score(const void *a, const void *b)
 
 static int by_length(const void *a, const void *b)
 {
-    const struct cut *x = a, *y = b;
+    const struct split *x = a, *y = b;
     if (x->n_left != y->n_left)
         return x->n_left > y->n_left ? -1 : 1;
     if (x->n_right != y->n_right)
@@ -49,8 +49,8 @@ static bool continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Every way to cut the token into two tokens, longest left half first. */
-static weir_status add_cuts(struct cuts *all, const struct weir_vocab *vocab, int32_t id)
+/* Every way to split the token into two tokens, longest left half first. */
+static weir_status add_splits(struct splits *all, const struct weir_vocab *vocab, int32_t id)
 {
     size_t n;
     const char *text = weir_vocab_string(vocab, id, &n);
@@ -66,8 +66,8 @@ static weir_status add_cuts(struct cuts *all, const struct weir_vocab *vocab, in
         if (right < 0)
             continue;
         if (all->n == all->capacity)
-            TRY(weir_grow(&all->cuts, &all->capacity, all->n + 1, sizeof *all->cuts));
-        all->cuts[all->n++] = (struct cut){n_chars - n_right, n_right, left, right, id};
+            TRY(weir_grow(&all->splits, &all->capacity, all->n + 1, sizeof *all->splits));
+        all->splits[all->n++] = (struct split){n_chars - n_right, n_right, left, right, id};
     }
     return WEIR_OK;
 }
@@ -85,43 +85,43 @@ static weir_status sort_tokens(struct scored **out, size_t *n, const struct weir
         sorted = sorted && (*n < 2 || (*out)[*n - 2].score >= scores[id]);
     }
     if (!sorted)
-        qsort(*out, *n, sizeof **out, by_score);
+        qsort(*out, *n, sizeof **out, compare_token_scores);
     return WEIR_OK;
 }
 
-/* The cuts become merges, in their order. A table of many megabytes is slow to look into: so it is asked ahead. */
-static weir_status add_merges(struct weir_bpe *bpe, struct cuts *cuts, uint32_t *rank)
+/* The splits become merges, in their order. A table of many megabytes is slow to look into: so it is asked ahead. */
+static weir_status add_merges(struct weir_bpe *bpe, struct splits *splits, uint32_t *rank)
 {
-    for (size_t i = 0; i < cuts->n; i++) {
-        const struct cut *ahead = &cuts->cuts[i + AHEAD < cuts->n ? i + AHEAD : i];
+    for (size_t i = 0; i < splits->n; i++) {
+        const struct split *ahead = &splits->splits[i + AHEAD < splits->n ? i + AHEAD : i];
         weir_bpe_prefetch(bpe, ahead->left, ahead->right);
-        TRY(weir_bpe_add(bpe, cuts->cuts[i].left, cuts->cuts[i].right, (*rank)++, cuts->cuts[i].id));
+        TRY(weir_bpe_add(bpe, splits->splits[i].left, splits->splits[i].right, (*rank)++, splits->splits[i].id));
     }
-    cuts->n = 0;
+    splits->n = 0;
     return WEIR_OK;
 }
 
 weir_status weir_bpe_open_scored(struct weir_bpe *bpe, const struct weir_vocab *vocab, const double *scores)
 {
     struct scored *tokens = NULL; /* [n] */
-    struct cuts cuts = {0};
+    struct splits splits = {0};
     size_t n;
     uint32_t rank = 0;
     weir_status status;
     TRY_DONE(sort_tokens(&tokens, &n, vocab, scores));
     TRY_DONE(weir_bpe_open(bpe, 2 * n));
     for (size_t i = 0, group = 0; i < n; i++) {
-        TRY_DONE(add_cuts(&cuts, vocab, tokens[i].id));
+        TRY_DONE(add_splits(&splits, vocab, tokens[i].id));
         if (i + 1 < n && tokens[i + 1].score == tokens[i].score)
             continue;
-        if (cuts.n > group + 1) /* those of one score */
-            qsort(cuts.cuts + group, cuts.n - group, sizeof *cuts.cuts, by_length);
-        if (cuts.n >= BATCH || i + 1 == n)
-            TRY_DONE(add_merges(bpe, &cuts, &rank));
-        group = cuts.n;
+        if (splits.n > group + 1) /* those of one score */
+            qsort(splits.splits + group, splits.n - group, sizeof *splits.splits, by_length);
+        if (splits.n >= BATCH || i + 1 == n)
+            TRY_DONE(add_merges(bpe, &splits, &rank));
+        group = splits.n;
     }
 done:
     weir_free(tokens);
-    weir_free(cuts.cuts);
+    weir_free(splits.splits);
     return status;
 }

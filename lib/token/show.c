@@ -13,7 +13,7 @@ struct shown {
 };
 
 /* A symbol goes in whole or not at all, and nothing behind one that did not fit. */
-static void add(struct shown *s, const char *text, size_t n)
+static void add_shown(struct shown *s, const char *text, size_t n)
 {
     if (s->n + n < s->size)
         memcpy(s->to + s->n, text, n);
@@ -28,9 +28,9 @@ static void add_escaped(struct shown *s, unsigned char byte)
 {
     char text[8];
     if (byte == '\n' || byte == '\t' || byte == '\r')
-        add(s, byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\r", 2);
+        add_shown(s, byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\r", 2);
     else
-        add(s, text, (size_t)snprintf(text, sizeof text, "\\x%02x", byte));
+        add_shown(s, text, (size_t)snprintf(text, sizeof text, "\\x%02x", byte));
 }
 
 /* Bytes of the UTF-8 character at `text`, 0 when there is none. */
@@ -61,7 +61,7 @@ size_t weir_show_bytes(char *to, size_t size, const char *bytes, size_t n)
         for (size_t i = 0; escape && i < length; i++)
             add_escaped(&s, (unsigned char)bytes[at + i]);
         if (!escape)
-            add(&s, bytes + at, length);
+            add_shown(&s, bytes + at, length);
         at += length;
     }
     if (s.n < s.size)

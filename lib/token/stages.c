@@ -103,14 +103,14 @@ weir_status weir_stages_read(struct weir_stages *stages, const struct weir_stage
 }
 
 /* GPT-2's way of writing bytes as letters: those that can be seen stand for themselves, the others follow 256. */
-static bool is_shown(unsigned byte)
+static bool is_visible_byte(unsigned byte)
 {
     return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
 uint32_t weir_byte_code(unsigned char byte)
 {
-    if (is_shown(byte))
+    if (is_visible_byte(byte))
         return byte;
     if (byte <= ' ')
         return 256u + byte;
@@ -120,7 +120,7 @@ uint32_t weir_byte_code(unsigned char byte)
 int weir_code_byte(uint32_t code)
 {
     if (code < 256)
-        return is_shown(code) ? (int)code : -1;
+        return is_visible_byte(code) ? (int)code : -1;
     if (code < 256 + 33)
         return (int)code - 256;
     if (code < 256 + 67)

@@ -35,8 +35,8 @@ struct weir_stage_type {
     /* a normalizer: appends the n bytes at `text`, changed, to `out` */
     weir_status (*normalize)(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
                              const char *text, size_t n);
-    /* a pre-tokenizer: cuts or rewrites all pieces that are text */
-    weir_status (*cut)(const struct weir_stage *stage, struct weir_words *words);
+    /* a pre-tokenizer: splits or rewrites all pieces that are text */
+    weir_status (*split)(const struct weir_stage *stage, struct weir_words *words);
     enum weir_normal_form form; /* of the normalizers that are one */
 };
 

@@ -151,7 +151,7 @@ static weir_status show_end(struct weir_text *out, const char *string, size_t n,
     return ends ? weir_text_add(out, " ", 1) : WEIR_OK;
 }
 
-static bool is_shown(const struct weir_tokenizer *t, size_t id)
+static bool is_shown_token(const struct weir_tokenizer *t, size_t id)
 {
     return id < t->shown.n_entries && t->shown.entries[id].present;
 }
@@ -173,7 +173,7 @@ static weir_status show_added(struct weir_tokenizer *t, struct weir_text *text)
 {
     for (size_t i = t->added.n; i-- > 0;) {
         const struct weir_added_token *token = &t->added.tokens[i];
-        if (is_shown(t, (size_t)token->id))
+        if (is_shown_token(t, (size_t)token->id))
             continue;
         text->n = 0;
         if (t->spelling == WEIR_SPELLING_SPACES)
@@ -192,7 +192,7 @@ static weir_status show_tokens(struct weir_tokenizer *t)
     TRY_DONE(show_added(t, &text));
     for (size_t i = 0, n; i < t->vocab.n_entries; i++) {
         const char *string = weir_vocab_string(&t->vocab, (int32_t)i, &n);
-        if (!string || is_shown(t, i))
+        if (!string || is_shown_token(t, i))
             continue;
         TRY_DONE(show_one(t, &text, string, n));
         TRY_DONE(weir_vocab_store(&t->shown, (int32_t)i, text.data, text.n));
@@ -314,9 +314,9 @@ static weir_status encode_text(const struct weir_tokenizer *t, const char *text,
     TRY_DONE(weir_text_add(&words.text, text, n));
     TRY_DONE(weir_words_push(&words, (struct weir_piece){0, n, -1, true}));
     weir_words_turn(&words, false);
-    TRY_DONE(weir_added_cut(&t->added.raw, &words));
+    TRY_DONE(weir_added_split(&t->added.raw, &words));
     TRY_DONE(weir_normalize_words(&t->normalizers, &words));
-    TRY_DONE(weir_added_cut(&t->added.normalized, &words));
+    TRY_DONE(weir_added_split(&t->added.normalized, &words));
     TRY_DONE(weir_pre_tokenize(&t->pre_tokenizers, &words));
     TRY_DONE(encode_pieces(t, &words, out));
 done:

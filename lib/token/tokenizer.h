@@ -1,6 +1,6 @@
 /* Text to token ids and back, as the model's own tokenizer files say.
 
-   The stages are those of Hugging Face tokenizers: added tokens are cut out, then normalizer, pre-tokenizer, model,
+   The stages are those of Hugging Face tokenizers: added tokens are taken out, then normalizer, pre-tokenizer, model,
    post-processor. Each stage is a row of a table by its "type"; a type that is not there is an error that names it. */
 #ifndef WEIR_TOKEN_TOKENIZER_H
 #define WEIR_TOKEN_TOKENIZER_H
@@ -18,7 +18,7 @@ WEIR_CHECKED weir_status weir_tokenizer_from_folder(struct weir_tokenizer **out,
 /* From the tokenizer.ggml.* values of a GGUF file, which may be closed afterwards. NULL with WEIR_OK when it has none.
  */
 WEIR_CHECKED weir_status weir_tokenizer_from_gguf(struct weir_tokenizer **out, const struct weir_gguf *gguf);
-/* Where a GGUF file of byte-level tokens does not say how text is cut (tokenizer.ggml.pre): the rule that is used, by
+/* Where a GGUF file of byte-level tokens does not say how text is split (tokenizer.ggml.pre): the rule that is used, by
    tokens that only one published vocabulary has at their ids, or else "default" (GPT-2's), which may be wrong. NULL
    where the file says it, or needs none. */
 const char *weir_tokenizer_assumed_pre(const struct weir_gguf *gguf);

@@ -172,7 +172,7 @@ static weir_status cluster_flush(struct cluster *c)
 }
 
 /* One decomposed code point. A starter ends the cluster before it, unless the two make one code point. */
-static weir_status take(struct cluster *c, uint32_t code)
+static weir_status take_into_cluster(struct cluster *c, uint32_t code)
 {
     uint32_t order = order_of(code);
     if (order == 0 && c->n > 0) {
@@ -194,9 +194,9 @@ static weir_status take(struct cluster *c, uint32_t code)
 static weir_status take_hangul(struct cluster *c, uint32_t syllable)
 {
     uint32_t i = syllable - HANGUL;
-    TRY(take(c, HANGUL_L + i / (N_V * N_T)));
-    TRY(take(c, HANGUL_V + i / N_T % N_V));
-    return i % N_T ? take(c, HANGUL_T + i % N_T) : WEIR_OK;
+    TRY(take_into_cluster(c, HANGUL_L + i / (N_V * N_T)));
+    TRY(take_into_cluster(c, HANGUL_V + i / N_T % N_V));
+    return i % N_T ? take_into_cluster(c, HANGUL_T + i % N_T) : WEIR_OK;
 }
 
 static weir_status take_decomposed(struct cluster *c, uint32_t code, bool compatible)
@@ -209,9 +209,9 @@ static weir_status take_decomposed(struct cluster *c, uint32_t code, bool compat
     if (code >= 0xa0 && !d)
         d = find_decomposition(weir_canonical, weir_n_canonical, code);
     if (!d)
-        return take(c, code);
+        return take_into_cluster(c, code);
     for (uint32_t i = 0; i < d->n; i++)
-        TRY(take(c, weir_decomposed[d->at + i]));
+        TRY(take_into_cluster(c, weir_decomposed[d->at + i]));
     return WEIR_OK;
 }
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct weir_range {
+struct weir_code_range {
     uint32_t first, last;
 };
 
@@ -31,7 +31,7 @@ struct weir_composition {
     uint32_t a, b, composed;
 };
 
-extern const struct weir_range weir_unicode_ranges[];
+extern const struct weir_code_range weir_unicode_ranges[];
 extern const struct weir_unicode_class weir_unicode_classes[];
 extern const size_t weir_n_unicode_classes;
 extern const struct weir_decomposition weir_canonical[]; /* by code */

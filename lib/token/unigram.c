@@ -11,7 +11,7 @@ static const double UNKNOWN_PENALTY = 10;
 
 /* ---- the trie -------------------------------------------------------------------------------------------------- */
 
-static size_t slot_of(const struct weir_unigram *u, uint64_t from)
+static size_t branch_slot(const struct weir_unigram *u, uint64_t from)
 {
     uint64_t hash = from * 0x9e3779b97f4a7c15u;
     size_t at = (size_t)(hash >> 32 ^ hash >> 15) & u->mask;
@@ -22,12 +22,12 @@ static size_t slot_of(const struct weir_unigram *u, uint64_t from)
 
 static const struct weir_branch *find_branch(const struct weir_unigram *u, uint32_t node, char byte)
 {
-    const struct weir_branch *b = &u->branches[slot_of(u, (uint64_t)node << 8 | (unsigned char)byte)];
+    const struct weir_branch *b = &u->branches[branch_slot(u, (uint64_t)node << 8 | (unsigned char)byte)];
     return b->from == FREE ? NULL : b;
 }
 
 /* A table of `size` slots, a power of two, with the branches that there are. */
-static weir_status make_table(struct weir_unigram *u, size_t size)
+static weir_status build_branch_table(struct weir_unigram *u, size_t size)
 {
     struct weir_branch *old = u->branches, *branches;
     size_t n_old = old ? u->mask + 1 : 0;
@@ -37,19 +37,19 @@ static weir_status make_table(struct weir_unigram *u, size_t size)
     u->mask = size - 1;
     for (size_t i = 0; i < n_old; i++)
         if (old[i].from != FREE)
-            u->branches[slot_of(u, old[i].from)] = old[i];
+            u->branches[branch_slot(u, old[i].from)] = old[i];
     weir_free(old);
     return WEIR_OK;
 }
 
-static weir_status add_token(struct weir_unigram *u, const char *string, size_t n, int32_t id)
+static weir_status add_trie_token(struct weir_unigram *u, const char *string, size_t n, int32_t id)
 {
     uint32_t node = 0;
     for (size_t i = 0; i < n; i++) {
         if (2 * (u->n_branches + 1) > u->mask + 1)
-            TRY(make_table(u, 2 * (u->mask + 1)));
+            TRY(build_branch_table(u, 2 * (u->mask + 1)));
         uint64_t from = (uint64_t)node << 8 | (unsigned char)string[i];
-        struct weir_branch *b = &u->branches[slot_of(u, from)];
+        struct weir_branch *b = &u->branches[branch_slot(u, from)];
         if (b->from == FREE)
             *b = (struct weir_branch){from, (uint32_t)++u->n_branches, -1};
         if (i + 1 == n)
@@ -65,14 +65,14 @@ weir_status weir_unigram_index(struct weir_unigram *unigram, const struct weir_v
     size_t size = 64, n;
     while (size < vocab->n_arena)
         size *= 2;
-    TRY(make_table(unigram, size));
+    TRY(build_branch_table(unigram, size));
     for (size_t i = 0; i < vocab->n_entries; i++) {
         const char *string = weir_vocab_string(vocab, (int32_t)i, &n);
         if (!string)
             continue;
         if (unigram->scores[i] < least)
             least = unigram->scores[i];
-        TRY(add_token(unigram, string, n, (int32_t)i)); /* of two with one string the later counts */
+        TRY(add_trie_token(unigram, string, n, (int32_t)i)); /* of two with one string the later counts */
     }
     unigram->unknown_score = least - UNKNOWN_PENALTY;
     weir_vocab_byte_tokens(vocab, unigram->bytes);
@@ -89,7 +89,7 @@ void weir_unigram_close(struct weir_unigram *unigram)
 /* ---- encode ---------------------------------------------------------------------------------------------------- */
 
 /* A token from `from` to `to`: better than what ends there so far? Of two that are as good the first stays. */
-static void offer(struct weir_best *best, size_t from, size_t to, double score, int32_t id)
+static void offer_token(struct weir_best *best, size_t from, size_t to, double score, int32_t id)
 {
     double sum = best[from].score + score;
     if (best[to].reached && sum <= best[to].score)
@@ -117,20 +117,20 @@ static weir_status offer_all(const struct weir_unigram *u, struct weir_best *bes
         node = b->to;
         if (b->id < 0)
             continue;
-        offer(best, at, to, u->scores[b->id], b->id);
+        offer_token(best, at, to, u->scores[b->id], b->id);
         single = single || to == at + length;
     }
     if (single)
         return WEIR_OK;
     if (u->unknown < 0)
         return lacks(piece + at, length);
-    offer(best, at, at + length, u->unknown_score, u->unknown);
+    offer_token(best, at, at + length, u->unknown_score, u->unknown);
     return WEIR_OK;
 }
 
 /* What the best way has at a place: a token, or text that is unknown: by bytes if all of them have tokens. */
-static weir_status add_text(const struct weir_unigram *u, const struct weir_vocab *vocab, const char *text, size_t n,
-                            struct weir_ids *out)
+static weir_status add_best_span(const struct weir_unigram *u, const struct weir_vocab *vocab, const char *text,
+                                 size_t n, struct weir_ids *out)
 {
     int32_t id = weir_vocab_find(vocab, text, n);
     if (id >= 0)
@@ -158,7 +158,7 @@ static weir_status add_best(const struct weir_unigram *u, const struct weir_voca
         }
         while (end < n && best[best[end].to].id == id)
             end = best[end].to;
-        TRY(add_text(u, vocab, piece + at, end - at, out));
+        TRY(add_best_span(u, vocab, piece + at, end - at, out));
     }
     return WEIR_OK;
 }

@@ -1,4 +1,4 @@
-/* Unigram: every token has a score, and of all ways to cut a piece into tokens the one with the best sum is taken. */
+/* Unigram: every token has a score, and of all ways to split a piece into tokens the one with the best sum is taken. */
 #ifndef WEIR_TOKEN_UNIGRAM_H
 #define WEIR_TOKEN_UNIGRAM_H
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A table is at most half full. */
-static weir_status make_table(struct weir_vocab *vocab, size_t n)
+static weir_status build_string_table(struct weir_vocab *vocab, size_t n)
 {
     size_t size = 64;
     while (size < 2 * n)
@@ -32,7 +32,7 @@ weir_status weir_vocab_open(struct weir_vocab *vocab, size_t n)
 {
     *vocab = (struct weir_vocab){0};
     TRY(weir_grow(&vocab->entries, &vocab->capacity_entries, n + 1, sizeof *vocab->entries));
-    return make_table(vocab, n);
+    return build_string_table(vocab, n);
 }
 
 void weir_vocab_close(struct weir_vocab *vocab)
@@ -120,7 +120,7 @@ weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *str
         return weir_fail(WEIR_E_INPUT, "the token \"%.*s\" is there twice", (int)(n < 64 ? n : 64), string);
     TRY(weir_vocab_store(vocab, id, string, n));
     vocab->slots[at] = (struct weir_vocab_slot){hash, id, vocab->entries[id].at, vocab->entries[id].n};
-    return 2 * vocab->n_tokens > vocab->mask + 1 ? make_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;
+    return 2 * vocab->n_tokens > vocab->mask + 1 ? build_string_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;
 }
 
 void weir_vocab_byte_tokens(const struct weir_vocab *vocab, int32_t ids[256])

@@ -10,7 +10,7 @@ void weir_words_close(struct weir_words *words)
     weir_text_close(&words->next_text);
     weir_free(words->pieces);
     weir_free(words->next);
-    weir_free(words->cuts);
+    weir_free(words->spans);
     weir_match_close(words->match);
     *words = (struct weir_words){0};
 }
@@ -41,25 +41,25 @@ void weir_words_turn(struct weir_words *words, bool text)
     }
 }
 
-static weir_status add_cut(struct weir_words *words, size_t start, size_t end, bool is_match)
+static weir_status add_span(struct weir_words *words, size_t start, size_t end, bool is_match)
 {
-    if (words->n_cuts == words->capacity_cuts)
-        TRY(weir_grow(&words->cuts, &words->capacity_cuts, words->n_cuts + 1, sizeof *words->cuts));
-    words->cuts[words->n_cuts++] = (struct weir_cut){start, end, is_match};
+    if (words->n_spans == words->capacity_spans)
+        TRY(weir_grow(&words->spans, &words->capacity_spans, words->n_spans + 1, sizeof *words->spans));
+    words->spans[words->n_spans++] = (struct weir_span){start, end, is_match};
     return WEIR_OK;
 }
 
 /* A match and what stands before it. */
-static weir_status add_match(struct weir_words *words, size_t *last, size_t start, size_t end)
+static weir_status add_match_span(struct weir_words *words, size_t *last, size_t start, size_t end)
 {
     if (*last != start)
-        TRY(add_cut(words, *last, start, false));
+        TRY(add_span(words, *last, start, false));
     *last = end;
-    return add_cut(words, start, end, true);
+    return add_span(words, start, end, true);
 }
 
 /* An empty match right behind the last one is passed over, as in the iterator that tokenizers uses. */
-static weir_status cut_at_regex(struct weir_words *words, const struct weir_regex *regex, const char *text, size_t n)
+static weir_status span_by_regex(struct weir_words *words, const struct weir_regex *regex, const char *text, size_t n)
 {
     size_t last = 0, from = 0, start = 0, end = 0, length;
     bool found, any = false;
@@ -74,85 +74,86 @@ static weir_status cut_at_regex(struct weir_words *words, const struct weir_rege
             from += length;
             continue;
         }
-        TRY(add_match(words, &last, start, end));
+        TRY(add_match_span(words, &last, start, end));
         from = end;
         any = true;
     }
-    return last != n ? add_cut(words, last, n, false) : WEIR_OK;
+    return last != n ? add_span(words, last, n, false) : WEIR_OK;
 }
 
-static weir_status cut_at_codes(struct weir_words *words, const struct weir_cutter *cutter, const char *text, size_t n)
+static weir_status span_by_code(struct weir_words *words, const struct weir_splitter *splitter, const char *text,
+                                size_t n)
 {
     size_t last = 0;
     for (size_t at = 0, length; at < n; at += length) {
         uint32_t code = weir_utf8_decode(text + at, &length);
-        if (cutter->is_match(cutter->with, code))
-            TRY(add_match(words, &last, at, at + length));
+        if (splitter->is_match(splitter->with, code))
+            TRY(add_match_span(words, &last, at, at + length));
     }
-    return last != n ? add_cut(words, last, n, false) : WEIR_OK;
+    return last != n ? add_span(words, last, n, false) : WEIR_OK;
 }
 
 /* Each behaviour: the first of a run is joined to what stands before (going backwards: behind) it, when this says so.
  */
-static bool joins(enum weir_behavior behavior, bool is_match, bool previous)
+static bool joins_previous(enum weir_behavior behavior, bool is_match, bool previous)
 {
     if (behavior == WEIR_CONTIGUOUS)
         return is_match == previous;
     return is_match && !previous;
 }
 
-static size_t join_forwards(struct weir_cut *cuts, size_t n, enum weir_behavior behavior)
+static size_t join_forwards(struct weir_span *spans, size_t n, enum weir_behavior behavior)
 {
     size_t kept = 0;
     bool previous = false;
     for (size_t i = 0; i < n; i++) {
-        struct weir_cut cut = cuts[i];
-        if (joins(behavior, cut.is_match, previous) && kept > 0)
-            cuts[kept - 1].end = cut.end;
+        struct weir_span span = spans[i];
+        if (joins_previous(behavior, span.is_match, previous) && kept > 0)
+            spans[kept - 1].end = span.end;
         else
-            cuts[kept++] = cut;
-        previous = cut.is_match;
+            spans[kept++] = span;
+        previous = span.is_match;
     }
     return kept;
 }
 
-/* Leaves the cuts at the end of the array; @return how many. */
-static size_t join_backwards(struct weir_cut *cuts, size_t n, enum weir_behavior behavior)
+/* Leaves the spans at the end of the array; @return how many. */
+static size_t join_backwards(struct weir_span *spans, size_t n, enum weir_behavior behavior)
 {
     size_t kept = n;
     bool previous = false;
     for (size_t i = n; i-- > 0;) {
-        struct weir_cut cut = cuts[i];
-        if (joins(behavior, cut.is_match, previous) && kept < n)
-            cuts[kept].start = cut.start;
+        struct weir_span span = spans[i];
+        if (joins_previous(behavior, span.is_match, previous) && kept < n)
+            spans[kept].start = span.start;
         else
-            cuts[--kept] = cut;
-        previous = cut.is_match;
+            spans[--kept] = span;
+        previous = span.is_match;
     }
     return n - kept;
 }
 
-static weir_status push_cuts(struct weir_words *words, const struct weir_piece *piece, enum weir_behavior behavior)
+static weir_status push_spans(struct weir_words *words, const struct weir_piece *piece, enum weir_behavior behavior)
 {
-    struct weir_cut *cuts = words->cuts;
-    size_t n = words->n_cuts;
+    struct weir_span *spans = words->spans;
+    size_t n = words->n_spans;
     if (behavior == WEIR_CONTIGUOUS || behavior == WEIR_MERGED_WITH_PREVIOUS) {
-        n = join_forwards(cuts, n, behavior);
+        n = join_forwards(spans, n, behavior);
     } else if (behavior == WEIR_MERGED_WITH_NEXT) {
-        size_t kept = join_backwards(cuts, n, behavior);
-        cuts += n - kept;
+        size_t kept = join_backwards(spans, n, behavior);
+        spans += n - kept;
         n = kept;
     }
     for (size_t i = 0; i < n; i++) {
-        if (cuts[i].start == cuts[i].end || (behavior == WEIR_REMOVED && cuts[i].is_match))
+        if (spans[i].start == spans[i].end || (behavior == WEIR_REMOVED && spans[i].is_match))
             continue;
-        TRY(weir_words_push(words, (struct weir_piece){piece->start + cuts[i].start, cuts[i].end - cuts[i].start, -1,
-                                                       piece->first && cuts[i].start == 0}));
+        TRY(weir_words_push(words, (struct weir_piece){piece->start + spans[i].start, spans[i].end - spans[i].start, -1,
+                                                       piece->first && spans[i].start == 0}));
     }
     return WEIR_OK;
 }
 
-weir_status weir_words_split(struct weir_words *words, const struct weir_cutter *cutter)
+weir_status weir_words_split(struct weir_words *words, const struct weir_splitter *splitter)
 {
     for (size_t i = 0; i < words->n_pieces; i++) {
         const struct weir_piece *piece = &words->pieces[i];
@@ -161,14 +162,14 @@ weir_status weir_words_split(struct weir_words *words, const struct weir_cutter 
             continue;
         }
         const char *text = words->text.data + piece->start;
-        words->n_cuts = 0;
-        if (cutter->regex)
-            TRY(cut_at_regex(words, cutter->regex, text, piece->n));
+        words->n_spans = 0;
+        if (splitter->regex)
+            TRY(span_by_regex(words, splitter->regex, text, piece->n));
         else
-            TRY(cut_at_codes(words, cutter, text, piece->n));
-        for (size_t k = 0; cutter->invert && k < words->n_cuts; k++)
-            words->cuts[k].is_match = !words->cuts[k].is_match;
-        TRY(push_cuts(words, piece, cutter->behavior));
+            TRY(span_by_code(words, splitter, text, piece->n));
+        for (size_t k = 0; splitter->invert && k < words->n_spans; k++)
+            words->spans[k].is_match = !words->spans[k].is_match;
+        TRY(push_spans(words, piece, splitter->behavior));
     }
     weir_words_turn(words, false);
     return WEIR_OK;

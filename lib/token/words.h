@@ -1,4 +1,5 @@
-/* What passes from stage to stage: text cut into pieces. A piece is text still to be tokenized, or a token already. */
+/* What passes from stage to stage: text split into pieces. A piece is text still to be tokenized, or a token already.
+ */
 #ifndef WEIR_TOKEN_WORDS_H
 #define WEIR_TOKEN_WORDS_H
 
@@ -11,18 +12,18 @@ struct weir_piece {
     bool first;      /* begins where the original text begins */
 };
 
-/* All zero but `match` is empty. A stage reads pieces and text, and fills `next` where it cuts and `next_text` where it
-   rewrites; then the two change places. */
+/* All zero but `match` is empty. A stage reads pieces and text, and fills `next` where it splits and `next_text` where
+   it rewrites; then the two change places. */
 struct weir_words {
     struct weir_match *match; /* work space for regular expressions */
     struct weir_text text, next_text;
     struct weir_piece *pieces, *next; /* [n_pieces], [n_next] */
     size_t n_pieces, capacity_pieces, n_next, capacity_next;
-    struct weir_cut {
+    struct weir_span {
         size_t start, end;
         bool is_match;
-    } * cuts; /* [n_cuts] scratch of split */
-    size_t n_cuts, capacity_cuts;
+    } * spans; /* [n_spans] scratch of split */
+    size_t n_spans, capacity_spans;
 };
 
 void weir_words_close(struct weir_words *words);
@@ -34,8 +35,8 @@ void weir_words_turn(struct weir_words *words, bool text);
 /* What becomes of matches: the behaviours of Hugging Face's Split. */
 enum weir_behavior { WEIR_REMOVED, WEIR_ISOLATED, WEIR_MERGED_WITH_PREVIOUS, WEIR_MERGED_WITH_NEXT, WEIR_CONTIGUOUS };
 
-/* Where to cut: at matches of a regular expression, or (regex NULL) at the code points that `is_match` says. */
-struct weir_cutter {
+/* Where to split: at matches of a regular expression, or (regex NULL) at the code points that `is_match` says. */
+struct weir_splitter {
     const struct weir_regex *regex;
     bool (*is_match)(const void *with, uint32_t code);
     const void *with;
@@ -43,7 +44,7 @@ struct weir_cutter {
     bool invert;
 };
 
-/* Cuts every piece that is text. */
-WEIR_CHECKED weir_status weir_words_split(struct weir_words *words, const struct weir_cutter *cutter);
+/* Splits every piece that is text. */
+WEIR_CHECKED weir_status weir_words_split(struct weir_words *words, const struct weir_splitter *splitter);
 
 #endif

@@ -115,7 +115,7 @@ MUTATIONS = [
       "merges go from left to right, not by rank"),
     M("bpe-stale-merge", "lib/token/bpe.c", "if (merge->pair == FREE || merge->id != candidate.id)", "if (merge->pair == FREE)",
       "a merge that no longer applies is done"),
-    M("bpe-left-neighbour", "lib/token/bpe.c", "    if (left->previous >= 0)\n        TRY(offer(bpe, work, left->previous));\n", "",
+    M("bpe-left-neighbour", "lib/token/bpe.c", "    if (left->previous >= 0)\n        TRY(offer_merge(bpe, work, left->previous));\n", "",
       "a joined symbol is not offered to the one before it"),
     M("bpe-unknown", "lib/token/bpe.c", "return unknown ? add_symbol(work, bpe->unknown) : WEIR_OK;", "return WEIR_OK;",
       "an unknown character at the end of a word gives no token"),
@@ -158,7 +158,7 @@ MUTATIONS = [
       "LongRoPE's attention factor is not of the original length"),
     M("alibi-slopes", "lib/model/weights.c", "(double)(2 * (i - power) + 1)", "(double)(2 * (i - power) + 2)",
       "slopes between powers of two are those of the next power", (*POSITIONS, *FAMILIES)),
-    M("norm-plus-one", "lib/model/part.c", "model->config.norm_plus_one && !added", "!added && false", "1 + weight of Gemma's norms is the weight alone",
+    M("norm-plus-one", "lib/model/load.c", "model->config.norm_plus_one && !added", "!added && false", "1 + weight of Gemma's norms is the weight alone",
       (*POSITIONS, *FAMILIES)),
     # ---- lib/engine ----
     M("angles-in-float", "lib/engine/run.c", "double angle = (double)pos * inv_freq[i];", "float angle = (float)pos * (float)inv_freq[i];",

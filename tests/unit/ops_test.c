@@ -508,7 +508,7 @@ Test(matmul, lets_go_of_a_part_of_a_matrix_and_of_nothing_behind_it)
                                 .n_in = n_in,
                                 .stride = parts * n_out,
                                 .input_major = true};
-        weir_matrix_let_go(&w);
+        weir_matrix_release_pages(&w);
     }
     for (size_t i = 0; i < pages; i++)
         cr_expect(values[i * n_out] == 0, "page %zu of the matrix is kept", i);

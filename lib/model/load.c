@@ -1,5 +1,6 @@
 /* From tensors to what a part of a model is made of: vectors, norms, matrices, cuts of fused ones. */
-#include "model/part.h"
+#include "model/load.h"
+
 #include "base/alloc.h"
 
 #include <string.h>
@@ -200,7 +201,7 @@ weir_status weir_load_linear(struct weir_linear *linear, struct weir_model *mode
 
 /* ---- fused matrices ---- */
 
-static weir_status cut_bias(float **out, struct weir_model *model, const float *fused, struct weir_rows rows)
+static weir_status slice_bias(float **out, struct weir_model *model, const float *fused, struct weir_row_runs rows)
 {
     *out = NULL;
     if (!fused)
@@ -211,8 +212,8 @@ static weir_status cut_bias(float **out, struct weir_model *model, const float *
     return WEIR_OK;
 }
 
-weir_status weir_cut_linear(struct weir_linear *out, struct weir_model *model, const struct weir_linear *fused,
-                            struct weir_rows rows)
+weir_status weir_slice_linear(struct weir_linear *out, struct weir_model *model, const struct weir_linear *fused,
+                              struct weir_row_runs rows)
 {
     const struct weir_type_info *type = weir_type_get_info(fused->w.type);
     size_t skipped = fused->w.input_major ? rows.first : rows.first * fused->w.stride;
@@ -224,7 +225,7 @@ weir_status weir_cut_linear(struct weir_linear *out, struct weir_model *model, c
     out->w.n_out = rows.n;
     out->w.group_rows = rows.run == rows.n ? 0 : rows.run;
     out->w.group_stride = rows.run == rows.n ? 0 : rows.every;
-    return cut_bias(&out->bias, model, fused->bias, rows);
+    return slice_bias(&out->bias, model, fused->bias, rows);
 }
 
 weir_status weir_undo_pairs(struct weir_model *model, struct weir_linear *linear, size_t n_out, size_t d_head)

@@ -1,7 +1,7 @@
 /* Which tensor of the files is which part of the model. */
+#include "model/tensor_names.h"
 #include "base/alloc.h"
 #include "model/keys.h"
-#include "model/part.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +28,8 @@ const char *weir_pattern_of(const struct weir_model *model, enum weir_role role)
 
 /* The tensor's name by pattern[0..n): one name that gets an ending, or the weight's and the bias's with a comma
    between. Empty where the pattern says that there is none. */
-static void make_name(char out[WEIR_NAME_SIZE], const char *prefix, const char *pattern, size_t n, struct weir_place at,
-                      enum weir_tensor_part which)
+static void make_tensor_name(char out[WEIR_NAME_SIZE], const char *prefix, const char *pattern, size_t n,
+                             struct weir_place at, enum weir_tensor_part which)
 {
     static const char *const endings[] = {[WEIR_TENSOR_WEIGHT] = ".weight",
                                           [WEIR_TENSOR_BIAS] = ".bias",
@@ -100,8 +100,8 @@ weir_status weir_find_prefix(struct weir_model *model)
     char first[WEIR_NAME_SIZE], embedding[WEIR_NAME_SIZE];
     if (model->gguf)
         return weir_copy_string(&model->prefix, "");
-    make_name(first, "", o, strcspn(o, "|"), (struct weir_place){0, 0}, WEIR_TENSOR_WEIGHT);
-    make_name(embedding, "", embed, strcspn(embed, "|"), weir_outside, WEIR_TENSOR_WEIGHT);
+    make_tensor_name(first, "", o, strcspn(o, "|"), (struct weir_place){0, 0}, WEIR_TENSOR_WEIGHT);
+    make_tensor_name(embedding, "", embed, strcspn(embed, "|"), weir_outside, WEIR_TENSOR_WEIGHT);
     if (weir_tensors_look(model->tensors, first))
         TRY(weir_copy_string(&model->prefix, ""));
     else if (has_prefixed(model, own, strlen(own), first))
@@ -124,11 +124,11 @@ static struct weir_tensor *look_for(const struct weir_model *model, enum weir_ro
     char prefix[WEIR_NAME_SIZE];
     size_t length = role == WEIR_R_UNEMBED ? model->n_wrapper : strlen(model->prefix);
     snprintf(prefix, sizeof prefix, "%.*s", (int)length, model->prefix);
-    make_name(name, prefix, pattern, n, at, which);
+    make_tensor_name(name, prefix, pattern, n, at, which);
     struct weir_tensor *found = weir_tensors_look(model->tensors, name);
     if (found || role != WEIR_R_UNEMBED || length == 0)
         return found;
-    make_name(name, "", pattern, n, at, which);
+    make_tensor_name(name, "", pattern, n, at, which);
     return weir_tensors_look(model->tensors, name);
 }
 
@@ -138,8 +138,8 @@ static uint64_t may_have_biases(const struct weir_model *model)
     return model->config.biases | (model->gguf ? weir_keys_biases(model->family->keys) : 0);
 }
 
-static struct weir_tensor *look(const struct weir_model *model, enum weir_role role, struct weir_place at,
-                                enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
+static struct weir_tensor *find_part_tensor(const struct weir_model *model, enum weir_role role, struct weir_place at,
+                                            enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
     const char *pattern = weir_pattern_of(model, role);
     bool denied = which == WEIR_TENSOR_BIAS && !(may_have_biases(model) >> role & 1);
@@ -157,7 +157,7 @@ static struct weir_tensor *look(const struct weir_model *model, enum weir_role r
 const struct weir_tensor *weir_take_tensor(struct weir_model *model, enum weir_role role, struct weir_place at,
                                            enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
-    struct weir_tensor *found = look(model, role, at, which, name);
+    struct weir_tensor *found = find_part_tensor(model, role, at, which, name);
     if (!found)
         return NULL;
     found->used = true;
@@ -170,7 +170,7 @@ bool weir_has_tensor(const struct weir_model *model, enum weir_role role, struct
                      enum weir_tensor_part which)
 {
     char name[WEIR_NAME_SIZE];
-    return look(model, role, at, which, name) != NULL;
+    return find_part_tensor(model, role, at, which, name) != NULL;
 }
 
 /* ---- errors ---- */

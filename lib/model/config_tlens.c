@@ -45,7 +45,7 @@ static weir_status read_norms(struct weir_config *c, const cJSON *json, const ch
     return WEIR_OK;
 }
 
-static weir_status read_positions(struct weir_config *c, const cJSON *json, const char *file)
+static weir_status read_lens_positions(struct weir_config *c, const cJSON *json, const char *file)
 {
     const char *kind = "standard";
     bool pairs = false, shortformer = false;
@@ -121,7 +121,7 @@ static uint64_t biases(const struct weir_config *c)
 weir_status weir_refine_lens(struct weir_config *c, const void *json, const char *file)
 {
     TRY(read_norms(c, json, file));
-    TRY(read_positions(c, json, file));
+    TRY(read_lens_positions(c, json, file));
     TRY(read_scale(c, json, file));
     TRY(read_local(c, json, file));
     TRY(read_rest(c, json, file));
