@@ -22,7 +22,7 @@ static size_t help_width(void)
     return width && width < HELP_WIDTH ? width : HELP_WIDTH;
 }
 
-static int manual(const char *name)
+static int print_manual(const char *name)
 {
     const struct command *command;
     if (!name || strcmp(name, "weir") == 0) {
@@ -35,14 +35,14 @@ static int manual(const char *name)
 }
 
 /* --markdown | --man [COMMAND] | --completion bash|zsh|fish: what is made of the option tables when weir is built. */
-static int made_from_tables(int argc, char **argv)
+static int print_from_tables(int argc, char **argv)
 {
     static const struct {
         const char *shell;
         void (*complete)(FILE *to, const struct command *const *commands, size_t n);
     } shells[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
     if (strcmp(argv[0], "--man") == 0)
-        return manual(argc > 1 ? argv[1] : NULL);
+        return print_manual(argc > 1 ? argv[1] : NULL);
     if (strcmp(argv[0], "--markdown") == 0) {
         help_markdown(stdout, commands, n_commands);
         return WEIR_OK;
@@ -57,7 +57,7 @@ static int made_from_tables(int argc, char **argv)
 }
 
 /* weir help [COMMAND], or one of the above */
-static int help(int argc, char **argv)
+static int print_help(int argc, char **argv)
 {
     const struct command *command;
     if (argc == 0 || strcmp(argv[0], "help") == 0) {
@@ -65,13 +65,13 @@ static int help(int argc, char **argv)
         return WEIR_OK;
     }
     if (argv[0][0] == '-')
-        return made_from_tables(argc, argv);
+        return print_from_tables(argc, argv);
     TRY(command_find(&command, commands, n_commands, argv[0]));
     help_command(stdout, command, help_width());
     return WEIR_OK;
 }
 
-static int run_payload(const void *payload)
+static int run_isolated_command(const void *payload)
 {
     const struct args *args = payload;
     return args->command->run(args);
@@ -88,13 +88,14 @@ static int run_command(const char *name, int argc, char **argv)
     if (args.help)
         help_command(stdout, command, help_width());
     else
-        code = command->reads_files && args.n_words > 0 ? run_isolated(args.words, args.n_words, run_payload, &args)
-                                                        : command->run(&args);
+        code = command->reads_files && args.n_words > 0
+                   ? run_isolated(args.words, args.n_words, run_isolated_command, &args)
+                   : command->run(&args);
     args_close(&args);
     return code;
 }
 
-static int dispatch(int argc, char **argv)
+static int dispatch_command(int argc, char **argv)
 {
     if (argc < 2) { /* what there is, for who tries; a script that forgot the command sees that it failed */
         help_all(stderr, commands, n_commands, help_width());
@@ -102,9 +103,9 @@ static int dispatch(int argc, char **argv)
     }
     const char *first = argv[1];
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
-        return help(0, NULL);
+        return print_help(0, NULL);
     if (strcmp(first, "help") == 0)
-        return help(argc - 2, argv + 2);
+        return print_help(argc - 2, argv + 2);
     if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0 || strcmp(first, "version") == 0) {
         printf("weir %s\n", weir_version());
         return WEIR_OK;
@@ -138,7 +139,7 @@ static weir_status finish_output(void)
 int main(int argc, char **argv)
 {
     process_begin();
-    int code = exit_code(dispatch(argc, argv));
+    int code = exit_code(dispatch_command(argc, argv));
     if (code >= WEIR_E_USAGE)
         say("weir: %s\n", weir_message());
     if (finish_output() != WEIR_OK && code < WEIR_E_USAGE) {

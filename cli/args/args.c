@@ -15,7 +15,7 @@ enum { HELP_FLAG = -1, NOT_FOUND = -2 };
 
 /* ---- finding ---- */
 
-static int find_long(const struct command *command, const char *name, size_t n)
+static int find_long_option(const struct command *command, const char *name, size_t n)
 {
     if (n == 4 && memcmp(name, "help", 4) == 0)
         return HELP_FLAG;
@@ -25,7 +25,7 @@ static int find_long(const struct command *command, const char *name, size_t n)
     return NOT_FOUND;
 }
 
-static int find_letter(const struct command *command, char letter)
+static int find_option_letter(const struct command *command, char letter)
 {
     if (letter == 'h')
         return HELP_FLAG;
@@ -133,7 +133,7 @@ struct line {
 };
 
 /* Takes option i with the value that is attached to it, or else the next word. */
-static weir_status take(struct args *args, struct line *line, int i, const char *attached)
+static weir_status take_option(struct args *args, struct line *line, int i, const char *attached)
 {
     const struct opt *opt = &args->command->opts[i];
     if (opt->kind == OPT_FLAG && attached)
@@ -151,25 +151,25 @@ static weir_status take(struct args *args, struct line *line, int i, const char 
     return attached ? parse_value(args, i, attached) : WEIR_OK;
 }
 
-static weir_status take_long(struct args *args, struct line *line, const char *word)
+static weir_status take_long_option(struct args *args, struct line *line, const char *word)
 {
     const char *equals = strchr(word, '=');
     size_t n = equals ? (size_t)(equals - word) : strlen(word);
-    int i = find_long(args->command, word, n);
+    int i = find_long_option(args->command, word, n);
     if (i == NOT_FOUND)
         return unknown_option(args->command, word, n);
     if (i == HELP_FLAG) {
         args->help = true;
         return WEIR_OK;
     }
-    return take(args, line, i, equals ? equals + 1 : NULL);
+    return take_option(args, line, i, equals ? equals + 1 : NULL);
 }
 
 /* "-m", "-mVALUE" or several flags in one. */
-static weir_status take_letters(struct args *args, struct line *line, const char *word)
+static weir_status take_letter_options(struct args *args, struct line *line, const char *word)
 {
     for (const char *p = word; *p; p++) {
-        int i = find_letter(args->command, *p);
+        int i = find_option_letter(args->command, *p);
         if (i == NOT_FOUND)
             return weir_fail(WEIR_E_USAGE, "weir %s has no option -%c (weir help %s lists all)", args->command->name,
                              *p, args->command->name);
@@ -178,13 +178,13 @@ static weir_status take_letters(struct args *args, struct line *line, const char
             continue;
         }
         if (args->command->opts[i].kind != OPT_FLAG)
-            return take(args, line, i, p[1] ? p + 1 : NULL);
-        TRY(take(args, line, i, NULL));
+            return take_option(args, line, i, p[1] ? p + 1 : NULL);
+        TRY(take_option(args, line, i, NULL));
     }
     return WEIR_OK;
 }
 
-static weir_status take_all(struct args *args, struct line *line)
+static weir_status take_arguments(struct args *args, struct line *line)
 {
     bool only_words = false;
     while (line->at < line->argc) {
@@ -194,14 +194,14 @@ static weir_status take_all(struct args *args, struct line *line)
         else if (strcmp(word, "--") == 0)
             only_words = true;
         else if (word[1] == '-')
-            TRY(take_long(args, line, word + 2));
+            TRY(take_long_option(args, line, word + 2));
         else
-            TRY(take_letters(args, line, word + 1));
+            TRY(take_letter_options(args, line, word + 1));
     }
     return WEIR_OK;
 }
 
-static weir_status check_complete(const struct args *args)
+static weir_status check_required(const struct args *args)
 {
     const struct command *command = args->command;
     for (int i = 0; i < command->n_opts; i++)
@@ -238,9 +238,9 @@ weir_status args_parse(struct args *out, const struct command *command, int argc
         most += strlen(argv[i]);
     TRY_DONE(weir_alloc(&out->given, most, sizeof *out->given));
     TRY_DONE(weir_alloc(&out->words, (size_t)argc, sizeof *out->words));
-    TRY_DONE(take_all(out, &line));
+    TRY_DONE(take_arguments(out, &line));
     if (!out->help) {
-        TRY_DONE(check_complete(out));
+        TRY_DONE(check_required(out));
         TRY_DONE(check_dashes(out));
     }
 done:

@@ -39,18 +39,18 @@ static const char before[] =
 static const char *const calls[] = {
     [COMPLETES_NOTHING] = ":", [COMPLETES_FILES] = "_weir_files", [COMPLETES_HOOKS] = "_weir_hooks"};
 
-static void put_names(FILE *to, const struct opt *opt, const char *between)
+static void put_option_names(FILE *to, const struct opt *opt, const char *between)
 {
     if (opt->letter)
         fprintf(to, "-%c%s", opt->letter, between);
     fprintf(to, "--%s", opt->name);
 }
 
-static void put_value(FILE *to, const struct opt *opt)
+static void put_bash_value(FILE *to, const struct opt *opt)
 {
     enum completes what = completes_of(opt);
     fputs("        ", to);
-    put_names(to, opt, "|");
+    put_option_names(to, opt, "|");
     if (what == COMPLETES_WORDS) {
         fputs(") _weir_words \"", to);
         put_words(to, opt);
@@ -61,26 +61,26 @@ static void put_value(FILE *to, const struct opt *opt)
 }
 
 /* The names of those options that take a value, or of all. */
-static void put_all_names(FILE *to, const struct command *command, bool all)
+static void put_bash_options(FILE *to, const struct command *command, bool all)
 {
     for (int i = 0; i < command->n_opts; i++) {
         if (!all && command->opts[i].kind == OPT_FLAG)
             continue;
-        put_names(to, &command->opts[i], " ");
+        put_option_names(to, &command->opts[i], " ");
         fputc(' ', to);
     }
 }
 
-static void put_case(FILE *to, const struct command *command)
+static void put_bash_command(FILE *to, const struct command *command)
 {
     fprintf(to, "    %s)\n        case $prev in\n", command->name);
     for (int i = 0; i < command->n_opts; i++)
         if (command->opts[i].kind != OPT_FLAG)
-            put_value(to, &command->opts[i]);
+            put_bash_value(to, &command->opts[i]);
     fputs("        *)\n            case $cur in -*) _weir_words \"", to);
-    put_all_names(to, command, true);
+    put_bash_options(to, command, true);
     fputs("--help\"; return ;; esac\n            _weir_count \"", to);
-    put_all_names(to, command, false);
+    put_bash_options(to, command, false);
     fputs("\"\n            case $count in\n", to);
     for (int i = 0; i < command->most_words; i++)
         fprintf(to, "            %d) %s ;;\n", i, calls[completes_word(command, i)]);
@@ -91,7 +91,7 @@ void complete_bash(FILE *to, const struct command *const *commands, size_t n)
 {
     fputs(before, to);
     for (size_t i = 0; i < n; i++)
-        put_case(to, commands[i]);
+        put_bash_command(to, commands[i]);
     fputs("    esac\n}\n_weir_points=\"", to);
     put_hooks(to);
     fputs("\"\n_weir_commands=\"", to);

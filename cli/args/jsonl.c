@@ -36,7 +36,7 @@ struct members {
 };
 
 /* Columns count characters from 1. */
-static weir_status wrong(const struct scan *scan, const char *at, const char *what)
+static weir_status fail_at_column(const struct scan *scan, const char *at, const char *what)
 {
     size_t column = 1;
     for (const char *p = scan->line; p < at; p++)
@@ -53,16 +53,16 @@ static void skip_space(struct scan *scan)
 }
 
 /* The next byte that is no space; 0 at the end. */
-static char peek(struct scan *scan)
+static char peek_character(struct scan *scan)
 {
     skip_space(scan);
     return scan->p < scan->end ? *scan->p : '\0';
 }
 
-static weir_status expect(struct scan *scan, char c, const char *what)
+static weir_status expect_character(struct scan *scan, char c, const char *what)
 {
-    if (peek(scan) != c)
-        return wrong(scan, scan->p, what);
+    if (peek_character(scan) != c)
+        return fail_at_column(scan, scan->p, what);
     scan->p++;
     return WEIR_OK;
 }
@@ -100,20 +100,21 @@ static weir_status scan_string(struct scan *scan, struct span *out)
     out->from = scan->p;
     for (scan->p++; scan->p < scan->end && *scan->p != '"'; scan->p++) {
         if ((unsigned char)*scan->p < ' ')
-            return wrong(scan, scan->p, "a control character stands in a string: write it as \\n, \\t or \\uXXXX");
+            return fail_at_column(scan, scan->p,
+                                  "a control character stands in a string: write it as \\n, \\t or \\uXXXX");
         if (*scan->p != '\\')
             continue;
         if (scan->end - scan->p >= 6 && memcmp(scan->p, "\\u0000", 6) == 0)
-            return wrong(scan, scan->p, "\\u0000 in a string is not supported");
+            return fail_at_column(scan, scan->p, "\\u0000 in a string is not supported");
         if (scan->end - scan->p < 2)
             break;
         size_t n = escape_length(scan, scan->p);
         if (n == 0)
-            return wrong(scan, scan->p, "this escape is none that JSON has");
+            return fail_at_column(scan, scan->p, "this escape is none that JSON has");
         scan->p += n - 1;
     }
     if (scan->p == scan->end || *scan->p != '"')
-        return wrong(scan, out->from, "the string that begins here does not end");
+        return fail_at_column(scan, out->from, "the string that begins here does not end");
     out->to = ++scan->p;
     return WEIR_OK;
 }
@@ -141,10 +142,10 @@ static weir_status scan_number(struct scan *scan)
         scan->p += scan->p < scan->end && (*scan->p == '-' || *scan->p == '+');
         fine = scan_digits(scan);
     }
-    return fine ? WEIR_OK : wrong(scan, from, "this is no number as JSON has them");
+    return fine ? WEIR_OK : fail_at_column(scan, from, "this is no number as JSON has them");
 }
 
-static weir_status scan_word(struct scan *scan)
+static weir_status scan_literal(struct scan *scan)
 {
     static const char *const words[] = {"true", "false", "null"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -154,7 +155,8 @@ static weir_status scan_word(struct scan *scan)
             return WEIR_OK;
         }
     }
-    return wrong(scan, scan->p, "here must stand a value: a string, a number, true, false, null, [...] or {...}");
+    return fail_at_column(scan, scan->p,
+                          "here must stand a value: a string, a number, true, false, null, [...] or {...}");
 }
 
 static weir_status scan_value(struct scan *scan, int depth);
@@ -164,47 +166,48 @@ static weir_status scan_inside(struct scan *scan, char close, int depth)
 {
     struct span name;
     if (depth > MOST_DEPTH)
-        return wrong(scan, scan->p, "nested deeper than 64");
+        return fail_at_column(scan, scan->p, "nested deeper than 64");
     scan->p++;
-    if (peek(scan) == close) {
+    if (peek_character(scan) == close) {
         scan->p++;
         return WEIR_OK;
     }
     while (true) {
         if (close == '}') {
-            if (peek(scan) != '"')
-                return wrong(scan, scan->p, "here must stand a name in double quotes");
+            if (peek_character(scan) != '"')
+                return fail_at_column(scan, scan->p, "here must stand a name in double quotes");
             TRY(scan_string(scan, &name));
-            TRY(expect(scan, ':', "a colon is missing"));
+            TRY(expect_character(scan, ':', "a colon is missing"));
         }
         TRY(scan_value(scan, depth));
-        if (peek(scan) == close) {
+        if (peek_character(scan) == close) {
             scan->p++;
             return WEIR_OK;
         }
-        TRY(expect(scan, ',', close == '}' ? "here must stand a comma or }" : "here must stand a comma or ]"));
+        TRY(expect_character(scan, ',',
+                             close == '}' ? "here must stand a comma or }" : "here must stand a comma or ]"));
     }
 }
 
 static weir_status scan_value(struct scan *scan, int depth)
 {
     struct span span;
-    char c = peek(scan);
+    char c = peek_character(scan);
     if (c == '"')
         return scan_string(scan, &span);
     if (c == '{' || c == '[')
         return scan_inside(scan, c == '{' ? '}' : ']', depth + 1);
-    return c == '-' || (c >= '0' && c <= '9') ? scan_number(scan) : scan_word(scan);
+    return c == '-' || (c >= '0' && c <= '9') ? scan_number(scan) : scan_literal(scan);
 }
 
 /* ---- the object ---- */
 
 /* What a string says: new memory. */
-static weir_status decode(char **out, const struct scan *scan, struct span span)
+static weir_status decode_string(char **out, const struct scan *scan, struct span span)
 {
     cJSON *value = cJSON_ParseWithLength(span.from, (size_t)(span.to - span.from));
     weir_status status = cJSON_IsString(value) ? weir_copy_string(out, value->valuestring)
-                                               : wrong(scan, span.from, "this string cannot be read");
+                                               : fail_at_column(scan, span.from, "this string cannot be read");
     cJSON_Delete(value);
     return status;
 }
@@ -212,19 +215,19 @@ static weir_status decode(char **out, const struct scan *scan, struct span span)
 static weir_status add_member(struct members *members, struct scan *scan)
 {
     if (members->n == MOST_MEMBERS) /* each is compared with all before it */
-        return wrong(scan, scan->p, "an object of more than 1024 names");
+        return fail_at_column(scan, scan->p, "an object of more than 1024 names");
     TRY(weir_grow(&members->list, &members->capacity, members->n + 1, sizeof *members->list));
     struct member *member = &members->list[members->n];
     *member = (struct member){0};
-    if (peek(scan) != '"')
-        return wrong(scan, scan->p, "here must stand a name in double quotes");
+    if (peek_character(scan) != '"')
+        return fail_at_column(scan, scan->p, "here must stand a name in double quotes");
     TRY(scan_string(scan, &member->name));
-    TRY(decode(&member->key, scan, member->name));
+    TRY(decode_string(&member->key, scan, member->name));
     members->n++;
     for (size_t i = 0; i + 1 < members->n; i++)
         if (strcmp(members->list[i].key, member->key) == 0)
-            return wrong(scan, member->name.from, "this name stands in the object twice");
-    TRY(expect(scan, ':', "a colon is missing"));
+            return fail_at_column(scan, member->name.from, "this name stands in the object twice");
+    TRY(expect_character(scan, ':', "a colon is missing"));
     skip_space(scan);
     member->value.from = scan->p;
     TRY(scan_value(scan, 1));
@@ -236,17 +239,18 @@ static weir_status scan_line(struct members *members, struct scan *scan)
 {
     size_t bad;
     if (!weir_utf8_valid(scan->line, (size_t)(scan->end - scan->line), &bad))
-        return wrong(scan, scan->line + bad, "this is not UTF-8");
-    TRY(expect(scan, '{', "here must stand a JSON object: {\"prompt\": \"...\"}"));
-    while (members->n > 0 || peek(scan) != '}') {
+        return fail_at_column(scan, scan->line + bad, "this is not UTF-8");
+    TRY(expect_character(scan, '{', "here must stand a JSON object: {\"prompt\": \"...\"}"));
+    while (members->n > 0 || peek_character(scan) != '}') {
         TRY(add_member(members, scan));
-        if (peek(scan) == '}')
+        if (peek_character(scan) == '}')
             break;
-        TRY(expect(scan, ',', "here must stand a comma or }"));
+        TRY(expect_character(scan, ',', "here must stand a comma or }"));
     }
     scan->p++;
-    return peek(scan) == '\0' && scan->p == scan->end ? WEIR_OK
-                                                      : wrong(scan, scan->p, "something stands behind the object");
+    return peek_character(scan) == '\0' && scan->p == scan->end
+               ? WEIR_OK
+               : fail_at_column(scan, scan->p, "something stands behind the object");
 }
 
 static struct member *member_named(const struct members *members, const char *key)
@@ -282,34 +286,34 @@ static bool list_of_ids(int32_t *ids, size_t *n, struct span span, const char **
     }
 }
 
-static weir_status read_ids(struct jsonl *out, const struct scan *scan, struct span span)
+static weir_status read_prompt_ids(struct jsonl *out, const struct scan *scan, struct span span)
 {
     const char *at = span.from;
     TRY(weir_alloc(&out->ids, (size_t)(span.to - span.from), sizeof *out->ids));
     return *span.from == '[' && list_of_ids(out->ids, &out->n, span, &at)
                ? WEIR_OK
-               : wrong(scan, at, "token ids are a list of whole numbers: [464, 3797]");
+               : fail_at_column(scan, at, "token ids are a list of whole numbers: [464, 3797]");
 }
 
-static weir_status take_text(struct jsonl *out, const struct scan *scan, const struct members *members)
+static weir_status take_prompt_text(struct jsonl *out, const struct scan *scan, const struct members *members)
 {
     struct member *member = member_named(members, "prompt");
     member = member ? member : member_named(members, "text");
     if (!member)
         return WEIR_OK;
     member->used = true;
-    return *member->value.from == '"' ? decode(&out->text, scan, member->value)
-                                      : wrong(scan, member->value.from, "a prompt is a string");
+    return *member->value.from == '"' ? decode_string(&out->text, scan, member->value)
+                                      : fail_at_column(scan, member->value.from, "a prompt is a string");
 }
 
-static weir_status take_ids(struct jsonl *out, const struct scan *scan, const struct members *members)
+static weir_status take_prompt_ids(struct jsonl *out, const struct scan *scan, const struct members *members)
 {
     struct member *member = member_named(members, "ids");
     member = member || out->text ? member : member_named(members, "tokens");
     if (!member)
         return WEIR_OK;
     member->used = true;
-    return read_ids(out, scan, member->value);
+    return read_prompt_ids(out, scan, member->value);
 }
 
 static size_t put_span(char *to, size_t at, struct span span)
@@ -319,7 +323,7 @@ static size_t put_span(char *to, size_t at, struct span span)
 }
 
 /* What was not used, as an object. */
-static weir_status take_rest(struct jsonl *out, const struct scan *scan, const struct members *members)
+static weir_status take_fields(struct jsonl *out, const struct scan *scan, const struct members *members)
 {
     char *text;
     size_t at = 0;
@@ -357,12 +361,12 @@ weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char
     weir_status status;
     *out = (struct jsonl){0};
     TRY_DONE(scan_line(&members, &scan));
-    TRY_DONE(take_text(out, &scan, &members));
-    TRY_DONE(take_ids(out, &scan, &members));
+    TRY_DONE(take_prompt_text(out, &scan, &members));
+    TRY_DONE(take_prompt_ids(out, &scan, &members));
     if (!out->text && !out->ids)
         TRY_DONE(
             weir_fail(WEIR_E_INPUT, "%s: the object has none of \"prompt\", \"text\", \"ids\" and \"tokens\"", where));
-    status = take_rest(out, &scan, &members);
+    status = take_fields(out, &scan, &members);
 done:
     close_members(&members);
     if (status != WEIR_OK)
@@ -371,7 +375,7 @@ done:
 }
 
 /* Whether "name": stands in the line. */
-static bool has_name(const char *line, size_t n, const char *name)
+static bool has_member_name(const char *line, size_t n, const char *name)
 {
     size_t length = strlen(name);
     for (const char *p = line, *end = line + n; (p = memmem(p, (size_t)(end - p), name, length)) != NULL; p++) {
@@ -390,8 +394,8 @@ bool jsonl_begins(const char *line, size_t n)
     while (at < n && (line[at] == ' ' || line[at] == '\t'))
         at++;
     return at < n && line[at] == '{' &&
-           (has_name(line, n, "\"prompt\"") || has_name(line, n, "\"text\"") || has_name(line, n, "\"ids\"") ||
-            has_name(line, n, "\"tokens\""));
+           (has_member_name(line, n, "\"prompt\"") || has_member_name(line, n, "\"text\"") ||
+            has_member_name(line, n, "\"ids\"") || has_member_name(line, n, "\"tokens\""));
 }
 
 void jsonl_close(struct jsonl *line)

@@ -24,7 +24,7 @@ static void own_folder(char to[PATH_MAX])
 }
 
 /* Whether there is a model at folder + place; `found` becomes its path without any "..". */
-static bool is_there(char found[PATH_MAX], const char *folder, const char *place)
+static bool is_model_there(char found[PATH_MAX], const char *folder, const char *place)
 {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s%s/" NAME "/config.json", folder, place);
@@ -40,7 +40,7 @@ weir_status bundled_where(const char **out)
     char folder[PATH_MAX];
     own_folder(folder);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (is_there(found, folder, places[i])) {
+        if (is_model_there(found, folder, places[i])) {
             *out = found;
             return WEIR_OK;
         }

@@ -10,24 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static weir_status next_slot(struct prompts *prompts, weir_tokens **out)
+static weir_status next_prompt_slot(struct prompts *prompts, weir_tokens **out)
 {
     TRY(weir_grow(&prompts->list, &prompts->capacity, prompts->n + 1, sizeof *prompts->list));
     *out = &prompts->list[prompts->n];
     return WEIR_OK;
 }
 
-static weir_status add_text(struct prompts *prompts, const weir_model *model, const char *text, size_t n, weir_bos bos)
+static weir_status add_text_prompt(struct prompts *prompts, const weir_model *model, const char *text, size_t n,
+                                   weir_bos bos)
 {
     weir_tokens *slot;
-    TRY(next_slot(prompts, &slot));
+    TRY(next_prompt_slot(prompts, &slot));
     TRY(weir_tokenize(slot, model, text, n, bos));
     prompts->n++;
     return WEIR_OK;
 }
 
 /* "1,2,3" to ids: *out is new memory. */
-static weir_status parse_ids(int32_t **out, size_t *n, const char *text, const char *option)
+static weir_status parse_id_list(int32_t **out, size_t *n, const char *text, const char *option)
 {
     size_t room = 1;
     for (const char *p = text; *p; p++)
@@ -51,13 +52,14 @@ static weir_status parse_ids(int32_t **out, size_t *n, const char *text, const c
     return WEIR_OK;
 }
 
-static weir_status add_ids(struct prompts *prompts, const weir_model *model, const char *text, const char *option)
+static weir_status add_ids_prompt(struct prompts *prompts, const weir_model *model, const char *text,
+                                  const char *option)
 {
     weir_tokens *slot;
     int32_t *ids;
     size_t n;
-    TRY(next_slot(prompts, &slot));
-    TRY(parse_ids(&ids, &n, text, option));
+    TRY(next_prompt_slot(prompts, &slot));
+    TRY(parse_id_list(&ids, &n, text, option));
     weir_status status = weir_tokens_from_ids(slot, model, ids, n);
     weir_free(ids);
     prompts->n += status == WEIR_OK;
@@ -65,7 +67,7 @@ static weir_status add_ids(struct prompts *prompts, const weir_model *model, con
 }
 
 /* The next line without its end; *line is getline's. False at the end of the file. */
-static bool read_line(FILE *file, char **line, size_t *capacity, size_t *n)
+static bool read_prompt_line(FILE *file, char **line, size_t *capacity, size_t *n)
 {
     ssize_t got = getline(line, capacity, file);
     if (got < 0)
@@ -90,7 +92,7 @@ struct reading {
 };
 
 /* One prompt of a line of JSON: its ids, or its text tokenized; with ids its text is kept beside them. */
-static weir_status make_prompt(weir_tokens *out, const weir_model *model, struct jsonl *line, weir_bos bos)
+static weir_status make_json_prompt(weir_tokens *out, const weir_model *model, struct jsonl *line, weir_bos bos)
 {
     if (!line->ids)
         TRY(weir_tokenize(out, model, line->text, strlen(line->text), bos));
@@ -106,20 +108,20 @@ static weir_status make_prompt(weir_tokens *out, const weir_model *model, struct
     return WEIR_OK;
 }
 
-static weir_status take_object(struct reading *reading, const char *text, size_t n, const char *where)
+static weir_status take_json_prompt(struct reading *reading, const char *text, size_t n, const char *where)
 {
     struct jsonl line;
     weir_tokens *slot;
-    TRY(next_slot(reading->prompts, &slot));
+    TRY(next_prompt_slot(reading->prompts, &slot));
     TRY(jsonl_read(&line, text, n, where));
-    weir_status status = weir_in(make_prompt(slot, reading->model, &line, reading->bos), where);
+    weir_status status = weir_in(make_json_prompt(slot, reading->model, &line, reading->bos), where);
     reading->prompts->n += status == WEIR_OK;
     jsonl_close(&line);
     return status;
 }
 
 /* A text file may begin with a mark that says only that it is UTF-8. */
-static void skip_mark(const struct reading *reading, char **text, size_t *n)
+static void skip_byte_order_mark(const struct reading *reading, char **text, size_t *n)
 {
     if (reading->line == 1 && *n >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
         *text += 3;
@@ -127,11 +129,11 @@ static void skip_mark(const struct reading *reading, char **text, size_t *n)
     }
 }
 
-static weir_status take_line(struct reading *reading, char *text, size_t n)
+static weir_status take_prompt_line(struct reading *reading, char *text, size_t n)
 {
     char where[512];
     reading->line++;
-    skip_mark(reading, &text, &n);
+    skip_byte_order_mark(reading, &text, &n);
     if (n == 0) {
         reading->first_blank = reading->n_blank++ ? reading->first_blank : reading->line;
         return WEIR_OK;
@@ -140,11 +142,11 @@ static weir_status take_line(struct reading *reading, char *text, size_t n)
     reading->json = reading->json || (reading->n == 0 && jsonl_begins(text, n));
     reading->n++;
     if (reading->json)
-        return take_object(reading, text, n, where);
-    return weir_in(add_text(reading->prompts, reading->model, text, n, reading->bos), where);
+        return take_json_prompt(reading, text, n, where);
+    return weir_in(add_text_prompt(reading->prompts, reading->model, text, n, reading->bos), where);
 }
 
-static weir_status finish_lines(const struct reading *reading)
+static weir_status finish_prompt_lines(const struct reading *reading)
 {
     if (reading->n == 0)
         return weir_fail(WEIR_E_USAGE, "%s: there is no prompt in it", reading->name);
@@ -154,17 +156,17 @@ static weir_status finish_lines(const struct reading *reading)
     return WEIR_OK;
 }
 
-static weir_status add_lines(struct reading *reading, FILE *file)
+static weir_status add_prompt_lines(struct reading *reading, FILE *file)
 {
     char *line = NULL;
     size_t capacity = 0, n;
     weir_status status = WEIR_OK;
-    while (status == WEIR_OK && read_line(file, &line, &capacity, &n))
-        status = take_line(reading, line, n);
+    while (status == WEIR_OK && read_prompt_line(file, &line, &capacity, &n))
+        status = take_prompt_line(reading, line, n);
     if (status == WEIR_OK && ferror(file))
         status = weir_fail(WEIR_E_INPUT, "%s: %s", reading->name, strerror(errno));
     free(line);
-    return status == WEIR_OK ? finish_lines(reading) : status;
+    return status == WEIR_OK ? finish_prompt_lines(reading) : status;
 }
 
 bool path_ends(const char *text, const char *end)
@@ -173,12 +175,12 @@ bool path_ends(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static weir_status add_file(struct prompts *prompts, const weir_model *model, const char *path, weir_bos bos)
+static weir_status add_prompt_file(struct prompts *prompts, const weir_model *model, const char *path, weir_bos bos)
 {
     struct reading reading = {.prompts = prompts, .model = model, .name = path, .bos = bos};
     if (strcmp(path, "-") == 0) {
         reading.name = "standard input";
-        return add_lines(&reading, stdin);
+        return add_prompt_lines(&reading, stdin);
     }
     if (path_ends(path, ".json"))
         return weir_fail(
@@ -187,13 +189,13 @@ static weir_status add_file(struct prompts *prompts, const weir_model *model, co
     reading.json = path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
     FILE *file;
     TRY(weir_input_stream(&file, path));
-    weir_status status = add_lines(&reading, file);
+    weir_status status = add_prompt_lines(&reading, file);
     fclose(file);
     return status;
 }
 
 /* What stands on standard input can be read once. */
-static weir_status check_input(const struct args *args, const struct prompt_opts *opts)
+static weir_status check_input_once(const struct args *args, const struct prompt_opts *opts)
 {
     int n = 0;
     for (size_t i = 0; i < args->n_given; i++)
@@ -201,15 +203,15 @@ static weir_status check_input(const struct args *args, const struct prompt_opts
     return n <= 1 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "-f - is given twice; standard input can be read once");
 }
 
-static weir_status add_given(struct prompts *prompts, const weir_model *model, const struct given *given,
-                             const struct prompt_opts *opts, weir_bos bos, const char *option)
+static weir_status add_given_prompts(struct prompts *prompts, const weir_model *model, const struct given *given,
+                                     const struct prompt_opts *opts, weir_bos bos, const char *option)
 {
     if (given->opt == opts->text)
-        return add_text(prompts, model, given->text, strlen(given->text), bos);
+        return add_text_prompt(prompts, model, given->text, strlen(given->text), bos);
     if (given->opt == opts->file)
-        return add_file(prompts, model, given->text, bos);
+        return add_prompt_file(prompts, model, given->text, bos);
     if (given->opt == opts->tokens)
-        return add_ids(prompts, model, given->text, option);
+        return add_ids_prompt(prompts, model, given->text, option);
     return WEIR_OK;
 }
 
@@ -219,9 +221,10 @@ weir_status prompts_read(struct prompts *out, const weir_model *model, const str
     static const weir_bos choices[] = {WEIR_BOS_YES, WEIR_BOS_NO, WEIR_BOS_AUTO}; /* yes|no|auto */
     weir_bos bos = opts->bos >= 0 && args->has[opts->bos] ? choices[args->whole[opts->bos]] : WEIR_BOS_AUTO;
     *out = (struct prompts){0};
-    weir_status status = check_input(args, opts);
+    weir_status status = check_input_once(args, opts);
     for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++)
-        status = add_given(out, model, &args->given[i], opts, bos, args->command->opts[args->given[i].opt].name);
+        status =
+            add_given_prompts(out, model, &args->given[i], opts, bos, args->command->opts[args->given[i].opt].name);
     if (status == WEIR_OK && out->n == 0)
         status = weir_fail(WEIR_E_USAGE, "there are no prompts; usage: weir %s %s", args->command->name,
                            args->command->usage);

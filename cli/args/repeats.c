@@ -28,7 +28,7 @@ static weir_status find_bos(int32_t *out, const weir_model *model)
 }
 
 /* BOS, n random tokens that are not BOS, and the same again. ids is [1 + 2 n]. @return how many. */
-static size_t fill(int32_t *ids, size_t n, int32_t bos, int n_vocab, uint64_t *state)
+static size_t fill_repeated(int32_t *ids, size_t n, int32_t bos, int n_vocab, uint64_t *state)
 {
     size_t at = 0;
     if (bos >= 0)
@@ -42,7 +42,7 @@ static size_t fill(int32_t *ids, size_t n, int32_t bos, int n_vocab, uint64_t *s
 }
 
 /* How many tokens to repeat: as asked for, else as many as the context holds, up to REPEAT_LENGTH. */
-static weir_status choose_length(size_t *out, int asked, bool has_bos, int n_context)
+static weir_status choose_repeat_length(size_t *out, int asked, bool has_bos, int n_context)
 {
     int most = (n_context - has_bos) / 2, n = asked > 0 ? asked : most < REPEAT_LENGTH ? most : REPEAT_LENGTH;
     if (n > most || n < 1)
@@ -61,13 +61,14 @@ weir_status repeats_make(struct prompts *out, const weir_model *model, const str
     weir_status status;
     *out = (struct prompts){0};
     TRY_DONE(find_bos(&bos, model));
-    TRY_DONE(choose_length(&length, how->length, bos >= 0, info->n_context));
+    TRY_DONE(choose_repeat_length(&length, how->length, bos >= 0, info->n_context));
     if (info->n_vocab < 2)
         TRY_DONE(weir_fail(WEIR_E_UNSUPPORTED, "a model of %d tokens has nothing to repeat", info->n_vocab));
     TRY_DONE(weir_alloc(&ids, 1 + 2 * length, sizeof *ids));
     TRY_DONE(weir_alloc_zero(&out->list, (size_t)how->sequences, sizeof *out->list));
     for (; out->n < (size_t)how->sequences; out->n++)
-        TRY_DONE(weir_tokens_from_ids(&out->list[out->n], model, ids, fill(ids, length, bos, info->n_vocab, &state)));
+        TRY_DONE(weir_tokens_from_ids(&out->list[out->n], model, ids,
+                                      fill_repeated(ids, length, bos, info->n_vocab, &state)));
 done:
     weir_free(ids);
     if (status != WEIR_OK)

@@ -3,7 +3,7 @@
 
 /* Completion for zsh, by its _arguments. */
 
-static void put_action(FILE *to, const struct opt *opt)
+static void put_zsh_value(FILE *to, const struct opt *opt)
 {
     enum completes what = completes_of(opt);
     if (opt->kind == OPT_CHOICE)
@@ -19,7 +19,7 @@ static void put_action(FILE *to, const struct opt *opt)
 }
 
 /* One spelling of an option; the other is then no longer offered, unless the option repeats. */
-static void put_spelling(FILE *to, const struct opt *opt, bool letter)
+static void put_zsh_option(FILE *to, const struct opt *opt, bool letter)
 {
     char help[80];
     short_help(help, opt->help);
@@ -34,17 +34,17 @@ static void put_spelling(FILE *to, const struct opt *opt, bool letter)
         fprintf(to, "--%s%s", opt->name, opt->kind == OPT_FLAG ? "" : "=");
     fprintf(to, "[%s]", help);
     if (opt->kind != OPT_FLAG)
-        put_action(to, opt);
+        put_zsh_value(to, opt);
     fputc('\'', to);
 }
 
-static void put_arguments(FILE *to, const struct command *command)
+static void put_zsh_command(FILE *to, const struct command *command)
 {
     fprintf(to, "    %s)\n        _arguments -s", command->name);
     for (int i = 0; i < command->n_opts; i++) {
         if (command->opts[i].letter)
-            put_spelling(to, &command->opts[i], true);
-        put_spelling(to, &command->opts[i], false);
+            put_zsh_option(to, &command->opts[i], true);
+        put_zsh_option(to, &command->opts[i], false);
     }
     fputs(" \\\n            '(-h --help)'{-h,--help}'[print the help]'", to);
     for (int i = 0; i < command->most_words; i++)
@@ -74,6 +74,6 @@ void complete_zsh(FILE *to, const struct command *const *commands, size_t n)
           "    help) _describe command commands ;;\n",
           to);
     for (size_t i = 0; i < n; i++)
-        put_arguments(to, commands[i]);
+        put_zsh_command(to, commands[i]);
     fputs("    esac\n}\n_weir \"$@\"\n", to);
 }

@@ -18,7 +18,7 @@ struct making {
     bool reduced;
 };
 
-static weir_status add_labels(struct axis *axis, const struct map *map)
+static weir_status add_token_labels(struct axis *axis, const struct map *map)
 {
     char label[4 * LABEL + 8];
     TRY(weir_alloc_zero(&axis->labels, axis->n, sizeof *axis->labels));
@@ -29,14 +29,14 @@ static weir_status add_labels(struct axis *axis, const struct map *map)
     return WEIR_OK;
 }
 
-static weir_status fill_axis(struct axis *axis, const struct map *map, const int32_t *all, size_t n_all, size_t n,
-                             bool labels)
+static weir_status fill_map_axis(struct axis *axis, const struct map *map, const int32_t *all, size_t n_all, size_t n,
+                                 bool labels)
 {
     *axis = (struct axis){.n = n, .n_all = n_all, .in_order = (size_t)(all[n_all - 1] - all[0]) + 1 == n_all};
     TRY(weir_alloc(&axis->positions, n, sizeof *axis->positions));
     for (size_t i = 0; i < n; i++)
         axis->positions[i] = all[i * n_all / n]; /* the first of those that fall into the cell */
-    return labels ? add_labels(axis, map) : WEIR_OK;
+    return labels ? add_token_labels(axis, map) : WEIR_OK;
 }
 
 /* "L5H3", and which prompt when there are several. */
@@ -57,7 +57,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static weir_status fill_panel(struct panel *panel, struct making *making, const struct map *map)
+static weir_status fill_map_panel(struct panel *panel, struct making *making, const struct map *map)
 {
     const struct weir_attention *attention = map->attention;
     size_t most_cells = figure_cells(making->n_maps);
@@ -72,11 +72,11 @@ static weir_status fill_panel(struct panel *panel, struct making *making, const 
     for (size_t i = 0; i < n_rows * n_columns && !making->figure->masked; i++)
         making->figure->masked = isnan(panel->values[i]);
     bool labels = figure_has_labels(making->n_maps);
-    TRY(fill_axis(&panel->queries, map, attention->positions, attention->n_queries, n_rows, labels));
-    return fill_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
+    TRY(fill_map_axis(&panel->queries, map, attention->positions, attention->n_queries, n_rows, labels));
+    return fill_map_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
 }
 
-static weir_status add_panel(const struct map *map, void *payload)
+static weir_status add_map_panel(const struct map *map, void *payload)
 {
     struct making *making = payload;
     struct figure *figure = making->figure;
@@ -84,7 +84,7 @@ static weir_status add_panel(const struct map *map, void *payload)
     TRY(weir_grow(&figure->panels, &figure->capacity, figure->n + 1, sizeof *figure->panels));
     struct panel *panel = &figure->panels[figure->n++];
     *panel = (struct panel){0};
-    TRY(fill_panel(panel, making, map));
+    TRY(fill_map_panel(panel, making, map));
     if (making->n_maps > 1)
         return WEIR_OK;
     weir_free(panel->title); /* the picture's own says it */
@@ -98,14 +98,14 @@ static weir_status add_panel(const struct map *map, void *payload)
 }
 
 /* Heads of a layer beside each other, layers below each other; else about as wide as high. */
-static size_t across(const struct chosen *chosen, size_t n)
+static size_t maps_across(const struct chosen *chosen, size_t n)
 {
     if (chosen->join == EACH && chosen->n_layers > 1 && chosen->n_heads > 1 && chosen->n_heads <= MOST_ACROSS)
         return chosen->n_heads;
     return (size_t)ceil(sqrt((double)n));
 }
 
-static weir_status set_words(struct making *making, const struct chosen *chosen)
+static weir_status set_figure_texts(struct making *making, const struct chosen *chosen)
 {
     struct figure *figure = making->figure;
     const char *what = making->look->per_head ? "part of the map's largest weight"
@@ -119,7 +119,7 @@ static weir_status set_words(struct making *making, const struct chosen *chosen)
                        making->reduced ? "A cell is the largest weight in it." : "");
 }
 
-static weir_status make(struct making *making, struct chosen *chosen)
+static weir_status make_figure(struct making *making, struct chosen *chosen)
 {
     struct figure *figure = making->figure;
     const char *model = weir_file_get_info(chosen->file)->model;
@@ -129,9 +129,9 @@ static weir_status make(struct making *making, struct chosen *chosen)
                         chosen->n_prompts_all));
     else
         TRY(weir_format(&figure->title, "%s: %zu maps of %zu prompts", model, making->n_maps, chosen->n_prompts));
-    TRY(chosen_each(chosen, add_panel, making));
+    TRY(chosen_each(chosen, add_map_panel, making));
     text_clean(figure->title);
-    return set_words(making, chosen);
+    return set_figure_texts(making, chosen);
 }
 
 weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct look *look)
@@ -148,9 +148,9 @@ weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct
     making.figure->scale = look->scale;
     making.figure->scheme = look->scheme;
     making.figure->alike = chosen->n_prompts == 1 && !figure_has_labels(making.n_maps);
-    making.figure->n_across = look->columns ? look->columns : across(chosen, making.n_maps);
+    making.figure->n_across = look->columns ? look->columns : maps_across(chosen, making.n_maps);
     making.figure->most = !look->per_head && chosen->join == SUM ? (double)(chosen->n_layers * chosen->n_heads) : 1;
-    weir_status status = make(&making, chosen);
+    weir_status status = make_figure(&making, chosen);
     if (status == WEIR_OK)
         *out = making.figure;
     else

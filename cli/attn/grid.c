@@ -43,7 +43,7 @@ static void plan_strip(struct strip *strip)
     strip->n_fit = strip->n_fit ? strip->n_fit : 1;
 }
 
-static void print_names(const struct strip *strip)
+static void print_strip_names(const struct strip *strip)
 {
     char name[24];
     snprintf(name, sizeof name, "L%d", strip->layer);
@@ -56,12 +56,12 @@ static void print_names(const struct strip *strip)
 }
 
 /* Prints the maps that were gathered. */
-static void flush(struct strip *strip)
+static void print_strip(struct strip *strip)
 {
     size_t per_line = thumb_rows(strip->colours);
     if (strip->n == 0)
         return;
-    print_names(strip);
+    print_strip_names(strip);
     for (size_t line = 0; line * per_line < strip->n_rows; line++) {
         print_spaces(MARGIN);
         for (size_t i = 0; i < strip->n; i++) {
@@ -75,7 +75,7 @@ static void flush(struct strip *strip)
     strip->n = 0;
 }
 
-static void print_head(const struct chosen *chosen)
+static void print_strips_head(const struct chosen *chosen)
 {
     size_t n = chosen->n_layers * chosen->n_heads;
     print_text(weir_file_get_info(chosen->file)->model);
@@ -95,14 +95,14 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static weir_status add_map(const struct map *map, void *payload)
+static weir_status add_map_to_strip(const struct map *map, void *payload)
 {
     struct strip *strip = payload;
     const struct weir_attention *attention = map->attention;
     if (strip->n > 0 && (strip->n == strip->n_fit || map->layer != strip->layer || map->prompt != strip->prompt))
-        flush(strip);
+        print_strip(strip);
     if (strip->prompt < 0)
-        print_head(map->chosen);
+        print_strips_head(map->chosen);
     if (map->prompt != strip->prompt && map->chosen->n_prompts > 1)
         printf("prompt %d\n", map->prompt);
     strip->layer = map->layer;
@@ -128,8 +128,8 @@ weir_status attn_print_grid(struct chosen *chosen, const struct look *look)
     chosen->mask = true;
     TRY_DONE(weir_alloc(&strip.parts, strip.n_fit * strip.height * strip.width, sizeof *strip.parts));
     TRY_DONE(weir_alloc(&strip.heads, strip.n_fit, sizeof *strip.heads));
-    TRY_DONE(chosen_each(chosen, add_map, &strip));
-    flush(&strip);
+    TRY_DONE(chosen_each(chosen, add_map_to_strip, &strip));
+    print_strip(&strip);
     print_spaces(MARGIN);
     if (look->per_head)
         printf("each head has its own scale, to its largest weight\n%*s", MARGIN, "");

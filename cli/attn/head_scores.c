@@ -102,7 +102,7 @@ struct order {
     bool smallest_first;
 };
 
-static int compare(const void *a, const void *b, void *payload)
+static int compare_head_lines(const void *a, const void *b, void *payload)
 {
     const struct head_line *x = a, *y = b;
     const struct order *order = payload;
@@ -117,5 +117,5 @@ static int compare(const void *a, const void *b, void *payload)
 void head_list_sort(struct head_list *list, const struct score *by, bool smallest_first)
 {
     struct order order = {by, smallest_first};
-    qsort_r(list->lines, list->n, sizeof *list->lines, compare, &order);
+    qsort_r(list->lines, list->n, sizeof *list->lines, compare_head_lines, &order);
 }

@@ -10,7 +10,7 @@
 
 enum { STRONGEST = 3, TITLE = 320 };
 
-static const char *token(const struct map *map, int32_t position)
+static const char *map_token(const struct map *map, int32_t position)
 {
     return weir_file_token(map->chosen->file, map->prompt, position);
 }
@@ -28,13 +28,13 @@ double look_most(const struct look *look, const struct map *map)
 
 /* ---- as text ---- */
 
-static weir_status print_heatmap(const struct map *map, const struct look *look)
+static weir_status print_map_heatmap(const struct map *map, const struct look *look)
 {
     const struct weir_attention *attention = map->attention;
     const char **labels;
     TRY(weir_alloc(&labels, attention->n_queries, sizeof *labels));
     for (size_t i = 0; i < attention->n_queries; i++)
-        labels[i] = token(map, attention->positions[i]);
+        labels[i] = map_token(map, attention->positions[i]);
     bool in_order = (size_t)attention->keys[attention->n_keys - 1] + 1 == attention->n_keys;
     struct heatmap heatmap = {.n_rows = attention->n_queries,
                               .n_columns = attention->n_keys,
@@ -55,7 +55,7 @@ struct side {
     size_t n, n_others, step, stride;  /* floats between two of the list, and between two of the others */
 };
 
-static struct side side_of(const struct weir_attention *a, bool by_key)
+static struct side map_side(const struct weir_attention *a, bool by_key)
 {
     if (by_key)
         return (struct side){a->keys, a->positions, a->n_keys, a->n_queries, 1, a->n_keys};
@@ -73,22 +73,22 @@ static weir_status add_strongest(struct table *table, const struct map *map, con
             continue;
         }
         int32_t other = side->others[found[j]];
-        TRY(table_add(table, "%.3f @%d |%s|", (double)weights[found[j] * side->stride], other, token(map, other)));
+        TRY(table_add(table, "%.3f @%d |%s|", (double)weights[found[j] * side->stride], other, map_token(map, other)));
     }
     return WEIR_OK;
 }
 
-static weir_status print_strongest(const struct map *map, bool by_key)
+static weir_status print_map_strongest(const struct map *map, bool by_key)
 {
     static const char *const by_query_names[] = {"query", "token", "strongest key", "second", "third"},
                              *const by_key_names[] = {"key", "token", "strongest query", "second", "third"};
     static const enum align aligns[] = {RIGHT, FLEXIBLE, FLEXIBLE, FLEXIBLE, FLEXIBLE};
     struct table table = {.n_columns = 5, .names = by_key ? by_key_names : by_query_names, .aligns = aligns};
-    struct side side = side_of(map->attention, by_key);
+    struct side side = map_side(map->attention, by_key);
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < side.n; i++) {
         TRY_DONE(table_add(&table, "%d", side.positions[i]));
-        TRY_DONE(table_add(&table, "|%s|", token(map, side.positions[i])));
+        TRY_DONE(table_add(&table, "|%s|", map_token(map, side.positions[i])));
         TRY_DONE(add_strongest(&table, map, &side, i));
     }
     TRY_DONE(table_print(&table));
@@ -105,9 +105,9 @@ static weir_status print_map(const struct map *map, void *payload)
     print_text(weir_file_get_info(chosen->file)->model);
     printf(": %s\nRows are queries, columns keys.%s\n\n", title,
            chosen->drop_first ? " The first token is left out, and each row divided by what remains." : "");
-    TRY(print_heatmap(map, payload));
+    TRY(print_map_heatmap(map, payload));
     putchar('\n');
-    return print_strongest(map, chosen->keys.n > 0 && chosen->queries.n == 0);
+    return print_map_strongest(map, chosen->keys.n > 0 && chosen->queries.n == 0);
 }
 
 weir_status attn_print_map(struct chosen *chosen, const struct look *look)
@@ -119,7 +119,7 @@ weir_status attn_print_map(struct chosen *chosen, const struct look *look)
 
 /* ---- as JSON ---- */
 
-static cJSON *json_query(const struct map *map, size_t query)
+static cJSON *json_map_query(const struct map *map, size_t query)
 {
     const struct weir_attention *attention = map->attention;
     const float *row = attention->weights + query * attention->n_keys;
@@ -127,7 +127,7 @@ static cJSON *json_query(const struct map *map, size_t query)
     int32_t position = attention->positions[query];
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "position", position);
-    cJSON_AddStringToObject(json, "token", token(map, position));
+    cJSON_AddStringToObject(json, "token", map_token(map, position));
     cJSON *weights = cJSON_AddArrayToObject(json, "weights"), *list = cJSON_AddArrayToObject(json, "strongest");
     for (size_t i = 0; i < attention->n_keys; i++)
         cJSON_AddItemToArray(weights, json_float(row[i]));
@@ -146,7 +146,7 @@ static cJSON *json_marked(const bool *marked, int n)
 }
 
 /* Which head, or which heads how joined. */
-static cJSON *json_head(const struct map *map)
+static cJSON *json_map_head(const struct map *map)
 {
     const struct chosen *chosen = map->chosen;
     cJSON *json = cJSON_CreateObject();
@@ -167,15 +167,15 @@ static weir_status print_json_map(const struct map *map, void *payload)
 {
     bool *first = payload;
     const struct weir_attention *attention = map->attention;
-    cJSON *root = json_head(map);
+    cJSON *root = json_map_head(map);
     cJSON *positions = cJSON_AddArrayToObject(root, "key_positions"), *keys = cJSON_AddArrayToObject(root, "keys");
     cJSON *queries = cJSON_AddArrayToObject(root, "queries");
     for (size_t i = 0; i < attention->n_keys; i++) {
         cJSON_AddItemToArray(positions, cJSON_CreateNumber(attention->keys[i]));
-        cJSON_AddItemToArray(keys, cJSON_CreateString(token(map, attention->keys[i])));
+        cJSON_AddItemToArray(keys, cJSON_CreateString(map_token(map, attention->keys[i])));
     }
     for (size_t i = 0; i < attention->n_queries; i++)
-        cJSON_AddItemToArray(queries, json_query(map, i));
+        cJSON_AddItemToArray(queries, json_map_query(map, i));
     fputs(*first ? "{\"maps\":[" : ",", stdout);
     *first = false;
     return json_print_part(root);

@@ -7,17 +7,17 @@
 
 #include <unistd.h>
 
-static const char *query_token(const struct chosen *chosen, const struct weir_pair *pair)
+static const char *pair_query_token(const struct chosen *chosen, const struct weir_pair *pair)
 {
     return weir_file_token(chosen->file, pair->prompt, pair->query);
 }
 
-static const char *key_token(const struct chosen *chosen, const struct weir_pair *pair)
+static const char *pair_key_token(const struct chosen *chosen, const struct weir_pair *pair)
 {
     return weir_file_token(chosen->file, pair->prompt, pair->key);
 }
 
-static weir_status print_table(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_table(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
 {
     static const char *const names[] = {"weight", "layer", "head", "prompt", "query", "token", "key", "token"};
     static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, RIGHT, FLEXIBLE};
@@ -29,9 +29,9 @@ static weir_status print_table(const struct chosen *chosen, const struct weir_pa
         TRY_DONE(table_add(&table, "%.4f", (double)pair->weight));
         for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
             TRY_DONE(table_add(&table, "%d", numbers[j]));
-        TRY_DONE(table_add(&table, "|%s|", query_token(chosen, pair)));
+        TRY_DONE(table_add(&table, "|%s|", pair_query_token(chosen, pair)));
         TRY_DONE(table_add(&table, "%d", pair->key));
-        TRY_DONE(table_add(&table, "|%s|", key_token(chosen, pair)));
+        TRY_DONE(table_add(&table, "|%s|", pair_key_token(chosen, pair)));
     }
     TRY_DONE(table_print(&table));
 done:
@@ -39,7 +39,7 @@ done:
     return status;
 }
 
-static weir_status print_json(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_json(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
 {
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "pairs");
     for (size_t i = 0; i < n; i++) {
@@ -51,15 +51,15 @@ static weir_status print_json(const struct chosen *chosen, const struct weir_pai
         cJSON_AddNumberToObject(json, "prompt", pair->prompt);
         cJSON_AddNumberToObject(json, "query", pair->query);
         cJSON_AddNumberToObject(json, "key", pair->key);
-        cJSON_AddStringToObject(json, "query_token", query_token(chosen, pair));
-        cJSON_AddStringToObject(json, "key_token", key_token(chosen, pair));
+        cJSON_AddStringToObject(json, "query_token", pair_query_token(chosen, pair));
+        cJSON_AddStringToObject(json, "key_token", pair_key_token(chosen, pair));
         cJSON_AddItemToArray(list, json);
     }
     return json_print(root);
 }
 
 /* A text of CSV: between quotes, quotes twice. On a terminal what could steer it is shown. */
-static void print_quoted(const char *text)
+static void print_csv_text(const char *text)
 {
     char shown[2048];
     if (isatty(STDOUT_FILENO)) {
@@ -72,16 +72,16 @@ static void print_quoted(const char *text)
     putchar('"');
 }
 
-static weir_status print_csv(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_csv(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
 {
     puts("weight,layer,head,prompt,query,key,query_token,key_token");
     for (size_t i = 0; i < n; i++) {
         const struct weir_pair *pair = &pairs[i];
         json_print_float(stdout, pair->weight);
         printf(",%d,%d,%d,%d,%d,", pair->layer, pair->head, pair->prompt, pair->query, pair->key);
-        print_quoted(query_token(chosen, pair));
+        print_csv_text(pair_query_token(chosen, pair));
         putchar(',');
-        print_quoted(key_token(chosen, pair));
+        print_csv_text(pair_key_token(chosen, pair));
         putchar('\n');
     }
     return WEIR_OK;
@@ -90,7 +90,7 @@ static weir_status print_csv(const struct chosen *chosen, const struct weir_pair
 weir_status attn_print_top(struct chosen *chosen, size_t k, bool drop_self, enum form form)
 {
     static weir_status (*const forms[])(const struct chosen *, const struct weir_pair *, size_t) = {
-        [FORM_TABLE] = print_table, [FORM_JSON] = print_json, [FORM_CSV] = print_csv};
+        [FORM_TABLE] = print_pairs_table, [FORM_JSON] = print_pairs_json, [FORM_CSV] = print_pairs_csv};
     struct weir_top_want want = {.layers = chosen->layers,
                                  .prompts = chosen->prompts,
                                  .heads = chosen->heads,

@@ -75,7 +75,7 @@ static const struct {
     {DROP_SELF, TOP, true},   {TOP, COLUMNS, false},  {HTML, COLUMNS, false},    {JSON, COLUMNS, false},
 };
 
-static weir_status check(const struct args *args)
+static weir_status check_attn_options(const struct args *args)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
@@ -93,7 +93,7 @@ static weir_status check(const struct args *args)
     return WEIR_OK;
 }
 
-static weir_status write_one(const struct figure *figure, const struct args *args, int opt, figure_write *write)
+static weir_status write_picture(const struct figure *figure, const struct args *args, int opt, figure_write *write)
 {
     struct written written;
     char size[16];
@@ -107,19 +107,19 @@ static weir_status write_one(const struct figure *figure, const struct args *arg
     return WEIR_OK;
 }
 
-static weir_status draw(struct chosen *chosen, const struct look *look, const struct args *args)
+static weir_status write_pictures(struct chosen *chosen, const struct look *look, const struct args *args)
 {
     struct figure *figure;
     TRY(attn_figure(&figure, chosen, look));
-    weir_status status = write_one(figure, args, PNG, figure_write_png);
+    weir_status status = write_picture(figure, args, PNG, figure_write_png);
     if (status == WEIR_OK)
-        status = write_one(figure, args, SVG, figure_write_svg);
+        status = write_picture(figure, args, SVG, figure_write_svg);
     figure_close(figure);
     return status;
 }
 
 /* The page of weir view, of what was chosen here. */
-static weir_status write_page(const struct chosen *chosen, const struct args *args)
+static weir_status write_attn_page(const struct chosen *chosen, const struct args *args)
 {
     struct page_summary page;
     char size[16];
@@ -134,14 +134,14 @@ static weir_status write_page(const struct chosen *chosen, const struct args *ar
     return WEIR_OK;
 }
 
-static weir_status write_files(struct chosen *chosen, const struct look *look, const struct args *args)
+static weir_status write_attn_files(struct chosen *chosen, const struct look *look, const struct args *args)
 {
     if (args->has[PNG] || args->has[SVG])
-        TRY(draw(chosen, look, args));
-    return args->has[HTML] ? write_page(chosen, args) : WEIR_OK;
+        TRY(write_pictures(chosen, look, args));
+    return args->has[HTML] ? write_attn_page(chosen, args) : WEIR_OK;
 }
 
-static weir_status answer(struct chosen *chosen, const struct args *args)
+static weir_status answer_attn(struct chosen *chosen, const struct args *args)
 {
     struct look look = {.scale = args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT,
                         .per_head = args->has[PER_HEAD],
@@ -151,23 +151,23 @@ static weir_status answer(struct chosen *chosen, const struct args *args)
     if (args->has[TOP])
         return attn_print_top(chosen, (size_t)args->whole[TOP], args->has[DROP_SELF], form);
     if (args->has[PNG] || args->has[SVG] || args->has[HTML])
-        return write_files(chosen, &look, args);
+        return write_attn_files(chosen, &look, args);
     if (args->has[JSON])
         return attn_print_json(chosen);
     return chosen_maps(chosen) == 1 ? attn_print_map(chosen, &look) : attn_print_grid(chosen, &look);
 }
 
-static int run(const struct args *args)
+static int run_attn(const struct args *args)
 {
     weir_file *file = NULL;
     struct chosen chosen = {0};
     weir_status status;
-    TRY_DONE(check(args));
+    TRY_DONE(check_attn_options(args));
     TRY_DONE(weir_file_open(&file, args->words[0]));
     TRY_DONE(chosen_open(&chosen, file, args, &choosing, args->has[TOP]));
     chosen.drop_first = args->has[DROP_FIRST];
     chosen.join = args->has[SUM_OF] ? SUM : args->has[MEAN_OF] ? MEAN : EACH;
-    status = answer(&chosen, args);
+    status = answer_attn(&chosen, args);
 done:
     chosen_close(&chosen);
     weir_file_close(file);
@@ -190,6 +190,6 @@ const struct command cmd_attn = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_attn,
     .reads_files = true,
 };

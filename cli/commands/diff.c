@@ -32,8 +32,8 @@ static bool same_layers(const weir_file_point *a, const weir_file_point *b, cons
 }
 
 /* Compares the point where both files have it. */
-static weir_status compare(struct result *out, const weir_file *a, const weir_file *b, const weir_point *point,
-                           double tolerance)
+static weir_status compare_point(struct result *out, const weir_file *a, const weir_file *b, const weir_point *point,
+                                 double tolerance)
 {
     struct weir_source in_a = {a, weir_file_find(a, point->name), true}, in_b = {b, weir_file_find(b, point->name)};
     *out = (struct result){.point = point};
@@ -64,14 +64,14 @@ static weir_status each_result(const weir_file *a, const weir_file *b, double to
         struct result result;
         if (!weir_file_find(a, point->name) && !weir_file_find(b, point->name))
             continue;
-        TRY(compare(&result, a, b, point, tolerance));
+        TRY(compare_point(&result, a, b, point, tolerance));
         *over |= result.over;
         TRY(each(&result, payload));
     }
     return WEIR_OK;
 }
 
-static weir_status add_json(const struct result *result, void *payload)
+static weir_status add_result_json(const struct result *result, void *payload)
 {
     const struct weir_difference *d = &result->difference;
     cJSON *json = cJSON_CreateObject();
@@ -93,7 +93,7 @@ static weir_status add_json(const struct result *result, void *payload)
     return WEIR_OK;
 }
 
-static weir_status add_row(const struct result *result, void *payload)
+static weir_status add_result_row(const struct result *result, void *payload)
 {
     const struct weir_difference *d = &result->difference;
     TRY(table_add(payload, "%s", result->point->name));
@@ -109,10 +109,10 @@ static weir_status add_row(const struct result *result, void *payload)
     return table_add(payload, "%s", "");
 }
 
-static weir_status print_json(const weir_file *a, const weir_file *b, double tolerance, bool *over)
+static weir_status print_diff_json(const weir_file *a, const weir_file *b, double tolerance, bool *over)
 {
     cJSON *root = cJSON_CreateObject(), *hooks = cJSON_CreateArray();
-    weir_status status = each_result(a, b, tolerance, over, add_json, hooks);
+    weir_status status = each_result(a, b, tolerance, over, add_result_json, hooks);
     cJSON_AddBoolToObject(root, "same", !*over);
     cJSON_AddItemToObject(root, "tolerance", json_number(tolerance));
     cJSON_AddItemToObject(root, "hooks", hooks);
@@ -122,19 +122,19 @@ static weir_status print_json(const weir_file *a, const weir_file *b, double tol
     return status;
 }
 
-static weir_status print_table(const weir_file *a, const weir_file *b, double tolerance, bool *over)
+static weir_status print_diff_table(const weir_file *a, const weir_file *b, double tolerance, bool *over)
 {
     static const char *const names[] = {"hook point", "result", "absolute", "relative", "where"};
     static const enum align aligns[] = {LEFT, LEFT, RIGHT, RIGHT, FLEXIBLE};
     struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
-    weir_status status = each_result(a, b, tolerance, over, add_row, &table);
+    weir_status status = each_result(a, b, tolerance, over, add_result_row, &table);
     if (status == WEIR_OK)
         status = table_print(&table);
     table_close(&table);
     return status;
 }
 
-static int run(const struct args *args)
+static int run_diff(const struct args *args)
 {
     weir_file *a = NULL, *b = NULL;
     bool over = false;
@@ -142,7 +142,7 @@ static int run(const struct args *args)
     weir_status status;
     TRY_DONE(weir_file_open(&a, args->words[0]));
     TRY_DONE(weir_file_open(&b, args->words[1]));
-    status = args->has[JSON] ? print_json(a, b, tolerance, &over) : print_table(a, b, tolerance, &over);
+    status = args->has[JSON] ? print_diff_json(a, b, tolerance, &over) : print_diff_table(a, b, tolerance, &over);
 done:
     weir_file_close(b);
     weir_file_close(a);
@@ -161,6 +161,6 @@ const struct command cmd_diff = {
     .n_opts = N_OPTS(opts),
     .least_words = 2,
     .most_words = 2,
-    .run = run,
+    .run = run_diff,
     .reads_files = true,
 };

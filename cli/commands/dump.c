@@ -82,7 +82,7 @@ struct dump {
 
 /* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
 
-static weir_status watch(const weir_event *event, void *payload)
+static weir_status watch_layer(const weir_event *event, void *payload)
 {
     struct dump *dump = payload;
     (void)event;
@@ -93,7 +93,7 @@ static weir_status watch(const weir_event *event, void *payload)
 }
 
 /* The deepest layer that one term needs; those behind the last block need all. */
-static weir_status deepest(int *out, const struct weir_term *term, int n_layers)
+static weir_status deepest_layer(int *out, const struct weir_term *term, int n_layers)
 {
     bool *marked;
     bool in_blocks = false;
@@ -120,7 +120,7 @@ static weir_status watched_layers(int *out, const struct dump *dump, int n_layer
     TRY(weir_selection_parse(&selection, dump->args->text[HOOKS]));
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < selection->n && status == WEIR_OK; i++)
-        status = deepest(&last, &selection->terms[i], n_layers);
+        status = deepest_layer(&last, &selection->terms[i], n_layers);
     weir_selection_close(selection);
     *out = last + 1;
     return status;
@@ -132,7 +132,7 @@ static weir_status start_watching(struct dump *dump)
     int n;
     TRY(watched_layers(&n, dump, weir_model_get_info(dump->model)->n_layers));
     snprintf(selection, sizeof selection, "resid_pre:0:%d", n);
-    TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch, dump));
+    TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch_layer, dump));
     progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
     return WEIR_OK;
 }
@@ -140,7 +140,7 @@ static weir_status start_watching(struct dump *dump)
 /* ---- what is kept in the file as the command ---- */
 
 /* Appends text, as the shell would need it when `quoted`; what does not fit is dropped. */
-static void append(char *to, size_t size, const char *text, bool quoted)
+static void append_word(char *to, size_t size, const char *text, bool quoted)
 {
     size_t at = strlen(to);
     bool plain = !quoted || (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -161,14 +161,14 @@ static void join_command(char to[MOST_COMMAND], const struct args *args)
         const struct given *given = &args->given[i];
         size_t n = strlen(opts[given->opt].name) + 4 + (given->text ? strlen(given->text) : 0);
         if (strlen(to) + 2 * n + 8 > MOST_COMMAND) {
-            append(to, MOST_COMMAND, " ...", false);
+            append_word(to, MOST_COMMAND, " ...", false);
             return;
         }
-        append(to, MOST_COMMAND, " --", false);
-        append(to, MOST_COMMAND, opts[given->opt].name, false);
+        append_word(to, MOST_COMMAND, " --", false);
+        append_word(to, MOST_COMMAND, opts[given->opt].name, false);
         if (given->text) {
-            append(to, MOST_COMMAND, " ", false);
-            append(to, MOST_COMMAND, given->text, true);
+            append_word(to, MOST_COMMAND, " ", false);
+            append_word(to, MOST_COMMAND, given->text, true);
         }
     }
 }
@@ -189,7 +189,7 @@ static size_t longest_prompt(const struct prompts *prompts)
 }
 
 /* "rill: 5 hook points, 20 prompts of up to 345 positions, 1 of them stored: about 3 MB to run.h5" */
-static void print_plan(const struct dump *dump)
+static void print_dump_plan(const struct dump *dump)
 {
     char size[16], stored[64] = "";
     const weir_capture_size *plan = weir_capture_get_size(dump->capture);
@@ -203,7 +203,7 @@ static void print_plan(const struct dump *dump)
 }
 
 /* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */
-static void print_error(const struct dump *dump, const char *name)
+static void print_compute_error(const struct dump *dump, const char *name)
 {
     const char *between = "";
     say("%s against float32, relative, over the first positions: ", name);
@@ -217,7 +217,7 @@ static void print_error(const struct dump *dump, const char *name)
     say("\n");
 }
 
-static void print_done(const struct dump *dump, double seconds)
+static void print_dump_done(const struct dump *dump, double seconds)
 {
     struct stat file;
     char size[16];
@@ -228,7 +228,7 @@ static void print_done(const struct dump *dump, double seconds)
         say("%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
             (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
     if (dump->compute != WEIR_COMPUTE_F32)
-        print_error(dump, weir_compute_name(dump->compute));
+        print_compute_error(dump, weir_compute_name(dump->compute));
 }
 
 /* What is asked for, unless the prompts are too short for it to be faster. */
@@ -245,7 +245,7 @@ static weir_compute chosen_compute(const struct dump *dump)
     return WEIR_COMPUTE_F32;
 }
 
-static weir_status open_all(struct dump *dump)
+static weir_status open_dump(struct dump *dump)
 {
     const struct args *args = dump->args;
     const struct prompt_opts which = {TEXT, FROM, TOKENS, BOS};
@@ -310,10 +310,10 @@ static void warn_not_finite(const struct dump *dump)
             odd.point->name, layer, odd.prompt, odd.position);
 }
 
-static weir_status run_all(struct dump *dump)
+static weir_status run_opened_dump(struct dump *dump)
 {
     TRY(check_unasked(dump));
-    print_plan(dump);
+    print_dump_plan(dump);
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
     if (status == WEIR_OK && interrupted())
@@ -322,19 +322,19 @@ static weir_status run_all(struct dump *dump)
         status = weir_capture_commit(dump->capture);
     double seconds = progress_end(&dump->progress);
     if (status == WEIR_OK)
-        print_done(dump, seconds);
+        print_dump_done(dump, seconds);
     if (status == WEIR_OK)
         warn_not_finite(dump);
     return status;
 }
 
-static bool has_prompts(const struct args *args)
+static bool has_prompt_options(const struct args *args)
 {
     return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
 }
 
 /* Before the model is opened, which may take long. */
-static weir_status check(const struct args *args)
+static weir_status check_dump_options(const struct args *args)
 {
     if (strcmp(args->text[OUT], "-") == 0)
         return weir_fail(WEIR_E_USAGE,
@@ -342,18 +342,18 @@ static weir_status check(const struct args *args)
                          "name a file");
     if (args->has[HOOKS] && !*args->text[HOOKS])
         return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or leave it out for the default ones");
-    if (!has_prompts(args))
+    if (!has_prompt_options(args))
         return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
     return WEIR_OK;
 }
 
-static int run(const struct args *args)
+static int run_dump(const struct args *args)
 {
     struct dump dump = {.args = args};
-    TRY(check(args));
-    weir_status status = open_all(&dump);
+    TRY(check_dump_options(args));
+    weir_status status = open_dump(&dump);
     if (status == WEIR_OK)
-        status = run_all(&dump);
+        status = run_opened_dump(&dump);
     weir_capture_close(dump.capture);
     weir_run_close(dump.run);
     prompts_close(&dump.prompts);
@@ -383,5 +383,5 @@ const struct command cmd_dump = {
     .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),
-    .run = run,
+    .run = run_dump,
 };

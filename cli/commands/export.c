@@ -40,7 +40,7 @@ static weir_status choose_format(enum format *out, const struct args *args)
 
 /* ---- where it goes ---- */
 
-static weir_status write_to(struct export *export, enum format format, const struct output *output)
+static weir_status write_export(struct export *export, enum format format, const struct output *output)
 {
     struct out out;
     TRY(out_open(&out, output->fd, output->name));
@@ -52,12 +52,12 @@ static weir_status write_to(struct export *export, enum format format, const str
     return status;
 }
 
-static weir_status write_out(struct export *export, enum format format, const struct args *args)
+static weir_status write_export_file(struct export *export, enum format format, const struct args *args)
 {
     struct output output;
     weir_status status = output_open(&output, args->text[OUT], args->has[FORCE], format == NPZ);
     if (status == WEIR_OK)
-        status = write_to(export, format, &output);
+        status = write_export(export, format, &output);
     if (status == WEIR_OK)
         status = output_commit(&output);
     output_close(&output);
@@ -66,7 +66,7 @@ static weir_status write_out(struct export *export, enum format format, const st
 
 /* ---- the command ---- */
 
-static int run(const struct args *args)
+static int run_export(const struct args *args)
 {
     struct export export = {.keep_dtype = args_int(args, DTYPE, 0) == 1};
     struct weir_selection *selection = NULL;
@@ -81,7 +81,7 @@ static int run(const struct args *args)
     TRY_DONE(prompt_or_all(&export.prompt, file, args, PROMPT));
     export.file = file;
     export.selection = selection;
-    status = write_out(&export, format, args);
+    status = write_export_file(&export, format, args);
 done:
     weir_selection_close(selection);
     weir_file_close(file);
@@ -109,6 +109,6 @@ const struct command cmd_export = {
     .n_opts = N_OPTS(opts),
     .least_words = 2,
     .most_words = 2,
-    .run = run,
+    .run = run_export,
     .reads_files = true,
 };

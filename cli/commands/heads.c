@@ -98,7 +98,7 @@ static void add_counts(cJSON *object, const struct printing *printing, const str
     }
 }
 
-static cJSON *json_head(const struct printing *printing, const struct head_line *line)
+static cJSON *json_head_line(const struct printing *printing, const struct head_line *line)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddNumberToObject(object, "layer", line->layer);
@@ -111,15 +111,15 @@ static cJSON *json_head(const struct printing *printing, const struct head_line 
     return object;
 }
 
-static weir_status print_json(const struct printing *printing)
+static weir_status print_heads_json(const struct printing *printing)
 {
     cJSON *root = cJSON_CreateObject(), *heads = cJSON_AddArrayToObject(root, "heads");
     for (size_t i = 0; i < printing->list.n; i++)
-        cJSON_AddItemToArray(heads, json_head(printing, &printing->list.lines[i]));
+        cJSON_AddItemToArray(heads, json_head_line(printing, &printing->list.lines[i]));
     return json_print(root);
 }
 
-static weir_status print_csv(const struct printing *printing)
+static weir_status print_heads_csv(const struct printing *printing)
 {
     fputs("layer,head,queries", stdout);
     for (int i = 0; score_at(i); i++)
@@ -143,37 +143,37 @@ static weir_status print_csv(const struct printing *printing)
 
 enum { MOST_SCORES = 32 };
 
-static bool is_column(const struct printing *printing, int score)
+static bool is_score_column(const struct printing *printing, int score)
 {
     return score_is_shown(score_at(score), printing->measure, printing->matrix);
 }
 
-static weir_status add_line(struct table *table, const struct printing *printing, const struct head_line *line)
+static weir_status add_head_row(struct table *table, const struct printing *printing, const struct head_line *line)
 {
     TRY(table_add(table, "%d", line->layer));
     TRY(table_add(table, "%d", line->head));
     for (int i = 0; score_at(i); i++) {
         double value = score_of(score_at(i), &line->scores);
-        if (is_column(printing, i))
+        if (is_score_column(printing, i))
             TRY(isnan(value) ? table_add(table, "-") : table_add(table, "%.3f", value));
     }
     return WEIR_OK;
 }
 
-static weir_status print_table(const struct printing *printing)
+static weir_status print_heads_table(const struct printing *printing)
 {
     const char *names[MOST_SCORES + 2] = {"layer", "head"};
     enum align aligns[MOST_SCORES + 2] = {RIGHT, RIGHT};
     struct table table = {.n_columns = 2, .names = names, .aligns = aligns};
     weir_status status = WEIR_OK;
     for (int i = 0; score_at(i); i++) {
-        if (!is_column(printing, i))
+        if (!is_score_column(printing, i))
             continue;
         aligns[table.n_columns] = RIGHT;
         names[table.n_columns++] = score_at(i)->name;
     }
     for (size_t i = 0; i < printing->list.n && status == WEIR_OK; i++)
-        status = add_line(&table, printing, &printing->list.lines[i]);
+        status = add_head_row(&table, printing, &printing->list.lines[i]);
     if (status == WEIR_OK)
         status = table_print(&table);
     table_close(&table);
@@ -214,7 +214,7 @@ static void say_all_strongest(struct printing *printing)
 
 /* ---- the grid ---- */
 
-static void count_rows(struct grid *grid, const struct head_list *list)
+static void count_score_rows(struct grid *grid, const struct head_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         grid->n_columns =
@@ -224,14 +224,14 @@ static void count_rows(struct grid *grid, const struct head_list *list)
 }
 
 /* The list is by layer and head. */
-static weir_status print_grid(const struct printing *printing)
+static weir_status print_score_grid(const struct printing *printing)
 {
     const struct head_list *list = &printing->list;
     struct grid grid = {.row_name = "layer", .column_name = "head"};
     double *values = NULL;
     int *rows = NULL;
     weir_status status;
-    count_rows(&grid, list);
+    count_score_rows(&grid, list);
     TRY_DONE(weir_alloc(&values, grid.n_rows * grid.n_columns, sizeof *values));
     TRY_DONE(weir_alloc(&rows, grid.n_rows, sizeof *rows));
     for (size_t i = 0; i < grid.n_rows * grid.n_columns; i++)
@@ -253,21 +253,23 @@ done:
 
 /* ---- all of it ---- */
 
-static weir_status print_all(struct printing *printing)
+static weir_status print_heads(struct printing *printing)
 {
     const struct args *args = printing->args;
     bool words = !args->has[JSON] && !args->has[CSV] && !printing->grid;
     if (printing->grid)
-        return print_grid(printing);
+        return print_score_grid(printing);
     if (words)
         say_all_strongest(printing);
     head_list_sort(&printing->list, printing->sort, args->has[REVERSE]);
     if (args->has[TOP] && (size_t)args->whole[TOP] < printing->list.n)
         printing->list.n = (size_t)args->whole[TOP];
-    return args->has[JSON] ? print_json(printing) : args->has[CSV] ? print_csv(printing) : print_table(printing);
+    return args->has[JSON]  ? print_heads_json(printing)
+           : args->has[CSV] ? print_heads_csv(printing)
+                            : print_heads_table(printing);
 }
 
-static weir_status of_file(struct weir_heads **out, const struct args *args, struct weir_heads_options *options)
+static weir_status score_file(struct weir_heads **out, const struct args *args, struct weir_heads_options *options)
 {
     weir_file *file;
     const char *prompts = prompts_text(args, PROMPT);
@@ -278,7 +280,7 @@ static weir_status of_file(struct weir_heads **out, const struct args *args, str
     return status;
 }
 
-static weir_status make_prompts(struct prompts *out, const weir_model *model, const struct args *args)
+static weir_status make_heads_prompts(struct prompts *out, const weir_model *model, const struct args *args)
 {
     const struct prompt_opts which = {PROMPT, FROM, TOKENS, BOS};
     const struct repeats repeats = {.length = args_int(args, LENGTH, 0),
@@ -289,7 +291,8 @@ static weir_status make_prompts(struct prompts *out, const weir_model *model, co
     return repeats_make(out, model, &repeats);
 }
 
-static weir_status of_model(struct weir_heads **out, const struct args *args, const struct weir_heads_options *options)
+static weir_status score_model(struct weir_heads **out, const struct args *args,
+                               const struct weir_heads_options *options)
 {
     const weir_model_options how = {.n_threads = args_int(args, THREADS, 0)};
     const char *where;
@@ -298,7 +301,7 @@ static weir_status of_model(struct weir_heads **out, const struct args *args, co
     weir_status status;
     TRY_DONE(model_where(&where, args, MODEL));
     TRY_DONE(open_with_notes(&model, where, &how));
-    TRY_DONE(make_prompts(&prompts, model, args));
+    TRY_DONE(make_heads_prompts(&prompts, model, args));
     status = weir_heads_of_model(out, model, prompts.list, prompts.n, options);
 done:
     prompts_close(&prompts);
@@ -307,7 +310,7 @@ done:
 }
 
 /* What belongs to one of the two sources only. */
-static weir_status check_source(const struct args *args)
+static weir_status check_heads_source(const struct args *args)
 {
     static const int of_models[] = {FROM, TOKENS, LENGTH, SEQUENCES, SEED, BOS, THREADS};
     bool given = args->has[PROMPT] || args->has[FROM] || args->has[TOKENS];
@@ -329,7 +332,7 @@ static weir_status check_source(const struct args *args)
     return WEIR_OK;
 }
 
-static weir_status check_printing(struct printing *printing)
+static weir_status check_heads_printing(struct printing *printing)
 {
     const struct args *args = printing->args;
     if (args->has[JSON] + args->has[CSV] + args->has[GRID] > 1)
@@ -344,7 +347,7 @@ static weir_status check_printing(struct printing *printing)
 }
 
 /* All of standard input: a matrix is read here and there. */
-static weir_status read_input(char **bytes, size_t *n)
+static weir_status read_detection_input(char **bytes, size_t *n)
 {
     size_t capacity = 0;
     *bytes = NULL;
@@ -365,7 +368,7 @@ static weir_status read_detection(struct weir_detection_matrix **out, const char
     size_t n;
     if (strcmp(path, "-") != 0)
         return weir_detection_matrix_read(out, path);
-    weir_status status = read_input(&bytes, &n);
+    weir_status status = read_detection_input(&bytes, &n);
     if (status == WEIR_OK)
         status = weir_detection_matrix_parse(out, "standard input", bytes, n);
     weir_free(bytes);
@@ -378,7 +381,7 @@ static weir_status parse_slices(struct weir_slices *out, const struct args *args
     return weir_slices_parse(out, text, strlen(text), what);
 }
 
-static int run(const struct args *args)
+static int run_heads(const struct args *args)
 {
     struct printing printing = {.measure = (enum measure)(MEASURE_OURS + args_int(args, MEASURE, 0)),
                                 .matrix = args->has[DETECT],
@@ -388,16 +391,16 @@ static int run(const struct args *args)
     struct weir_detection_matrix *matrix = NULL;
     struct weir_heads *heads = NULL;
     weir_status status;
-    TRY_DONE(check_source(args));
-    TRY_DONE(check_printing(&printing));
+    TRY_DONE(check_heads_source(args));
+    TRY_DONE(check_heads_printing(&printing));
     TRY_DONE(parse_slices(&options.layers, args, LAYER, "layer"));
     TRY_DONE(parse_slices(&options.heads, args, HEAD, "head"));
     if (args->has[DETECT])
         TRY_DONE(read_detection(&matrix, args->text[DETECT]));
     options.detect = matrix;
-    TRY_DONE(args->n_words > 0 ? of_file(&heads, args, &options) : of_model(&heads, args, &options));
+    TRY_DONE(args->n_words > 0 ? score_file(&heads, args, &options) : score_model(&heads, args, &options));
     TRY_DONE(head_list_open(&printing.list, heads));
-    status = print_all(&printing);
+    status = print_heads(&printing);
 done:
     head_list_close(&printing.list);
     weir_heads_close(heads);
@@ -431,6 +434,6 @@ const struct command cmd_heads = {
     .opts = opts,
     .n_opts = N_OPTS(opts),
     .most_words = 1,
-    .run = run,
+    .run = run_heads,
     .reads_files = true,
 };

@@ -16,7 +16,7 @@ enum { MODEL, JSON };
 static const struct opt opts[] = {[MODEL] = OPT_MODEL, [JSON] = OPT_JSON};
 
 /* Marks the layers in which a point fires. @return whether it does at all. */
-static bool applies(const weir_model *model, const weir_point *point, bool *layers, int n_layers)
+static bool mark_firing_layers(const weir_model *model, const weir_point *point, bool *layers, int n_layers)
 {
     bool any = false;
     if (!point->per_layer)
@@ -29,7 +29,7 @@ static bool applies(const weir_model *model, const weir_point *point, bool *laye
 }
 
 /* "[pos, head 9, d_head 64]": numbers where the model fixes them. */
-static const char *shape_text(char to[96], const weir_model *model, const weir_point *point)
+static const char *hook_shape_text(char to[96], const weir_model *model, const weir_point *point)
 {
     size_t shape[WEIR_MAX_AXES] = {0}, at = 0;
     weir_model_shape(model, point->id, shape);
@@ -57,16 +57,16 @@ static cJSON *json_hook(const weir_point *point, const bool *layers, int n_layer
     return hook;
 }
 
-static weir_status print_json(const weir_model *model, bool *layers, int n_layers)
+static weir_status print_hooks_json(const weir_model *model, bool *layers, int n_layers)
 {
     cJSON *root = cJSON_CreateObject(), *hooks = cJSON_AddArrayToObject(root, "hooks");
     for (int i = 0; i < weir_n_points(); i++)
-        if (applies(model, weir_point_at(i), layers, n_layers))
+        if (mark_firing_layers(model, weir_point_at(i), layers, n_layers))
             cJSON_AddItemToArray(hooks, json_hook(weir_point_at(i), layers, n_layers));
     return json_print(root);
 }
 
-static weir_status print_table(const weir_model *model, bool *layers, int n_layers)
+static weir_status print_hooks_table(const weir_model *model, bool *layers, int n_layers)
 {
     static const char *const names[] = {"short", "name", "shape", "layers", "meaning"};
     static const enum align aligns[] = {LEFT, LEFT, LEFT, LEFT, WRAPPED};
@@ -75,11 +75,11 @@ static weir_status print_table(const weir_model *model, bool *layers, int n_laye
     weir_status status = WEIR_OK;
     for (int i = 0; i < weir_n_points(); i++) {
         const weir_point *point = weir_point_at(i);
-        if (!applies(model, point, layers, n_layers))
+        if (!mark_firing_layers(model, point, layers, n_layers))
             continue;
         TRY_DONE(table_add(&table, "%s%s", point->name, point->by_name_only ? " *" : point->by_default ? " +" : ""));
         TRY_DONE(table_add(&table, "%s", point->hook));
-        TRY_DONE(table_add(&table, "%s", shape_text(shape, model, point)));
+        TRY_DONE(table_add(&table, "%s", hook_shape_text(shape, model, point)));
         TRY_DONE(table_add(&table, "%s", weir_ranges_text(text, point->per_layer ? layers : NULL, n_layers)));
         TRY_DONE(table_add(&table, "%s", point->meaning));
     }
@@ -90,7 +90,7 @@ done:
     return status;
 }
 
-static int run(const struct args *args)
+static int run_hooks(const struct args *args)
 {
     weir_model *model = NULL;
     bool *layers = NULL;
@@ -100,7 +100,7 @@ static int run(const struct args *args)
     TRY_DONE(open_with_notes(&model, where, NULL));
     int n_layers = weir_model_get_info(model)->n_layers;
     TRY_DONE(weir_alloc_zero(&layers, (size_t)n_layers, sizeof *layers));
-    status = args->has[JSON] ? print_json(model, layers, n_layers) : print_table(model, layers, n_layers);
+    status = args->has[JSON] ? print_hooks_json(model, layers, n_layers) : print_hooks_table(model, layers, n_layers);
 done:
     weir_free(layers);
     weir_model_close(model);
@@ -114,5 +114,5 @@ const struct command cmd_hooks = {
     .example = "weir hooks -m model.gguf",
     .opts = opts,
     .n_opts = N_OPTS(opts),
-    .run = run,
+    .run = run_hooks,
 };

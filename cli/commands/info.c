@@ -94,7 +94,7 @@ static weir_status print_facts(const struct fact *facts, size_t n, const weir_mo
 
 #define NUMBER(value) NULL, (uint64_t)(value)
 
-static weir_status model_facts(const char *where, bool json)
+static weir_status print_model_facts(const char *where, bool json)
 {
     weir_model *model;
     TRY(weir_model_open(&model, where, NULL));
@@ -148,7 +148,7 @@ struct named_file {
     bool json;
 };
 
-static int file_facts(const void *payload)
+static int print_file_facts(const void *payload)
 {
     const struct named_file *named = payload;
     const char *path = named->path;
@@ -193,7 +193,7 @@ static void add_finding(const char *finding, void *payload)
     cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
 }
 
-static int print_check(const weir_model *model, const char *where)
+static int print_weight_findings(const weir_model *model, const char *where)
 {
     if (weir_model_check_weights(model, print_finding, NULL) > 0)
         return ANSWER_NO;
@@ -202,7 +202,7 @@ static int print_check(const weir_model *model, const char *where)
     return WEIR_OK;
 }
 
-static int json_check(const weir_model *model)
+static int json_weight_findings(const weir_model *model)
 {
     cJSON *root = cJSON_CreateObject(), *findings = cJSON_AddArrayToObject(root, "findings");
     size_t n = weir_model_check_weights(model, add_finding, findings);
@@ -211,11 +211,11 @@ static int json_check(const weir_model *model)
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
 }
 
-static int check(const char *where, bool json)
+static int check_model(const char *where, bool json)
 {
     weir_model *model;
     TRY(weir_model_open(&model, where, NULL));
-    int code = json ? json_check(model) : print_check(model, where);
+    int code = json ? json_weight_findings(model) : print_weight_findings(model, where);
     weir_status whole = weir_tensors_check_whole(model->tensors);
     if (whole != WEIR_OK)
         code = (int)whole;
@@ -223,7 +223,7 @@ static int check(const char *where, bool json)
     return code;
 }
 
-static int run(const struct args *args)
+static int run_info(const struct args *args)
 {
     const char *where = args->words[0];
     if (args->n_words == 0)
@@ -234,11 +234,11 @@ static int run(const struct args *args)
         return weir_fail(WEIR_E_USAGE, "--check reads a model's weights; %s is a stored file: try weir validate",
                          where);
     if (args->has[CHECK])
-        return check(where, args->has[JSON]);
+        return check_model(where, args->has[JSON]);
     if (!is_hdf5(where))
-        return (int)model_facts(where, args->has[JSON]);
+        return (int)print_model_facts(where, args->has[JSON]);
     const struct named_file named = {where, args->has[JSON]};
-    return run_isolated(&where, 1, file_facts, &named);
+    return run_isolated(&where, 1, print_file_facts, &named);
 }
 
 const struct command cmd_info = {
@@ -250,5 +250,5 @@ const struct command cmd_info = {
     .opts = opts,
     .n_opts = N_OPTS(opts),
     .most_words = 1,
-    .run = run,
+    .run = run_info,
 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Adds to what is there, cut where there is no more room. */
-__attribute__((format(printf, 2, 3))) static void say(char to[MOST_KIND], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add_kind(char to[MOST_KIND], const char *format, ...)
 {
     size_t n = strlen(to);
     va_list args;
@@ -17,7 +17,7 @@ __attribute__((format(printf, 2, 3))) static void say(char to[MOST_KIND], const 
 
 /* ---- types ---- */
 
-static void add_up(uint64_t bytes[WEIR_N_TYPES], const struct weir_tensors *tensors)
+static void add_up_types(uint64_t bytes[WEIR_N_TYPES], const struct weir_tensors *tensors)
 {
     for (size_t i = 0; i < tensors->n; i++)
         if (tensors->list[i].used && !tensors->list[i].unread)
@@ -28,14 +28,14 @@ void weights_text(char to[MOST_KIND], const struct weir_model *model)
 {
     uint64_t bytes[WEIR_N_TYPES] = {0};
     *to = '\0';
-    add_up(bytes, model->tensors);
+    add_up_types(bytes, model->tensors);
     while (true) {
         int most = 0;
         for (int type = 1; type < WEIR_N_TYPES; type++)
             most = bytes[type] > bytes[most] ? type : most;
         if (bytes[most] == 0)
             return;
-        say(to, "%s%s", *to ? ", " : "", weir_type_get_info((enum weir_type)most)->name);
+        add_kind(to, "%s%s", *to ? ", " : "", weir_type_get_info((enum weir_type)most)->name);
         bytes[most] = 0;
     }
 }
@@ -52,15 +52,15 @@ void norms_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->norm)
-        say(to, "%s before the branches", norm_name(c->norm));
+        add_kind(to, "%s before the branches", norm_name(c->norm));
     if (c->norm && c->post_norm)
-        say(to, " and after them");
+        add_kind(to, " and after them");
     else if (c->post_norm)
-        say(to, "%s after the branches", norm_name(c->post_norm));
+        add_kind(to, "%s after the branches", norm_name(c->post_norm));
     if (c->qk_norm)
-        say(to, "%squeries and keys normed", *to ? ", " : "");
+        add_kind(to, "%squeries and keys normed", *to ? ", " : "");
     if (*to == '\0')
-        say(to, "none");
+        add_kind(to, "none");
 }
 
 void activation_text(char to[MOST_KIND], const struct weir_model *model)
@@ -77,27 +77,27 @@ void activation_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->attn_only)
-        say(to, "none: there are no MLPs");
+        add_kind(to, "none: there are no MLPs");
     else
-        say(to, "%s%s%s", names[c->activation], c->gated ? ", gated" : "",
-            c->parallel ? "; attention and MLP side by side" : "");
+        add_kind(to, "%s%s%s", names[c->activation], c->gated ? ", gated" : "",
+                 c->parallel ? "; attention and MLP side by side" : "");
 }
 
 /* ---- positions ---- */
 
 /* "500000", as people write it */
-static void say_rope(char to[MOST_KIND], const struct weir_config *c, const struct weir_rope_config *rope)
+static void add_rope_kind(char to[MOST_KIND], const struct weir_config *c, const struct weir_rope_config *rope)
 {
-    say(to, "rotary%s, theta %.9g", c->rotary == WEIR_ROTARY_PAIRS ? " (pairs)" : "", rope->theta);
+    add_kind(to, "rotary%s, theta %.9g", c->rotary == WEIR_ROTARY_PAIRS ? " (pairs)" : "", rope->theta);
     if (c->rotary_dims < c->d_head)
-        say(to, ", %d of %d dimensions", c->rotary_dims, c->d_head);
+        add_kind(to, ", %d of %d dimensions", c->rotary_dims, c->d_head);
     if (*rope->type && strcmp(rope->type, "default") != 0)
-        say(to, ", %s scaling", rope->type);
+        add_kind(to, ", %s scaling", rope->type);
     if (*rope->type && strcmp(rope->type, "default") != 0 && rope->factor > 1)
-        say(to, " by %g", rope->factor);
+        add_kind(to, " by %g", rope->factor);
 }
 
-static void say_windows(char to[MOST_KIND], const struct weir_model *model)
+static void add_window_kind(char to[MOST_KIND], const struct weir_model *model)
 {
     int n_windows = 0, window = 0, n_layers = model->config.n_layers;
     for (int i = 0; i < n_layers; i++)
@@ -106,9 +106,9 @@ static void say_windows(char to[MOST_KIND], const struct weir_model *model)
             window = model->layers[i].spec.window;
         }
     if (n_windows == n_layers)
-        say(to, "; the last %d keys", window);
+        add_kind(to, "; the last %d keys", window);
     else if (n_windows > 0)
-        say(to, "; the last %d keys in %d of %d layers", window, n_windows, n_layers);
+        add_kind(to, "; the last %d keys in %d of %d layers", window, n_windows, n_layers);
 }
 
 void positions_text(char to[MOST_KIND], const struct weir_model *model)
@@ -116,16 +116,16 @@ void positions_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->learned_positions)
-        say(to, "learned%s", c->positions_to_qk ? ", added to what queries and keys read" : "");
+        add_kind(to, "learned%s", c->positions_to_qk ? ", added to what queries and keys read" : "");
     if (c->rotary)
-        say_rope(to, c, &c->rope[0]);
+        add_rope_kind(to, c, &c->rope[0]);
     if (c->rotary && c->two_ropes)
-        say(to, " (theta %.9g in sliding layers)", c->rope[1].theta);
+        add_kind(to, " (theta %.9g in sliding layers)", c->rope[1].theta);
     if (c->alibi)
-        say(to, "%sALiBi", *to ? ", " : "");
+        add_kind(to, "%sALiBi", *to ? ", " : "");
     if (*to == '\0')
-        say(to, "none");
-    say_windows(to, model);
+        add_kind(to, "none");
+    add_window_kind(to, model);
 }
 
 /* ---- experts and the head ---- */
@@ -137,9 +137,9 @@ void experts_text(char to[MOST_KIND], const struct weir_model *model)
     for (int i = 0; i < n_layers; i++)
         n_sparse += model->layers[i].spec.n_experts > 0;
     if (n_sparse > 0)
-        say(to, "%d of %d a token", model->config.n_active, model->config.n_experts);
+        add_kind(to, "%d of %d a token", model->config.n_active, model->config.n_experts);
     if (n_sparse > 0 && n_sparse < n_layers)
-        say(to, " in %d of %d layers", n_sparse, n_layers);
+        add_kind(to, " in %d of %d layers", n_sparse, n_layers);
 }
 
 const char *unembedding_text(const struct weir_model *model)

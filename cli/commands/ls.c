@@ -17,7 +17,7 @@ static const struct opt opts[] = {[JSON] = OPT_JSON};
 /* ---- shapes ---- */
 
 /* Length of axis i of a stored dataset, layer and prompt included; NULL name past the last. */
-static const char *axis_at(const weir_file *file, const weir_file_point *point, int i, size_t *length)
+static const char *stored_axis_at(const weir_file *file, const weir_file_point *point, int i, size_t *length)
 {
     const weir_file_info *info = weir_file_get_info(file);
     int lead = point->layers ? 2 : 1;
@@ -32,11 +32,11 @@ static const char *axis_at(const weir_file *file, const weir_file_point *point, 
     return weir_axis_name(point->point->axes[i - lead]);
 }
 
-static const char *shape_text(char to[160], const weir_file *file, const weir_file_point *point)
+static const char *stored_shape_text(char to[160], const weir_file *file, const weir_file_point *point)
 {
     const char *name;
     size_t at = 0, length;
-    for (int i = 0; (name = axis_at(file, point, i, &length)); i++)
+    for (int i = 0; (name = stored_axis_at(file, point, i, &length)); i++)
         at += (size_t)snprintf(to + at, 160 - at, "%s%s %zu", i ? ", " : "[", name, length);
     snprintf(to + at, 160 - at, "]");
     return to;
@@ -49,7 +49,7 @@ static const char *point_dtype(const weir_file *file, const weir_file_point *poi
 
 /* ---- JSON ---- */
 
-static cJSON *json_point(const weir_file *file, const weir_file_point *point)
+static cJSON *json_stored_point(const weir_file *file, const weir_file_point *point)
 {
     const char *name;
     size_t length;
@@ -57,7 +57,7 @@ static cJSON *json_point(const weir_file *file, const weir_file_point *point)
     cJSON_AddStringToObject(json, "name", point->point->hook);
     cJSON_AddStringToObject(json, "short", point->point->name);
     cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *shape = cJSON_AddArrayToObject(json, "shape");
-    for (int i = 0; (name = axis_at(file, point, i, &length)); i++) {
+    for (int i = 0; (name = stored_axis_at(file, point, i, &length)); i++) {
         cJSON_AddItemToArray(axes, cJSON_CreateString(name));
         cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)length));
     }
@@ -73,7 +73,7 @@ static cJSON *json_point(const weir_file *file, const weir_file_point *point)
 }
 
 /* As it stands in the file, with every digit, if it is JSON; else as text. */
-static cJSON *json_fields(const char *fields)
+static cJSON *json_prompt_fields(const char *fields)
 {
     cJSON *value;
     if (weir_json_parse(&value, "fields", fields, strlen(fields)) != WEIR_OK)
@@ -82,7 +82,7 @@ static cJSON *json_fields(const char *fields)
     return cJSON_CreateRaw(fields);
 }
 
-static cJSON *json_prompt(const weir_file *file, int index, const weir_file_prompt *prompt)
+static cJSON *json_stored_prompt(const weir_file *file, int index, const weir_file_prompt *prompt)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON *ids = cJSON_AddArrayToObject(json, "ids"), *text = cJSON_AddArrayToObject(json, "text");
@@ -95,18 +95,18 @@ static cJSON *json_prompt(const weir_file *file, int index, const weir_file_prom
         cJSON_AddItemToArray(positions, cJSON_CreateNumber(prompt->positions[i]));
     cJSON_AddItemToObject(json, "loss", json_float(prompt->loss));
     if (prompt->fields)
-        cJSON_AddItemToObject(json, "fields", json_fields(prompt->fields));
+        cJSON_AddItemToObject(json, "fields", json_prompt_fields(prompt->fields));
     return json;
 }
 
-static weir_status print_json(const weir_file *file)
+static weir_status print_ls_json(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "model", info->model);
     cJSON *hooks = cJSON_AddArrayToObject(root, "hooks"), *prompts = cJSON_AddArrayToObject(root, "prompts");
     for (int i = 0; i < info->n_points; i++)
-        cJSON_AddItemToArray(hooks, json_point(file, weir_file_point_at(file, i)));
+        cJSON_AddItemToArray(hooks, json_stored_point(file, weir_file_point_at(file, i)));
     for (int i = 0; i < info->n_prompts; i++) {
         weir_file_prompt prompt;
         weir_status status = weir_file_get_prompt(file, i, &prompt);
@@ -114,14 +114,14 @@ static weir_status print_json(const weir_file *file)
             cJSON_Delete(root);
             return status;
         }
-        cJSON_AddItemToArray(prompts, json_prompt(file, i, &prompt));
+        cJSON_AddItemToArray(prompts, json_stored_prompt(file, i, &prompt));
     }
     return json_print(root);
 }
 
 /* ---- tables ---- */
 
-static weir_status print_points(const weir_file *file)
+static weir_status print_stored_points(const weir_file *file)
 {
     static const char *const names[] = {"hook point", "shape", "layers", "units", "dtype", "size", "full name"};
     static const enum align aligns[] = {LEFT, LEFT, LEFT, LEFT, LEFT, RIGHT, FLEXIBLE};
@@ -132,7 +132,7 @@ static weir_status print_points(const weir_file *file)
     for (int i = 0; i < info->n_points; i++) {
         const weir_file_point *point = weir_file_point_at(file, i);
         TRY_DONE(table_add(&table, "%s", point->point->name));
-        TRY_DONE(table_add(&table, "%s", shape_text(shape, file, point)));
+        TRY_DONE(table_add(&table, "%s", stored_shape_text(shape, file, point)));
         TRY_DONE(table_add(&table, "%s", weir_ranges_text(layers, point->layers, info->n_layers)));
         TRY_DONE(table_add(&table, "%s", point->units ? point->units : "all"));
         TRY_DONE(table_add(&table, "%s", point_dtype(file, point)));
@@ -166,7 +166,7 @@ static weir_status any_has_fields(bool *out, const weir_file *file)
     return WEIR_OK;
 }
 
-static weir_status print_prompts(const weir_file *file)
+static weir_status print_stored_prompts(const weir_file *file)
 {
     static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins", "fields"};
     static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, FLEXIBLE};
@@ -194,7 +194,7 @@ done:
     return status;
 }
 
-static weir_status print_tables(const weir_file *file)
+static weir_status print_ls_tables(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
     print_text(info->model);
@@ -203,16 +203,16 @@ static weir_status print_tables(const weir_file *file)
     printf("), %d layer%s, written ", info->n_layers, info->n_layers == 1 ? "" : "s");
     print_text(info->created);
     fputs("\n\n", stdout);
-    TRY(print_points(file));
+    TRY(print_stored_points(file));
     putchar('\n');
-    return print_prompts(file);
+    return print_stored_prompts(file);
 }
 
-static int run(const struct args *args)
+static int run_ls(const struct args *args)
 {
     weir_file *file;
     TRY(weir_file_open(&file, args->words[0]));
-    weir_status status = args->has[JSON] ? print_json(file) : print_tables(file);
+    weir_status status = args->has[JSON] ? print_ls_json(file) : print_ls_tables(file);
     weir_file_close(file);
     return (int)status;
 }
@@ -226,6 +226,6 @@ const struct command cmd_ls = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_ls,
     .reads_files = true,
 };

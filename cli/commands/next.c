@@ -179,7 +179,7 @@ static weir_status json_likely(const struct likely *likely, bool *first)
 /* ---- the command ---- */
 
 /* Whether any of the positions that were asked for has a row. */
-static weir_status check_rows(const struct likely *likely)
+static weir_status check_likely_rows(const struct likely *likely)
 {
     const weir_file_prompt *prompt = &likely->prompt;
     for (size_t row = 0; row < prompt->n_rows; row++)
@@ -191,7 +191,7 @@ static weir_status check_rows(const struct likely *likely)
                      likely->index, prompt->n_rows, prompt->positions[0], prompt->positions[prompt->n_rows - 1]);
 }
 
-static weir_status each_prompt(const struct asked *asked)
+static weir_status print_each_likely(const struct asked *asked)
 {
     bool first = true;
     for (int i = 0; i < asked->n_prompts; i++) {
@@ -200,7 +200,7 @@ static weir_status each_prompt(const struct asked *asked)
             continue;
         weir_status status = likely_open(&likely, asked, i);
         if (status == WEIR_OK)
-            status = check_rows(&likely);
+            status = check_likely_rows(&likely);
         if (status == WEIR_OK)
             status = asked->json ? json_likely(&likely, &first) : print_likely(&likely, &first);
         likely_close(&likely);
@@ -209,7 +209,7 @@ static weir_status each_prompt(const struct asked *asked)
     return WEIR_OK;
 }
 
-static weir_status mark_prompts(struct asked *asked, const struct args *args)
+static weir_status mark_asked_prompts(struct asked *asked, const struct args *args)
 {
     const char *text = prompts_text(args, PROMPT);
     size_t n = (size_t)weir_file_get_info(asked->file)->n_prompts;
@@ -235,21 +235,21 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
     if (asked->top > MOST_SHOWN && !asked->json)
         return weir_fail(WEIR_E_USAGE, "--top: a table shows at most %d tokens of a position; --json has more",
                          MOST_SHOWN);
-    TRY(mark_prompts(asked, args));
+    TRY(mark_asked_prompts(asked, args));
     return weir_slices_parse(&asked->positions, positions, strlen(positions), "position");
 }
 
 static weir_status print_next(const struct asked *asked)
 {
     if (!asked->json)
-        return each_prompt(asked);
+        return print_each_likely(asked);
     fputs("{\"prompts\":[", stdout);
-    TRY(each_prompt(asked));
+    TRY(print_each_likely(asked));
     fputs("]}\n", stdout);
     return WEIR_OK;
 }
 
-static int run(const struct args *args)
+static int run_next(const struct args *args)
 {
     struct asked asked = {0};
     weir_file *file;
@@ -278,5 +278,5 @@ const struct command cmd_next = {
     .least_words = 1,
     .most_words = 1,
     .reads_files = true,
-    .run = run,
+    .run = run_next,
 };

@@ -25,7 +25,7 @@ static size_t edge_of(size_t n, size_t most)
 }
 
 /* The index after i, past the middle that is left out. */
-static size_t after(size_t i, size_t n, size_t edge)
+static size_t next_shown(size_t i, size_t n, size_t edge)
 {
     return edge && i + 1 == edge ? n - edge : i + 1;
 }
@@ -49,12 +49,12 @@ static const char *value_text(char to[32], float value)
     return weir_value_is_absent(value) ? "-" : short_number(to, (double)value);
 }
 
-static void print_columns(const struct cut *cut, const char *name, size_t margin, size_t edge)
+static void print_value_columns(const struct cut *cut, const char *name, size_t margin, size_t edge)
 {
     const struct picked *columns = cut_columns(cut);
     char number[24];
     print_left(name, margin);
-    for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
+    for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
         snprintf(number, sizeof number, "%zu", columns->list[i]);
         print_right(number, CELL);
         fputs(is_gap(i, edge) ? " ..." : "", stdout);
@@ -63,7 +63,7 @@ static void print_columns(const struct cut *cut, const char *name, size_t margin
 }
 
 /* "   3 The" and the values of that row. */
-static void print_row(const struct cut *cut, size_t row, size_t edge)
+static void print_value_row(const struct cut *cut, size_t row, size_t edge)
 {
     const struct picked *columns = cut_columns(cut);
     int32_t position = cut->tokens.positions[row];
@@ -76,14 +76,14 @@ static void print_row(const struct cut *cut, size_t row, size_t edge)
         printf("%5s ", "-");
     }
     print_left(label, LABEL);
-    for (size_t i = 0; i < columns->n; i = after(i, columns->n, edge)) {
+    for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
         print_right(value_text(number, cut_value(cut, i)), CELL);
         fputs(is_gap(i, edge) ? " ..." : "", stdout);
     }
     putchar('\n');
 }
 
-static weir_status print_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
+static weir_status print_value_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
 {
     const struct picked *rows = &cut->axes[cut->row];
     const weir_point *what = cut->what;
@@ -95,18 +95,18 @@ static weir_status print_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
     snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[cut->row]),
              last == cut->row ? "" : weir_axis_name(what->axes[last]));
     if (last != cut->row)
-        print_columns(cut, name, margin, edge);
-    for (size_t i = 0; i < rows->n; i = after(i, rows->n, row_edge)) {
+        print_value_columns(cut, name, margin, edge);
+    for (size_t i = 0; i < rows->n; i = next_shown(i, rows->n, row_edge)) {
         place[cut->row] = i;
         TRY(cut_read_row(cut, place));
-        print_row(cut, rows->list[i], edge);
+        print_value_row(cut, rows->list[i], edge);
         if (is_gap(i, row_edge))
             printf("%5s\n", "...");
     }
     return WEIR_OK;
 }
 
-static void print_head(const struct cut *cut)
+static void print_value_head(const struct cut *cut)
 {
     printf("%s", cut->what->name);
     if (cut->layer >= 0)
@@ -120,15 +120,15 @@ static void print_head(const struct cut *cut)
 static weir_status print_cut(struct cut *cut)
 {
     size_t place[WEIR_MAX_AXES] = {0};
-    print_head(cut);
+    print_value_head(cut);
     if (cut->outer < 0)
-        return print_matrix(cut, place);
+        return print_value_matrix(cut, place);
     const struct picked *outer = &cut->axes[cut->outer];
     size_t edge = edge_of(outer->n, MOST_OUTER);
-    for (size_t i = 0; i < outer->n; i = after(i, outer->n, edge)) {
+    for (size_t i = 0; i < outer->n; i = next_shown(i, outer->n, edge)) {
         place[cut->outer] = i;
         printf("%s %zu\n", weir_axis_name(cut->what->axes[cut->outer]), outer->list[i]);
-        TRY(print_matrix(cut, place));
+        TRY(print_value_matrix(cut, place));
         if (is_gap(i, edge))
             printf("...\n");
     }
@@ -192,7 +192,7 @@ static weir_status json_axis(struct cut *cut, int axis, size_t place[WEIR_MAX_AX
     return ferror(stdout) ? weir_fail(WEIR_E_OUTPUT, "could not write to standard output") : WEIR_OK;
 }
 
-static cJSON *json_head(const weir_point *what, int layer, int prompt)
+static cJSON *json_value_head(const weir_point *what, int layer, int prompt)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "name", what->hook);
@@ -219,7 +219,7 @@ static weir_status json_begin(cJSON *head, bool *first)
 }
 
 /* An axis of a selection: absolute positions for pos and query. */
-static void add_axis(cJSON *head, const struct cut *cut, int axis)
+static void add_shown_axis(cJSON *head, const struct cut *cut, int axis)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < cut->axes[axis].n; i++) {
@@ -233,9 +233,9 @@ static void add_axis(cJSON *head, const struct cut *cut, int axis)
 static weir_status json_cut(struct cut *cut, bool *first)
 {
     size_t place[WEIR_MAX_AXES] = {0};
-    cJSON *head = json_head(cut->what, cut->layer, cut->prompt);
+    cJSON *head = json_value_head(cut->what, cut->layer, cut->prompt);
     for (int a = 0; a < cut->what->n_axes; a++)
-        add_axis(head, cut, a);
+        add_shown_axis(head, cut, a);
     TRY(json_begin(head, first));
     TRY(json_axis(cut, 0, place, false));
     putchar('}');
@@ -243,7 +243,7 @@ static weir_status json_cut(struct cut *cut, bool *first)
 }
 
 /* An axis that brackets keep, counted as they do. */
-static void add_range(cJSON *head, weir_axis axis, const struct weir_range *range)
+static void add_shown_range(cJSON *head, weir_axis axis, const struct weir_range *range)
 {
     if (range->single)
         return;
@@ -258,13 +258,13 @@ static cJSON *json_index_head(const struct selected *selected)
 {
     const struct weir_range *range = selected->index;
     const struct picked *layers = &selected->layers, *prompts = &selected->prompts;
-    cJSON *head = json_head(selected->what, layers->single ? (int)layers->list[0] : -1,
-                            prompts->single ? (int)prompts->list[0] : -1);
+    cJSON *head = json_value_head(selected->what, layers->single ? (int)layers->list[0] : -1,
+                                  prompts->single ? (int)prompts->list[0] : -1);
     if (selected->what->per_layer)
-        add_range(head, WEIR_AXIS_LAYER, range++);
-    add_range(head, WEIR_AXIS_PROMPT, range++);
+        add_shown_range(head, WEIR_AXIS_LAYER, range++);
+    add_shown_range(head, WEIR_AXIS_PROMPT, range++);
     for (int a = 0; a < selected->what->n_axes; a++)
-        add_range(head, selected->what->axes[a], range++);
+        add_shown_range(head, selected->what->axes[a], range++);
     return head;
 }
 
@@ -322,7 +322,7 @@ static weir_status json_selected(const struct selected *selected, void *payload)
 
 /* ---- the command ---- */
 
-static weir_status show(const weir_file *file, const struct weir_selection *selection, int prompt, bool json)
+static weir_status show_selection(const weir_file *file, const struct weir_selection *selection, int prompt, bool json)
 {
     bool first = true;
     if (!json)
@@ -333,7 +333,7 @@ static weir_status show(const weir_file *file, const struct weir_selection *sele
     return WEIR_OK;
 }
 
-static int run(const struct args *args)
+static int run_show(const struct args *args)
 {
     weir_file *file = NULL;
     struct weir_selection *selection = NULL;
@@ -344,7 +344,7 @@ static int run(const struct args *args)
         TRY_DONE(no_index(selection));
     TRY_DONE(weir_file_open(&file, args->words[0]));
     TRY_DONE(prompt_or_all(&prompt, file, args, PROMPT));
-    status = show(file, selection, prompt, args->has[JSON]);
+    status = show_selection(file, selection, prompt, args->has[JSON]);
 done:
     weir_selection_close(selection);
     weir_file_close(file);
@@ -364,6 +364,6 @@ const struct command cmd_show = {
     .n_opts = N_OPTS(opts),
     .least_words = 2,
     .most_words = 2,
-    .run = run,
+    .run = run_show,
     .reads_files = true,
 };

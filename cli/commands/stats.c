@@ -53,7 +53,8 @@ struct json_stats {
     cJSON *list, *layers;
 };
 
-static weir_status add_json(const weir_file_point *point, int layer, const struct weir_stats *stats, void *payload)
+static weir_status add_stats_json(const weir_file_point *point, int layer, const struct weir_stats *stats,
+                                  void *payload)
 {
     struct json_stats *json = payload;
     cJSON *object = cJSON_CreateObject();
@@ -77,11 +78,11 @@ static weir_status add_json(const weir_file_point *point, int layer, const struc
     return WEIR_OK;
 }
 
-static weir_status print_json(const weir_file *file)
+static weir_status print_stats_json(const weir_file *file)
 {
     cJSON *root = cJSON_CreateObject();
     struct json_stats json = {cJSON_AddArrayToObject(root, "hooks"), NULL};
-    weir_status status = each_stats(file, add_json, &json);
+    weir_status status = each_stats(file, add_stats_json, &json);
     if (status == WEIR_OK)
         return json_print(root);
     cJSON_Delete(json.layers);
@@ -116,7 +117,7 @@ static bool has_several(const weir_file_point *point, int n_layers)
 }
 
 /* A row a layer, and where there are several one of all: how many values were too large is known of all alone. */
-static weir_status add_row(const weir_file_point *point, int layer, const struct weir_stats *stats, void *payload)
+static weir_status add_stats_row(const weir_file_point *point, int layer, const struct weir_stats *stats, void *payload)
 {
     struct table_stats *rows = payload;
     bool several = has_several(point, rows->n_layers);
@@ -133,7 +134,7 @@ static weir_status add_row(const weir_file_point *point, int layer, const struct
     return table_add(&rows->table, "%s", "-");
 }
 
-static weir_status print_table(const weir_file *file)
+static weir_status print_stats_table(const weir_file *file)
 {
     static const char *const names[] = {"hook point", "layer", "count",    "mean", "std", "rms",      "min",
                                         "max",        "norm",  "max norm", "NaN",  "inf", "saturated"};
@@ -141,18 +142,18 @@ static weir_status print_table(const weir_file *file)
                                         RIGHT,    RIGHT, RIGHT, RIGHT, RIGHT, RIGHT};
     struct table_stats rows = {.table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns},
                                .n_layers = weir_file_get_info(file)->n_layers};
-    weir_status status = each_stats(file, add_row, &rows);
+    weir_status status = each_stats(file, add_stats_row, &rows);
     if (status == WEIR_OK)
         status = table_print(&rows.table);
     table_close(&rows.table);
     return status;
 }
 
-static int run(const struct args *args)
+static int run_stats(const struct args *args)
 {
     weir_file *file;
     TRY(weir_file_open(&file, args->words[0]));
-    weir_status status = args->has[JSON] ? print_json(file) : print_table(file);
+    weir_status status = args->has[JSON] ? print_stats_json(file) : print_stats_table(file);
     weir_file_close(file);
     return (int)status;
 }
@@ -170,6 +171,6 @@ const struct command cmd_stats = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_stats,
     .reads_files = true,
 };

@@ -16,7 +16,7 @@ static const struct opt opts[] = {
     [JSON] = OPT_JSON,
 };
 
-static cJSON *json_prompt(const weir_model *model, const weir_tokens *tokens)
+static cJSON *json_tokens(const weir_model *model, const weir_tokens *tokens)
 {
     char text[MOST_TEXT];
     cJSON *prompt = cJSON_CreateObject();
@@ -29,16 +29,16 @@ static cJSON *json_prompt(const weir_model *model, const weir_tokens *tokens)
     return prompt;
 }
 
-static weir_status print_json(const weir_model *model, const struct prompts *prompts)
+static weir_status print_tokens_json(const weir_model *model, const struct prompts *prompts)
 {
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "prompts");
     for (size_t i = 0; i < prompts->n; i++)
-        cJSON_AddItemToArray(list, json_prompt(model, &prompts->list[i]));
+        cJSON_AddItemToArray(list, json_tokens(model, &prompts->list[i]));
     return json_print(root);
 }
 
 /* Token texts in bars, so that spaces at their ends are seen. */
-static weir_status print_prompt(const weir_model *model, const weir_tokens *tokens)
+static weir_status print_tokens_table(const weir_model *model, const weir_tokens *tokens)
 {
     static const char *const names[] = {"index", "id", "text"};
     static const enum align aligns[] = {RIGHT, RIGHT, FLEXIBLE};
@@ -57,17 +57,17 @@ done:
     return status;
 }
 
-static weir_status print_tables(const weir_model *model, const struct prompts *prompts)
+static weir_status print_tokens_tables(const weir_model *model, const struct prompts *prompts)
 {
     for (size_t i = 0; i < prompts->n; i++) {
         if (prompts->n > 1)
             printf("%sprompt %zu\n", i ? "\n" : "", i);
-        TRY(print_prompt(model, &prompts->list[i]));
+        TRY(print_tokens_table(model, &prompts->list[i]));
     }
     return WEIR_OK;
 }
 
-static int run(const struct args *args)
+static int run_tokens(const struct args *args)
 {
     const struct prompt_opts which = {TEXT, FROM, IDS, BOS};
     weir_model *model = NULL;
@@ -79,7 +79,7 @@ static int run(const struct args *args)
     TRY_DONE(model_where(&where, args, MODEL));
     TRY_DONE(open_with_notes(&model, where, &(weir_model_options){.tokenizer_only = true}));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
-    status = args->has[JSON] ? print_json(model, &prompts) : print_tables(model, &prompts);
+    status = args->has[JSON] ? print_tokens_json(model, &prompts) : print_tokens_tables(model, &prompts);
 done:
     prompts_close(&prompts);
     weir_model_close(model);
@@ -97,5 +97,5 @@ const struct command cmd_tokens = {
     .example = "weir tokens -m model.gguf -p \"The cat sat\"",
     .opts = opts,
     .n_opts = N_OPTS(opts),
-    .run = run,
+    .run = run_tokens,
 };

@@ -10,7 +10,7 @@ enum { PROMPT };
 static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_INDEX};
 
 /* Index of the pattern among the stored points; -1 when there is none. */
-static int find_pattern(const weir_file *file)
+static int find_pattern_index(const weir_file *file)
 {
     for (int i = 0; weir_file_point_at(file, i); i++)
         if (weir_file_point_at(file, i)->point->id == WEIR_P_PATTERN)
@@ -18,7 +18,7 @@ static int find_pattern(const weir_file *file)
     return -1;
 }
 
-static weir_status browse(struct tui_app *app)
+static weir_status browse_until_quit(struct tui_app *app)
 {
     int key;
     bool is_text, goes_on = true;
@@ -34,14 +34,14 @@ static weir_status browse(struct tui_app *app)
 static weir_status browse_on_screen(struct tui_app *app, int prompt)
 {
     TRY(tui_extent_read(&app->extent, app->file));
-    tui_begin(&app->state, &app->extent, find_pattern(app->file), prompt);
+    tui_begin(&app->state, &app->extent, find_pattern_index(app->file), prompt);
     TRY(screen_open());
-    weir_status status = browse(app);
+    weir_status status = browse_until_quit(app);
     screen_close();
     return status;
 }
 
-static int run(const struct args *args)
+static int run_tui(const struct args *args)
 {
     weir_file *file = NULL;
     struct tui_app app = {.path = args->words[0]};
@@ -70,5 +70,5 @@ const struct command cmd_tui = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_tui,
 };

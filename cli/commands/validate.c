@@ -21,7 +21,7 @@ static void add_finding(const char *finding, void *payload)
     cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
 }
 
-static weir_status print_json(const char *path, size_t *n)
+static weir_status print_findings_json(const char *path, size_t *n)
 {
     cJSON *root = cJSON_CreateObject(), *findings = cJSON_CreateArray();
     weir_status status = weir_store_validate(path, n, add_finding, findings);
@@ -44,10 +44,10 @@ static weir_status print_findings(const char *path, size_t *n)
     return WEIR_OK;
 }
 
-static int run(const struct args *args)
+static int run_validate(const struct args *args)
 {
     size_t n = 0;
-    weir_status status = args->has[JSON] ? print_json(args->words[0], &n) : print_findings(args->words[0], &n);
+    weir_status status = args->has[JSON] ? print_findings_json(args->words[0], &n) : print_findings(args->words[0], &n);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
 }
 
@@ -62,6 +62,6 @@ const struct command cmd_validate = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_validate,
     .reads_files = true,
 };

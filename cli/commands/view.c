@@ -20,7 +20,7 @@ static const struct opt opts[] = {
     [FORCE] = OPT_FORCE,
 };
 
-static void print_done(const char *path, const struct page_summary *page)
+static void print_view_done(const char *path, const struct page_summary *page)
 {
     char size[16];
     say("%s: %s, %zu prompt%s", path, human_bytes(size, page->bytes), page->n_prompts, page->n_prompts == 1 ? "" : "s");
@@ -33,7 +33,7 @@ static void print_done(const char *path, const struct page_summary *page)
     say("; open it in a browser\n");
 }
 
-static int run(const struct args *args)
+static int run_view(const struct args *args)
 {
     weir_file *file;
     struct page_summary page;
@@ -49,7 +49,7 @@ static int run(const struct args *args)
     TRY(weir_file_open(&file, args->words[0]));
     weir_status status = page_write(&page, args->text[OUT], file, &choice);
     if (status == WEIR_OK)
-        print_done(args->text[OUT], &page);
+        print_view_done(args->text[OUT], &page);
     weir_file_close(file);
     return (int)status;
 }
@@ -68,6 +68,6 @@ const struct command cmd_view = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
-    .run = run,
+    .run = run_view,
     .reads_files = true,
 };

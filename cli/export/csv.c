@@ -37,7 +37,7 @@ static const char *text_column(weir_axis axis)
                                      : NULL;
 }
 
-static weir_status write_header(const struct csv *csv)
+static weir_status write_csv_header(const struct csv *csv)
 {
     char line[512];
     size_t n = (size_t)snprintf(line, sizeof line, "hook,layer,prompt");
@@ -54,7 +54,7 @@ static weir_status write_header(const struct csv *csv)
 /* ---- cells ---- */
 
 /* Appends text, quoted where RFC 4180 asks for it. */
-static void quote(char *to, size_t size, const char *text)
+static void append_quoted(char *to, size_t size, const char *text)
 {
     size_t n = strlen(to);
     bool plain = !text[strcspn(text, ",\"\r\n")];
@@ -70,15 +70,15 @@ static void quote(char *to, size_t size, const char *text)
     to[n] = '\0';
 }
 
-static void put_token(const struct csv *csv, char *cell, const char *token)
+static void put_token_cell(const struct csv *csv, char *cell, const char *token)
 {
     char shown[CELL];
     if (csv->to_terminal)
         weir_escape(shown, sizeof shown, token);
-    quote(cell, CELL, csv->to_terminal ? shown : token);
+    append_quoted(cell, CELL, csv->to_terminal ? shown : token);
 }
 
-static void set_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
+static void set_csv_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
 {
     weir_axis axis = cut->what->axes[a];
     size_t index = cut->axes[a].list[i];
@@ -87,16 +87,16 @@ static void set_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
     bool has_text = weir_axis_is_position(axis);
     snprintf(cell, CELL, has_text ? ",%d," : ",%d", position);
     if (has_text)
-        put_token(csv, cell, weir_file_token(cut->file, cut->prompt, position));
+        put_token_cell(csv, cell, weir_file_token(cut->file, cut->prompt, position));
 }
 
-static void clear_cells(struct csv *csv)
+static void clear_csv_cells(struct csv *csv)
 {
     for (int axis = 0; axis < WEIR_N_AXES; axis++)
         snprintf(csv->cell[axis], CELL, "%s", text_column((weir_axis)axis) ? ",," : ",");
 }
 
-static weir_status write_line(const struct csv *csv, const char *head, float value)
+static weir_status write_csv_line(const struct csv *csv, const char *head, float value)
 {
     char line[LINE], number[32];
     char *p = stpcpy(line, head);
@@ -111,13 +111,13 @@ static weir_status write_line(const struct csv *csv, const char *head, float val
 
 /* ---- lines ---- */
 
-static weir_status write_row(struct csv *csv, const struct cut *cut, const char *head)
+static weir_status write_csv_row(struct csv *csv, const struct cut *cut, const char *head)
 {
     int last = cut->what->n_axes - 1;
     for (size_t i = 0; i < cut_columns(cut)->n; i++) {
         if (last != cut->row)
-            set_cell(csv, cut, last, i);
-        TRY(write_line(csv, head, cut_value(cut, i)));
+            set_csv_cell(csv, cut, last, i);
+        TRY(write_csv_line(csv, head, cut_value(cut, i)));
     }
     return WEIR_OK;
 }
@@ -128,7 +128,7 @@ static bool is_padding(const struct cut *cut, const size_t place[WEIR_MAX_AXES])
     return cut->axes[cut->row].list[place[cut->row]] >= cut->tokens.n_rows;
 }
 
-static weir_status write_axes(struct csv *csv, struct cut *cut, const char *head)
+static weir_status write_csv_rows(struct csv *csv, struct cut *cut, const char *head)
 {
     int last = cut->what->n_axes - 1, n_rows = cut->row == last ? last + 1 : last;
     size_t place[WEIR_MAX_AXES] = {0}, n1 = n_rows > 1 ? cut->axes[1].n : 1;
@@ -137,14 +137,14 @@ static weir_status write_axes(struct csv *csv, struct cut *cut, const char *head
             if (is_padding(cut, place))
                 continue;
             for (int a = 0; a < n_rows; a++)
-                set_cell(csv, cut, a, place[a]);
+                set_csv_cell(csv, cut, a, place[a]);
             TRY(cut_read_row(cut, place));
-            TRY(write_row(csv, cut, head));
+            TRY(write_csv_row(csv, cut, head));
         }
     return interrupted() ? stopped() : WEIR_OK;
 }
 
-static weir_status write_value(struct csv *csv, const struct selected *selected, size_t i)
+static weir_status write_csv_value(struct csv *csv, const struct selected *selected, size_t i)
 {
     struct cut cut;
     char head[96], layer[16] = "";
@@ -154,17 +154,17 @@ static weir_status write_value(struct csv *csv, const struct selected *selected,
         snprintf(layer, sizeof layer, "%d", cut.layer);
     snprintf(head, sizeof head, "%s,%s,%d", selected->what->name, layer, cut.prompt);
     if (status == WEIR_OK)
-        status = write_axes(csv, &cut, head);
+        status = write_csv_rows(csv, &cut, head);
     cut_close(&cut);
     return status;
 }
 
-static weir_status write_selected(const struct selected *selected, void *payload)
+static weir_status write_csv_selected(const struct selected *selected, void *payload)
 {
     struct csv *csv = payload;
-    clear_cells(csv);
+    clear_csv_cells(csv);
     for (size_t i = 0; i < selected_values(selected); i++)
-        TRY(write_value(csv, selected, i));
+        TRY(write_csv_value(csv, selected, i));
     return WEIR_OK;
 }
 
@@ -172,6 +172,6 @@ weir_status export_csv(const struct export *export)
 {
     struct csv csv = {.export = export, .to_terminal = isatty(export->out->fd)};
     TRY(selected_each(export->file, export->selection, export->prompt, note_axes, &csv));
-    TRY(write_header(&csv));
-    return selected_each(export->file, export->selection, export->prompt, write_selected, &csv);
+    TRY(write_csv_header(&csv));
+    return selected_each(export->file, export->selection, export->prompt, write_csv_selected, &csv);
 }

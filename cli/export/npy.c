@@ -12,7 +12,7 @@ enum { AHEAD = 1 << 20, BATCH = 1 << 16, ALIGN = 64 };
 
 /* ---- what the array is ---- */
 
-static void choose_type(struct array *array, bool keep_dtype)
+static void choose_array_type(struct array *array, bool keep_dtype)
 {
     bool half = weir_file_get_info(array->selected->file)->dtype == WEIR_F16 && keep_dtype;
     bool index = array->selected->what->id == WEIR_P_EXPERT_INDICES;
@@ -20,7 +20,7 @@ static void choose_type(struct array *array, bool keep_dtype)
     array->size = half && !index ? 2 : 4;
 }
 
-static void keep_axis(struct array *array, size_t size, bool single)
+static void keep_array_axis(struct array *array, size_t size, bool single)
 {
     if (!single)
         array->shape[array->rank++] = size;
@@ -33,17 +33,17 @@ weir_status array_measure(struct array *out, const struct selected *selected, bo
     *out = (struct array){.selected = selected};
     TRY(selected_shape(selected, out->value, single));
     if (selected->what->per_layer)
-        keep_axis(out, selected->layers.n, selected->layers.single);
-    keep_axis(out, selected->prompts.n, selected->prompts.single);
+        keep_array_axis(out, selected->layers.n, selected->layers.single);
+    keep_array_axis(out, selected->prompts.n, selected->prompts.single);
     for (int a = 0; a < selected->what->n_axes; a++) {
-        keep_axis(out, out->value[a], single[a]);
+        keep_array_axis(out, out->value[a], single[a]);
         if (__builtin_mul_overflow(n, out->value[a], &n))
             return weir_fail(WEIR_E_INPUT, "%s: more values than can be counted", selected->what->name);
     }
     for (int a = selected->what->n_axes; a < WEIR_MAX_AXES; a++)
         out->value[a] = 1;
     out->n = n;
-    choose_type(out, keep_dtype);
+    choose_array_type(out, keep_dtype);
     return WEIR_OK;
 }
 
@@ -92,7 +92,7 @@ static void to_integers(float *values, size_t n)
     }
 }
 
-static weir_status write_values(struct writer *writer, float *values, size_t n)
+static weir_status write_row_values(struct writer *writer, float *values, size_t n)
 {
     if (writer->array->size == 2)
         return write_halves(writer, values, n);
@@ -102,7 +102,7 @@ static weir_status write_values(struct writer *writer, float *values, size_t n)
 }
 
 /* The picked columns of the row read last, or none, and nothing behind them. */
-static void fill_row(float *to, size_t n, const struct cut *cut, bool there)
+static void fill_array_row(float *to, size_t n, const struct cut *cut, bool there)
 {
     const struct picked *columns = cut_columns(cut);
     size_t i = 0, m = there ? columns->n : 0;
@@ -116,7 +116,7 @@ static void fill_row(float *to, size_t n, const struct cut *cut, bool there)
         to[i] = NAN;
 }
 
-static weir_status write_cut(struct writer *writer, struct cut *cut)
+static weir_status write_array_cut(struct writer *writer, struct cut *cut)
 {
     const size_t *size = writer->array->value;
     int last = cut->what->n_axes - 1, n_rows = cut->row == last ? last + 1 : last; /* axes of rows */
@@ -127,13 +127,13 @@ static weir_status write_cut(struct writer *writer, struct cut *cut)
             bool there = place[0] < cut->axes[0].n && (n_rows < 2 || place[1] < cut->axes[1].n);
             if (there)
                 TRY(cut_read_row(cut, place));
-            fill_row(writer->row, n, cut, there);
-            TRY(write_values(writer, writer->row, n));
+            fill_array_row(writer->row, n, cut, there);
+            TRY(write_row_values(writer, writer->row, n));
         }
     return interrupted() ? stopped() : WEIR_OK;
 }
 
-static weir_status write_all(struct writer *writer)
+static weir_status write_all_cuts(struct writer *writer)
 {
     const struct selected *selected = writer->array->selected;
     for (size_t i = 0; i < selected_values(selected); i++) {
@@ -141,7 +141,7 @@ static weir_status write_all(struct writer *writer)
         weir_status status = cut_open(&cut, selected, i);
         cut.ahead = AHEAD;
         if (status == WEIR_OK)
-            status = write_cut(writer, &cut);
+            status = write_array_cut(writer, &cut);
         cut_close(&cut);
         TRY(status);
     }
@@ -154,7 +154,7 @@ weir_status array_write(struct out *out, const struct array *array)
     weir_status status;
     TRY_DONE(weir_alloc(&writer.row, array->value[array->selected->what->n_axes - 1] + 1, sizeof *writer.row));
     TRY_DONE(weir_alloc(&writer.halves, BATCH, sizeof *writer.halves));
-    status = array->n > 0 ? write_all(&writer) : WEIR_OK;
+    status = array->n > 0 ? write_all_cuts(&writer) : WEIR_OK;
 done:
     weir_free(writer.row);
     weir_free(writer.halves);
@@ -163,14 +163,14 @@ done:
 
 /* ---- one array in one file ---- */
 
-static weir_status count(const struct selected *selected, void *payload)
+static weir_status count_selected(const struct selected *selected, void *payload)
 {
     (void)selected;
     ++*(int *)payload;
     return WEIR_OK;
 }
 
-static weir_status write_file(const struct selected *selected, void *payload)
+static weir_status write_npy(const struct selected *selected, void *payload)
 {
     const struct export *export = payload;
     struct array array;
@@ -183,8 +183,8 @@ static weir_status write_file(const struct selected *selected, void *payload)
 weir_status export_npy(const struct export *export)
 {
     int n = 0;
-    TRY(selected_each(export->file, export->selection, export->prompt, count, &n));
+    TRY(selected_each(export->file, export->selection, export->prompt, count_selected, &n));
     if (n != 1)
         return weir_fail(WEIR_E_USAGE, "a .npy file holds one array, and %d are selected: write a .npz file", n);
-    return selected_each(export->file, export->selection, export->prompt, write_file, (void *)(uintptr_t) export);
+    return selected_each(export->file, export->selection, export->prompt, write_npy, (void *)(uintptr_t) export);
 }

@@ -85,8 +85,8 @@ static bool same_positions(const struct labels *a, const struct labels *b)
 
 /* ---- entries ---- */
 
-static weir_status begin(struct npz *npz, const char *prefix, const char *name, const char *descr, const size_t *shape,
-                         int rank, uint64_t bytes)
+static weir_status begin_array_entry(struct npz *npz, const char *prefix, const char *name, const char *descr,
+                                     const size_t *shape, int rank, uint64_t bytes)
 {
     char header[NPY_HEADER], entry[128];
     size_t n = npy_header(header, descr, shape, rank);
@@ -96,8 +96,8 @@ static weir_status begin(struct npz *npz, const char *prefix, const char *name, 
 }
 
 /* An array of [n_prompts, n] things of `size` bytes, without the axes that were dropped. */
-static weir_status begin_labels(struct npz *npz, const char *prefix, const char *name, const char *descr, size_t size,
-                                const struct labels *labels, size_t n, bool one)
+static weir_status begin_label_entry(struct npz *npz, const char *prefix, const char *name, const char *descr,
+                                     size_t size, const struct labels *labels, size_t n, bool one)
 {
     size_t shape[2];
     int rank = 0;
@@ -105,20 +105,20 @@ static weir_status begin_labels(struct npz *npz, const char *prefix, const char 
         shape[rank++] = labels->n_prompts;
     if (!one)
         shape[rank++] = n;
-    return begin(npz, prefix, name, descr, shape, rank, (uint64_t)labels->n_prompts * n * size);
+    return begin_array_entry(npz, prefix, name, descr, shape, rank, (uint64_t)labels->n_prompts * n * size);
 }
 
-static weir_status write_positions(struct npz *npz, const char *prefix, const struct labels *labels)
+static weir_status write_position_labels(struct npz *npz, const char *prefix, const struct labels *labels)
 {
-    TRY(begin_labels(npz, prefix, "positions", "<i4", sizeof(int32_t), labels, labels->n_rows, labels->one_row));
+    TRY(begin_label_entry(npz, prefix, "positions", "<i4", sizeof(int32_t), labels, labels->n_rows, labels->one_row));
     TRY(out_bytes(npz->export->out, labels->positions, labels->n_prompts * labels->n_rows * sizeof(int32_t)));
     return zip_end(&npz->zip);
 }
 
-static weir_status write_ids(struct npz *npz, const char *prefix, const struct labels *labels)
+static weir_status write_token_ids(struct npz *npz, const char *prefix, const struct labels *labels)
 {
     static const int32_t none = -1;
-    TRY(begin_labels(npz, prefix, "tokens", "<i4", sizeof(int32_t), labels, labels->n_tokens, false));
+    TRY(begin_label_entry(npz, prefix, "tokens", "<i4", sizeof(int32_t), labels, labels->n_tokens, false));
     for (size_t i = 0; i < labels->n_prompts; i++) {
         weir_file_prompt prompt;
         TRY(weir_file_get_prompt(npz->export->file, (int)labels->prompts[i], &prompt));
@@ -143,12 +143,13 @@ static size_t longest_token(const struct npz *npz, const struct labels *labels)
     return longest;
 }
 
-static weir_status write_texts(struct npz *npz, const char *prefix, const struct labels *labels)
+static weir_status write_token_texts(struct npz *npz, const char *prefix, const struct labels *labels)
 {
     size_t longest = longest_token(npz, labels);
     char descr[32];
     snprintf(descr, sizeof descr, "<U%zu", longest);
-    TRY(begin_labels(npz, prefix, "token_text", descr, longest * sizeof(uint32_t), labels, labels->n_tokens, false));
+    TRY(begin_label_entry(npz, prefix, "token_text", descr, longest * sizeof(uint32_t), labels, labels->n_tokens,
+                          false));
     for (size_t i = 0; i < labels->n_prompts; i++)
         for (size_t j = 0; j < labels->n_tokens; j++) {
             const char *text = weir_file_token(npz->export->file, (int)labels->prompts[i], (int)j);
@@ -161,17 +162,17 @@ static weir_status write_texts(struct npz *npz, const char *prefix, const struct
 }
 
 /* Those of the first array stand for all that have the same; others have their own, by name. */
-static weir_status write_labels(struct npz *npz, const char *name, struct labels *labels)
+static weir_status write_array_labels(struct npz *npz, const char *name, struct labels *labels)
 {
     char prefix[80] = "";
     if (npz->has_first)
         snprintf(prefix, sizeof prefix, "%s_", name);
     if (!npz->has_first || !same_positions(&npz->first, labels))
-        TRY(write_positions(npz, prefix, labels));
+        TRY(write_position_labels(npz, prefix, labels));
     if (npz->has_first && same_prompts(&npz->first, labels))
         return WEIR_OK;
-    TRY(write_ids(npz, prefix, labels));
-    return write_texts(npz, prefix, labels);
+    TRY(write_token_ids(npz, prefix, labels));
+    return write_token_texts(npz, prefix, labels);
 }
 
 /* "z", and should it come again "z_2". */
@@ -181,7 +182,7 @@ static void name_array(char name[64], struct npz *npz, const weir_point *what)
     snprintf(name, 64, times > 1 ? "%s_%d" : "%s", what->name, times);
 }
 
-static weir_status write_array(const struct selected *selected, void *payload)
+static weir_status write_npz_array(const struct selected *selected, void *payload)
 {
     struct npz *npz = payload;
     struct array array;
@@ -190,11 +191,11 @@ static weir_status write_array(const struct selected *selected, void *payload)
     weir_status status;
     TRY(array_measure(&array, selected, npz->export->keep_dtype));
     name_array(name, npz, selected->what);
-    TRY(begin(npz, "", name, array.descr, array.shape, array.rank, array.n * array.size));
+    TRY(begin_array_entry(npz, "", name, array.descr, array.shape, array.rank, array.n * array.size));
     TRY(array_write(npz->export->out, &array));
     TRY(zip_end(&npz->zip));
     TRY_DONE(open_labels(&labels, &array));
-    TRY_DONE(write_labels(npz, name, &labels));
+    TRY_DONE(write_array_labels(npz, name, &labels));
     if (!npz->has_first) {
         npz->first = labels;
         npz->has_first = true;
@@ -208,7 +209,7 @@ done:
 weir_status export_npz(const struct export *export)
 {
     struct npz npz = {.export = export, .zip = {.out = export->out}};
-    weir_status status = selected_each(export->file, export->selection, export->prompt, write_array, &npz);
+    weir_status status = selected_each(export->file, export->selection, export->prompt, write_npz_array, &npz);
     if (status == WEIR_OK)
         status = zip_finish(&npz.zip);
     zip_close(&npz.zip);

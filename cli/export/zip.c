@@ -29,57 +29,58 @@ struct record {
     size_t n;
 };
 
-static void put(struct record *record, uint64_t value, int bytes)
+static void put_field(struct record *record, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
         record->bytes[record->n++] = (uint8_t)(value >> 8 * i);
 }
 
-static bool needs64(uint64_t value)
+static bool needs_zip64(uint64_t value)
 {
     return value >= FULL;
 }
 
-static uint64_t or_full(uint64_t value)
+static uint64_t field_or_full(uint64_t value)
 {
-    return needs64(value) ? FULL : value;
+    return needs_zip64(value) ? FULL : value;
 }
 
 /* Version, flags, method, time, date, CRC, sizes and the length of the name: alike in both headers. */
-static void put_common(struct record *to, const struct zip_entry *entry, bool wide)
+static void put_common_fields(struct record *to, const struct zip_entry *entry, bool wide)
 {
-    put(to, wide ? VERSION64 : VERSION, 2);
-    put(to, UTF8, 2);
-    put(to, 0, 2);
-    put(to, 0, 2);
-    put(to, DATE, 2);
-    put(to, entry->crc, 4);
-    put(to, or_full(entry->size), 4);
-    put(to, or_full(entry->size), 4);
-    put(to, strlen(entry->name), 2);
+    put_field(to, wide ? VERSION64 : VERSION, 2);
+    put_field(to, UTF8, 2);
+    put_field(to, 0, 2);
+    put_field(to, 0, 2);
+    put_field(to, DATE, 2);
+    put_field(to, entry->crc, 4);
+    put_field(to, field_or_full(entry->size), 4);
+    put_field(to, field_or_full(entry->size), 4);
+    put_field(to, strlen(entry->name), 2);
 }
 
-static weir_status write_parts(struct out *out, const struct record *head, const char *name, const struct record *extra)
+static weir_status write_header_parts(struct out *out, const struct record *head, const char *name,
+                                      const struct record *extra)
 {
     TRY(out_bytes(out, head->bytes, head->n));
     TRY(out_bytes(out, name, strlen(name)));
     return out_bytes(out, extra->bytes, extra->n);
 }
 
-static weir_status write_local(struct out *out, const struct zip_entry *entry)
+static weir_status write_local_header(struct out *out, const struct zip_entry *entry)
 {
     struct record head = {.n = 0}, extra = {.n = 0};
-    bool wide = needs64(entry->size);
+    bool wide = needs_zip64(entry->size);
     if (wide) {
-        put(&extra, EXTRA64, 2);
-        put(&extra, 16, 2);
-        put(&extra, entry->size, 8);
-        put(&extra, entry->size, 8);
+        put_field(&extra, EXTRA64, 2);
+        put_field(&extra, 16, 2);
+        put_field(&extra, entry->size, 8);
+        put_field(&extra, entry->size, 8);
     }
-    put(&head, LOCAL, 4);
-    put_common(&head, entry, wide);
-    put(&head, extra.n, 2);
-    return write_parts(out, &head, entry->name, &extra);
+    put_field(&head, LOCAL, 4);
+    put_common_fields(&head, entry, wide);
+    put_field(&head, extra.n, 2);
+    return write_header_parts(out, &head, entry->name, &extra);
 }
 
 weir_status zip_begin(struct zip *zip, const char *name, uint64_t size)
@@ -89,7 +90,7 @@ weir_status zip_begin(struct zip *zip, const char *name, uint64_t size)
     *entry = (struct zip_entry){.size = size, .offset = zip->out->total};
     TRY(weir_copy_string(&entry->name, name));
     zip->n++;
-    TRY(write_local(zip->out, entry));
+    TRY(write_local_header(zip->out, entry));
     zip->out->sums = true;
     zip->out->crc = 0;
     return WEIR_OK;
@@ -101,32 +102,32 @@ weir_status zip_end(struct zip *zip)
     struct record crc = {.n = 0};
     zip->out->sums = false;
     entry->crc = zip->out->crc;
-    put(&crc, entry->crc, 4);
+    put_field(&crc, entry->crc, 4);
     return out_patch(zip->out, entry->offset + AT_CRC, crc.bytes, crc.n);
 }
 
-static weir_status write_central(struct out *out, const struct zip_entry *entry)
+static weir_status write_central_header(struct out *out, const struct zip_entry *entry)
 {
     struct record head = {.n = 0}, extra = {.n = 0};
-    bool wide = needs64(entry->size), far = needs64(entry->offset);
+    bool wide = needs_zip64(entry->size), far = needs_zip64(entry->offset);
     if (wide || far) {
-        put(&extra, EXTRA64, 2);
-        put(&extra, (wide ? 16 : 0) + (far ? 8 : 0), 2);
+        put_field(&extra, EXTRA64, 2);
+        put_field(&extra, (wide ? 16 : 0) + (far ? 8 : 0), 2);
     }
     for (int i = 0; i < 2 && wide; i++)
-        put(&extra, entry->size, 8);
+        put_field(&extra, entry->size, 8);
     if (far)
-        put(&extra, entry->offset, 8);
-    put(&head, CENTRAL, 4);
-    put(&head, UNIX | VERSION64, 2);
-    put_common(&head, entry, wide || far);
-    put(&head, extra.n, 2);
-    put(&head, 0, 2); /* comment */
-    put(&head, 0, 2); /* disk */
-    put(&head, 0, 2); /* inner attributes */
-    put(&head, (uint64_t)MODE << 16, 4);
-    put(&head, or_full(entry->offset), 4);
-    return write_parts(out, &head, entry->name, &extra);
+        put_field(&extra, entry->offset, 8);
+    put_field(&head, CENTRAL, 4);
+    put_field(&head, UNIX | VERSION64, 2);
+    put_common_fields(&head, entry, wide || far);
+    put_field(&head, extra.n, 2);
+    put_field(&head, 0, 2); /* comment */
+    put_field(&head, 0, 2); /* disk */
+    put_field(&head, 0, 2); /* inner attributes */
+    put_field(&head, (uint64_t)MODE << 16, 4);
+    put_field(&head, field_or_full(entry->offset), 4);
+    return write_header_parts(out, &head, entry->name, &extra);
 }
 
 /* Always with its zip64 form in front: harmless where it says nothing new. */
@@ -135,28 +136,28 @@ weir_status zip_finish(struct zip *zip)
     struct record end = {.n = 0};
     uint64_t begin = zip->out->total;
     for (size_t i = 0; i < zip->n; i++)
-        TRY(write_central(zip->out, &zip->entries[i]));
+        TRY(write_central_header(zip->out, &zip->entries[i]));
     uint64_t at = zip->out->total;
-    put(&end, END64, 4);
-    put(&end, 44, 8); /* bytes that follow of this record */
-    put(&end, UNIX | VERSION64, 2);
-    put(&end, VERSION64, 2);
-    put(&end, 0, 8); /* disks */
-    put(&end, zip->n, 8);
-    put(&end, zip->n, 8);
-    put(&end, at - begin, 8);
-    put(&end, begin, 8);
-    put(&end, LOCATOR64, 4);
-    put(&end, 0, 4);
-    put(&end, at, 8);
-    put(&end, 1, 4);
-    put(&end, END, 4);
-    put(&end, 0, 4);
-    put(&end, zip->n, 2);
-    put(&end, zip->n, 2);
-    put(&end, or_full(at - begin), 4);
-    put(&end, or_full(begin), 4);
-    put(&end, 0, 2);
+    put_field(&end, END64, 4);
+    put_field(&end, 44, 8); /* bytes that follow of this record */
+    put_field(&end, UNIX | VERSION64, 2);
+    put_field(&end, VERSION64, 2);
+    put_field(&end, 0, 8); /* disks */
+    put_field(&end, zip->n, 8);
+    put_field(&end, zip->n, 8);
+    put_field(&end, at - begin, 8);
+    put_field(&end, begin, 8);
+    put_field(&end, LOCATOR64, 4);
+    put_field(&end, 0, 4);
+    put_field(&end, at, 8);
+    put_field(&end, 1, 4);
+    put_field(&end, END, 4);
+    put_field(&end, 0, 4);
+    put_field(&end, zip->n, 2);
+    put_field(&end, zip->n, 2);
+    put_field(&end, field_or_full(at - begin), 4);
+    put_field(&end, field_or_full(begin), 4);
+    put_field(&end, 0, 2);
     return out_bytes(zip->out, end.bytes, end.n);
 }
 

@@ -39,7 +39,7 @@ static const struct {
     int side;
 } sides[] = {{1, 576}, {2, 360}, {6, 260}, {16, 160}, {SIZE_MAX, 96}};
 
-static int side_of(size_t n)
+static int panel_side(size_t n)
 {
     size_t i = 0;
     while (n > sides[i].n)
@@ -49,7 +49,7 @@ static int side_of(size_t n)
 
 size_t figure_cells(size_t n)
 {
-    return n == 1 ? 1024 : (size_t)side_of(n);
+    return n == 1 ? 1024 : (size_t)panel_side(n);
 }
 
 bool figure_has_labels(size_t n)
@@ -144,7 +144,7 @@ static struct marks marks_of(const struct axis *axis, double cell, bool below)
 }
 
 /* Whether something is written at cell i, and which position it is. */
-static bool is_marked(size_t *position, const struct axis *axis, const struct marks *marks, size_t i)
+static bool is_cell_marked(size_t *position, const struct axis *axis, const struct marks *marks, size_t i)
 {
     size_t first = (size_t)axis->positions[i], step = marks->step;
     if (!axis->in_order) {
@@ -157,7 +157,7 @@ static bool is_marked(size_t *position, const struct axis *axis, const struct ma
 }
 
 /* From the panel to the end of what is written. */
-static double depth_of(const struct marks *marks)
+static double marks_depth(const struct marks *marks)
 {
     double numbers = marks->numbers ? marks->digits + (marks->tokens ? LABEL_GAP : 0) : 0;
     return LABEL_GAP + numbers + marks->widest;
@@ -177,33 +177,33 @@ struct layout {
 };
 
 /* Cells are half points, so that they are whole pixels. */
-static double cell_of(const struct figure *figure)
+static double cell_side(const struct figure *figure)
 {
     size_t most = 1;
     for (size_t i = 0; i < figure->n; i++) {
         most = figure->panels[i].n_rows > most ? figure->panels[i].n_rows : most;
         most = figure->panels[i].n_columns > most ? figure->panels[i].n_columns : most;
     }
-    double cell = floor(2.0 * side_of(figure->n) / (double)most) / 2;
+    double cell = floor(2.0 * panel_side(figure->n) / (double)most) / 2;
     return cell < 0.5 ? 0.5 : cell > LARGEST_CELL ? LARGEST_CELL : cell;
 }
 
 /* Key labels hang down to the left at 45 degrees: as much as their width reaches down is what they reach left. */
-static void measure_labels(struct layout *layout, const struct panel *panel)
+static void measure_panel_labels(struct layout *layout, const struct panel *panel)
 {
     struct marks rows = marks_of(&panel->queries, layout->cell, false);
     struct marks columns = marks_of(&panel->keys, layout->cell, true);
-    double slant = columns.slanted ? (depth_of(&columns) - LABEL_GAP) * M_SQRT1_2 : 0;
+    double slant = columns.slanted ? (marks_depth(&columns) - LABEL_GAP) * M_SQRT1_2 : 0;
     double below = columns.slanted ? slant + LABEL_GAP + LABEL : LABEL_GAP + columns.size;
-    layout->left = fmax(layout->left, fmax(depth_of(&rows), slant - layout->cell / 2));
+    layout->left = fmax(layout->left, fmax(marks_depth(&rows), slant - layout->cell / 2));
     layout->below = fmax(layout->below, below);
 }
 
-static void measure(struct layout *layout, const struct figure *figure)
+static void measure_panels(struct layout *layout, const struct figure *figure)
 {
     for (size_t i = 0; i < figure->n; i++) {
         const struct panel *panel = &figure->panels[i];
-        measure_labels(layout, panel);
+        measure_panel_labels(layout, panel);
         layout->above = *panel->title ? 18 : layout->above;
         layout->panel_width = fmax(layout->panel_width, (double)panel->n_columns * layout->cell);
         layout->panel_height = fmax(layout->panel_height, (double)panel->n_rows * layout->cell);
@@ -219,8 +219,8 @@ static void measure(struct layout *layout, const struct figure *figure)
 
 static void plan_figure(struct layout *layout, const struct figure *figure)
 {
-    *layout = (struct layout){.cell = cell_of(figure)};
-    measure(layout, figure);
+    *layout = (struct layout){.cell = cell_side(figure)};
+    measure_panels(layout, figure);
     double gap = layout->left > 0 ? 20 : 8, title = 0;
     for (size_t i = 0; i < figure->n; i++) /* a title may be wider than its panel */
         title = fmax(title, (double)text_columns(figure->panels[i].title) * 11 * SANS);
@@ -239,7 +239,7 @@ static void plan_figure(struct layout *layout, const struct figure *figure)
 /* ---- drawing ---- */
 
 /* Something written along the left side or below: its end is `back` from the panel, along its own direction. */
-static weir_status draw_label(struct canvas *canvas, const struct text *text, double back)
+static weir_status draw_axis_text(struct canvas *canvas, const struct text *text, double back)
 {
     struct text moved = *text;
     double angle = text->degrees * M_PI / 180;
@@ -248,7 +248,7 @@ static weir_status draw_label(struct canvas *canvas, const struct text *text, do
     return canvas->text(canvas, &moved);
 }
 
-static weir_status draw_mark(struct canvas *canvas, double x, double y, bool below)
+static weir_status draw_axis_mark(struct canvas *canvas, double x, double y, bool below)
 {
     return canvas->box(canvas, &(struct box){.x = below ? x - LINE / 2 : x - MARK,
                                              .y = below ? y : y - LINE / 2,
@@ -277,9 +277,9 @@ static weir_status draw_cell_label(struct canvas *canvas, const struct marks *ma
         snprintf(number, sizeof number, "%zu", position);
         text.text = number;
         text.rgb = canvas->scheme->faint;
-        TRY(draw_label(canvas, &text, 0));
+        TRY(draw_axis_text(canvas, &text, 0));
         if (!marks->slanted)
-            TRY(draw_mark(canvas, x, y, below));
+            TRY(draw_axis_mark(canvas, x, y, below));
     }
     if (!marks->tokens)
         return WEIR_OK;
@@ -287,7 +287,7 @@ static weir_status draw_cell_label(struct canvas *canvas, const struct marks *ma
     text.mono = !text_is_leftwards(token); /* letters that join do not fit into columns */
     text.rgb = canvas->scheme->ink;
     text.room = marks->widest;
-    return draw_label(canvas, &text, marks->numbers ? marks->digits + LABEL_GAP : 0);
+    return draw_axis_text(canvas, &text, marks->numbers ? marks->digits + LABEL_GAP : 0);
 }
 
 static weir_status draw_axis(struct canvas *canvas, const struct placed *placed, const struct axis *axis, double cell,
@@ -299,7 +299,7 @@ static weir_status draw_axis(struct canvas *canvas, const struct placed *placed,
         double along = ((double)i + 0.5) * cell;
         double x = below ? placed->x + along : placed->x, y = below ? placed->y + placed->height : placed->y + along;
         bool fits = !below || marks.slanted || along + marks.digits / 2 < placed->width + MARK; /* not into the next */
-        if (fits && is_marked(&position, axis, &marks, i))
+        if (fits && is_cell_marked(&position, axis, &marks, i))
             TRY(draw_cell_label(canvas, &marks, x, y, below, position, marks.tokens ? axis->labels[i] : NULL));
     }
     return WEIR_OK;

@@ -9,7 +9,7 @@
 
 enum { PIXELS = 2 /* a point */, LARGEST = 32000 /* pixels; Cairo takes no more than 32767 */ };
 
-static weir_status failed(cairo_status_t status)
+static weir_status cairo_failed(cairo_status_t status)
 {
     return weir_fail(status == CAIRO_STATUS_NO_MEMORY ? WEIR_E_MEMORY : WEIR_E_OUTPUT,
                      "the picture cannot be drawn: %s", drawing.cairo_status_to_string(status));
@@ -23,7 +23,7 @@ struct bytes {
     weir_status status;
 };
 
-static cairo_status_t take_bytes(void *closure, const unsigned char *data, unsigned int n)
+static cairo_status_t take_png_bytes(void *closure, const unsigned char *data, unsigned int n)
 {
     struct bytes *bytes = closure;
     bytes->status = weir_grow(&bytes->list, &bytes->capacity, bytes->n + n, 1);
@@ -34,14 +34,14 @@ static cairo_status_t take_bytes(void *closure, const unsigned char *data, unsig
     return CAIRO_STATUS_SUCCESS;
 }
 
-static weir_status encode(struct bytes *out, cairo_surface_t *surface)
+static weir_status encode_surface(struct bytes *out, cairo_surface_t *surface)
 {
     *out = (struct bytes){0};
-    cairo_status_t status = drawing.cairo_surface_write_to_png_stream(surface, take_bytes, out);
+    cairo_status_t status = drawing.cairo_surface_write_to_png_stream(surface, take_png_bytes, out);
     if (status == CAIRO_STATUS_SUCCESS)
         return WEIR_OK;
     weir_free(out->list);
-    return out->status != WEIR_OK ? out->status : failed(status);
+    return out->status != WEIR_OK ? out->status : cairo_failed(status);
 }
 
 static cairo_surface_t *surface_of(uint32_t *pixels, size_t width, size_t height)
@@ -55,7 +55,7 @@ weir_status png_encode(uint8_t **out, size_t *n, uint32_t *pixels, size_t width,
     struct bytes bytes;
     TRY(drawing_load());
     cairo_surface_t *surface = surface_of(pixels, width, height);
-    weir_status status = encode(&bytes, surface);
+    weir_status status = encode_surface(&bytes, surface);
     drawing.cairo_surface_destroy(surface);
     *out = status == WEIR_OK ? bytes.list : NULL;
     *n = bytes.n;
@@ -77,19 +77,19 @@ static struct png *png_of(struct canvas *canvas)
     return (struct png *)canvas;
 }
 
-static weir_status drawn(const struct png *png)
+static weir_status png_status(const struct png *png)
 {
     cairo_status_t status = drawing.cairo_status(png->to);
-    return status == CAIRO_STATUS_SUCCESS ? WEIR_OK : failed(status);
+    return status == CAIRO_STATUS_SUCCESS ? WEIR_OK : cairo_failed(status);
 }
 
-static void set_colour(cairo_t *to, struct rgb rgb)
+static void set_cairo_colour(cairo_t *to, struct rgb rgb)
 {
     drawing.cairo_set_source_rgb(to, rgb.r / 255.0, rgb.g / 255.0, rgb.b / 255.0);
 }
 
 /* Letters are drawn by their shape alone, so that they are the same on every machine with the font. */
-static void set_fonts(PangoContext *context)
+static void set_pango_fonts(PangoContext *context)
 {
     cairo_font_options_t *options = drawing.cairo_font_options_create();
     drawing.cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
@@ -101,7 +101,7 @@ static void set_fonts(PangoContext *context)
 }
 
 /* Where there is no font at all, boxes would stand for everything. */
-static weir_status check_fonts(PangoLayout *layout)
+static weir_status check_any_font(PangoLayout *layout)
 {
     drawing.pango_layout_set_text(layout, "0", -1);
     if (drawing.pango_layout_get_unknown_glyphs_count(layout) > 0)
@@ -110,7 +110,7 @@ static weir_status check_fonts(PangoLayout *layout)
     return WEIR_OK;
 }
 
-static weir_status begin(struct canvas *canvas, double width, double height)
+static weir_status png_begin(struct canvas *canvas, double width, double height)
 {
     struct png *png = png_of(canvas);
     double most = fmax(width, height) * PIXELS;
@@ -120,18 +120,18 @@ static weir_status begin(struct canvas *canvas, double width, double height)
     png->surface = drawing.cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width * PIXELS, (int)height * PIXELS);
     png->to = drawing.cairo_create(png->surface);
     drawing.cairo_scale(png->to, PIXELS, PIXELS);
-    set_colour(png->to, canvas->scheme->page);
+    set_cairo_colour(png->to, canvas->scheme->page);
     drawing.cairo_paint(png->to);
-    TRY(drawn(png));
+    TRY(png_status(png));
     png->layout = drawing.pango_cairo_create_layout(png->to);
     drawing.pango_layout_set_single_paragraph_mode(png->layout, TRUE);
-    set_fonts(drawing.pango_layout_get_context(png->layout));
+    set_pango_fonts(drawing.pango_layout_get_context(png->layout));
     drawing.pango_layout_context_changed(png->layout);
-    return check_fonts(png->layout);
+    return check_any_font(png->layout);
 }
 
 /* The text as one line, whose width in points is given back. */
-static double lay_out(struct png *png, const struct text *text)
+static double lay_out_text(struct png *png, const struct text *text)
 {
     PangoRectangle extents;
     PangoFontDescription *font = drawing.pango_font_description_from_string(text->mono   ? FIGURE_MONO
@@ -147,33 +147,33 @@ static double lay_out(struct png *png, const struct text *text)
 }
 
 /* What is wider than its room is drawn narrower. */
-static weir_status draw_text(struct canvas *canvas, const struct text *text)
+static weir_status png_text(struct canvas *canvas, const struct text *text)
 {
     struct png *png = png_of(canvas);
     cairo_t *to = png->to;
-    double width = lay_out(png, text);
+    double width = lay_out_text(png, text);
     drawing.cairo_save(to);
     drawing.cairo_translate(to, text->x, text->y);
     drawing.cairo_rotate(to, text->degrees * M_PI / 180);
     if (text->room > 0 && width > text->room)
         drawing.cairo_scale(to, text->room / width, 1);
     drawing.cairo_move_to(to, -width * (int)text->anchor / 2, 0);
-    set_colour(to, text->rgb);
+    set_cairo_colour(to, text->rgb);
     drawing.pango_cairo_show_layout_line(to, drawing.pango_layout_get_line_readonly(png->layout, 0));
     drawing.cairo_restore(to);
-    return drawn(png);
+    return png_status(png);
 }
 
-static weir_status draw_box(struct canvas *canvas, const struct box *box)
+static weir_status png_box(struct canvas *canvas, const struct box *box)
 {
     struct png *png = png_of(canvas);
-    set_colour(png->to, box->rgb);
+    set_cairo_colour(png->to, box->rgb);
     drawing.cairo_rectangle(png->to, box->x, box->y, box->width, box->height);
     drawing.cairo_fill(png->to);
-    return drawn(png);
+    return png_status(png);
 }
 
-static weir_status draw_cells(struct canvas *canvas, const struct placed *placed)
+static weir_status png_cells(struct canvas *canvas, const struct placed *placed)
 {
     struct png *png = png_of(canvas);
     cairo_t *to = png->to;
@@ -191,17 +191,17 @@ static weir_status draw_cells(struct canvas *canvas, const struct placed *placed
     drawing.cairo_restore(to);
     drawing.cairo_surface_destroy(surface);
     weir_free(pixels);
-    return drawn(png);
+    return png_status(png);
 }
 
 weir_status figure_write_png(struct written *out, const struct figure *figure, const char *path, bool force)
 {
-    struct png png = {.canvas = {.begin = begin, .text = draw_text, .box = draw_box, .cells = draw_cells}};
+    struct png png = {.canvas = {.begin = png_begin, .text = png_text, .box = png_box, .cells = png_cells}};
     struct bytes bytes = {0};
     weir_status status;
     TRY(drawing_load());
     TRY_DONE(figure_draw(figure, &png.canvas));
-    TRY_DONE(encode(&bytes, png.surface));
+    TRY_DONE(encode_surface(&bytes, png.surface));
     *out = (struct written){bytes.n, png.n_missing};
     status = picture_save(path, force, bytes.list, bytes.n);
     weir_free(bytes.list);

@@ -14,12 +14,12 @@ struct svg {
     FILE *to;
 };
 
-static FILE *file_of(struct canvas *canvas)
+static FILE *svg_file(struct canvas *canvas)
 {
     return ((struct svg *)canvas)->to;
 }
 
-static void print_escaped(FILE *to, const char *text)
+static void print_xml_text(FILE *to, const char *text)
 {
     for (; *text; text++)
         switch (*text) {
@@ -43,14 +43,14 @@ static void print_escaped(FILE *to, const char *text)
         }
 }
 
-static void print_colour(FILE *to, struct rgb rgb)
+static void print_svg_colour(FILE *to, struct rgb rgb)
 {
     fprintf(to, "#%02x%02x%02x", rgb.r, rgb.g, rgb.b);
 }
 
-static weir_status begin(struct canvas *canvas, double width, double height)
+static weir_status svg_begin(struct canvas *canvas, double width, double height)
 {
-    FILE *to = file_of(canvas);
+    FILE *to = svg_file(canvas);
     fprintf(to,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"%g\" "
             "height=\"%g\" viewBox=\"0 0 %g %g\">\n"
@@ -59,20 +59,20 @@ static weir_status begin(struct canvas *canvas, double width, double height)
             "image{image-rendering:optimizeSpeed;image-rendering:pixelated}</style>\n"
             "<rect width=\"%g\" height=\"%g\" fill=\"",
             width, height, width, height, width, height);
-    print_colour(to, canvas->scheme->page);
+    print_svg_colour(to, canvas->scheme->page);
     fputs("\"/>\n", to);
     return WEIR_OK;
 }
 
 /* What begins from right to left has its start, by which it is anchored, at the right. */
-static weir_status draw_text(struct canvas *canvas, const struct text *text)
+static weir_status svg_text(struct canvas *canvas, const struct text *text)
 {
     static const char *const anchors[] = {"start", "middle", "end"};
     bool leftwards = text_is_leftwards(text->text);
     enum anchor anchor = leftwards ? ANCHOR_END - text->anchor : text->anchor;
-    FILE *to = file_of(canvas);
+    FILE *to = svg_file(canvas);
     fprintf(to, "<text x=\"%.6g\" y=\"%.6g\" font-size=\"%g\" fill=\"", text->x, text->y, text->size);
-    print_colour(to, text->rgb);
+    print_svg_colour(to, text->rgb);
     putc('"', to);
     if (anchor != ANCHOR_START)
         fprintf(to, " text-anchor=\"%s\"", anchors[anchor]);
@@ -81,18 +81,18 @@ static weir_status draw_text(struct canvas *canvas, const struct text *text)
         fprintf(to, " transform=\"rotate(%g %.6g %.6g)\"", text->degrees, text->x, text->y);
     fputs(text->bold ? " font-weight=\"bold\"" : "", to);
     fputs(text->mono ? " class=\"m\">" : ">", to);
-    print_escaped(to, text->text);
+    print_xml_text(to, text->text);
     fputs("</text>\n", to);
     return WEIR_OK;
 }
 
 /* What a cell says when pointed at. */
-static void print_tip(FILE *to, const struct panel *panel, size_t row, size_t column)
+static void print_cell_tip(FILE *to, const struct panel *panel, size_t row, size_t column)
 {
     fprintf(to, "<title>query %d ", panel->queries.positions[row]);
-    print_escaped(to, panel->queries.labels[row]);
+    print_xml_text(to, panel->queries.labels[row]);
     fprintf(to, ", key %d ", panel->keys.positions[column]);
-    print_escaped(to, panel->keys.labels[column]);
+    print_xml_text(to, panel->keys.labels[column]);
     fprintf(to, ": %.4g</title>", (double)panel->values[row * panel->n_columns + column]);
 }
 
@@ -102,10 +102,10 @@ static void draw_rectangle(FILE *to, const struct placed *placed, size_t row, si
     double width = placed->width / (double)panel->n_columns, height = placed->height / (double)panel->n_rows;
     fprintf(to, "<rect x=\"%.6g\" y=\"%.6g\" width=\"%.6g\" height=\"%.6g\" fill=\"",
             placed->x + width * (double)column, placed->y + height * (double)row, width, height);
-    print_colour(to, placed_colour(placed, row, column));
+    print_svg_colour(to, placed_colour(placed, row, column));
     if (tip) {
         fputs("\">", to);
-        print_tip(to, panel, row, column);
+        print_cell_tip(to, panel, row, column);
         fputs("</rect>\n", to);
     } else {
         fputs("\"/>\n", to);
@@ -124,17 +124,17 @@ static void draw_rectangles(FILE *to, const struct placed *placed, bool tips)
     fputs("</g>\n", to);
 }
 
-static weir_status draw_box(struct canvas *canvas, const struct box *box)
+static weir_status svg_box(struct canvas *canvas, const struct box *box)
 {
-    FILE *to = file_of(canvas);
+    FILE *to = svg_file(canvas);
     fprintf(to, "<rect x=\"%.6g\" y=\"%.6g\" width=\"%.6g\" height=\"%.6g\" fill=\"", box->x, box->y, box->width,
             box->height);
-    print_colour(to, box->rgb);
+    print_svg_colour(to, box->rgb);
     fputs("\"/>\n", to);
     return WEIR_OK;
 }
 
-static weir_status draw_image(FILE *to, const struct placed *placed)
+static weir_status draw_cells_image(FILE *to, const struct placed *placed)
 {
     const struct panel *panel = placed->panel;
     struct base64 text = {.to = to};
@@ -157,16 +157,16 @@ done:
     return status;
 }
 
-static weir_status draw_cells(struct canvas *canvas, const struct placed *placed)
+static weir_status svg_cells(struct canvas *canvas, const struct placed *placed)
 {
     size_t n = placed->panel->n_rows * placed->panel->n_columns;
     if (!canvas->tips && n > MOST_RECTANGLES)
-        return draw_image(file_of(canvas), placed);
-    draw_rectangles(file_of(canvas), placed, canvas->tips);
+        return draw_cells_image(svg_file(canvas), placed);
+    draw_rectangles(svg_file(canvas), placed, canvas->tips);
     return WEIR_OK;
 }
 
-static weir_status draw(struct svg *svg, const struct figure *figure)
+static weir_status draw_svg(struct svg *svg, const struct figure *figure)
 {
     size_t n_cells = 0;
     for (size_t i = 0; i < figure->n; i++)
@@ -179,13 +179,13 @@ static weir_status draw(struct svg *svg, const struct figure *figure)
 
 weir_status figure_write_svg(struct written *out, const struct figure *figure, const char *path, bool force)
 {
-    struct svg svg = {.canvas = {.begin = begin, .text = draw_text, .box = draw_box, .cells = draw_cells}};
+    struct svg svg = {.canvas = {.begin = svg_begin, .text = svg_text, .box = svg_box, .cells = svg_cells}};
     char *bytes = NULL;
     *out = (struct written){0};
     svg.to = open_memstream(&bytes, &out->bytes);
     if (!svg.to)
         return weir_fail(WEIR_E_MEMORY, "out of memory: the picture does not fit");
-    weir_status status = draw(&svg, figure);
+    weir_status status = draw_svg(&svg, figure);
     bool whole = !ferror(svg.to);
     if (fclose(svg.to) != 0 || !whole)
         status = weir_fail(WEIR_E_MEMORY, "out of memory: the picture does not fit");

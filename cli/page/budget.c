@@ -28,7 +28,7 @@ struct extent {
     size_t layers, heads, prompts;
 };
 
-static size_t heads_of(const struct page *page)
+static size_t count_page_heads(const struct page *page)
 {
     return page->pattern ? page->layers.n * page->heads.n : 0;
 }
@@ -40,21 +40,22 @@ uint64_t page_rest_size(const struct page *page, const char *json)
            base64_size((page->n_units + page->n_norms) * page->n_rows * sizeof(float));
 }
 
-static size_t side_of(const weir_file_prompt *prompt, size_t blocks)
+static size_t block_side(const weir_file_prompt *prompt, size_t blocks)
 {
     size_t longer = prompt->n > prompt->n_rows ? prompt->n : prompt->n_rows;
     return longer > blocks ? (longer + blocks - 1) / blocks : 1;
 }
 
 /* Bytes of patterns in base64: with every weight, or as overviews of a quality, before they are deflated. */
-static weir_status measure(uint64_t *out, struct page *page, const struct extent *extent, const struct quality *quality)
+static weir_status measure_patterns(uint64_t *out, struct page *page, const struct extent *extent,
+                                    const struct quality *quality)
 {
     *out = 0;
     for (size_t i = 0; i < extent->prompts; i++) {
         weir_file_prompt prompt;
         struct page_blocks blocks;
         TRY(page_prompt(&prompt, page, i));
-        TRY(page_blocks_open(&blocks, &prompt, quality ? side_of(&prompt, quality->blocks) : 1));
+        TRY(page_blocks_open(&blocks, &prompt, quality ? block_side(&prompt, quality->blocks) : 1));
         page->n_strongest = quality ? quality->strongest : 0;
         uint64_t whole = page_weights_of(page, &prompt) * sizeof(uint16_t);
         uint64_t one = quality ? page_map_size(page, &blocks, &prompt) : whole;
@@ -104,7 +105,7 @@ static struct extent smaller_extent(const struct extent *all, int stage, size_t 
 }
 
 /* The most that a page can have; all fields 0: nothing of the kind fits. */
-static weir_status find_fit(struct extent *out, struct page *page, uint64_t room)
+static weir_status find_fitting_extent(struct extent *out, struct page *page, uint64_t room)
 {
     const struct extent all = {page->layers.n, page->heads.n, page->prompts.n};
     const size_t most[] = {all.prompts, all.layers, all.heads};
@@ -112,7 +113,7 @@ static weir_status find_fit(struct extent *out, struct page *page, uint64_t room
         for (size_t n = most[stage]; n > 0; n = n > 64 ? n * 7 / 8 : n - 1) {
             uint64_t bytes;
             *out = smaller_extent(&all, stage, n);
-            TRY(measure(&bytes, page, out, &qualities[N_QUALITIES - 1]));
+            TRY(measure_patterns(&bytes, page, out, &qualities[N_QUALITIES - 1]));
             if (bytes <= room)
                 return WEIR_OK;
         }
@@ -121,7 +122,7 @@ static weir_status find_fit(struct extent *out, struct page *page, uint64_t room
 }
 
 /* The first n that are picked: as a slice where that names no others, else only the first of them. */
-static void put_range(FILE *to, const char *option, const struct picked *picked, size_t n)
+static void put_option_range(FILE *to, const char *option, const struct picked *picked, size_t n)
 {
     if (n == 0 || n == picked->n)
         return;
@@ -130,16 +131,16 @@ static void put_range(FILE *to, const char *option, const struct picked *picked,
 }
 
 /* "--prompt 2 --layer 0:6 ", "" when nothing of the kind helps. */
-static weir_status advise(char *to, size_t size, struct page *page, uint64_t room)
+static weir_status advise_choice(char *to, size_t size, struct page *page, uint64_t room)
 {
     struct extent fit;
-    TRY(find_fit(&fit, page, room));
+    TRY(find_fitting_extent(&fit, page, room));
     FILE *text = fmemopen(to, size, "w");
     if (!text)
         return weir_fail(WEIR_E_MEMORY, "out of memory");
-    put_range(text, "--prompt", &page->prompts, fit.prompts);
-    put_range(text, "--layer", &page->layers, fit.layers);
-    put_range(text, "--head", &page->heads, fit.heads);
+    put_option_range(text, "--prompt", &page->prompts, fit.prompts);
+    put_option_range(text, "--layer", &page->layers, fit.layers);
+    put_option_range(text, "--head", &page->heads, fit.heads);
     fclose(text);
     return WEIR_OK;
 }
@@ -148,8 +149,8 @@ weir_status page_refuse(struct page *page, const struct page_choice *choice, uin
 {
     char is[16], may[16], advice[96] = "";
     uint64_t rest = page_rest_size(page, NULL), mb = bytes / PAGE_MB + 1;
-    if (heads_of(page) && rest < choice->limit)
-        TRY(advise(advice, sizeof advice, page, choice->limit - rest));
+    if (count_page_heads(page) && rest < choice->limit)
+        TRY(advise_choice(advice, sizeof advice, page, choice->limit - rest));
     size_t n = strlen(advice);
     if (n)
         advice[n - 1] = '\0';
@@ -167,28 +168,29 @@ static weir_status choose_quality(const struct quality **out, struct page *page,
     bool is_long;
     TRY(any_is_long(&is_long, page));
     *out = NULL;
-    TRY(measure(&bytes, page, &all, NULL));
+    TRY(measure_patterns(&bytes, page, &all, NULL));
     if (bytes <= room && !is_long)
         return WEIR_OK;
     for (int i = 0; i < N_QUALITIES; i++) {
         *out = &qualities[i];
-        TRY(measure(&bytes, page, &all, *out));
+        TRY(measure_patterns(&bytes, page, &all, *out));
         if (bytes <= (i < N_QUALITIES - 1 ? room / ROOM_PARTS * ROOM_OF_MAPS : room))
             return WEIR_OK;
     }
     return page_refuse(page, choice, bytes + rest);
 }
 
-static weir_status open_part(struct page_part *part, const struct page *page, size_t i, const struct quality *quality)
+static weir_status open_page_part(struct page_part *part, const struct page *page, size_t i,
+                                  const struct quality *quality)
 {
-    size_t n = heads_of(page);
+    size_t n = count_page_heads(page);
     weir_file_prompt prompt;
     TRY(page_prompt(&prompt, page, i));
     TRY(weir_alloc_zero(&part->dense, n, sizeof *part->dense));
     TRY(weir_alloc_zero(&part->whole, n, sizeof *part->whole));
     if (quality)
         TRY(weir_alloc_zero(&part->maps, n, sizeof *part->maps));
-    size_t side = side_of(&prompt, quality ? quality->blocks : PAGE_THUMB);
+    size_t side = block_side(&prompt, quality ? quality->blocks : PAGE_THUMB);
     TRY(page_blocks_open(&part->blocks, &prompt, side));
     return prompt.n > PAGE_THUMB ? weir_alloc_zero(&part->thumbs, n, page_thumb_size(&part->blocks)) : WEIR_OK;
 }
@@ -196,13 +198,13 @@ static weir_status open_part(struct page_part *part, const struct page *page, si
 weir_status page_plan(struct page *page, const struct page_choice *choice)
 {
     const struct quality *quality = NULL;
-    if (heads_of(page))
+    if (count_page_heads(page))
         TRY(choose_quality(&quality, page, choice));
     else if (page_rest_size(page, NULL) > choice->limit)
         return page_refuse(page, choice, page_rest_size(page, NULL));
     page->n_strongest = quality ? quality->strongest : 0;
     TRY(weir_alloc_zero(&page->parts, page->prompts.n, sizeof *page->parts));
-    for (size_t i = 0; heads_of(page) && i < page->prompts.n; i++)
-        TRY(open_part(&page->parts[i], page, i, quality));
+    for (size_t i = 0; count_page_heads(page) && i < page->prompts.n; i++)
+        TRY(open_page_part(&page->parts[i], page, i, quality));
     return WEIR_OK;
 }

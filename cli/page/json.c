@@ -24,7 +24,7 @@ static cJSON *json_ints(const int32_t *values, size_t n)
 }
 
 /* A number with five digits: all that is shown. */
-static cJSON *rounded(double value)
+static cJSON *json_rounded(double value)
 {
     char text[32];
     snprintf(text, sizeof text, "%.5g", value);
@@ -33,7 +33,7 @@ static cJSON *rounded(double value)
 
 static void add_rounded(cJSON *object, const char *name, double value)
 {
-    cJSON_AddItemToObject(object, name, rounded(value));
+    cJSON_AddItemToObject(object, name, json_rounded(value));
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -43,7 +43,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* What ids show as, as far as the file says, each once. Sorts them. */
-static void add_texts(cJSON *next, const struct page *page, int32_t *ids, size_t n)
+static void add_next_texts(cJSON *next, const struct page *page, int32_t *ids, size_t n)
 {
     cJSON *texts = cJSON_AddObjectToObject(next, "texts");
     qsort(ids, n, sizeof *ids, compare_ids);
@@ -57,7 +57,7 @@ static void add_texts(cJSON *next, const struct page *page, int32_t *ids, size_t
 }
 
 /* The most likely next tokens: ids and the logarithms of their probabilities, row by row. */
-static weir_status add_next(cJSON *object, const struct page *page, int index, size_t n_rows)
+static weir_status add_page_next(cJSON *object, const struct page *page, int index, size_t n_rows)
 {
     size_t k = (size_t)weir_file_get_info(page->file)->n_next, n;
     int32_t *ids = NULL;
@@ -71,11 +71,11 @@ static weir_status add_next(cJSON *object, const struct page *page, int index, s
     TRY_DONE(weir_file_next(page->file, index, ids, NULL, logprobs));
     cJSON *next = cJSON_AddObjectToObject(object, "next"), *values = cJSON_CreateArray();
     for (size_t i = 0; i < n; i++)
-        cJSON_AddItemToArray(values, isfinite(logprobs[i]) ? rounded((double)logprobs[i]) : cJSON_CreateNull());
+        cJSON_AddItemToArray(values, isfinite(logprobs[i]) ? json_rounded((double)logprobs[i]) : cJSON_CreateNull());
     cJSON_AddNumberToObject(next, "k", (double)k);
     cJSON_AddItemToObject(next, "ids", json_ints(ids, n));
     cJSON_AddItemToObject(next, "logprobs", values);
-    add_texts(next, page, ids, n);
+    add_next_texts(next, page, ids, n);
 done:
     weir_free(ids);
     weir_free(logprobs);
@@ -83,7 +83,7 @@ done:
 }
 
 /* How overviews and thumbnails of the prompt are cut. */
-static void add_blocks(cJSON *object, const struct page *page, size_t i)
+static void add_page_blocks(cJSON *object, const struct page *page, size_t i)
 {
     const struct page_part *part = &page->parts[i];
     if (part->maps)
@@ -92,7 +92,7 @@ static void add_blocks(cJSON *object, const struct page *page, size_t i)
         cJSON_AddNumberToObject(object, "thumb", (double)part->blocks.n_thumb);
 }
 
-static weir_status add_prompt(cJSON *list, const struct page *page, size_t i)
+static weir_status add_page_prompt(cJSON *list, const struct page *page, size_t i)
 {
     weir_file_prompt prompt;
     int index = (int)page->prompts.list[i];
@@ -107,8 +107,8 @@ static weir_status add_prompt(cJSON *list, const struct page *page, size_t i)
     if (!isnan(prompt.loss))
         add_rounded(object, "loss", (double)prompt.loss);
     if (page->pattern)
-        add_blocks(object, page, i);
-    TRY(add_next(object, page, index, prompt.n_rows));
+        add_page_blocks(object, page, i);
+    TRY(add_page_next(object, page, index, prompt.n_rows));
     cJSON_AddItemToArray(list, object);
     return WEIR_OK;
 }
@@ -116,7 +116,7 @@ static weir_status add_prompt(cJSON *list, const struct page *page, size_t i)
 /* As weir heads calls them, by enum weir_detection. */
 static const char *const score_names[PAGE_SCORES] = {"previous", "duplicate", "induction"};
 
-static cJSON *json_patterns(const struct page *page)
+static cJSON *json_page_patterns(const struct page *page)
 {
     if (!page->pattern)
         return cJSON_CreateNull();
@@ -129,12 +129,12 @@ static cJSON *json_patterns(const struct page *page)
     for (int which = 0; which < PAGE_SCORES; which++) {
         cJSON *list = cJSON_AddArrayToObject(object, score_names[which]);
         for (size_t i = 0; i < page->layers.n * page->heads.n; i++)
-            cJSON_AddItemToArray(list, rounded(page->scores[i][which]));
+            cJSON_AddItemToArray(list, json_rounded(page->scores[i][which]));
     }
     return object;
 }
 
-static cJSON *json_units(const struct page *page)
+static cJSON *json_page_units(const struct page *page)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < page->n_units; i++) {
@@ -147,7 +147,7 @@ static cJSON *json_units(const struct page *page)
     return list;
 }
 
-static cJSON *json_norms(const struct page *page)
+static cJSON *json_page_norms(const struct page *page)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < page->n_norms; i++) {
@@ -171,19 +171,19 @@ static weir_status json_page(cJSON *root, const struct page *page)
     cJSON_AddStringToObject(root, "dtype", dtype_text(info->dtype));
     cJSON_AddNumberToObject(root, "n_layers", info->n_layers);
     cJSON_AddNumberToObject(root, "n_prompts", info->n_prompts);
-    cJSON_AddItemToObject(root, "patterns", json_patterns(page));
+    cJSON_AddItemToObject(root, "patterns", json_page_patterns(page));
     cJSON_AddBoolToObject(root, "top_units", page->top);
-    cJSON_AddItemToObject(root, "units", json_units(page));
-    cJSON_AddItemToObject(root, "norms", json_norms(page));
+    cJSON_AddItemToObject(root, "units", json_page_units(page));
+    cJSON_AddItemToObject(root, "norms", json_page_norms(page));
     cJSON *prompts = cJSON_AddArrayToObject(root, "prompts");
     for (size_t i = 0; i < page->prompts.n; i++)
-        TRY(add_prompt(prompts, page, i));
+        TRY(add_page_prompt(prompts, page, i));
     return WEIR_OK;
 }
 
 /* What could end a script element, begin another, or open a comment goes as an escape, which JSON takes anywhere in a
    string; outside strings none of these occur. */
-static weir_status escape(char **out, const char *json)
+static weir_status escape_for_script(char **out, const char *json)
 {
     size_t n = 0, at = 0;
     for (const char *p = json; *p; p++)
@@ -207,7 +207,7 @@ weir_status page_json(char **out, const struct page *page)
     char *text = status == WEIR_OK ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
     if (status == WEIR_OK)
-        status = text ? escape(out, text) : weir_fail(WEIR_E_MEMORY, "out of memory: the page does not fit");
+        status = text ? escape_for_script(out, text) : weir_fail(WEIR_E_MEMORY, "out of memory: the page does not fit");
     cJSON_free(text);
     return status;
 }

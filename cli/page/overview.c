@@ -10,7 +10,7 @@
 /* What is kept of a head that is not in the page whole: the largest weight of every block of queries and keys, and the
    strongest keys of each query, exactly. */
 
-static size_t ceiling(size_t n, size_t by)
+static size_t divide_up(size_t n, size_t by)
 {
     return (n + by - 1) / by;
 }
@@ -20,7 +20,7 @@ static size_t ceiling(size_t n, size_t by)
 weir_status page_blocks_open(struct page_blocks *out, const weir_file_prompt *prompt, size_t side)
 {
     size_t long_side = prompt->n > prompt->n_rows ? prompt->n : prompt->n_rows;
-    *out = (struct page_blocks){.side = side ? side : 1, .n_rows = ceiling(prompt->n_rows, side ? side : 1)};
+    *out = (struct page_blocks){.side = side ? side : 1, .n_rows = divide_up(prompt->n_rows, side ? side : 1)};
     TRY(weir_alloc(&out->start, out->n_rows + 1, sizeof *out->start));
     for (size_t i = 0, n = 0; i <= out->n_rows; i++) {
         out->start[i] = n;
@@ -28,9 +28,9 @@ weir_status page_blocks_open(struct page_blocks *out, const weir_file_prompt *pr
         if (i < out->n_rows)
             n += (size_t)prompt->positions[end - 1] / out->side + 1;
     }
-    out->n_thumb = out->side * ceiling(long_side, PAGE_THUMB * out->side);
-    out->thumb_rows = ceiling(prompt->n_rows, out->n_thumb);
-    out->thumb_columns = ceiling(prompt->n, out->n_thumb);
+    out->n_thumb = out->side * divide_up(long_side, PAGE_THUMB * out->side);
+    out->thumb_rows = divide_up(prompt->n_rows, out->n_thumb);
+    out->thumb_columns = divide_up(prompt->n, out->n_thumb);
     return WEIR_OK;
 }
 
@@ -91,7 +91,7 @@ void page_overview_begin(struct overview *overview, size_t prompt, size_t n_rows
 }
 
 /* The largest of n weights, all of which must be weights: NaN is none, but no reason to refuse. */
-static bool largest(float *out, const float *weights, size_t n)
+static bool largest_weight(float *out, const float *weights, size_t n)
 {
     float most = 0;
     bool fine = true;
@@ -111,7 +111,7 @@ static weir_status find_no_weight(const struct weir_row *row, size_t from, size_
     return WEIR_OK;
 }
 
-static weir_status check_masked(const struct weir_row *row)
+static weir_status check_masked_keys(const struct weir_row *row)
 {
     bool fine = true;
     for (size_t key = (size_t)row->position + 1; key < row->n; key++)
@@ -120,7 +120,7 @@ static weir_status check_masked(const struct weir_row *row)
 }
 
 /* Puts a key among the strongest found so far, which stand by falling weight; of equal ones the first stays first. */
-static void keep(struct overview *overview, struct strong *list, float weight, size_t distance)
+static void keep_strongest(struct overview *overview, struct strong *list, float weight, size_t distance)
 {
     size_t k = overview->page->n_strongest, at = overview->n_kept < k ? overview->n_kept++ : k - 1;
     for (; at > 0 && overview->least[at - 1] < weight; at--) {
@@ -132,30 +132,30 @@ static void keep(struct overview *overview, struct strong *list, float weight, s
     (void)page_code(&list[at].code, weight);
 }
 
-static void find_strongest(struct overview *overview, struct strong *list, const struct weir_row *row, size_t from,
-                           size_t end)
+static void find_strongest_keys(struct overview *overview, struct strong *list, const struct weir_row *row, size_t from,
+                                size_t end)
 {
     size_t k = overview->page->n_strongest;
     for (size_t key = from; key < end; key++)
         if (row->values[key] > (overview->n_kept < k ? 0 : overview->least[k - 1]))
-            keep(overview, list, row->values[key], (size_t)row->position - key);
+            keep_strongest(overview, list, row->values[key], (size_t)row->position - key);
 }
 
 /* One block's part of a row: its largest weight, and which of its keys are among the strongest. */
-static weir_status add_block(struct overview *overview, const struct weir_row *row, size_t block)
+static weir_status add_overview_block(struct overview *overview, const struct weir_row *row, size_t block)
 {
     const struct page_blocks *blocks = overview->blocks;
     size_t from = block * blocks->side, stop = from + blocks->side, n = (size_t)row->position + 1;
     size_t y = row->at[1] / blocks->side, k = overview->page->n_strongest;
     float most, *cell = &overview->cells[blocks->start[y] + block];
     stop = stop < n ? stop : n;
-    if (!largest(&most, row->values + from, stop - from))
+    if (!largest_weight(&most, row->values + from, stop - from))
         return find_no_weight(row, from, stop, PAGE_MOST_WEIGHT);
     *cell = most > *cell ? most : *cell;
     if (k && most > (overview->n_kept < k ? 0 : overview->least[k - 1]))
-        find_strongest(overview, overview->strongest + row->at[1] * k, row, from, stop);
+        find_strongest_keys(overview, overview->strongest + row->at[1] * k, row, from, stop);
     if (block == 0) {
-        (void)largest(&most, row->values + 1, stop - 1);
+        (void)largest_weight(&most, row->values + 1, stop - 1);
         if (most > overview->without_first[y])
             overview->without_first[y] = most;
     }
@@ -166,9 +166,9 @@ weir_status page_overview_add(struct overview *overview, const struct weir_row *
 {
     size_t k = overview->page->n_strongest;
     overview->n_kept = 0;
-    TRY(check_masked(row));
+    TRY(check_masked_keys(row));
     for (size_t block = 0; block <= (size_t)row->position / overview->blocks->side; block++)
-        TRY(add_block(overview, row, block));
+        TRY(add_overview_block(overview, row, block));
     for (size_t i = overview->n_kept; i < k; i++)
         overview->strongest[row->at[1] * k + i].code = 0;
     for (size_t i = 0; i <= (size_t)row->position; i++)

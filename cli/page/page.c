@@ -16,7 +16,8 @@ weir_status page_prompt(weir_file_prompt *out, const struct page *page, size_t i
 /* ---- choosing ---- */
 
 /* What the slices name (all without) of the n things of which `stored` says which there are (NULL: all). */
-static weir_status choose(struct picked *out, const char *slices, const bool *stored, size_t n, const char *what)
+static weir_status choose_indices(struct picked *out, const char *slices, const bool *stored, size_t n,
+                                  const char *what)
 {
     struct weir_slices parsed = {0};
     bool *marked = NULL;
@@ -46,29 +47,29 @@ static void mark_heads(bool *stored, size_t n, const struct page *page)
             stored[head] = weir_file_has_unit(page->pattern, (int)page->layers.list[i], head);
 }
 
-static weir_status choose_heads(struct page *page, const char *slices)
+static weir_status choose_page_heads(struct page *page, const char *slices)
 {
     size_t n = page->pattern->shape[0];
     bool *stored;
     TRY(weir_alloc_zero(&stored, n, sizeof *stored));
     mark_heads(stored, n, page);
-    weir_status status = choose(&page->heads, slices, stored, n, "head");
+    weir_status status = choose_indices(&page->heads, slices, stored, n, "head");
     weir_free(stored);
     return status;
 }
 
-static weir_status choose_patterns(struct page *page, const struct page_choice *choice)
+static weir_status choose_page_patterns(struct page *page, const struct page_choice *choice)
 {
     const weir_file_info *info = weir_file_get_info(page->file);
     page->pattern = weir_file_find(page->file, "pattern");
     if (!page->pattern && !choice->heads)
         return WEIR_OK;
     TRY(weir_stored_pattern(&page->pattern, page->file));
-    TRY(choose(&page->layers, choice->layers, page->pattern->layers, (size_t)info->n_layers, "layer"));
-    return choose_heads(page, choice->heads);
+    TRY(choose_indices(&page->layers, choice->layers, page->pattern->layers, (size_t)info->n_layers, "layer"));
+    return choose_page_heads(page, choice->heads);
 }
 
-static weir_status count_rows(struct page *page)
+static weir_status count_page_rows(struct page *page)
 {
     for (size_t i = 0; i < page->prompts.n; i++) {
         weir_file_prompt prompt;
@@ -82,13 +83,13 @@ static weir_status count_rows(struct page *page)
 }
 
 /* All but the units, for which values are read. */
-static weir_status choose_parts(struct page *page, const struct page_choice *choice)
+static weir_status choose_page_parts(struct page *page, const struct page_choice *choice)
 {
     const weir_file_info *info = weir_file_get_info(page->file);
-    TRY(choose(&page->prompts, choice->prompts, NULL, (size_t)info->n_prompts, "prompt"));
-    TRY(count_rows(page));
-    TRY(choose_patterns(page, choice));
-    TRY(choose(&page->chosen, choice->layers, NULL, (size_t)info->n_layers, "layer"));
+    TRY(choose_indices(&page->prompts, choice->prompts, NULL, (size_t)info->n_prompts, "prompt"));
+    TRY(count_page_rows(page));
+    TRY(choose_page_patterns(page, choice));
+    TRY(choose_indices(&page->chosen, choice->layers, NULL, (size_t)info->n_layers, "layer"));
     return page_choose_norms(page);
 }
 
@@ -100,7 +101,7 @@ static weir_status check_anything(const struct page *page)
                      "the file has nothing that a page shows; dump with --hooks pattern,mlp_post,resid_post");
 }
 
-static void close_part(struct page_part *part, size_t n_heads)
+static void close_page_part(struct page_part *part, size_t n_heads)
 {
     for (size_t i = 0; part->maps && i < n_heads; i++)
         page_unpack(&part->maps[i]);
@@ -114,7 +115,7 @@ static void close_part(struct page_part *part, size_t n_heads)
 static void page_close(struct page *page)
 {
     for (size_t i = 0; page->parts && i < page->prompts.n; i++)
-        close_part(&page->parts[i], page->layers.n * page->heads.n);
+        close_page_part(&page->parts[i], page->layers.n * page->heads.n);
     weir_free(page->parts);
     weir_free(page->scores);
     weir_free(page->order);
@@ -173,7 +174,7 @@ static uint64_t guess_size(const struct page *page, size_t prompt, size_t head)
 }
 
 /* Writes a head with every weight, if there is room for it. */
-static weir_status put_whole(struct writing *writing, size_t prompt, size_t head)
+static weir_status put_whole_head(struct writing *writing, size_t prompt, size_t head)
 {
     struct page_part *part = &writing->page->parts[prompt];
     uint64_t room = writing->room / 4 * 3;
@@ -197,7 +198,7 @@ static weir_status put_whole_heads(struct writing *writing)
     const struct page *page = writing->page;
     for (size_t i = 0; i < page->layers.n * page->heads.n; i++)
         for (size_t prompt = 0; prompt < page->prompts.n; prompt++)
-            TRY(put_whole(writing, prompt, page->order[i]));
+            TRY(put_whole_head(writing, prompt, page->order[i]));
     return WEIR_OK;
 }
 
@@ -214,7 +215,7 @@ static weir_status put_thumbs(struct writing *writing, size_t prompt)
     return WEIR_OK;
 }
 
-static void put_map(struct writing *writing, size_t prompt, size_t head)
+static void put_overview_map(struct writing *writing, size_t prompt, size_t head)
 {
     struct page_part *part = &writing->page->parts[prompt];
     if (part->maps && part->maps[head].n && !part->whole[head])
@@ -226,7 +227,7 @@ static void put_map(struct writing *writing, size_t prompt, size_t head)
 static weir_status put_opening(struct writing *writing)
 {
     TRY(put_thumbs(writing, 0));
-    put_map(writing, 0, writing->page->order[0]);
+    put_overview_map(writing, 0, writing->page->order[0]);
     return WEIR_OK;
 }
 
@@ -239,7 +240,7 @@ static weir_status put_rest(struct writing *writing)
     for (size_t i = 0; i < page->prompts.n; i++)
         for (size_t head = 0; head < page->layers.n * page->heads.n; head++)
             if (i > 0 || head != page->order[0])
-                put_map(writing, i, head);
+                put_overview_map(writing, i, head);
     return WEIR_OK;
 }
 
@@ -261,7 +262,7 @@ static weir_status put_page(struct writing *writing, const char *json)
 }
 
 /* The summary's bytes are those that were written. */
-static weir_status write_to(struct output *output, struct writing *writing, const char *json)
+static weir_status write_page_text(struct output *output, struct writing *writing, const char *json)
 {
     TRY(output_text(&writing->to, output));
     weir_status status = put_page(writing, json), written = output_end_text(writing->to, output);
@@ -270,8 +271,8 @@ static weir_status write_to(struct output *output, struct writing *writing, cons
 }
 
 /* What of the limit is left for whole heads, and the most that the page can come to. */
-static weir_status find_room(struct writing *writing, uint64_t *most, const char *json,
-                             const struct page_choice *choice)
+static weir_status find_page_room(struct writing *writing, uint64_t *most, const char *json,
+                                  const struct page_choice *choice)
 {
     struct page *page = writing->page;
     uint64_t taken = page_rest_size(page, json);
@@ -285,24 +286,24 @@ static weir_status find_room(struct writing *writing, uint64_t *most, const char
     return WEIR_OK;
 }
 
-static weir_status write_whole(const char *path, struct writing *writing, const char *json,
-                               const struct page_choice *choice)
+static weir_status write_page_file(const char *path, struct writing *writing, const char *json,
+                                   const struct page_choice *choice)
 {
     struct output output;
     uint64_t most = 0;
-    TRY(find_room(writing, &most, json, choice));
+    TRY(find_page_room(writing, &most, json, choice));
     weir_status status = output_open(&output, path, choice->force, false);
     if (status == WEIR_OK)
         status = output_room(&output, most);
     if (status == WEIR_OK)
-        status = write_to(&output, writing, json);
+        status = write_page_text(&output, writing, json);
     if (status == WEIR_OK)
         status = output_commit(&output);
     output_close(&output);
     return status;
 }
 
-static weir_status choose_units(struct page *page, const struct page_choice *choice)
+static weir_status choose_page_units(struct page *page, const struct page_choice *choice)
 {
     if (choice->units)
         return page_choose_units(page, choice->units);
@@ -318,8 +319,8 @@ weir_status page_write(struct page_summary *out, const char *path, const weir_fi
     char *json = NULL;
     weir_status status;
     interrupts_catch();
-    TRY_DONE(choose_parts(&page, choice));
-    TRY_DONE(choose_units(&page, choice));
+    TRY_DONE(choose_page_parts(&page, choice));
+    TRY_DONE(choose_page_units(&page, choice));
     TRY_DONE(page_plan(&page, choice)); /* before values are read, which takes long */
     if (!choice->units)
         TRY_DONE(page_choose_units(&page, NULL));
@@ -333,7 +334,7 @@ weir_status page_write(struct page_summary *out, const char *path, const weir_fi
                                  .n_units = page.n_units,
                                  .n_norms = page.n_norms,
                                  .n_patterns = page.layers.n * page.heads.n * page.prompts.n};
-    status = write_whole(path, &writing, json, choice);
+    status = write_page_file(path, &writing, json, choice);
 done:
     weir_free(json);
     page_close(&page);

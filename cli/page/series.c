@@ -39,7 +39,7 @@ static weir_status each_cut(const struct page *page, size_t i, cut_fn *each, voi
     return selected_each(page->file, page->selection, (int)page->prompts.list[i], visit_layers, &visit);
 }
 
-static weir_status add_units(struct cut *cut, void *payload)
+static weir_status add_page_units(struct cut *cut, void *payload)
 {
     struct page *page = payload;
     if (cut->what->n_axes != 2)
@@ -55,7 +55,8 @@ static weir_status add_units(struct cut *cut, void *payload)
 }
 
 /* Appends "mlp_post:3.10+25" for the most active of one layer. */
-static weir_status append_top(FILE *to, const struct page *page, const weir_file_point *point, size_t layer, size_t k)
+static weir_status append_top_units(FILE *to, const struct page *page, const weir_file_point *point, size_t layer,
+                                    size_t k)
 {
     const struct weir_source source = {page->file, point};
     size_t top[MOST_TOP], n;
@@ -81,7 +82,7 @@ static weir_status top_selection(char **out, const struct page *page, uint64_t r
     weir_status status = WEIR_OK;
     for (size_t i = 0; point && k && i < layers->n && status == WEIR_OK; i++)
         if (point->layers[layers->list[i]])
-            status = append_top(text, page, point, layers->list[i], k < MOST_TOP ? (size_t)k : MOST_TOP);
+            status = append_top_units(text, page, point, layers->list[i], k < MOST_TOP ? (size_t)k : MOST_TOP);
     if (fclose(text) != 0 && status == WEIR_OK)
         status = weir_fail(WEIR_E_MEMORY, "out of memory");
     return status;
@@ -104,7 +105,7 @@ weir_status page_choose_units(struct page *page, const char *selection)
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
-        status = each_cut(page, 0, add_units, page);
+        status = each_cut(page, 0, add_page_units, page);
     }
     page->reserved = 0;
 done:
@@ -113,7 +114,7 @@ done:
 }
 
 /* Fills `values`, [units, n_rows], with those of the positions that are picked. */
-static weir_status read_units(float *values, struct cut *cut)
+static weir_status read_unit_series(float *values, struct cut *cut)
 {
     const struct picked *rows = &cut->axes[cut->row];
     size_t place[WEIR_MAX_AXES] = {0}, n_units = cut_columns(cut)->n, n_rows = cut->tokens.n_rows;
@@ -128,13 +129,13 @@ static weir_status read_units(float *values, struct cut *cut)
     return WEIR_OK;
 }
 
-static weir_status put_cut(struct cut *cut, void *payload)
+static weir_status put_unit_series(struct cut *cut, void *payload)
 {
     float *values; /* [units, n_rows] */
     size_t n;
     TRY(weir_mul(&n, cut_columns(cut)->n, cut->tokens.n_rows));
     TRY(weir_alloc(&values, n, sizeof *values));
-    weir_status status = read_units(values, cut);
+    weir_status status = read_unit_series(values, cut);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         base64_put_float(payload, values[i]);
     weir_free(values);
@@ -144,7 +145,7 @@ static weir_status put_cut(struct cut *cut, void *payload)
 weir_status page_put_units(struct base64 *out, const struct page *page)
 {
     for (size_t i = 0; page->selection && i < page->prompts.n; i++)
-        TRY(each_cut(page, i, put_cut, out));
+        TRY(each_cut(page, i, put_unit_series, out));
     base64_end(out);
     return WEIR_OK;
 }

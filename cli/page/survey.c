@@ -18,7 +18,7 @@ struct survey {
     size_t prompt, head; /* of this prompt and head of the page */
 };
 
-static weir_status end_head(struct survey *survey)
+static weir_status end_surveyed_head(struct survey *survey)
 {
     struct page *page = survey->page;
     struct page_part *part = &page->parts[survey->prompt];
@@ -31,7 +31,7 @@ static weir_status end_head(struct survey *survey)
     return page->n_strongest ? page_overview_pack(&part->maps[survey->head], &survey->overview, SIZE_MAX) : WEIR_OK;
 }
 
-static weir_status see_row(const struct weir_row *row, void *payload)
+static weir_status survey_row(const struct weir_row *row, void *payload)
 {
     struct survey *survey = payload;
     size_t prompt = survey->prompt_place[row->prompt];
@@ -40,7 +40,7 @@ static weir_status see_row(const struct weir_row *row, void *payload)
         weir_file_prompt tokens;
         if (interrupted())
             return stopped();
-        TRY(end_head(survey));
+        TRY(end_surveyed_head(survey));
         TRY(page_prompt(&tokens, survey->page, prompt));
         page_overview_begin(&survey->overview, prompt, tokens.n_rows);
         survey->open = true;
@@ -53,14 +53,14 @@ static weir_status see_row(const struct weir_row *row, void *payload)
 /* ---- scores ---- */
 
 /* The order in which heads are looked at first: by the largest of their detection scores. */
-static int by_score(const void *a, const void *b, void *payload)
+static int compare_best_scores(const void *a, const void *b, void *payload)
 {
     const size_t x = *(const size_t *)a, y = *(const size_t *)b;
     const double *best = payload;
     return best[x] != best[y] ? (best[x] < best[y] ? 1 : -1) : x < y ? -1 : x > y;
 }
 
-static weir_status keep_scores(struct page *page, const struct weir_heads *heads)
+static weir_status keep_page_scores(struct page *page, const struct weir_heads *heads)
 {
     size_t n = page->layers.n * page->heads.n;
     double *best;
@@ -79,14 +79,14 @@ static weir_status keep_scores(struct page *page, const struct weir_heads *heads
                 best[i] = page->scores[i][which];
         }
     }
-    qsort_r(page->order, n, sizeof *page->order, by_score, best);
+    qsort_r(page->order, n, sizeof *page->order, compare_best_scores, best);
     weir_free(best);
     return WEIR_OK;
 }
 
 /* ---- the pass ---- */
 
-static weir_status place(size_t **out, const struct picked *picked, size_t n)
+static weir_status place_in_page(size_t **out, const struct picked *picked, size_t n)
 {
     TRY(weir_alloc_zero(out, n, sizeof **out));
     for (size_t i = 0; i < picked->n; i++)
@@ -99,17 +99,17 @@ static weir_status parse(struct weir_slices *out, const char *slices, const char
     return weir_slices_parse(out, slices ? slices : "", slices ? strlen(slices) : 0, what);
 }
 
-static weir_status walk(struct survey *survey, const struct page_choice *choice)
+static weir_status survey_patterns(struct survey *survey, const struct page_choice *choice)
 {
-    struct weir_heads_options options = {.also = see_row, .payload = survey};
+    struct weir_heads_options options = {.also = survey_row, .payload = survey};
     struct weir_heads *heads = NULL;
     weir_status status;
     TRY_DONE(parse(&options.layers, choice->layers, "layer"));
     TRY_DONE(parse(&options.heads, choice->heads, "head"));
     TRY_DONE(parse(&options.prompts, choice->prompts, "prompt"));
     TRY_DONE(weir_heads_of_file(&heads, survey->page->file, &options));
-    TRY_DONE(end_head(survey));
-    status = keep_scores(survey->page, heads);
+    TRY_DONE(end_surveyed_head(survey));
+    status = keep_page_scores(survey->page, heads);
 done:
     weir_heads_close(heads);
     weir_slices_close(&options.layers);
@@ -123,11 +123,11 @@ weir_status page_survey(struct page *page, const struct page_choice *choice)
     const weir_file_info *info = weir_file_get_info(page->file);
     struct survey survey = {.page = page};
     weir_status status;
-    TRY_DONE(place(&survey.layer_place, &page->layers, (size_t)info->n_layers));
-    TRY_DONE(place(&survey.head_place, &page->heads, page->pattern->shape[0]));
-    TRY_DONE(place(&survey.prompt_place, &page->prompts, (size_t)info->n_prompts));
+    TRY_DONE(place_in_page(&survey.layer_place, &page->layers, (size_t)info->n_layers));
+    TRY_DONE(place_in_page(&survey.head_place, &page->heads, page->pattern->shape[0]));
+    TRY_DONE(place_in_page(&survey.prompt_place, &page->prompts, (size_t)info->n_prompts));
     TRY_DONE(page_overview_open(&survey.overview, page));
-    status = walk(&survey, choice);
+    status = survey_patterns(&survey, choice);
 done:
     page_overview_close(&survey.overview);
     weir_free(survey.layer_place);

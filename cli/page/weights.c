@@ -33,7 +33,7 @@ uint16_t page_sink_code(const struct weir_row *row)
 }
 
 /* The keys up to the query, and in front what the sink has, if there is one. */
-static weir_status put_row(const struct weir_row *row, void *payload)
+static weir_status put_weights_row(const struct weir_row *row, void *payload)
 {
     struct head *head = payload;
     uint16_t code;
@@ -68,7 +68,7 @@ weir_status page_pack_head(struct packed *out, const struct page *page, size_t p
     TRY(page_prompt(&tokens, page, prompt));
     work.n = (size_t)page_weights_of(page, &tokens);
     TRY(weir_alloc(&work.planes, work.n, sizeof(uint16_t)));
-    weir_status status = weir_rows_of_heads(&source, &range, put_row, &work);
+    weir_status status = weir_rows_of_heads(&source, &range, put_weights_row, &work);
     if (status == WEIR_OK)
         status = page_pack(out, work.planes, work.n * sizeof(uint16_t), room);
     weir_free(work.planes);

@@ -85,7 +85,7 @@ int colour_nearest_256(struct rgb rgb)
     return cube_distance <= grey_distance ? cube : 232 + grey;
 }
 
-static void print_colour(enum colours colours, struct rgb rgb, int ground)
+static void print_colour_code(enum colours colours, struct rgb rgb, int ground)
 {
     if (colours == COLOURS_24BIT)
         printf("\033[%d;2;%d;%d;%dm", ground, rgb.r, rgb.g, rgb.b);
@@ -95,12 +95,12 @@ static void print_colour(enum colours colours, struct rgb rgb, int ground)
 
 void colour_background(enum colours colours, struct rgb rgb)
 {
-    print_colour(colours, rgb, 48);
+    print_colour_code(colours, rgb, 48);
 }
 
 void colour_foreground(enum colours colours, struct rgb rgb)
 {
-    print_colour(colours, rgb, 38);
+    print_colour_code(colours, rgb, 38);
 }
 
 void colour_end(enum colours colours)

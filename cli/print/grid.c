@@ -18,7 +18,7 @@ struct layout {
     enum colours colours;
 };
 
-static double largest(const struct grid *grid)
+static double largest_grid_value(const struct grid *grid)
 {
     double most = 1;
     for (size_t i = 0; i < grid->n_rows * grid->n_columns; i++)
@@ -26,22 +26,22 @@ static double largest(const struct grid *grid)
     return most;
 }
 
-static size_t digits_of(int number)
+static size_t count_digits(int number)
 {
     char text[16];
     return (size_t)snprintf(text, sizeof text, "%d", number);
 }
 
 /* Numbers where a row of them fits; without colours there is nothing else, and what does not fit goes below. */
-static void lay_out(struct layout *layout, const struct grid *grid)
+static void lay_out_grid(struct layout *layout, const struct grid *grid)
 {
     size_t width = terminal_width(), digits = 1;
     char text[32];
-    layout->most = largest(grid);
+    layout->most = largest_grid_value(grid);
     layout->colours = terminal_colours();
     layout->decimals = layout->most < 10 ? 2 : 1;
     for (size_t i = 0; i < grid->n_rows; i++)
-        digits = digits_of(grid->rows[i]) > digits ? digits_of(grid->rows[i]) : digits;
+        digits = count_digits(grid->rows[i]) > digits ? count_digits(grid->rows[i]) : digits;
     layout->margin = (strlen(grid->row_name) > digits ? strlen(grid->row_name) : digits) + 1;
     layout->digits = (size_t)snprintf(text, sizeof text, "%.*f", layout->decimals, layout->most);
     layout->cell = layout->digits + 2;
@@ -50,7 +50,7 @@ static void lay_out(struct layout *layout, const struct grid *grid)
         room = grid->n_columns * layout->cell;
     if (layout->cell * grid->n_columns > room) {
         layout->digits = 0;
-        layout->cell = digits_of((int)grid->n_columns - 1) + 1;
+        layout->cell = count_digits((int)grid->n_columns - 1) + 1;
     }
     layout->across = room / layout->cell ? room / layout->cell : 1;
 }
@@ -62,7 +62,7 @@ static struct rgb readable_on(struct rgb ground)
     return bright ? (struct rgb){0, 0, 0} : (struct rgb){255, 255, 255};
 }
 
-static void print_cell(const struct layout *layout, double value)
+static void print_grid_cell(const struct layout *layout, double value)
 {
     char text[32] = "";
     double part = value > 0 ? value / layout->most : 0;
@@ -83,7 +83,7 @@ static void print_cell(const struct layout *layout, double value)
     colour_end(layout->colours);
 }
 
-static void print_columns(const struct layout *layout, const struct grid *grid, size_t first, size_t end)
+static void print_grid_columns(const struct layout *layout, const struct grid *grid, size_t first, size_t end)
 {
     char text[24];
     print_left(grid->row_name, layout->margin);
@@ -95,12 +95,12 @@ static void print_columns(const struct layout *layout, const struct grid *grid, 
     for (size_t i = 0; i < grid->n_rows; i++) {
         printf("%*d ", (int)layout->margin - 1, grid->rows[i]);
         for (size_t j = first; j < end; j++)
-            print_cell(layout, grid->values[i * grid->n_columns + j]);
+            print_grid_cell(layout, grid->values[i * grid->n_columns + j]);
         putchar('\n');
     }
 }
 
-static void print_legend(const struct layout *layout)
+static void print_grid_legend(const struct layout *layout)
 {
     printf("0 ");
     for (int i = 0; i < LEGEND; i++) {
@@ -115,13 +115,13 @@ static void print_legend(const struct layout *layout)
 void grid_print(const struct grid *grid)
 {
     struct layout layout;
-    lay_out(&layout, grid);
+    lay_out_grid(&layout, grid);
     for (size_t first = 0; first < grid->n_columns; first += layout.across) {
         size_t end = first + layout.across < grid->n_columns ? first + layout.across : grid->n_columns;
         print_spaces(layout.margin);
         printf("  %s\n", grid->column_name);
-        print_columns(&layout, grid, first, end);
+        print_grid_columns(&layout, grid, first, end);
     }
     if (layout.colours != COLOURS_NONE || layout.digits == 0)
-        print_legend(&layout);
+        print_grid_legend(&layout);
 }

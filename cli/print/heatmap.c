@@ -56,7 +56,7 @@ static int column_number(const struct plan *plan, const struct heatmap *map, siz
 }
 
 /* The numbers of every so many columns, above their first cell. */
-static void print_ticks(const struct plan *plan, const struct heatmap *map)
+static void print_column_ticks(const struct plan *plan, const struct heatmap *map)
 {
     char number[24];
     size_t at = 0;
@@ -91,7 +91,7 @@ static bool any_masked(const struct heatmap *map)
     return false;
 }
 
-static void print_legend(const struct plan *plan, const struct heatmap *map)
+static void print_heatmap_legend(const struct plan *plan, const struct heatmap *map)
 {
     size_t margin = plan->margin + plan->label + 3;
     print_spaces(margin);
@@ -101,12 +101,12 @@ static void print_legend(const struct plan *plan, const struct heatmap *map)
 }
 
 /* Of two weights; NaN only when both are. */
-static float larger(float a, float b)
+static float larger_weight(float a, float b)
 {
     return b > a || isnan(a) ? b : a;
 }
 
-static void print_row(const struct plan *plan, const struct heatmap *map, size_t row)
+static void print_heatmap_row(const struct plan *plan, const struct heatmap *map, size_t row)
 {
     char label[4 * LABEL + 8];
     const float *values = map->values + row * map->n_columns;
@@ -117,7 +117,7 @@ static void print_row(const struct plan *plan, const struct heatmap *map, size_t
     for (size_t i = 0; i < plan->n_cells; i++) {
         float most = NAN;
         for (size_t j = i * plan->bin; j < (i + 1) * plan->bin && j < map->n_columns; j++)
-            most = larger(most, values[j]);
+            most = larger_weight(most, values[j]);
         print_shade(plan->colours, scale_part(map->scale, (double)most, map->most), plan->cell);
     }
     colour_end(plan->colours);
@@ -128,10 +128,10 @@ weir_status heatmap_print(const struct heatmap *map)
 {
     struct plan plan;
     plan_heatmap(&plan, map);
-    print_ticks(&plan, map);
+    print_column_ticks(&plan, map);
     for (size_t i = 0; i < map->n_rows; i++)
-        print_row(&plan, map, i);
-    print_legend(&plan, map);
+        print_heatmap_row(&plan, map, i);
+    print_heatmap_legend(&plan, map);
     return WEIR_OK;
 }
 
@@ -154,7 +154,7 @@ void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *v
             *to = NAN;
             for (size_t row = cell_start(i, n_rows, to_rows); row < cell_end(i, n_rows, to_rows); row++)
                 for (size_t k = cell_start(j, n_columns, to_columns); k < cell_end(j, n_columns, to_columns); k++)
-                    *to = larger(*to, values[row * n_columns + k]);
+                    *to = larger_weight(*to, values[row * n_columns + k]);
         }
 }
 
@@ -165,7 +165,7 @@ size_t thumb_rows(enum colours colours)
 
 /* Two cells a character, which makes them square: halves of blocks in one colour on the ground of the other. A half of
    what is masked is the terminal's own ground. */
-static void print_two(enum colours colours, double upper, double lower)
+static void print_two_cells(enum colours colours, double upper, double lower)
 {
     bool has_upper = !isnan(upper), has_lower = !isnan(lower);
     if (!has_upper || !has_lower)
@@ -186,7 +186,7 @@ void thumb_print(const struct thumb *thumb, size_t line, enum colours colours)
             print_shade(colours, (double)upper[i], 1);
             continue;
         }
-        print_two(colours, (double)upper[i], lower ? (double)lower[i] : NAN);
+        print_two_cells(colours, (double)upper[i], lower ? (double)lower[i] : NAN);
     }
     colour_end(colours);
 }

@@ -10,7 +10,7 @@ static const double PATIENCE = 0.5, REDRAW = 0.1; /* seconds */
 
 enum { BAR = 24 };
 
-static double now(void)
+static double seconds_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -20,7 +20,7 @@ static double now(void)
 void progress_begin(struct progress *progress, const char *what, uint64_t total)
 {
     *progress = (struct progress){.what = what, .total = total ? total : 1, .possible = isatty(STDERR_FILENO)};
-    progress->began = now();
+    progress->began = seconds_now();
 }
 
 /* "1:23:45", "4:05". */
@@ -33,13 +33,13 @@ static void clock_text(char *to, size_t size, double seconds)
         snprintf(to, size, "%lu:%02lu", s / 60, s % 60);
 }
 
-static int columns(void)
+static int stderr_columns(void)
 {
     struct winsize size;
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-static void draw(const struct progress *progress, uint64_t done, double elapsed)
+static void draw_progress(const struct progress *progress, uint64_t done, double elapsed)
 {
     char line[160], bar[BAR + 1], left[32];
     double part = (double)done / (double)progress->total;
@@ -50,7 +50,7 @@ static void draw(const struct progress *progress, uint64_t done, double elapsed)
     clock_text(left, sizeof left, done ? elapsed * (1 - part) / part : 0);
     snprintf(line, sizeof line, "[%s] %3.0f%%  %.1f %s/s  %s left", bar, part * 100, (double)done / elapsed,
              progress->what, done ? left : "?");
-    fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
+    fprintf(stderr, "\r%.*s\033[K", stderr_columns() - 1, line);
     fflush(stderr);
 }
 
@@ -58,17 +58,17 @@ void progress_step(struct progress *progress, uint64_t done)
 {
     if (!progress->possible)
         return;
-    double time = now(), elapsed = time - progress->began;
+    double time = seconds_now(), elapsed = time - progress->began;
     if (elapsed < PATIENCE || time - progress->drawn < REDRAW)
         return;
     progress->drawn = time;
     progress->shown = true;
-    draw(progress, done < progress->total ? done : progress->total, elapsed);
+    draw_progress(progress, done < progress->total ? done : progress->total, elapsed);
 }
 
 double progress_end(struct progress *progress)
 {
     if (progress->shown)
         fprintf(stderr, "\r\033[K");
-    return now() - progress->began;
+    return seconds_now() - progress->began;
 }

@@ -11,7 +11,7 @@
 
 enum { LEAST_FLEXIBLE = 8, LEAST_WRAPPED = 24, INDENT = 4, GAP = 2, MOST_COLUMNS = 100000, MOST_CELL = 2048 };
 
-static weir_status add_cell(struct table *table, const char *text)
+static weir_status add_table_cell(struct table *table, const char *text)
 {
     char shown[2 * MOST_CELL];
     weir_escape(shown, sizeof shown, text);
@@ -28,28 +28,28 @@ weir_status table_add(struct table *table, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return add_cell(table, text);
+    return add_table_cell(table, text);
 }
 
 /* Which column cell i stands in. */
-static size_t column_of(const struct table *table, size_t i)
+static size_t cell_column(const struct table *table, size_t i)
 {
     return table->n_columns > 0 ? i % table->n_columns : 0;
 }
 
-static void measure(const struct table *table, size_t *widths)
+static void measure_columns(const struct table *table, size_t *widths)
 {
     for (size_t i = 0; i < table->n_columns; i++)
         widths[i] = text_columns(table->names[i]);
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t n = text_columns(table->cells[i]);
-        if (n > widths[column_of(table, i)])
-            widths[column_of(table, i)] = n;
+        if (n > widths[cell_column(table, i)])
+            widths[cell_column(table, i)] = n;
     }
 }
 
 /* Narrows the flexible columns, the widest first, until the table fits or nothing more can go. */
-static void fit(const struct table *table, size_t *widths, size_t limit)
+static void fit_columns(const struct table *table, size_t *widths, size_t limit)
 {
     size_t total = (table->n_columns - 1) * GAP;
     for (size_t i = 0; i < table->n_columns; i++)
@@ -66,7 +66,7 @@ static void fit(const struct table *table, size_t *widths, size_t limit)
     }
 }
 
-static weir_status print_cell(const struct table *table, size_t column, const char *text, size_t width)
+static weir_status print_table_cell(const struct table *table, size_t column, const char *text, size_t width)
 {
     char *cut;
     bool last = column + 1 == table->n_columns;
@@ -135,12 +135,12 @@ static weir_status print_wrapped_row(const struct table *table, char *const *cel
 
 /* ---- all of it ---- */
 
-static weir_status print_rows(const struct table *table, const size_t *widths)
+static weir_status print_table_rows(const struct table *table, const size_t *widths)
 {
     for (size_t i = 0; i < table->n_columns; i++)
-        TRY(print_cell(table, i, table->names[i], widths[i]));
+        TRY(print_table_cell(table, i, table->names[i], widths[i]));
     for (size_t i = 0; i < table->n_cells; i++)
-        TRY(print_cell(table, column_of(table, i), table->cells[i], widths[column_of(table, i)]));
+        TRY(print_table_cell(table, cell_column(table, i), table->cells[i], widths[cell_column(table, i)]));
     return WEIR_OK;
 }
 
@@ -157,12 +157,12 @@ weir_status table_print(struct table *table)
     size_t *widths, n = table->n_columns, limit = terminal_width();
     weir_status status;
     TRY(weir_alloc_zero(&widths, n, sizeof *widths));
-    measure(table, widths);
+    measure_columns(table, widths);
     if (table->aligns[n - 1] == WRAPPED) {
         status = print_wrapped_rows(table, widths, limit);
     } else {
-        fit(table, widths, limit);
-        status = print_rows(table, widths);
+        fit_columns(table, widths, limit);
+        status = print_table_rows(table, widths);
     }
     weir_free(widths);
     return status;

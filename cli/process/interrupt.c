@@ -7,7 +7,7 @@
 
 static volatile sig_atomic_t signalled; /* the signal that asked for an end */
 
-static void on_signal(int signal)
+static void note_signal(int signal)
 {
     signalled = signal;
 }
@@ -15,7 +15,7 @@ static void on_signal(int signal)
 void interrupts_catch(void)
 {
     static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    struct sigaction action = {.sa_handler = on_signal}, before;
+    struct sigaction action = {.sa_handler = note_signal}, before;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup, a job in the background */
@@ -29,7 +29,7 @@ int interrupted(void)
 }
 
 /* Reading goes on over zeros; whoever reads asks in the end whether the file was whole. */
-static void on_bus(int number, siginfo_t *info, void *context)
+static void mend_cut_file(int number, siginfo_t *info, void *context)
 {
     (void)context;
     if (info->si_code > 0 && weir_mend_map(info->si_addr)) /* 0 and below: another process sent it */
@@ -58,7 +58,7 @@ static void keep_standard_streams(void)
 
 static void catch_cut_files(void)
 {
-    struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = mend_cut_file, .sa_flags = SA_SIGINFO};
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }

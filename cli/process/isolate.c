@@ -74,7 +74,7 @@ static void set_limits(const struct files *files)
 
 /* Ends the process. The kernel takes back faster what libhdf5 holds than libhdf5 does; a sanitizer looks for leaks in
    exit. */
-static void leave(int code)
+static void leave_child(int code)
 {
 #ifdef WEIR_SANITIZED
     exit(code);
@@ -84,7 +84,7 @@ static void leave(int code)
 }
 
 /* Never returns. The message goes through the pipe, the result is the exit code. */
-static void work(const struct files *files, isolated_fn *run, const void *payload, int pipe_end)
+static void run_in_child(const struct files *files, isolated_fn *run, const void *payload, int pipe_end)
 {
     set_limits(files);
     int code = run(payload);
@@ -94,7 +94,7 @@ static void work(const struct files *files, isolated_fn *run, const void *payloa
     size_t n = strnlen(message, LONGEST_MESSAGE - 1);
     if (write(pipe_end, message, n) != (ssize_t)n)
         code = WEIR_E_OUTPUT;
-    leave(exit_code(code));
+    leave_child(exit_code(code));
 }
 
 /* ---- the process that waits ---- */
@@ -152,7 +152,7 @@ static const char *files_text(char to[LONGEST_FILES], const struct files *files)
     return to;
 }
 
-static int died(const struct files *files, int number)
+static int child_died(const struct files *files, int number)
 {
     char names[LONGEST_FILES] = "";
     files_text(names, files);
@@ -170,7 +170,7 @@ static int died(const struct files *files, int number)
                      strsignal(number));
 }
 
-static int outcome(const struct files *files, pid_t child, const char *message)
+static int child_outcome(const struct files *files, pid_t child, const char *message)
 {
     int status = 0;
     pid_t ended;
@@ -181,14 +181,14 @@ static int outcome(const struct files *files, pid_t child, const char *message)
         return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that read it is not known: %s", files->names[0],
                          strerror(errno));
     if (!WIFEXITED(status))
-        return died(files, WTERMSIG(status));
+        return child_died(files, WTERMSIG(status));
     int code = WEXITSTATUS(status);
     return code < WEIR_E_USAGE ? code : (int)weir_fail((weir_status)code, "%s", message);
 }
 
 /* Signals wait meanwhile, so that none is lost between the two. */
-static pid_t start(const struct files *files, isolated_fn *run, const void *payload, int ends[2],
-                   struct sigaction before[N_PASSED_ON])
+static pid_t start_child(const struct files *files, isolated_fn *run, const void *payload, int ends[2],
+                         struct sigaction before[N_PASSED_ON])
 {
     sigset_t asking, unblocked;
     sigemptyset(&asking);
@@ -201,7 +201,7 @@ static pid_t start(const struct files *files, isolated_fn *run, const void *payl
     if (child == 0) {
         close(ends[0]);
         sigprocmask(SIG_SETMASK, &unblocked, NULL);
-        work(files, run, payload, ends[1]);
+        run_in_child(files, run, payload, ends[1]);
     }
     reader = child > 0 ? child : 0;
     pass_signals_on(before);
@@ -218,10 +218,10 @@ int run_isolated(const char *const *names, int n, isolated_fn *run, const void *
     struct sigaction before[N_PASSED_ON];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return weir_fail(WEIR_E_MEMORY, "could not make a pipe: %s", strerror(errno));
-    pid_t child = start(&files, run, payload, ends, before);
+    pid_t child = start_child(&files, run, payload, ends, before);
     if (child > 0) {
         read_message(message, ends[0]);
-        code = outcome(&files, child, message);
+        code = child_outcome(&files, child, message);
     } else {
         code = weir_fail(WEIR_E_MEMORY, "could not start a process: %s", strerror(errno));
     }

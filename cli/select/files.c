@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static weir_status in_range(int *out, const weir_file *file, int64_t given)
+static weir_status prompt_in_range(int *out, const weir_file *file, int64_t given)
 {
     int n = weir_file_get_info(file)->n_prompts;
     int64_t index = given < 0 ? given + n : given;
@@ -17,10 +17,10 @@ static weir_status in_range(int *out, const weir_file *file, int64_t given)
 
 weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt)
 {
-    return in_range(out, file, args_int(args, opt, 0));
+    return prompt_in_range(out, file, args_int(args, opt, 0));
 }
 
-static bool is_all(const char *text)
+static bool is_all_prompts(const char *text)
 {
     return strcmp(text, "all") == 0;
 }
@@ -29,18 +29,18 @@ weir_status prompt_or_all(int *out, const weir_file *file, const struct args *ar
 {
     const char *text = args->has[opt] ? args->text[opt] : "0";
     struct weir_slice number;
-    if (is_all(text)) {
+    if (is_all_prompts(text)) {
         *out = EVERY_PROMPT;
         return WEIR_OK;
     }
     if (!weir_slice_split(&number, text, text + strlen(text)) || !number.single)
         return weir_fail(WEIR_E_USAGE, "--prompt: '%s' is neither a whole number nor all", text);
-    return in_range(out, file, number.start);
+    return prompt_in_range(out, file, number.start);
 }
 
 const char *prompts_text(const struct args *args, int opt)
 {
-    return args->has[opt] && !is_all(args->text[opt]) ? args->text[opt] : "";
+    return args->has[opt] && !is_all_prompts(args->text[opt]) ? args->text[opt] : "";
 }
 
 weir_status no_index(const struct weir_selection *selection)

@@ -21,13 +21,13 @@ static weir_status mark(bool **marked, int n, const char *text, const char *name
     return weir_slices_mark(slices, *marked, (size_t)n, name);
 }
 
-static const char *text_of(const struct args *args, int opt)
+static const char *option_text(const struct args *args, int opt)
 {
     return args->has[opt] ? args->text[opt] : "";
 }
 
 /* Whether the list names i by its number, not as a part of a slice. */
-static bool is_single(const struct weir_slices *slices, int i, int n)
+static bool is_named_singly(const struct weir_slices *slices, int i, int n)
 {
     for (size_t j = 0; j < slices->n; j++)
         if (slices->list[j].single && (slices->list[j].start + n) % n == i)
@@ -36,12 +36,12 @@ static bool is_single(const struct weir_slices *slices, int i, int n)
 }
 
 /* Leaves out what is not stored; what was asked for by its number has to be. */
-static weir_status leave_stored(bool *marked, int n, const bool *stored, const struct weir_slices *slices,
-                                const char *what)
+static weir_status keep_stored_marks(bool *marked, int n, const bool *stored, const struct weir_slices *slices,
+                                     const char *what)
 {
     bool any = false;
     for (int i = 0; i < n; i++) {
-        if (marked[i] && !stored[i] && is_single(slices, i, n))
+        if (marked[i] && !stored[i] && is_named_singly(slices, i, n))
             return weir_fail(WEIR_E_USAGE, "the pattern of %s %d is not stored", what, i);
         marked[i] = marked[i] && stored[i];
         any = any || marked[i];
@@ -49,13 +49,13 @@ static weir_status leave_stored(bool *marked, int n, const bool *stored, const s
     return any ? WEIR_OK : weir_fail(WEIR_E_USAGE, "--%s names nothing that is stored", what);
 }
 
-static weir_status choose_layers(struct chosen *chosen, const struct args *args, int opt)
+static weir_status choose_map_layers(struct chosen *chosen, const struct args *args, int opt)
 {
     struct weir_slices slices = {0};
     int n = chosen->n_layers_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->layers, n, text_of(args, opt), "layer", &slices));
-    TRY_DONE(leave_stored(chosen->layers, n, chosen->pattern->layers, &slices, "layer"));
+    TRY_DONE(mark(&chosen->layers, n, option_text(args, opt), "layer", &slices));
+    TRY_DONE(keep_stored_marks(chosen->layers, n, chosen->pattern->layers, &slices, "layer"));
 done:
     weir_slices_close(&slices);
     return status;
@@ -71,22 +71,22 @@ static weir_status stored_heads(bool **stored, const struct chosen *chosen)
     return WEIR_OK;
 }
 
-static weir_status choose_heads(struct chosen *chosen, const struct args *args, int opt)
+static weir_status choose_map_heads(struct chosen *chosen, const struct args *args, int opt)
 {
     struct weir_slices slices = {0};
     bool *stored = NULL;
     int n = chosen->n_heads_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->heads, n, text_of(args, opt), "head", &slices));
+    TRY_DONE(mark(&chosen->heads, n, option_text(args, opt), "head", &slices));
     TRY_DONE(stored_heads(&stored, chosen));
-    TRY_DONE(leave_stored(chosen->heads, n, stored, &slices, "head"));
+    TRY_DONE(keep_stored_marks(chosen->heads, n, stored, &slices, "head"));
 done:
     weir_free(stored);
     weir_slices_close(&slices);
     return status;
 }
 
-static weir_status choose_prompts(struct chosen *chosen, const struct args *args, int opt, bool all)
+static weir_status choose_map_prompts(struct chosen *chosen, const struct args *args, int opt, bool all)
 {
     struct weir_slices slices = {0};
     weir_status status;
@@ -98,7 +98,7 @@ done:
     return status;
 }
 
-static size_t count(const bool *marked, int n)
+static size_t count_marks(const bool *marked, int n)
 {
     size_t found = 0;
     for (int i = 0; i < n; i++)
@@ -115,7 +115,7 @@ static bool is_slices(const char *text)
 }
 
 /* The text between bars is always text: |7| is a token, 7 a position. Bars are how the tables show tokens. */
-static weir_status name_one(struct named *named, const char *text)
+static weir_status name_token(struct named *named, const char *text)
 {
     TRY(weir_grow(&named->list, &named->capacity, named->n + 1, sizeof *named->list));
     struct tokens_named *one = &named->list[named->n];
@@ -136,14 +136,14 @@ static weir_status name_tokens(struct named *named, const struct chosen *chosen,
     named->option = option;
     for (size_t i = 0; i < args->n_given; i++)
         if (args->given[i].opt == opt)
-            TRY(name_one(named, args->given[i].text));
+            TRY(name_token(named, args->given[i].text));
     if (named->n > 0)
         TRY(weir_alloc_zero(&named->marked, (size_t)weir_file_get_info(chosen->file)->n_key, sizeof *named->marked));
     return WEIR_OK;
 }
 
 /* Whether a token's text is the n bytes, `space` or not in front. */
-static bool is_text(const char *token, const char *text, size_t n, bool space)
+static bool is_token_text(const char *token, const char *text, size_t n, bool space)
 {
     if (space && *token++ != ' ')
         return false;
@@ -155,7 +155,7 @@ static size_t mark_text(bool *marked, const struct chosen *chosen, int prompt, s
 {
     size_t found = 0;
     for (size_t i = 0; i < n_tokens; i++)
-        if (is_text(weir_file_token(chosen->file, prompt, (int)i), text, n, space)) {
+        if (is_token_text(weir_file_token(chosen->file, prompt, (int)i), text, n, space)) {
             marked[i] = true;
             found++;
         }
@@ -245,19 +245,19 @@ weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, v
 
 /* ---- all of it ---- */
 
-static weir_status choose(struct chosen *chosen, const struct args *args, const struct chosen_opts *opts,
-                          bool all_prompts)
+static weir_status choose_maps(struct chosen *chosen, const struct args *args, const struct chosen_opts *opts,
+                               bool all_prompts)
 {
     TRY(weir_stored_pattern(&chosen->pattern, chosen->file));
     chosen->n_layers_all = weir_file_get_info(chosen->file)->n_layers;
     chosen->n_heads_all = (int)chosen->pattern->shape[0];
     chosen->n_prompts_all = weir_file_get_info(chosen->file)->n_prompts;
-    TRY(choose_layers(chosen, args, opts->layer));
-    TRY(choose_heads(chosen, args, opts->head));
-    TRY(choose_prompts(chosen, args, opts->prompt, all_prompts));
-    chosen->n_layers = count(chosen->layers, chosen->n_layers_all);
-    chosen->n_heads = count(chosen->heads, chosen->n_heads_all);
-    chosen->n_prompts = count(chosen->prompts, chosen->n_prompts_all);
+    TRY(choose_map_layers(chosen, args, opts->layer));
+    TRY(choose_map_heads(chosen, args, opts->head));
+    TRY(choose_map_prompts(chosen, args, opts->prompt, all_prompts));
+    chosen->n_layers = count_marks(chosen->layers, chosen->n_layers_all);
+    chosen->n_heads = count_marks(chosen->heads, chosen->n_heads_all);
+    chosen->n_prompts = count_marks(chosen->prompts, chosen->n_prompts_all);
     TRY(name_tokens(&chosen->queries, chosen, args, opts->query, "--query"));
     return name_tokens(&chosen->keys, chosen, args, opts->key, "--key");
 }
@@ -266,7 +266,7 @@ weir_status chosen_open(struct chosen *out, const weir_file *file, const struct 
                         const struct chosen_opts *opts, bool all_prompts)
 {
     *out = (struct chosen){.file = file};
-    weir_status status = choose(out, args, opts, all_prompts);
+    weir_status status = choose_maps(out, args, opts, all_prompts);
     if (status != WEIR_OK)
         chosen_close(out);
     return status;
@@ -319,7 +319,7 @@ struct walk {
     size_t n_handed;
 };
 
-static weir_status hand_on(struct walk *walk, struct weir_attention *attention, int layer, int head)
+static weir_status visit_map(struct walk *walk, struct weir_attention *attention, int layer, int head)
 {
     weir_attention_pick(attention, walk->queries, walk->keys);
     if (attention->n_queries == 0 || attention->n_keys == 0)
@@ -331,7 +331,7 @@ static weir_status hand_on(struct walk *walk, struct weir_attention *attention, 
     return walk->each(&map, walk->payload);
 }
 
-static weir_status walk_head(struct walk *walk, int layer, int head)
+static weir_status walk_one_head(struct walk *walk, int layer, int head)
 {
     struct weir_attention *attention = NULL;
     weir_status status;
@@ -341,7 +341,7 @@ static weir_status walk_head(struct walk *walk, int layer, int head)
     walk->n_joined++;
     if (walk->chosen->join == EACH) {
         walk->n_joined = 1;
-        TRY_DONE(hand_on(walk, attention, layer, head));
+        TRY_DONE(visit_map(walk, attention, layer, head));
     } else if (walk->sum) {
         TRY_DONE(weir_attention_add(walk->sum, attention));
     } else {
@@ -353,31 +353,31 @@ done:
     return status;
 }
 
-static weir_status walk_heads(struct walk *walk)
+static weir_status walk_prompt_heads(struct walk *walk)
 {
     const struct chosen *chosen = walk->chosen;
     for (int layer = 0; layer < chosen->n_layers_all; layer++)
         for (int head = 0; head < chosen->n_heads_all; head++)
             if (has_map(chosen, layer, head))
-                TRY(walk_head(walk, layer, head));
+                TRY(walk_one_head(walk, layer, head));
     if (!walk->sum)
         return WEIR_OK;
     if (chosen->join == MEAN)
         weir_attention_scale(walk->sum, 1 / (float)walk->n_joined);
-    return hand_on(walk, walk->sum, -1, -1);
+    return visit_map(walk, walk->sum, -1, -1);
 }
 
-static bool any_marked(const bool *marked, const struct chosen *chosen)
+static bool any_token_marked(const bool *marked, const struct chosen *chosen)
 {
     return !marked || memchr(marked, true, (size_t)weir_file_get_info(chosen->file)->n_key);
 }
 
-static weir_status walk_prompt(struct walk *walk)
+static weir_status walk_prompt_maps(struct walk *walk)
 {
     TRY(chosen_tokens(&walk->queries, &walk->keys, walk->prompt, walk->chosen));
-    if (!any_marked(walk->queries, walk->chosen) || !any_marked(walk->keys, walk->chosen))
+    if (!any_token_marked(walk->queries, walk->chosen) || !any_token_marked(walk->keys, walk->chosen))
         return WEIR_OK;
-    weir_status status = walk_heads(walk);
+    weir_status status = walk_prompt_heads(walk);
     weir_attention_close(walk->sum);
     walk->sum = NULL;
     walk->n_joined = 0;
@@ -389,7 +389,7 @@ weir_status chosen_each(struct chosen *chosen, map_fn *each, void *payload)
     struct walk walk = {.chosen = chosen, .each = each, .payload = payload};
     for (walk.prompt = 0; walk.prompt < chosen->n_prompts_all; walk.prompt++)
         if (chosen->prompts[walk.prompt])
-            TRY(walk_prompt(&walk));
+            TRY(walk_prompt_maps(&walk));
     if (walk.n_handed == 0)
         return weir_fail(WEIR_E_USAGE, "none of the prompts has stored queries and keys that --query and --key name");
     return WEIR_OK;

@@ -17,12 +17,12 @@ static weir_status pick_marked(struct picked *out, const bool *marked, size_t n)
     return WEIR_OK;
 }
 
-static bool is_single(const struct weir_slices *slices)
+static bool is_one_index(const struct weir_slices *slices)
 {
     return slices->n == 1 && slices->list[0].single;
 }
 
-static weir_status pick(struct picked *out, const struct weir_slices *slices, size_t n, const char *what)
+static weir_status pick_slices(struct picked *out, const struct weir_slices *slices, size_t n, const char *what)
 {
     bool *marked;
     TRY(weir_alloc_zero(&marked, n, sizeof *marked));
@@ -31,7 +31,7 @@ static weir_status pick(struct picked *out, const struct weir_slices *slices, si
         memset(marked, true, n * sizeof *marked);
     if (status == WEIR_OK)
         status = pick_marked(out, marked, n);
-    out->single = slices && is_single(slices);
+    out->single = slices && is_one_index(slices);
     weir_free(marked);
     return status;
 }
@@ -58,7 +58,7 @@ static weir_status pick_rows(struct picked *out, const struct weir_term *term, c
     for (size_t i = 0; i < tokens->n_rows && status == WEIR_OK; i++)
         if (marked[tokens->positions[i]])
             out->list[out->n++] = i;
-    out->single = is_single(&term->positions);
+    out->single = is_one_index(&term->positions);
     weir_free(marked);
     return status;
 }
@@ -72,9 +72,9 @@ static weir_status pick_axis(struct cut *cut, const struct selected *selected, i
     if (i == cut->row)
         return pick_rows(&cut->axes[i], term, &cut->tokens);
     if (axis == WEIR_AXIS_KEY)
-        return pick(&cut->axes[i], NULL, cut->tokens.n, "key");
+        return pick_slices(&cut->axes[i], NULL, cut->tokens.n, "key");
     bool has_units = i == weir_point_unit_axis(cut->what);
-    return pick(&cut->axes[i], has_units ? &term->units : NULL, cut->point->shape[i], weir_axis_name(axis));
+    return pick_slices(&cut->axes[i], has_units ? &term->units : NULL, cut->point->shape[i], weir_axis_name(axis));
 }
 
 /* ---- one value ---- */
@@ -133,7 +133,7 @@ float cut_value(const struct cut *cut, size_t column)
 /* ---- reading: a row, or as many of those that follow as are wanted ---- */
 
 /* The piece of an axis that the picks from `at` on fill without gaps, at most `most` of it. */
-static void run_of(size_t *start, size_t *count, const struct picked *picks, size_t at, size_t most)
+static void gapless_run(size_t *start, size_t *count, const struct picked *picks, size_t at, size_t most)
 {
     const size_t *list = picks->list + at;
     size_t left = picks->n - at, n = 1;
@@ -145,38 +145,38 @@ static void run_of(size_t *start, size_t *count, const struct picked *picks, siz
 }
 
 /* The piece of an axis that all of its picks lie in. */
-static void span_of(size_t *start, size_t *count, const struct picked *picks)
+static void whole_span(size_t *start, size_t *count, const struct picked *picks)
 {
     size_t a = picks->list[0], b = picks->list[picks->n - 1];
     *start = a < b ? a : b;
     *count = (a < b ? b - a : a - b) + 1;
 }
 
-static size_t fitting(size_t values, size_t one)
+static size_t rows_that_fit(size_t values, size_t one)
 {
     return values > one ? values / one : 1;
 }
 
 /* The row at `place`, and what follows it as far as `ahead` allows. */
-static void block_at(weir_block *out, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+static void block_to_read(weir_block *out, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
 {
     int last = cut->what->n_axes - 1;
     size_t length = 1;
     *out = (weir_block){{0}, {1, 1, 1}};
     if (last != cut->row) {
-        span_of(&out->start[last], &out->count[last], &cut->axes[last]);
+        whole_span(&out->start[last], &out->count[last], &cut->axes[last]);
         length = out->count[last--];
     }
     if (last == 1) {
-        span_of(&out->start[1], &out->count[1], &cut->axes[1]);
+        whole_span(&out->start[1], &out->count[1], &cut->axes[1]);
         if (out->count[1] * length > cut->ahead) {
-            run_of(&out->start[1], &out->count[1], &cut->axes[1], place[1], fitting(cut->ahead, length));
-            run_of(&out->start[0], &out->count[0], &cut->axes[0], place[0], 1);
+            gapless_run(&out->start[1], &out->count[1], &cut->axes[1], place[1], rows_that_fit(cut->ahead, length));
+            gapless_run(&out->start[0], &out->count[0], &cut->axes[0], place[0], 1);
             return;
         }
         length *= out->count[1];
     }
-    run_of(&out->start[0], &out->count[0], &cut->axes[0], place[0], fitting(cut->ahead, length));
+    gapless_run(&out->start[0], &out->count[0], &cut->axes[0], place[0], rows_that_fit(cut->ahead, length));
 }
 
 /* How many axes the rows lie along: all, or all but the last. */
@@ -187,7 +187,7 @@ static int row_axes(const struct cut *cut)
 }
 
 /* Where the row begins in what is held; false when it is not there. */
-static bool find_held(size_t *at, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+static bool find_held_row(size_t *at, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
 {
     const weir_block *held = &cut->held;
     *at = 0;
@@ -201,7 +201,7 @@ static bool find_held(size_t *at, const struct cut *cut, const size_t place[WEIR
     return true;
 }
 
-static weir_status hold(struct cut *cut, const weir_block *block)
+static weir_status hold_block(struct cut *cut, const weir_block *block)
 {
     size_t n = block->count[0] * block->count[1] * block->count[2];
     cut->held = (weir_block){{0}, {0}}; /* nothing, should this fail */
@@ -216,11 +216,11 @@ weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES])
     size_t at;
     if (cut_columns(cut)->n == 0) /* [..., 0:0] */
         return WEIR_OK;
-    if (!find_held(&at, cut, place)) {
+    if (!find_held_row(&at, cut, place)) {
         weir_block block;
-        block_at(&block, cut, place);
-        TRY(hold(cut, &block));
-        if (!find_held(&at, cut, place))
+        block_to_read(&block, cut, place);
+        TRY(hold_block(cut, &block));
+        if (!find_held_row(&at, cut, place))
             return weir_fail(WEIR_E_INPUT, "%s: a row could not be found again", cut->what->name);
     }
     cut->values = cut->memory + at;
@@ -276,7 +276,7 @@ static weir_status pick_prompts(struct picked *out, const struct search *search)
 static weir_status pick_layers(struct picked *out, const struct search *search, const weir_file_point *point)
 {
     size_t n = 0;
-    TRY(pick(out, &search->term->layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
+    TRY(pick_slices(out, &search->term->layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
     for (size_t i = 0; i < out->n; i++)
         if (point->layers[out->list[i]])
             out->list[n++] = out->list[i];
@@ -309,7 +309,7 @@ static weir_status pick_index(struct selected *selected)
     return pick_range(&selected->prompts, &selected->index[selected->what->per_layer]);
 }
 
-static weir_status visit(struct search *search, const weir_file_point *point)
+static weir_status visit_point(struct search *search, const weir_file_point *point)
 {
     struct selected selected = {.file = search->file, .point = point, .what = point->point, .term = search->term};
     bool indexed = search->term->index.given;
@@ -334,13 +334,13 @@ static void stored_names(char *to, size_t size, const weir_file *file)
         at += (size_t)snprintf(to + at, size - at, "%s%s", i ? ", " : "", weir_file_point_at(file, i)->point->name);
 }
 
-static weir_status visit_term(struct search *search)
+static weir_status visit_term_points(struct search *search)
 {
     char names[512];
     search->n_found = 0;
     for (int i = 0; weir_file_point_at(search->file, i); i++)
         if (search->term->points[weir_file_point_at(search->file, i)->point->id])
-            TRY(visit(search, weir_file_point_at(search->file, i)));
+            TRY(visit_point(search, weir_file_point_at(search->file, i)));
     if (search->n_found > 0)
         return WEIR_OK;
     stored_names(names, sizeof names, search->file);
@@ -354,7 +354,7 @@ weir_status selected_each(const weir_file *file, const struct weir_selection *se
     struct search search = {.file = file, .prompt = prompt, .each = each, .payload = payload};
     for (size_t i = 0; i < selection->n; i++) {
         search.term = &selection->terms[i];
-        TRY(visit_term(&search));
+        TRY(visit_term_points(&search));
     }
     return WEIR_OK;
 }

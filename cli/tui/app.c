@@ -19,21 +19,21 @@ void tui_look_up(struct tui_app *app)
 
 /* ---- searching ---- */
 
-static bool is_match(const struct tui_app *app, size_t row)
+static bool is_search_match(const struct tui_app *app, size_t row)
 {
     return strcasestr(weir_file_token(app->file, app->state.at.prompt, app->value.prompt.positions[row]),
                       app->search) != NULL;
 }
 
 /* To the next row in the direction of `step`, around the end, whose token has the text. */
-static void find(struct tui_app *app, int step)
+static void find_token(struct tui_app *app, int step)
 {
     size_t n = app->state.n_rows, row = app->state.at.row;
     if (!*app->search)
         return;
     for (size_t i = 0; i < n; i++) {
         row = step > 0 ? (row + 1) % n : (row + n - 1) % n;
-        if (is_match(app, row)) {
+        if (is_search_match(app, row)) {
             app->state.at.row = row;
             return;
         }
@@ -41,7 +41,7 @@ static void find(struct tui_app *app, int step)
     app->note = "no token has that text";
 }
 
-static void add_letter(struct tui_app *app, int key)
+static void add_search_letter(struct tui_app *app, int key)
 {
     char bytes[16];
     mbstate_t shift = {0};
@@ -52,7 +52,7 @@ static void add_letter(struct tui_app *app, int key)
     }
 }
 
-static void take_letter_away(char *text)
+static void drop_last_letter(char *text)
 {
     size_t n = strlen(text);
     while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
@@ -64,14 +64,14 @@ static void type_search(struct tui_app *app, int key, bool is_text)
 {
     if ((is_text && (key == '\n' || key == '\r')) || (!is_text && key == KEY_CODE_ENTER)) {
         app->is_searching = false;
-        find(app, 1);
+        find_token(app, 1);
     } else if (is_text && key == ESCAPE) {
         app->is_searching = false;
         app->search[0] = '\0';
     } else if ((is_text && (key == BACKSPACE || key == DELETE)) || (!is_text && key == KEY_CODE_BACKSPACE)) {
-        take_letter_away(app->search);
+        drop_last_letter(app->search);
     } else if (is_text) {
-        add_letter(app, key);
+        add_search_letter(app, key);
     }
 }
 
@@ -128,7 +128,7 @@ static const struct {
     {ACTION_PREVIOUS_PANE, next_pane, -1},
 };
 
-static bool move(struct tui_state *state, enum tui_action action)
+static bool move_by_action(struct tui_state *state, enum tui_action action)
 {
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
         if (moves[i].action == action) {
@@ -140,10 +140,10 @@ static bool move(struct tui_state *state, enum tui_action action)
 
 /* ---- the rest ---- */
 
-static void act(struct tui_app *app, enum tui_action action)
+static void act_in_state(struct tui_app *app, enum tui_action action)
 {
     struct tui_state *state = &app->state;
-    if (move(state, action))
+    if (move_by_action(state, action))
         return;
     switch (action) {
     case ACTION_UNFOLD:
@@ -163,10 +163,10 @@ static void act(struct tui_app *app, enum tui_action action)
         state->zoom = app->is_dense ? ZOOM_ROOMY : ZOOM_DENSE;
         break;
     case ACTION_NEXT_MATCH:
-        find(app, 1);
+        find_token(app, 1);
         break;
     case ACTION_PREVIOUS_MATCH:
-        find(app, -1);
+        find_token(app, -1);
         break;
     case ACTION_HELP:
         state->help = true;
@@ -194,7 +194,7 @@ bool tui_act(struct tui_app *app, int key, bool is_text)
         enum tui_action action = is_text && key >= 256 ? ACTION_NONE : tui_action_of(key);
         if (action == ACTION_QUIT)
             return false;
-        act(app, action);
+        act_in_state(app, action);
     }
     tui_look_up(app);
     return true;

@@ -21,7 +21,7 @@ struct plan {
 /* ---- how it lies ---- */
 
 /* Two rows a line where they do not fit otherwise; only colours can show both. */
-static bool is_dense(const struct tui_app *app, size_t lines)
+static bool wants_two_rows(const struct tui_app *app, size_t lines)
 {
     if (app->state.zoom == ZOOM_AUTO)
         return app->value.n_rows > lines && screen_has_colours();
@@ -34,7 +34,7 @@ static void plan_map(struct plan *plan, const struct tui_app *app, struct tui_bo
     size_t lines = (size_t)box.height - 3; /* without heading, numbers and legend */
     bool is_single = value->column_axis < 0;
     *plan = (struct plan){.n_lines = lines};
-    plan->two_rows = !is_single && is_dense(app, lines);
+    plan->two_rows = !is_single && wants_two_rows(app, lines);
     plan->has_norms = !is_single && !plan->two_rows && value->outer_axis < 0;
     int left = LABEL + (plan->has_norms ? BAR + 1 : 0);
     plan->box = (struct tui_box){box.y + 2, box.x + left, (int)lines, box.width - left};
@@ -48,7 +48,7 @@ static size_t rows_a_line(const struct plan *plan)
 }
 
 /* Brings the chosen row and column into view and reads the rows that are. */
-static weir_status read_shown(struct tui_app *app, struct plan *plan)
+static weir_status read_shown_rows(struct tui_app *app, struct plan *plan)
 {
     const struct tui_value *value = &app->value;
     size_t each = rows_a_line(plan), room = plan->n_lines * each;
@@ -90,7 +90,7 @@ static struct tui_shade shade_at(const struct tui_app *app, const struct plan *p
 /* ---- what is drawn ---- */
 
 /* The chosen column's number, and those of every so many where they do not touch it. */
-static void draw_numbers(const struct tui_app *app, const struct plan *plan)
+static void draw_column_numbers(const struct tui_app *app, const struct plan *plan)
 {
     char number[24];
     size_t end = app->first_column + plan->n_shown, n = app->value.n_columns, step = TICK;
@@ -110,7 +110,7 @@ static void draw_numbers(const struct tui_app *app, const struct plan *plan)
 }
 
 /* Number and token of the chosen row if it is in the line, else of the line's first. */
-static void draw_label(const struct tui_app *app, const struct plan *plan, int y, size_t row)
+static void draw_row_label(const struct tui_app *app, const struct plan *plan, int y, size_t row)
 {
     size_t chosen = app->state.at.row, each = rows_a_line(plan);
     bool is_chosen = chosen >= row && chosen < row + each;
@@ -124,7 +124,7 @@ static void draw_label(const struct tui_app *app, const struct plan *plan, int y
         screen_text(y, x + LABEL - MARK, MARK, LOOK_STRONG, each == 1 ? "▸" : chosen == row ? "▀" : "▄");
 }
 
-static void draw_cells(const struct tui_app *app, const struct plan *plan, int y, size_t row)
+static void draw_map_cells(const struct tui_app *app, const struct plan *plan, int y, size_t row)
 {
     size_t end = app->first_column + plan->n_shown;
     end = end < app->value.n_columns ? end : app->value.n_columns;
@@ -138,7 +138,7 @@ static void draw_cells(const struct tui_app *app, const struct plan *plan, int y
 }
 
 /* A value for each position: its number and a bar. */
-static void draw_value(const struct tui_app *app, const struct plan *plan, int y, size_t row)
+static void draw_single_value(const struct tui_app *app, const struct plan *plan, int y, size_t row)
 {
     char number[32];
     float value = tui_band_row(&app->band, row)[0];
@@ -147,7 +147,7 @@ static void draw_value(const struct tui_app *app, const struct plan *plan, int y
     screen_bar(y, plan->box.x + VALUE + 1, plan->box.width - VALUE - 1, fabs(shade.part));
 }
 
-static void draw_norm(const struct tui_app *app, const struct plan *plan, int y, size_t row, double largest)
+static void draw_row_norm(const struct tui_app *app, const struct plan *plan, int y, size_t row, double largest)
 {
     struct tui_summary summary;
     tui_summarize(&summary, tui_band_row(&app->band, row), app->value.n_columns);
@@ -165,25 +165,25 @@ static double largest_norm(const struct tui_app *app)
     return largest;
 }
 
-static void draw_rows(const struct tui_app *app, const struct plan *plan)
+static void draw_map_rows(const struct tui_app *app, const struct plan *plan)
 {
     size_t each = rows_a_line(plan);
     double norm = plan->has_norms ? largest_norm(app) : 0;
     for (size_t line = 0; line < plan->n_lines && line * each < app->band.n; line++) {
         size_t row = app->band.first + line * each;
         int y = plan->box.y + (int)line;
-        draw_label(app, plan, y, row);
+        draw_row_label(app, plan, y, row);
         if (app->value.column_axis < 0) {
-            draw_value(app, plan, y, row);
+            draw_single_value(app, plan, y, row);
             continue;
         }
         if (plan->has_norms)
-            draw_norm(app, plan, y, row, norm);
-        draw_cells(app, plan, y, row);
+            draw_row_norm(app, plan, y, row, norm);
+        draw_map_cells(app, plan, y, row);
     }
 }
 
-static void draw_legend(const struct tui_app *app, const struct plan *plan, int y, int x)
+static void draw_map_legend(const struct tui_app *app, const struct plan *plan, int y, int x)
 {
     enum { STEPS = 10 };
     char least[32] = "0", most[32];
@@ -205,7 +205,7 @@ static void draw_legend(const struct tui_app *app, const struct plan *plan, int 
                  plan->two_rows && !screen_has_colours() ? ", the larger of two rows" : "");
 }
 
-static void draw_heading(const struct tui_app *app, const struct tui_box *box)
+static void draw_map_heading(const struct tui_app *app, const struct tui_box *box)
 {
     const struct tui_value *value = &app->value;
     char text[160];
@@ -222,18 +222,18 @@ void tui_draw_map(struct tui_app *app, struct tui_box box)
     struct plan plan;
     plan_map(&plan, app, box);
     app->is_dense = plan.two_rows;
-    draw_heading(app, &box);
+    draw_map_heading(app, &box);
     if (!*app->problem && app->value.n_rows == 0)
         snprintf(app->problem, sizeof app->problem, "no position of this prompt is stored");
-    if (!*app->problem && read_shown(app, &plan) != WEIR_OK)
+    if (!*app->problem && read_shown_rows(app, &plan) != WEIR_OK)
         snprintf(app->problem, sizeof app->problem, "%s", weir_message());
     if (*app->problem) {
         screen_text(box.y + 2, box.x, box.width, LOOK_PLAIN, app->problem);
         return;
     }
     if (app->value.column_axis >= 0)
-        draw_numbers(app, &plan);
-    draw_rows(app, &plan);
+        draw_column_numbers(app, &plan);
+    draw_map_rows(app, &plan);
     if (app->value.column_axis >= 0)
-        draw_legend(app, &plan, box.y + box.height - 1, box.x);
+        draw_map_legend(app, &plan, box.y + box.height - 1, box.x);
 }

@@ -23,7 +23,8 @@ static int lines_left(const struct details *details)
     return details->box.height - details->line;
 }
 
-__attribute__((format(printf, 3, 4))) static void print(struct details *details, int look, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void print_detail(struct details *details, int look, const char *format,
+                                                               ...)
 {
     char text[512];
     va_list args;
@@ -40,7 +41,7 @@ static bool columns_are_tokens(const struct tui_value *value)
 }
 
 /* What a column ranks by: a weight as it is, a score by its height over the lowest, others by magnitude. */
-static float rank(const struct tui_value *value, float number, float least)
+static float column_rank(const struct tui_value *value, float number, float least)
 {
     if (!isfinite(number))
         return 0;
@@ -57,7 +58,7 @@ static float least_of(const float *row, size_t n)
 }
 
 /* The columns that stand out most in the row or in the locked one. */
-static weir_status strongest(size_t *n, size_t columns[MOST_LISTED], const struct details *details, size_t most)
+static weir_status strongest_columns(size_t *n, size_t columns[MOST_LISTED], const struct details *details, size_t most)
 {
     size_t n_columns = details->value->n_columns;
     float *ranks; /* [n_columns] */
@@ -66,8 +67,8 @@ static weir_status strongest(size_t *n, size_t columns[MOST_LISTED], const struc
     if (details->locked)
         locked_least = least_of(details->locked, n_columns);
     for (size_t i = 0; i < n_columns; i++) {
-        ranks[i] = rank(details->value, details->row[i], least);
-        float other = details->locked ? rank(details->value, details->locked[i], locked_least) : 0;
+        ranks[i] = column_rank(details->value, details->row[i], least);
+        float other = details->locked ? column_rank(details->value, details->locked[i], locked_least) : 0;
         ranks[i] = other > ranks[i] ? other : ranks[i];
     }
     *n = weir_top_k(columns, most < MOST_LISTED ? most : MOST_LISTED, ranks, n_columns);
@@ -90,7 +91,7 @@ static const char *difference_text(char to[34], const struct tui_value *value, f
 }
 
 /* "  5 | mat|   0.8410   0.1040  +0.7370", as much of it as there is room for */
-static void print_column(struct details *details, size_t column)
+static void print_detail_column(struct details *details, size_t column)
 {
     enum { INDEX = 6, SHORT_TOKEN = 7, TOKEN = 13, WEIGHT = 9, NUMBER = 12 };
     const struct tui_value *value = details->value;
@@ -120,20 +121,21 @@ static void list_strongest(struct details *details)
     const char *axis = tui_axis(details->value, details->value->column_axis);
     if (details->value->column_axis < 0)
         return;
-    print(details, LOOK_FAINT, "%s%s%s", columns_are_tokens(details->value) ? "strongest keys" : "largest of ",
-          columns_are_tokens(details->value) ? "" : axis, details->locked ? ": here, locked, difference" : "");
+    print_detail(details, LOOK_FAINT, "%s%s%s", columns_are_tokens(details->value) ? "strongest keys" : "largest of ",
+                 columns_are_tokens(details->value) ? "" : axis, details->locked ? ": here, locked, difference" : "");
     if (lines_left(details) <= 0)
         return;
-    if (strongest(&n, columns, details, (size_t)lines_left(details)) != WEIR_OK) {
-        print(details, LOOK_PLAIN, "%s", weir_message());
+    if (strongest_columns(&n, columns, details, (size_t)lines_left(details)) != WEIR_OK) {
+        print_detail(details, LOOK_PLAIN, "%s", weir_message());
         return;
     }
     for (size_t i = 0; i < n && lines_left(details) > 0; i++)
-        print_column(details, columns[i]);
+        print_detail_column(details, columns[i]);
 }
 
 /* "layer 3 head 0 query 5 | mat|" */
-static void print_name(struct details *details, const struct tui_value *value, size_t row, const char *before, int look)
+static void print_row_name(struct details *details, const struct tui_value *value, size_t row, const char *before,
+                           int look)
 {
     char token[160], layer[32] = "", unit[48] = "", prompt[32] = "";
     int32_t position = value->prompt.positions[row];
@@ -143,11 +145,11 @@ static void print_name(struct details *details, const struct tui_value *value, s
         snprintf(unit, sizeof unit, "%s %d ", tui_axis(value, value->outer_axis), value->place.unit);
     if (value->place.prompt != details->value->place.prompt)
         snprintf(prompt, sizeof prompt, "prompt %d ", value->place.prompt);
-    print(details, look, "%s%s%s%s%s %d %s", before, prompt, layer, unit, tui_axis(value, value->row_axis), position,
-          tui_token(token, value, position, 20));
+    print_detail(details, look, "%s%s%s%s%s %d %s", before, prompt, layer, unit, tui_axis(value, value->row_axis),
+                 position, tui_token(token, value, position, 20));
 }
 
-static void print_summary(struct details *details)
+static void print_row_summary(struct details *details)
 {
     struct tui_summary summary;
     char norm[32], mean[32], least[32], most[32];
@@ -155,14 +157,16 @@ static void print_summary(struct details *details)
     if (columns_are_tokens(details->value) || details->value->column_axis < 0)
         return;
     tui_summarize(&summary, details->row, n);
-    print(details, LOOK_PLAIN, "norm %s  mean %s", short_number(norm, summary.norm), short_number(mean, summary.mean));
-    print(details, LOOK_PLAIN, "from %s to %s", short_number(least, summary.least), short_number(most, summary.most));
+    print_detail(details, LOOK_PLAIN, "norm %s  mean %s", short_number(norm, summary.norm),
+                 short_number(mean, summary.mean));
+    print_detail(details, LOOK_PLAIN, "from %s to %s", short_number(least, summary.least),
+                 short_number(most, summary.most));
     if (summary.n_finite < n)
-        print(details, LOOK_PLAIN, "%zu of %zu are finite", summary.n_finite, n);
+        print_detail(details, LOOK_PLAIN, "%zu of %zu are finite", summary.n_finite, n);
 }
 
 /* Reads the locked row, and puts it beside the chosen one when they have the same columns. */
-static void add_locked(struct tui_app *app, struct details *details, struct tui_value *value)
+static void add_locked_row(struct tui_app *app, struct details *details, struct tui_value *value)
 {
     const struct tui_state *state = &app->state;
     if (!state->is_locked)
@@ -171,7 +175,7 @@ static void add_locked(struct tui_app *app, struct details *details, struct tui_
     if (status == WEIR_OK)
         status = tui_band_read(&app->locked, value, state->locked.row, 1, state->drop_first && tui_is_pattern(value));
     if (status != WEIR_OK) {
-        print(details, LOOK_PLAIN, "locked: %s", weir_message());
+        print_detail(details, LOOK_PLAIN, "locked: %s", weir_message());
         return;
     }
     details->locked_value = value;
@@ -181,7 +185,7 @@ static void add_locked(struct tui_app *app, struct details *details, struct tui_
 }
 
 /* The locked row by itself, below the chosen one. */
-static void list_apart(const struct tui_app *app, struct details *details)
+static void list_locked_strongest(const struct tui_app *app, struct details *details)
 {
     struct details other = *details;
     other.value = details->locked_value;
@@ -197,11 +201,11 @@ void tui_draw_row(struct tui_app *app, struct tui_box box)
     if (*app->problem || !app->band.is_read)
         return;
     details.row = tui_band_row(&app->band, details.at);
-    print_name(&details, details.value, details.at, "", LOOK_STRONG);
-    add_locked(app, &details, &locked_value);
+    print_row_name(&details, details.value, details.at, "", LOOK_STRONG);
+    add_locked_row(app, &details, &locked_value);
     if (details.locked_value)
-        print_name(&details, details.locked_value, details.locked_at, "locked: ", LOOK_PLAIN);
-    print_summary(&details);
+        print_row_name(&details, details.locked_value, details.locked_at, "locked: ", LOOK_PLAIN);
+    print_row_summary(&details);
     if (!details.locked_value || details.locked) {
         list_strongest(&details);
         return;
@@ -210,6 +214,6 @@ void tui_draw_row(struct tui_app *app, struct tui_box box)
     details.box.height = details.line + (all.height - details.line) / 2;
     list_strongest(&details);
     details.box.height = all.height;
-    print(&details, LOOK_PLAIN, "locked, %s:", details.locked_value->point->point->name);
-    list_apart(app, &details);
+    print_detail(&details, LOOK_PLAIN, "locked, %s:", details.locked_value->point->point->name);
+    list_locked_strongest(app, &details);
 }

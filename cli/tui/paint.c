@@ -27,7 +27,7 @@ static struct rgb colour_of_shade(int shade)
 }
 
 /* curses counts a channel to 1000, and rounds down on the way back */
-static short thousandths(uint8_t channel)
+static short channel_thousandths(uint8_t channel)
 {
     return (short)((channel * 1000 + 254) / 255);
 }
@@ -42,7 +42,8 @@ static void choose_colours(void)
             paint.numbers[i] = rgb.r << 16 | rgb.g << 8 | rgb.b;
         } else if (exact) {
             paint.numbers[i] = FIRST_COLOUR + i;
-            init_color((short)paint.numbers[i], thousandths(rgb.r), thousandths(rgb.g), thousandths(rgb.b));
+            init_color((short)paint.numbers[i], channel_thousandths(rgb.r), channel_thousandths(rgb.g),
+                       channel_thousandths(rgb.b));
         } else {
             paint.numbers[i] = colour_nearest_256(rgb);
         }
@@ -80,21 +81,21 @@ bool screen_has_colours(void)
     return paint.colours;
 }
 
-static attr_t attributes(int look)
+static attr_t look_attributes(int look)
 {
     return (look & LOOK_STRONG ? A_BOLD : 0) | (look & LOOK_FAINT ? A_DIM : 0) | (look & LOOK_CHOSEN ? A_REVERSE : 0);
 }
 
-static void put(int y, int x, const wchar_t *text, attr_t attrs, int pair)
+static void put_cell(int y, int x, const wchar_t *text, attr_t attrs, int pair)
 {
     cchar_t cell;
     if (setcchar(&cell, text, attrs, 0, &pair) == OK)
         mvadd_wch(y, x, &cell);
 }
 
-static void put_one(int y, int x, wchar_t c, attr_t attrs, int pair)
+static void put_character(int y, int x, wchar_t c, attr_t attrs, int pair)
 {
-    put(y, x, (wchar_t[]){c, L'\0'}, attrs, pair);
+    put_cell(y, x, (wchar_t[]){c, L'\0'}, attrs, pair);
 }
 
 /* Characters that a terminal would not draw, or that would turn the line around, show as a question mark. */
@@ -105,7 +106,7 @@ static bool is_harmful(uint32_t code)
 }
 
 /* Adds the combining marks at the text to the cell's character, as many as curses keeps; the text moves past all. */
-static void add_marks(wchar_t cell[CCHARW_MAX + 1], const char **text)
+static void add_combining_marks(wchar_t cell[CCHARW_MAX + 1], const char **text)
 {
     size_t n = wcslen(cell);
     const char *next = *text;
@@ -119,7 +120,7 @@ static void add_marks(wchar_t cell[CCHARW_MAX + 1], const char **text)
 }
 
 /* The next character with the marks behind it. @return columns that it takes; the text moves on. */
-static int next_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
+static int next_text_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
 {
     const char *begin = *text;
     uint32_t code = text_next(text);
@@ -128,7 +129,7 @@ static int next_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
     cell[0] = is_harmful(code) ? L'?' : is_mark ? L' ' : (wchar_t)code; /* a mark without a character: on a space */
     if (is_mark)
         *text = begin;
-    add_marks(cell, text);
+    add_combining_marks(cell, text);
     int columns = (int)code_columns((uint32_t)cell[0]), curses = wcwidth(cell[0]);
     return curses > columns ? curses : columns;
 }
@@ -136,20 +137,20 @@ static int next_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
 void screen_text(int y, int x, int columns, int look, const char *text)
 {
     wchar_t cell[CCHARW_MAX + 1];
-    attr_t attrs = attributes(look);
+    attr_t attrs = look_attributes(look);
     int used = 0;
     bool cut = text_columns(text) > (size_t)(columns > 0 ? columns : 0);
     for (int i = 0; i < columns; i++)
-        put_one(y, x + i, L' ', attrs, 0);
+        put_character(y, x + i, L' ', attrs, 0);
     while (*text) {
-        int more = next_cell(cell, &text);
+        int more = next_text_cell(cell, &text);
         if (used + more > columns - cut)
             break;
-        put(y, x + used, cell, attrs, 0);
+        put_cell(y, x + used, cell, attrs, 0);
         used += more;
     }
     if (cut && used < columns)
-        put_one(y, x + used, L'…', attrs, 0);
+        put_character(y, x + used, L'…', attrs, 0);
 }
 
 void screen_print(int y, int x, int columns, int look, const char *format, ...)
@@ -165,7 +166,7 @@ void screen_print(int y, int x, int columns, int look, const char *format, ...)
 /* ---- shades ---- */
 
 /* curses' number of a shade's colour; -1, the terminal's own, for nothing. */
-static int number_of(struct tui_shade shade)
+static int shade_number(struct tui_shade shade)
 {
     if (shade.kind == SHADE_NOTHING)
         return -1;
@@ -174,14 +175,14 @@ static int number_of(struct tui_shade shade)
     return paint.numbers[LEVELS + (int)lround(shade.part * LEVELS)];
 }
 
-static int pair_of(int foreground, int background)
+static int colour_pair(int foreground, int background)
 {
     int pair = alloc_pair(foreground, background);
     return pair > 0 ? pair : 0;
 }
 
 /* What stands for it where there are no colours. */
-static wchar_t letter_of(struct tui_shade shade)
+static wchar_t shade_letter(struct tui_shade shade)
 {
     if (shade.kind != SHADE_PART)
         return shade.kind == SHADE_NAN ? L'?' : L' ';
@@ -190,21 +191,21 @@ static wchar_t letter_of(struct tui_shade shade)
 
 void screen_shade(int y, int x, int columns, struct tui_shade shade)
 {
-    int pair = paint.colours ? pair_of(-1, number_of(shade)) : 0;
+    int pair = paint.colours ? colour_pair(-1, shade_number(shade)) : 0;
     for (int i = 0; i < columns; i++)
-        put_one(y, x + i, paint.colours ? L' ' : letter_of(shade), 0, pair);
+        put_character(y, x + i, paint.colours ? L' ' : shade_letter(shade), 0, pair);
 }
 
 void screen_two_shades(int y, int x, struct tui_shade upper, struct tui_shade lower)
 {
-    int top = paint.colours ? number_of(upper) : -1, bottom = paint.colours ? number_of(lower) : -1;
+    int top = paint.colours ? shade_number(upper) : -1, bottom = paint.colours ? shade_number(lower) : -1;
     if (!paint.colours) { /* the darker one is left out */
         bool is_upper = lower.kind == SHADE_NOTHING || fabs(upper.part) >= fabs(lower.part);
-        put_one(y, x, letter_of(is_upper ? upper : lower), 0, 0);
+        put_character(y, x, shade_letter(is_upper ? upper : lower), 0, 0);
     } else if (top < 0) { /* a half of nothing is the terminal's own ground */
-        put_one(y, x, bottom < 0 ? L' ' : L'▄', 0, bottom < 0 ? 0 : pair_of(bottom, -1));
+        put_character(y, x, bottom < 0 ? L' ' : L'▄', 0, bottom < 0 ? 0 : colour_pair(bottom, -1));
     } else {
-        put_one(y, x, L'▀', 0, pair_of(top, bottom));
+        put_character(y, x, L'▀', 0, colour_pair(top, bottom));
     }
 }
 
@@ -214,12 +215,12 @@ void screen_bar(int y, int x, int columns, double part)
     int full = part > 0 ? (int)lround((part < 1 ? part : 1) * columns * 8) : 0;
     for (int i = 0; i < columns; i++) {
         int left = full - 8 * i;
-        put_one(y, x + i, eighths[left < 0 ? 0 : left > 8 ? 8 : left], 0, 0);
+        put_character(y, x + i, eighths[left < 0 ? 0 : left > 8 ? 8 : left], 0, 0);
     }
 }
 
 void screen_line_down(int y, int x, int height)
 {
     for (int i = 0; i < height; i++)
-        put_one(y + i, x, L'│', A_DIM, 0);
+        put_character(y + i, x, L'│', A_DIM, 0);
 }

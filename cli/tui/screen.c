@@ -29,19 +29,19 @@ static volatile sig_atomic_t stopped_by, resized;
 
 /* ---- signals ---- */
 
-static void on_stop(int number)
+static void note_stop(int number)
 {
     stopped_by = number;
 }
 
-static void on_resize(int number)
+static void note_resize(int number)
 {
     (void)number;
     resized = 1;
 }
 
 /* The process is about to die, of a damaged file in the HDF5 library for one: only calls that are safe here. */
-static void on_crash(int number)
+static void give_back_on_crash(int number)
 {
     ssize_t written = write(STDOUT_FILENO, screen.farewell, screen.n_farewell);
     (void)written;
@@ -54,21 +54,21 @@ static void on_crash(int number)
 static void catch_signals(void)
 {
     static const int stops[] = {SIGINT, SIGTERM, SIGHUP}, crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_stop};
+    struct sigaction action = {.sa_handler = note_stop};
     sigset_t held;
     sigemptyset(&held);
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         sigaction(stops[i], &action, NULL);
         sigaddset(&held, stops[i]);
     }
-    action.sa_handler = on_resize;
+    action.sa_handler = note_resize;
     sigaction(SIGWINCH, &action, NULL);
     sigaddset(&held, SIGWINCH);
     sigprocmask(SIG_BLOCK, &held, &screen.waiting);
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
         sigdelset(&screen.waiting, stops[i]);
     sigdelset(&screen.waiting, SIGWINCH);
-    action.sa_handler = on_crash;
+    action.sa_handler = give_back_on_crash;
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         sigaction(crashes[i], &action, NULL);
 }
@@ -80,7 +80,7 @@ int screen_signal(void)
 
 /* ---- taking over and giving back ---- */
 
-static const char *capability(const char *name)
+static const char *terminal_capability(const char *name)
 {
     const char *text = tigetstr(name);
     return text && text != (const char *)-1 ? text : "";
@@ -91,7 +91,7 @@ static void prepare_farewell(void)
     static const char *const names[] = {"op", "oc", "sgr0", "cnorm", "rmkx", "rmcup"};
     screen.n_farewell = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *text = capability(names[i]);
+        const char *text = terminal_capability(names[i]);
         size_t n = strcspn(text, "$"); /* up to any padding */
         if (screen.n_farewell + n <= sizeof screen.farewell)
             memcpy(screen.farewell + screen.n_farewell, text, n);
@@ -113,7 +113,7 @@ weir_status screen_check(void)
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return weir_fail(WEIR_E_USAGE, "weir tui needs a terminal for its input and output; weir ls, weir attn and "
                                        "weir show print to files and pipes");
-    if (!term || setupterm(NULL, STDOUT_FILENO, &found) != OK || !*capability("cup"))
+    if (!term || setupterm(NULL, STDOUT_FILENO, &found) != OK || !*terminal_capability("cup"))
         return weir_fail(WEIR_E_USAGE,
                          "weir tui cannot draw on a terminal of the type %s%s; weir ls, weir attn and "
                          "weir show print lines",

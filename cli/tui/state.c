@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-static const struct tui_point *point_at(const struct tui_state *state, int point)
+static const struct tui_point *extent_point(const struct tui_state *state, int point)
 {
     return &state->extent->points[point];
 }
@@ -28,7 +28,7 @@ static int next_marked(const bool *marked, int n, int from, int step)
 /* Goes to a point, with the nearest layer and head that it has. */
 static void choose_point(struct tui_state *state, int point)
 {
-    const struct tui_point *p = point_at(state, point);
+    const struct tui_point *p = extent_point(state, point);
     state->at.point = point;
     if (p->layers)
         state->at.layer = nearest_marked(p->layers, state->extent->n_layers, state->at.layer);
@@ -37,7 +37,7 @@ static void choose_point(struct tui_state *state, int point)
 }
 
 /* The tree's cursor follows what is chosen by other keys, as deep as it was where the tree is still unfolded so far. */
-static void follow(struct tui_state *state)
+static void follow_choice(struct tui_state *state)
 {
     state->node.point = state->at.point;
     if (state->node.layer >= 0)
@@ -57,27 +57,27 @@ void tui_begin(struct tui_state *state, const struct tui_extent *extent, int pat
 
 int tui_layer(const struct tui_state *state, const struct tui_place *place)
 {
-    return point_at(state, place->point)->layers ? place->layer : -1;
+    return extent_point(state, place->point)->layers ? place->layer : -1;
 }
 
 void tui_step_layer(struct tui_state *state, long step)
 {
-    const struct tui_point *p = point_at(state, state->at.point);
+    const struct tui_point *p = extent_point(state, state->at.point);
     if (p->layers)
         state->at.layer = next_marked(p->layers, state->extent->n_layers, state->at.layer, step < 0 ? -1 : 1);
-    follow(state);
+    follow_choice(state);
 }
 
 void tui_step_unit(struct tui_state *state, long step)
 {
-    const struct tui_point *p = point_at(state, state->at.point);
+    const struct tui_point *p = extent_point(state, state->at.point);
     if (p->units)
         state->at.unit = next_marked(p->units, p->n_units, state->at.unit, step < 0 ? -1 : 1);
-    follow(state);
+    follow_choice(state);
 }
 
 /* index + step, kept within 0 to n - 1 */
-static size_t moved(size_t index, long step, size_t n)
+static size_t moved_within(size_t index, long step, size_t n)
 {
     if (step < 0)
         return index < (size_t)-step ? 0 : index - (size_t)-step;
@@ -87,17 +87,17 @@ static size_t moved(size_t index, long step, size_t n)
 
 void tui_step_prompt(struct tui_state *state, long step)
 {
-    state->at.prompt = (int)moved((size_t)state->at.prompt, step, (size_t)state->extent->n_prompts);
+    state->at.prompt = (int)moved_within((size_t)state->at.prompt, step, (size_t)state->extent->n_prompts);
 }
 
 void tui_step_row(struct tui_state *state, long step)
 {
-    state->at.row = moved(state->at.row, step, state->n_rows);
+    state->at.row = moved_within(state->at.row, step, state->n_rows);
 }
 
 void tui_step_column(struct tui_state *state, long step)
 {
-    state->column = moved(state->column, step, state->n_columns);
+    state->column = moved_within(state->column, step, state->n_columns);
 }
 
 void tui_set_size(struct tui_state *state, size_t n_rows, size_t n_columns)
@@ -124,7 +124,7 @@ bool tui_is_comparable(const struct tui_state *state)
 /* ---- the tree ---- */
 
 /* The first of a list after index `from` that is marked; -1 when there is none. */
-static int after(const bool *marked, int n, int from)
+static int next_marked_or_none(const bool *marked, int n, int from)
 {
     int next = marked ? next_marked(marked, n, from, 1) : from;
     return next == from ? -1 : next;
@@ -137,23 +137,24 @@ static bool shows_units(const struct tui_state *state, const struct tui_node *no
 
 bool tui_next_node(const struct tui_state *state, struct tui_node *node)
 {
-    const struct tui_point *p = node->point >= 0 ? point_at(state, node->point) : NULL;
+    const struct tui_point *p = node->point >= 0 ? extent_point(state, node->point) : NULL;
     if (p && node->layer >= 0 && shows_units(state, node)) {
-        int unit = after(p->units, p->n_units, node->unit);
+        int unit = next_marked_or_none(p->units, p->n_units, node->unit);
         if (unit >= 0) {
             node->unit = unit;
             return true;
         }
     }
     node->unit = -1;
-    int layer = p && state->open[node->point] ? after(p->layers, state->extent->n_layers, node->layer) : -1;
+    int layer =
+        p && state->open[node->point] ? next_marked_or_none(p->layers, state->extent->n_layers, node->layer) : -1;
     node->layer = layer;
     if (layer < 0)
         node->point++;
     return node->point < state->extent->n_points;
 }
 
-static bool is_same(const struct tui_node *a, const struct tui_node *b)
+static bool is_same_node(const struct tui_node *a, const struct tui_node *b)
 {
     return a->point == b->point && a->layer == b->layer && a->unit == b->unit;
 }
@@ -164,7 +165,7 @@ static size_t find_node(const struct tui_state *state, size_t *n)
     struct tui_node node = {-1, -1, -1};
     size_t found = 0;
     for (*n = 0; tui_next_node(state, &node); (*n)++)
-        if (is_same(&node, &state->node))
+        if (is_same_node(&node, &state->node))
             found = *n;
     return found;
 }
@@ -184,7 +185,7 @@ void tui_step_node(struct tui_state *state, long step)
     size_t n;
     size_t wanted = find_node(state, &n);
     struct tui_node node = {-1, -1, -1};
-    wanted = moved(wanted, step, n);
+    wanted = moved_within(wanted, step, n);
     for (size_t i = 0; i <= wanted; i++)
         if (!tui_next_node(state, &node))
             return;
@@ -193,7 +194,7 @@ void tui_step_node(struct tui_state *state, long step)
 
 void tui_unfold(struct tui_state *state)
 {
-    const struct tui_point *p = point_at(state, state->node.point);
+    const struct tui_point *p = extent_point(state, state->node.point);
     if (state->node.layer >= 0)
         state->units_open = p->units != NULL;
     else

@@ -10,7 +10,7 @@
 /* ---- what there is ---- */
 
 /* The axis that stands for itself, neither down nor across the screen; -1 when there is none. */
-static int outer_axis(const weir_point *point)
+static int find_outer_axis(const weir_point *point)
 {
     if (point->n_axes < 3)
         return -1;
@@ -18,7 +18,7 @@ static int outer_axis(const weir_point *point)
 }
 
 /* Marks the stored ones among the units of the outer axis. */
-static weir_status mark_units(struct tui_point *out, const weir_file_point *point, int axis, int n_layers)
+static weir_status mark_stored_units(struct tui_point *out, const weir_file_point *point, int axis, int n_layers)
 {
     size_t n = point->shape[axis];
     TRY(weir_alloc(&out->units, n, sizeof *out->units));
@@ -41,9 +41,9 @@ weir_status tui_extent_read(struct tui_extent *out, const weir_file *file)
         const weir_file_point *point = weir_file_point_at(file, i);
         out->points[i].layers = point->layers;
         out->n_points++;
-        int axis = outer_axis(point->point);
+        int axis = find_outer_axis(point->point);
         if (axis >= 0)
-            TRY(mark_units(&out->points[i], point, axis, info->n_layers));
+            TRY(mark_stored_units(&out->points[i], point, axis, info->n_layers));
     }
     if (out->n_points == 0)
         return weir_fail(WEIR_E_INPUT, "the file holds no hook points; weir dump --hooks stores some");
@@ -70,7 +70,7 @@ weir_status tui_value_at(struct tui_value *out, const weir_file *file, const str
     const weir_file_point *stored = weir_file_point_at(file, place->point);
     const weir_point *point = stored->point;
     *out = (struct tui_value){.file = file, .point = stored, .place = *place, .layer = tui_layer(state, place)};
-    out->outer_axis = outer_axis(point);
+    out->outer_axis = find_outer_axis(point);
     out->row_axis = weir_point_row_axis(point);
     out->column_axis = point->n_axes - 1 == out->row_axis ? -1 : point->n_axes - 1;
     TRY(weir_file_get_prompt(file, place->prompt, &out->prompt));
@@ -91,7 +91,7 @@ static bool same_value(const struct tui_value *a, const struct tui_value *b)
 }
 
 /* What is left of a row without its first weight, as parts of 1; none where nothing is left. */
-static void drop_first(float *row, size_t n)
+static void drop_first_weight(float *row, size_t n)
 {
     double rest = 0;
     if (weir_row_is_absent(row, n))
@@ -127,7 +127,7 @@ weir_status tui_band_read(struct tui_band *band, const struct tui_value *value, 
     TRY(weir_file_read(value->file, value->point, value->layer, value->place.prompt, &block, band->values));
     band->is_read = true;
     for (size_t i = 0; i < n && without_first; i++)
-        drop_first(band->values + i * value->n_columns, value->n_columns);
+        drop_first_weight(band->values + i * value->n_columns, value->n_columns);
     return WEIR_OK;
 }
 
