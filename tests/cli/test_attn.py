@@ -174,6 +174,19 @@ def test_top_is_what_sorting_all_of_the_file_gives(filled, name, k, args, keep):
         assert np.float32(pair["weight"]) == np.float32(expected[0])
 
 
+@pytest.mark.parametrize("name", ["unequal", "rows", "one_layer"])
+@pytest.mark.parametrize("k", [1, 7, 100])
+def test_of_equal_weights_top_takes_the_first_of_the_file(filled, tmp_path, name, k):
+    shutil.copy(filled / f"{name}.h5", tmp_path)
+    with h5py.File(tmp_path / f"{name}.h5", "r+") as file:
+        weights = file["activations/pattern"]
+        weights[...] = np.where(np.isfinite(weights[()]), np.ceil(weights[()] * 3) / 3, weights[()])     # 1/3, 2/3 and 1
+    pairs = sorted((pair for pair in every_pair(tmp_path / f"{name}.h5") if pair[0] > 0), key=lambda pair: -pair[0])
+    found = ask(tmp_path, "attn", f"{name}.h5", "--top", str(k))["pairs"]
+    assert [tuple(pair[word] for word in ("layer", "head", "prompt", "query", "key")) for pair in found] == \
+        [pair[1:] for pair in pairs[:k]]
+
+
 def test_top_as_csv_has_what_json_has(filled):
     text = weir(filled, "attn", "unequal.h5", "--top", "9", "--csv").stdout.decode()
     rows = list(csv.DictReader(io.StringIO(text)))

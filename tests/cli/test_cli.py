@@ -321,6 +321,19 @@ def test_diff_finds_the_place_and_knows_its_tolerance(folder):
     assert ask(folder, "diff", "whole.h5", "other.h5", "-t", "0.2499", code=1)["same"] is False
 
 
+@pytest.mark.parametrize("odd", [False, True], ids=["numbers", "with_infinities"])
+def test_a_relative_difference_is_to_the_larger_of_both_files(folder, odd):
+    import h5py
+    before = read(folder / "whole.h5", "resid_post")[2, 0, 7, 11]
+    for name, value in ("lesser.h5", before), ("greater.h5", 100):
+        with h5py.File(damage(folder, name, (2, 0, 7, 11), value), "r+") as file:
+            if odd:
+                file["activations/resid_post"][2, 0, 7, 3] = math.inf
+    for files in ("lesser.h5", "greater.h5"), ("greater.h5", "lesser.h5"):
+        hook = next(hook for hook in ask(folder, "diff", *files, code=1)["hooks"] if not hook["same"])
+        assert hook["relative"] == pytest.approx((100 - before) / 100) and hook["unlike"] == 0
+
+
 # ---- the terminal ----
 
 def on_terminal(folder, *args, **env):
