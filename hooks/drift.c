@@ -16,7 +16,7 @@ struct weir_drift {
 
 static float **slot(struct weir_drift *drift, const weir_event *event)
 {
-    return &drift->kept[weir_plan_index(&drift->run->plan, event->point->id, event->layer)];
+    return &drift->kept[weir_site_index(drift->run->model->config.n_layers, event->point->id, event->layer)];
 }
 
 static size_t n_values(const weir_event *event)
@@ -88,33 +88,42 @@ static weir_status compare(const weir_event *event, void *payload)
 
 /* ---- open, close ---- */
 
-static weir_status run_exactly(struct weir_drift *drift, const bool *at, const weir_tokens *prompt)
+/* Registers `fn` at every site of the scope, all of it. */
+static weir_status hook_sites(struct weir_drift *drift, struct weir_run *run, const struct weir_scope *scope,
+                              weir_hook_fn *fn)
+{
+    for (size_t i = 0; i < scope->n_sites; i++)
+        TRY(weir_run_hook_at(run, scope->sites[i].point, scope->sites[i].layer, WEIR_READ, fn, drift));
+    return WEIR_OK;
+}
+
+static weir_status run_exactly(struct weir_drift *drift, const struct weir_scope *scope, const weir_tokens *prompt)
 {
     const weir_tokens begin = {.ids = prompt->ids, .n = drift->positions};
     struct weir_run *exact;
     TRY(weir_run_open(&exact, drift->run->model, NULL));
     exact->keeps_weights = true; /* the run itself is about to read them */
-    weir_status status = weir_run_add(exact, at, WEIR_READ, keep, drift);
+    weir_status status = hook_sites(drift, exact, scope, keep);
     if (status == WEIR_OK)
         status = weir_run_forward(exact, &begin, 1);
     weir_run_close(exact);
     return status;
 }
 
-weir_status weir_drift_open(struct weir_drift **out, struct weir_run *run, const bool *at, const weir_tokens *prompt,
-                            size_t n_positions)
+weir_status weir_drift_open(struct weir_drift **out, struct weir_run *run, const struct weir_scope *scope,
+                            const weir_tokens *prompt, size_t n_positions)
 {
     struct weir_drift *drift;
     weir_status status;
     TRY(weir_alloc_zero(&drift, 1, sizeof *drift));
     drift->run = run;
     drift->positions = prompt->n < n_positions ? prompt->n : n_positions;
-    drift->n_kept = (size_t)WEIR_N_POINTS * ((size_t)run->plan.n_layers + 1);
+    drift->n_kept = weir_n_sites(run->model->config.n_layers);
     for (int i = 0; i < WEIR_N_POINTS; i++)
         drift->largest[i] = NAN;
     TRY_DONE(weir_alloc_zero(&drift->kept, drift->n_kept, sizeof *drift->kept));
-    TRY_DONE(run_exactly(drift, at, prompt));
-    TRY_DONE(weir_run_add(run, at, WEIR_READ, compare, drift));
+    TRY_DONE(run_exactly(drift, scope, prompt));
+    TRY_DONE(hook_sites(drift, run, scope, compare));
     *out = drift;
     drift = NULL;
 done:
@@ -131,7 +140,7 @@ void weir_drift_close(struct weir_drift *drift)
 {
     if (!drift)
         return;
-    weir_run_remove(drift->run, drift);
+    weir_run_unhook(drift->run, compare, drift);
     for (size_t i = 0; drift->kept && i < drift->n_kept; i++)
         weir_free(drift->kept[i]);
     weir_free(drift->kept);

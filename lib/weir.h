@@ -120,6 +120,13 @@ typedef struct weir_point {
 WEIR_API int weir_n_points(void);
 /** @return point `id`, static; NULL when out of range. */
 WEIR_API const weir_point *weir_point_at(int id);
+/** @return the index in `axes` of the point's positions: pos or query. */
+WEIR_API int weir_point_row_axis(const weir_point *point);
+/**
+ * @return the index in `axes` of what a selection's UNITS choose from: heads where the point has them, else the second
+ * of two axes (neurons, channels, experts, the vocabulary); -1 where there is neither.
+ */
+WEIR_API int weir_point_unit_axis(const weir_point *point);
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 
@@ -223,18 +230,28 @@ typedef struct weir_buffer weir_buffer;
 
 /**
  * What a hook sees: the value of one point, in one layer, for one prompt. `data` is C-contiguous, axes outermost first.
- * It is valid during the call; to read it later without a copy, retain `buffer`. (expert_indices holds int32 in place
- * of float.)
+ * It is valid during the call; to read it later without a copy, retain `buffer`.
+ *
+ * The value is always whole. What of it the hook's selection names is every one of `units` at every one of `rows`: an
+ * editor that is meant to change only that keeps to them itself. Both are indices into the value, ascending; NULL
+ * stands for all, of which there are n_rows or n_units then. The axes that they are along: weir_point_row_axis and
+ * weir_point_unit_axis.
  */
 typedef struct weir_event {
     const weir_point *point;
     int layer;  /**< -1 outside blocks */
-    int prompt; /**< index over the whole run */
+    int prompt; /**< index into the prompts of this weir_run_forward */
     int n_axes;
     const weir_axis *axes;
     size_t shape[WEIR_MAX_AXES];
     float *data; /**< may be written to by hooks registered with WEIR_EDIT only */
     weir_buffer *buffer;
+    int32_t *indices;    /**< of expert_indices, whose values are no floats: what is at `data`; NULL for other points */
+    size_t first;        /**< position, in the whole prompt, of the value's row 0 */
+    const int32_t *rows; /**< [n_rows] rows that the selection names; their positions are first + row. NULL: all */
+    size_t n_rows;       /**< never 0: without a row the hook is not called */
+    const int32_t *units; /**< [n_units] heads, neurons, ... that the selection names; NULL: all */
+    size_t n_units;       /**< 0 for points that have none to choose from */
 } weir_event;
 
 /** Keeps the memory behind an event's data alive, and unchanged, past the call: release it, from any thread. */
@@ -271,17 +288,38 @@ WEIR_API WEIR_CHECKED weir_status weir_run_open(weir_run **out, weir_model *mode
 WEIR_API void weir_run_close(weir_run *run);
 
 /**
- * Registers a hook at every point that `selection` names, in the grammar HOOK[:LAYERS], comma-separated. The hook sees
- * whole values: selections of units and positions belong to captures, and are refused here.
- * @return WEIR_E_USAGE for a name that matches nothing (naming the nearest), WEIR_E_UNSUPPORTED for a point that this
- * model does not have.
+ * Registers a hook at every point that `selection` names, in the grammar HOOK[:LAYERS[.UNITS]][@POSITIONS],
+ * comma-separated. The hook sees whole values; which units and rows of them are meant, the event says (weir_event).
+ * Positions of prompts are looked up when weir_run_forward has them.
+ * @return WEIR_E_USAGE for a name that matches nothing (naming the nearest), for layers and units out of range, and for
+ * terms that name other units at other positions of one value, which take a hook each; WEIR_E_UNSUPPORTED for a point
+ * that this model does not have.
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access,
                                                 weir_hook_fn *hook, void *payload);
+/**
+ * Registers a hook at one point (weir_point_at) in one layer, -1 for points outside blocks: for programs that loop.
+ * @return WEIR_E_USAGE for a point or a layer that there is not, WEIR_E_UNSUPPORTED where this model has it not
+ * (weir_model_has_point).
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_hook_at(weir_run *run, int point, int layer, weir_access access,
+                                                   weir_hook_fn *hook, void *payload);
+/**
+ * Takes back every registration of that hook with that payload; does nothing where there is none. In a hook of the run
+ * it takes back nothing and ends weir_run_forward with WEIR_E_USAGE.
+ */
+WEIR_API void weir_run_unhook(weir_run *run, weir_hook_fn *hook, void *payload);
+/**
+ * @return how many layers a pass goes through, as hooks and captures are registered by now: it ends in the last layer
+ * that somebody wants. 0 where only points before the blocks are wanted, or none.
+ */
+WEIR_API int weir_run_depth(const weir_run *run);
 
 /**
  * Runs all prompts. What no hook wants is not computed: the pass ends after the last layer that is wanted. Hooks are
  * called on this thread, once per (point, layer, prompt); for one prompt in the order of computation.
+ * @return WEIR_E_USAGE for a prompt without tokens, one longer than the context, and a hook's position that a prompt
+ * does not have: before anything runs; else what a hook returned.
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n);
 

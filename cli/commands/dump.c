@@ -92,47 +92,12 @@ static weir_status watch_layer(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
-/* The deepest layer that one term needs; those behind the last block need all. */
-static weir_status deepest_layer(int *out, const struct weir_term *term, int n_layers)
-{
-    bool *marked;
-    bool in_blocks = false;
-    for (int i = 0; i < WEIR_N_POINTS; i++) {
-        in_blocks |= term->points[i] && weir_point_at(i)->per_layer;
-        if (term->points[i] && i > WEIR_P_RESID_POST)
-            *out = n_layers - 1;
-    }
-    if (!in_blocks)
-        return WEIR_OK;
-    TRY(weir_alloc_zero(&marked, (size_t)n_layers, sizeof *marked));
-    weir_status status = weir_slices_mark(&term->layers, marked, (size_t)n_layers, "layer");
-    for (int i = 0; i < n_layers && status == WEIR_OK; i++)
-        *out = marked[i] && i > *out ? i : *out;
-    weir_free(marked);
-    return status;
-}
-
-/* Layers 0 to the last that is wanted: watching must not make the run longer. */
-static weir_status watched_layers(int *out, const struct dump *dump, int n_layers)
-{
-    struct weir_selection *selection;
-    int last = dump->args->has[NEXT] ? n_layers - 1 : 0;
-    TRY(weir_selection_parse(&selection, dump->args->text[HOOKS]));
-    weir_status status = WEIR_OK;
-    for (size_t i = 0; i < selection->n && status == WEIR_OK; i++)
-        status = deepest_layer(&last, &selection->terms[i], n_layers);
-    weir_selection_close(selection);
-    *out = last + 1;
-    return status;
-}
-
+/* In every layer that the run goes through, and the first, whatever is stored: watching makes the run no longer. */
 static weir_status start_watching(struct dump *dump)
 {
-    char selection[48];
-    int n;
-    TRY(watched_layers(&n, dump, weir_model_get_info(dump->model)->n_layers));
-    snprintf(selection, sizeof selection, "resid_pre:0:%d", n);
-    TRY(weir_run_hook(dump->run, selection, WEIR_READ, watch_layer, dump));
+    int n = weir_run_depth(dump->run) > 0 ? weir_run_depth(dump->run) : 1;
+    for (int layer = 0; layer < n; layer++)
+        TRY(weir_run_hook_at(dump->run, WEIR_P_RESID_PRE, layer, WEIR_READ, watch_layer, dump));
     progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
     return WEIR_OK;
 }

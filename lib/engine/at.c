@@ -1,3 +1,4 @@
+/* The hook mechanism as the pass sees it: at each point, who wants its value is called once for each prompt. */
 #include "engine/run.h"
 #include "points/points.h"
 
@@ -19,6 +20,7 @@ static void describe(weir_event *event, const struct weir_run *run, size_t promp
     event->prompt = batch->first_prompt + (int)prompt;
     event->buffer = value;
     event->data = value->data + row * (square ? batch->square_start[prompt] : batch->start[prompt]);
+    event->indices = event->point->id == WEIR_P_EXPERT_INDICES ? (int32_t *)(void *)event->data : NULL;
 }
 
 /* Floats of the whole batch's value. */
@@ -47,34 +49,46 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
     return status;
 }
 
-static weir_status call(struct weir_run *run, const weir_event *event, weir_access access, size_t index)
+/* Calls a hook with what its scope names of the value; not where that is no row. */
+static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call)
 {
-    for (size_t i = 0; i < run->plan.n_hooks; i++) {
-        const struct weir_hook *hook = &run->plan.hooks[i];
-        if (hook->access != access || !hook->at[index])
-            continue;
-        TRY(hook->fn(event, hook->payload));
-        if (run->misused)
-            return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
-                             run->misused);
+    const struct weir_hook *hook = &run->plan.hooks[call->hook];
+    const struct weir_some *rows = weir_scope_rows(hook->scope, call->site, (size_t)event->prompt);
+    if (rows->n == 0)
+        return WEIR_OK;
+    event->rows = rows->list;
+    event->n_rows = rows->n;
+    event->units = call->site->units.list;
+    event->n_units = call->site->units.n;
+    TRY(hook->fn(event, hook->payload));
+    if (run->misused)
+        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
+                         run->misused);
+    return WEIR_OK;
+}
+
+/* Calls first to last - 1 of the plan, for all prompts. */
+static weir_status call_each(struct weir_run *run, weir_event *event, weir_buffer *value, size_t first, size_t last)
+{
+    for (size_t prompt = 0; first < last && prompt < run->batch.n; prompt++) {
+        describe(event, run, prompt, value);
+        for (size_t i = first; i < last; i++)
+            TRY(call_hook(run, event, &run->plan.calls[i]));
     }
     return WEIR_OK;
 }
 
 weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value)
 {
+    size_t first, readers, last;
     if (!weir_plan_wants(&run->plan, point, layer))
         return WEIR_OK;
-    size_t index = weir_plan_index(&run->plan, point, layer);
+    weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
     weir_event event = {.point = weir_point_at(point), .layer = layer};
     event.axes = event.point->axes;
-    if (weir_plan_edits(&run->plan, point, layer))
+    if (first < readers)
         TRY(make_private(run, event.point, value));
     event.n_axes = weir_model_shape(run->model, point, event.shape);
-    for (int access = WEIR_EDIT; access >= WEIR_READ; access--)
-        for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
-            describe(&event, run, prompt, *value);
-            TRY(call(run, &event, (weir_access)access, index));
-        }
-    return WEIR_OK;
+    TRY(call_each(run, &event, *value, first, readers));
+    return call_each(run, &event, *value, readers, last);
 }

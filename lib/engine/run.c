@@ -200,41 +200,54 @@ void weir_run_close(weir_run *run)
 
 /* ---- hooks ---- */
 
-weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn, void *payload)
+static weir_status check_hook(const struct weir_run *run, weir_access access, const char *function)
 {
-    return weir_plan_add(&run->plan, at, access, fn, payload);
-}
-
-void weir_run_remove(struct weir_run *run, const void *payload)
-{
-    weir_plan_remove(&run->plan, payload);
+    if (access != WEIR_READ && access != WEIR_EDIT)
+        return weir_fail(WEIR_E_USAGE, "%s: access is %d, which is none of weir_access", function, (int)access);
+    return weir_run_usable(run, function);
 }
 
 weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access, weir_hook_fn *hook, void *payload)
 {
-    struct weir_selection *parsed = NULL;
-    bool *at = NULL;
+    struct weir_scope *scope = NULL;
     weir_status status;
     TRY_GIVEN(run);
     TRY_GIVEN(selection);
     TRY_GIVEN(hook);
-    if (access != WEIR_READ && access != WEIR_EDIT)
-        return weir_fail(WEIR_E_USAGE, "weir_run_hook: access is %d, which is none of weir_access", (int)access);
-    TRY(weir_run_usable(run, __func__));
-    TRY_DONE(weir_selection_parse(&parsed, selection));
-    TRY_DONE(weir_alloc_zero(&at, (size_t)WEIR_N_POINTS * ((size_t)run->plan.n_layers + 1), sizeof *at));
-    for (size_t i = 0; i < parsed->n; i++) {
-        struct weir_term *term = &parsed->terms[i];
-        if (term->units.n || term->positions.n)
-            TRY_DONE(
-                weir_fail(WEIR_E_USAGE, "'%s': hooks see whole values; leave out units and positions", term->text));
-        TRY_DONE(weir_plan_mark(at, run->model, term));
-    }
-    TRY_DONE(weir_run_add(run, at, access, hook, payload));
+    TRY(check_hook(run, access, __func__));
+    TRY_DONE(weir_scope_open(&scope, run->model, selection, NULL));
+    TRY_DONE(weir_scope_check_boxes(scope));
+    TRY_DONE(weir_plan_add(&run->plan, scope, access, hook, payload));
 done:
-    weir_selection_close(parsed);
-    weir_free(at);
+    weir_scope_close(scope);
     return status;
+}
+
+weir_status weir_run_hook_at(weir_run *run, int point, int layer, weir_access access, weir_hook_fn *hook, void *payload)
+{
+    struct weir_scope *scope;
+    TRY_GIVEN(run);
+    TRY_GIVEN(hook);
+    TRY(check_hook(run, access, __func__));
+    TRY(weir_scope_open_at(&scope, run->model, point, layer));
+    weir_status status = weir_plan_add(&run->plan, scope, access, hook, payload);
+    weir_scope_close(scope);
+    return status;
+}
+
+void weir_run_unhook(weir_run *run, weir_hook_fn *hook, void *payload)
+{
+    if (!run || weir_run_is_forked(run))
+        return;
+    if (run->running)
+        run->misused = __func__;
+    else
+        weir_plan_remove(&run->plan, hook, payload);
+}
+
+int weir_run_depth(const weir_run *run)
+{
+    return run ? weir_plan_depth(&run->plan) : 0;
 }
 
 /* ---- batches ---- */
@@ -456,6 +469,8 @@ static weir_status forward(struct weir_run *run, const weir_tokens *prompts, siz
 {
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
+    for (size_t i = 0; i < run->plan.n_hooks; i++)
+        TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, NULL, n));
     TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
     if (run->n_passes > 0)
         TRY(keep_copies(run));

@@ -139,10 +139,6 @@ WEIR_CHECKED weir_status weir_linear(struct weir_run *run, weir_buffer **out, co
 /* Calls fn on pieces of n rows of about `row` floats each, on all threads. */
 void weir_rows(const struct weir_run *run, size_t n, size_t row, weir_job *fn, void *context);
 
-/* run.c: registers a hook at the points and layers marked (engine/plan.h). */
-WEIR_CHECKED weir_status weir_run_add(struct weir_run *run, const bool *at, weir_access access, weir_hook_fn *fn,
-                                      void *payload);
-
 /* WEIR_E_USAGE for `function` inside a hook of the run, or in a process that was forked off after the run was opened:
    its threads are not there. */
 WEIR_CHECKED weir_status weir_run_usable(const struct weir_run *run, const char *function);
@@ -152,8 +148,6 @@ void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const 
 /* A run that is closed while a capture of it is open, or in one of its hooks, goes after that. */
 void weir_run_hold(struct weir_run *run);
 void weir_run_release(struct weir_run *run);
-/* Takes back all hooks with that payload. */
-void weir_run_remove(struct weir_run *run, const void *payload);
 /* Whether prompts can be run: there are some, none empty, none past the context, all of ids that the model has. */
 WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
 

@@ -77,15 +77,15 @@ bool weir_axis_is_position(weir_axis axis)
 
 int weir_point_unit_axis(const weir_point *point)
 {
-    for (int i = 0; i < point->n_axes; i++)
+    for (int i = 0; point && i < point->n_axes; i++)
         if (point->axes[i] == WEIR_AXIS_HEAD || point->axes[i] == WEIR_AXIS_KV_HEAD)
             return i;
-    return point->n_axes == 2 ? 1 : -1;
+    return point && point->n_axes == 2 ? 1 : -1;
 }
 
 int weir_point_row_axis(const weir_point *point)
 {
-    for (int i = 0; i < point->n_axes; i++)
+    for (int i = 0; point && i < point->n_axes; i++)
         if (point->axes[i] == WEIR_AXIS_POS || point->axes[i] == WEIR_AXIS_QUERY)
             return i;
     return -1;

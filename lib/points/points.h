@@ -39,11 +39,6 @@ struct weir_alias {
 
 /* Axes whose length is a prompt's. */
 bool weir_axis_is_position(weir_axis axis); /* pos, query or key */
-/* Index of the axis that a selection's UNITS cut (head, kv_head, d_mlp, expert...), -1 when there is none. For points
-   [pos, head, d_head] it is the head, for [pos, d_model] and [pos, d_mlp] the last. */
-int weir_point_unit_axis(const weir_point *point);
-/* Index of the axis that POSITIONS cut: pos or query. */
-int weir_point_row_axis(const weir_point *point);
 
 /* The point of exactly that short or full name or alias (of those that mean it in all models), a layer number or
  *{layer} or * in place of the layer; NULL if none. layer is the number in the name, -1 where there is none. */

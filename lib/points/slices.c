@@ -147,3 +147,17 @@ bool weir_slices_name(const struct weir_slices *slices, size_t i, size_t length)
             return true;
     return slices->n == 0;
 }
+
+static bool is_same_slice(const struct weir_slice *a, const struct weir_slice *b)
+{
+    return a->has_start == b->has_start && a->has_stop == b->has_stop && a->single == b->single &&
+           (!a->has_start || a->start == b->start) && (!a->has_stop || a->stop == b->stop) && a->step == b->step;
+}
+
+bool weir_slices_equal(const struct weir_slices *a, const struct weir_slices *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++)
+        if (!is_same_slice(&a->list[i], &b->list[i]))
+            return false;
+    return a->n == b->n;
+}

@@ -165,12 +165,23 @@ static void run_close(struct state *s)
 
 static void run_hook(struct state *s)
 {
-    static const char *const selections[] = {"z",       "pattern:0", "resid_post:-1", "logits", "*", "z:99",
-                                             "nothing", "",          "resid_pre@0",   "[",      ":", "mlp_post",
+    static const char *const selections[] = {"z",       "pattern:0", "resid_post:-1", "logits", "*",       "z:99",
+                                             "nothing", "",          "resid_pre@0",   "[",      "z:0.1@2", "mlp_post",
                                              ",,"};
     weir_access access = (weir_access)(rarely(s) ? number(s) : next(s) % 2);
     check(weir_run_hook(s->runs[slot(s)], rarely(s) ? NULL : selections[next(s) % 13], access, rarely(s) ? NULL : hook,
                         &s->hooks[access == WEIR_EDIT]));
+}
+
+static void run_hook_at(struct state *s)
+{
+    weir_access access = (weir_access)(next(s) % 2);
+    check(weir_run_hook_at(s->runs[slot(s)], number(s), number(s), access, hook, &s->hooks[access == WEIR_EDIT]));
+}
+
+static void run_unhook(struct state *s)
+{
+    weir_run_unhook(s->runs[slot(s)], hook, &s->hooks[next(s) % 2]);
 }
 
 static void run_forward(struct state *s)
@@ -259,9 +270,9 @@ static void buffer_release(struct state *s)
 static void call(struct state *s)
 {
     static void (*const calls[])(struct state *) = {
-        model_open,    model_close, model_ask,   tokens_make, tokenize,      run_open,
-        run_close,     run_hook,    run_forward, run_forward, capture_open,  capture_commit,
-        capture_close, file_open,   file_close,  file_read,   buffer_release};
+        model_open, model_close, model_ask,      tokens_make,  tokenize,       run_open,      run_close,
+        run_hook,   run_forward, run_forward,    capture_open, capture_commit, capture_close, file_open,
+        file_close, file_read,   buffer_release, run_hook_at,  run_unhook};
     if (s->calls++ < MOST_CALLS)
         calls[next(s) % (sizeof calls / sizeof *calls)](s);
 }

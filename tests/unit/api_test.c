@@ -72,6 +72,12 @@ Test(api, null_is_refused_by_name)
     WRONG(weir_run_hook(NULL, "z", WEIR_READ, see, NULL), "run");
     WRONG(weir_run_hook(run, NULL, WEIR_READ, see, NULL), "selection");
     WRONG(weir_run_hook(run, "z", WEIR_READ, NULL, NULL), "hook");
+    WRONG(weir_run_hook_at(NULL, 0, -1, WEIR_READ, see, NULL), "run");
+    WRONG(weir_run_hook_at(run, 0, -1, WEIR_READ, NULL, NULL), "hook");
+    WRONG(weir_run_hook_at(run, 0, -1, (weir_access)2, see, NULL), "access");
+    weir_run_unhook(NULL, see, NULL);
+    weir_run_unhook(run, NULL, NULL);
+    cr_expect(weir_point_row_axis(NULL) == -1 && weir_point_unit_axis(NULL) == -1);
     WRONG(weir_run_forward(NULL, &prompt, 1), "run");
     WRONG(weir_run_forward(run, NULL, 1), "prompts");
     WRONG(weir_run_forward(run, &(weir_tokens){.n = 3}, 1), "ids");
@@ -219,6 +225,12 @@ static weir_status hook_more(void *unused)
     return weir_run_hook(run, "resid_post", WEIR_EDIT, see, NULL);
 }
 
+static weir_status hook_one_more(void *unused)
+{
+    (void)unused;
+    return weir_run_hook_at(run, 0, -1, WEIR_READ, see, NULL);
+}
+
 static weir_status capture_more(void *unused)
 {
     weir_capture *capture;
@@ -239,6 +251,7 @@ Test(api, what_a_hook_may_not_call_is_refused_and_the_pass_goes_on)
         const char *name;
     } calls[] = {{forward_again, "weir_run_forward"},
                  {hook_more, "weir_run_hook"},
+                 {hook_one_more, "weir_run_hook_at"},
                  {capture_more, "weir_capture_open"},
                  {commit_now, "weir_capture_commit"}};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
@@ -258,6 +271,11 @@ Test(api, what_a_hook_may_not_call_is_refused_and_the_pass_goes_on)
 static void close_run(void)
 {
     weir_run_close(run);
+}
+
+static void unhook(void)
+{
+    weir_run_unhook(run, see, NULL);
 }
 
 static void close_capture(void)
@@ -283,7 +301,10 @@ Test(api, what_a_hook_closes_ends_the_pass_and_goes_after_it)
     static const struct {
         void (*close)(void);
         const char *name;
-    } cases[] = {{close_run, "weir_run_close"}, {close_capture, "weir_capture_close"}, {close_everything, "close"}};
+    } cases[] = {{close_run, "weir_run_close"},
+                 {unhook, "weir_run_unhook"},
+                 {close_capture, "weir_capture_close"},
+                 {close_everything, "close"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int how = WEIR_READ; how <= WEIR_EDIT; how++) {
             struct inside inside = {.close = cases[i].close};
@@ -293,9 +314,9 @@ Test(api, what_a_hook_closes_ends_the_pass_and_goes_after_it)
             cr_assert(weir_run_hook(run, "resid_pre", (weir_access)how, see, &later) == WEIR_OK);
             WRONG(weir_run_forward(run, &prompt, 1), cases[i].name);
             cr_expect(inside.calls == 1 && later == 0 && access(path, F_OK) != 0);
-            if (cases[i].close == close_run)
+            if (cases[i].close == close_run || cases[i].close == unhook)
                 weir_capture_close(opened);
-            if (cases[i].close == close_capture)
+            if (cases[i].close == close_capture || cases[i].close == unhook)
                 weir_run_close(run);
             if (cases[i].close != close_everything)
                 weir_model_close(model);
