@@ -4,7 +4,7 @@
 #include "cli/process/interrupt.h"
 
 #include "base/descriptor.h"
-#include "store/partial.h"
+#include "store/write/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>

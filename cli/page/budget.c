@@ -2,7 +2,7 @@
 #include "cli/page/parts.h"
 
 #include "base/alloc.h"
-#include "store/partial.h"
+#include "store/write/partial.h"
 
 #include <stdio.h>
 #include <string.h>

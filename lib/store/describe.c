@@ -1,6 +1,6 @@
 /* A description of a file as JSON: the structure, not the data. */
 #include "base/alloc.h"
-#include "store/source.h"
+#include "store/read/source.h"
 #include "store/validate.h"
 
 #include <hdf5_hl.h>

@@ -4,7 +4,7 @@
 #define WEIR_STORE_LAYOUT_H
 
 #include "points/points.h"
-#include "store/writer.h"
+#include "store/write/writer.h"
 
 enum {
     WEIR_SCHEMA = 1,      /* version of this layout */

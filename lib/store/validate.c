@@ -1,29 +1,14 @@
-/* The rules of the layout: those of structure on the description of the file, those of values through the reader. */
+/* Checks the structure of a file against the layout, on its description; its values are for check_values.c. */
 #include "store/validate.h"
 
-#include "base/alloc.h"
-#include "base/json.h"
-#include "store/layout.h"
-#include "tensor/absent.h"
+#include "store/check.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE = 4, PIECE = 1 << 20 }; /* prompts looked into; values read at once */
-
-struct check {
-    weir_finding_fn *report;
-    void *payload;
-    size_t n;
-    const cJSON *root; /* of the description */
-    struct weir_sizes sizes;
-};
-
-__attribute__((format(printf, 3, 4))) static void note_finding(struct check *c, const char *object, const char *format,
-                                                               ...)
+void weir_check_finding(struct weir_check *c, const char *object, const char *format, ...)
 {
     char text[1024];
     int n = snprintf(text, sizeof text, "%s: ", object);
@@ -39,7 +24,7 @@ __attribute__((format(printf, 3, 4))) static void note_finding(struct check *c, 
 
 /* ---- attributes ---- */
 
-static const cJSON *attribute(const cJSON *object, int attr)
+const cJSON *weir_check_attribute(const cJSON *object, int attr)
 {
     return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, "attributes"),
                                             weir_attr_at(attr)->name);
@@ -59,17 +44,17 @@ static bool is_whole_list(const cJSON *item)
     return true;
 }
 
-static void check_attribute(struct check *c, const cJSON *object, const char *path, int attr, bool required)
+static void check_attribute(struct weir_check *c, const cJSON *object, const char *path, int attr, bool required)
 {
     static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
                                          [WEIR_ATTR_INTS] = "a list of whole numbers",
                                          [WEIR_ATTR_TEXT] = "one string",
                                          [WEIR_ATTR_REAL] = "one number"};
     const struct weir_attr *info = weir_attr_at(attr);
-    const cJSON *value = attribute(object, attr);
+    const cJSON *value = weir_check_attribute(object, attr);
     if (!value) {
         if (required)
-            note_finding(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
+            weir_check_finding(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
         return;
     }
     bool fits = info->kind == WEIR_ATTR_INT    ? is_whole_number(value)
@@ -77,40 +62,42 @@ static void check_attribute(struct check *c, const cJSON *object, const char *pa
                 : info->kind == WEIR_ATTR_REAL ? cJSON_IsNumber(value)
                                                : cJSON_IsString(value);
     if (!fits)
-        note_finding(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
+        weir_check_finding(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
 }
 
-static const char *attribute_text(const cJSON *object, int attr)
+const char *weir_check_text(const cJSON *object, int attr)
 {
-    const cJSON *value = attribute(object, attr);
+    const cJSON *value = weir_check_attribute(object, attr);
     return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-static void check_root(struct check *c)
+static void check_root(struct weir_check *c)
 {
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
         check_attribute(c, c->root, "/", a, weir_attr_at(a)->required);
-    const cJSON *schema = attribute(c->root, WEIR_A_SCHEMA);
+    const cJSON *schema = weir_check_attribute(c->root, WEIR_A_SCHEMA);
     if (is_whole_number(schema) && schema->valuedouble != WEIR_SCHEMA)
-        note_finding(c, "/", "weir_schema is %.0f, this weir checks version %d", schema->valuedouble, WEIR_SCHEMA);
-    const char *digest = attribute_text(c->root, WEIR_A_DIGEST), *dtype = attribute_text(c->root, WEIR_A_DTYPE);
-    const char *created = attribute_text(c->root, WEIR_A_CREATED);
+        weir_check_finding(c, "/", "weir_schema is %.0f, this weir checks version %d", schema->valuedouble,
+                           WEIR_SCHEMA);
+    const char *digest = weir_check_text(c->root, WEIR_A_DIGEST), *dtype = weir_check_text(c->root, WEIR_A_DTYPE);
+    const char *created = weir_check_text(c->root, WEIR_A_CREATED);
     if (digest && (strlen(digest) != 64 || strspn(digest, "0123456789abcdef") != 64))
-        note_finding(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
+        weir_check_finding(c, "/", "the attribute digest must be 64 hex digits, is '%.80s'", digest);
     if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "f16") != 0 && strcmp(dtype, "bf16") != 0)
-        note_finding(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
-    const char *compute = attribute_text(c->root, WEIR_A_COMPUTE);
+        weir_check_finding(c, "/", "the attribute dtype must be f32, f16 or bf16, is '%.40s'", dtype);
+    const char *compute = weir_check_text(c->root, WEIR_A_COMPUTE);
     if (compute && strcmp(compute, "bf16") != 0 && strcmp(compute, "int8") != 0)
-        note_finding(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
+        weir_check_finding(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))
-        note_finding(c, "/", "the attribute created must be a time like 2026-01-31T12:00:00Z, is '%.40s'", created);
+        weir_check_finding(c, "/", "the attribute created must be a time like 2026-01-31T12:00:00Z, is '%.40s'",
+                           created);
 }
 
 /* ---- datasets ---- */
 
-static const cJSON *dataset(const struct check *c, const char *path)
+const cJSON *weir_check_dataset(const struct weir_check *c, const char *path)
 {
     return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(c->root, "datasets"), path);
 }
@@ -121,41 +108,42 @@ static const char *string_of(const cJSON *object, const char *key)
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-static void check_scale(struct check *c, int dim)
+static void check_scale(struct weir_check *c, int dim)
 {
     char path[64];
     snprintf(path, sizeof path, "/%s", weir_dim_name(dim));
-    const cJSON *scale = dataset(c, path);
+    const cJSON *scale = weir_check_dataset(c, path);
     bool needed = dim == WEIR_AXIS_LAYER || dim == WEIR_AXIS_PROMPT || dim == WEIR_AXIS_POS || dim == WEIR_DIM_TOKEN;
     if (!scale) {
         if (needed)
-            note_finding(c, path, "the dimension is missing");
+            weir_check_finding(c, path, "the dimension is missing");
         return;
     }
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(scale, "shape");
     if (cJSON_GetArraySize(shape) != 1) {
-        note_finding(c, path, "a dimension must have one axis, has %d", cJSON_GetArraySize(shape));
+        weir_check_finding(c, path, "a dimension must have one axis, has %d", cJSON_GetArraySize(shape));
         return;
     }
     double size = cJSON_GetArrayItem(shape, 0)->valuedouble;
     if (size < 1 || size > (double)weir_dim_limit(dim))
-        note_finding(c, path, "has %.0f, must have 1 to %zu", size, weir_dim_limit(dim));
+        weir_check_finding(c, path, "has %.0f, must have 1 to %zu", size, weir_dim_limit(dim));
     else
         c->sizes.size[dim] = (size_t)size;
     if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(scale, "scale")))
-        note_finding(c, path, "must be a dimension scale (H5DSset_scale)");
+        weir_check_finding(c, path, "must be a dimension scale (H5DSset_scale)");
     if (strcmp(string_of(scale, "dtype"), "int32") != 0)
-        note_finding(c, path, "must hold int32, holds %s", string_of(scale, "dtype"));
+        weir_check_finding(c, path, "must hold int32, holds %s", string_of(scale, "dtype"));
 }
 
-static void check_equal(struct check *c, int a, int b)
+static void check_equal(struct weir_check *c, int a, int b)
 {
     size_t x = c->sizes.size[a], y = c->sizes.size[b];
     if (x && y && x != y)
-        note_finding(c, weir_dim_name(a), "has %zu, must be as long as %s, which has %zu", x, weir_dim_name(b), y);
+        weir_check_finding(c, weir_dim_name(a), "has %zu, must be as long as %s, which has %zu", x, weir_dim_name(b),
+                           y);
 }
 
-static void check_axis(struct check *c, const cJSON *set, const char *path, int a, int dim)
+static void check_axis(struct weir_check *c, const cJSON *set, const char *path, int a, int dim)
 {
     const char *name = weir_dim_name(dim);
     const cJSON *label = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "dims"), a);
@@ -163,57 +151,57 @@ static void check_axis(struct check *c, const cJSON *set, const char *path, int 
     const cJSON *size = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(set, "shape"), a);
     const cJSON *scale = cJSON_GetArrayItem(scales, 0);
     if (!cJSON_IsString(label) || strcmp(label->valuestring, name) != 0)
-        note_finding(c, path, "axis %d must be labelled %s, is %.60s", a, name,
-                     cJSON_IsString(label) ? label->valuestring : "not labelled");
+        weir_check_finding(c, path, "axis %d must be labelled %s, is %.60s", a, name,
+                           cJSON_IsString(label) ? label->valuestring : "not labelled");
     if (cJSON_GetArraySize(scales) != 1)
-        note_finding(c, path, "axis %d must have the scale /%s attached and no other, has %d", a, name,
-                     cJSON_GetArraySize(scales));
+        weir_check_finding(c, path, "axis %d must have the scale /%s attached and no other, has %d", a, name,
+                           cJSON_GetArraySize(scales));
     else if (!cJSON_IsString(scale) || scale->valuestring[0] != '/' || strcmp(scale->valuestring + 1, name) != 0)
-        note_finding(c, path, "axis %d must have the scale /%s attached, has %.60s", a, name,
-                     cJSON_IsString(scale) ? scale->valuestring : "none");
+        weir_check_finding(c, path, "axis %d must have the scale /%s attached, has %.60s", a, name,
+                           cJSON_IsString(scale) ? scale->valuestring : "none");
     if (c->sizes.size[dim] == 0)
-        note_finding(c, path, "axis %d: the dimension /%s is missing", a, name);
+        weir_check_finding(c, path, "axis %d: the dimension /%s is missing", a, name);
     else if (cJSON_IsNumber(size) && size->valuedouble != (double)c->sizes.size[dim])
-        note_finding(c, path, "axis %d has %.0f, the dimension %s has %zu", a, size->valuedouble, name,
-                     c->sizes.size[dim]);
+        weir_check_finding(c, path, "axis %d has %.0f, the dimension %s has %zu", a, size->valuedouble, name,
+                           c->sizes.size[dim]);
 }
 
-static void check_axes(struct check *c, const cJSON *set, const char *path, int rank, const int *dims)
+static void check_axes(struct weir_check *c, const cJSON *set, const char *path, int rank, const int *dims)
 {
     int has = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(set, "shape"));
     if (has != rank) {
-        note_finding(c, path, "has %d axes, must have %d", has, rank);
+        weir_check_finding(c, path, "has %d axes, must have %d", has, rank);
         return;
     }
     for (int a = 0; a < rank; a++)
         check_axis(c, set, path, a, dims[a]);
 }
 
-static void check_storage(struct check *c, const cJSON *set, const char *path)
+static void check_storage(struct weir_check *c, const cJSON *set, const char *path)
 {
     const char *storage = string_of(set, "storage");
     const cJSON *filter;
     if (strcmp(storage, "contiguous") != 0 && strcmp(storage, "chunked") != 0)
-        note_finding(c, path, "must be contiguous or chunked, is %s", storage);
+        weir_check_finding(c, path, "must be contiguous or chunked, is %s", storage);
     cJSON_ArrayForEach(filter, cJSON_GetObjectItemCaseSensitive(set, "filters"))
     {
         if (cJSON_IsString(filter) && strcmp(filter->valuestring, "other") == 0)
-            note_finding(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
+            weir_check_finding(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
     }
 }
 
-static void check_elem(struct check *c, const cJSON *set, const char *path, enum weir_elem elem)
+static void check_elem(struct weir_check *c, const cJSON *set, const char *path, enum weir_elem elem)
 {
     if (strcmp(string_of(set, "dtype"), weir_elem_name(elem)) != 0)
-        note_finding(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
+        weir_check_finding(c, path, "must hold %s, holds %s", weir_elem_name(elem), string_of(set, "dtype"));
 }
 
-static void check_set(struct check *c, const struct weir_set *s, bool required)
+static void check_set(struct weir_check *c, const struct weir_set *s, bool required)
 {
-    const cJSON *set = dataset(c, s->path);
+    const cJSON *set = weir_check_dataset(c, s->path);
     if (!set) {
         if (required)
-            note_finding(c, s->path, "is missing");
+            weir_check_finding(c, s->path, "is missing");
         return;
     }
     check_elem(c, set, s->path, s->elem);
@@ -222,59 +210,59 @@ static void check_set(struct check *c, const struct weir_set *s, bool required)
 }
 
 /* A table has all of its columns where its own dimension is, or, without one, where its first column is. */
-static void check_table(struct check *c, const struct weir_table *table)
+static void check_table(struct weir_check *c, const struct weir_table *table)
 {
     int own = weir_table_width_dim(table);
     char path[64];
     snprintf(path, sizeof path, "/%s", own < 0 ? "" : weir_dim_name(own));
-    bool required = dataset(c, own < 0 ? table->columns[0].path : path) != NULL;
+    bool required = weir_check_dataset(c, own < 0 ? table->columns[0].path : path) != NULL;
     for (int i = 0; i < table->n_columns; i++)
         check_set(c, &table->columns[i], required);
 }
 
 /* Ids of the likeliest tokens and what they show as: both or none. */
-static void check_next_words(struct check *c)
+static void check_next_words(struct weir_check *c)
 {
     const char *id = weir_set_at(WEIR_S_WORD_ID)->path, *text = weir_set_at(WEIR_S_WORD_TEXT)->path;
-    if (!dataset(c, id) != !dataset(c, text))
-        note_finding(c, dataset(c, id) ? text : id, "is missing");
+    if (!weir_check_dataset(c, id) != !weir_check_dataset(c, text))
+        weir_check_finding(c, weir_check_dataset(c, id) ? text : id, "is missing");
 }
 
 /* ---- activations ---- */
 
-static void check_layers(struct check *c, const cJSON *set, const char *path)
+static void check_layers(struct weir_check *c, const cJSON *set, const char *path)
 {
-    const cJSON *layers = attribute(set, WEIR_A_LAYERS), *layer;
+    const cJSON *layers = weir_check_attribute(set, WEIR_A_LAYERS), *layer;
     double before = -1, n = (double)c->sizes.size[WEIR_AXIS_LAYER];
     check_attribute(c, set, path, WEIR_A_LAYERS, true);
     if (!is_whole_list(layers))
         return;
     if (cJSON_GetArraySize(layers) == 0)
-        note_finding(c, path, "the attribute layers is empty: at least one layer must be stored");
+        weir_check_finding(c, path, "the attribute layers is empty: at least one layer must be stored");
     cJSON_ArrayForEach(layer, layers)
     {
         if (layer->valuedouble <= before || layer->valuedouble >= n) {
-            note_finding(c, path, "the attribute layers must ascend from 0 to %.0f, has %.0f after %.0f", n - 1,
-                         layer->valuedouble, before);
+            weir_check_finding(c, path, "the attribute layers must ascend from 0 to %.0f, has %.0f after %.0f", n - 1,
+                               layer->valuedouble, before);
             return;
         }
         before = layer->valuedouble;
     }
 }
 
-static void check_fill(struct check *c, const cJSON *set, const char *path, enum weir_elem elem)
+static void check_fill(struct weir_check *c, const cJSON *set, const char *path, enum weir_elem elem)
 {
     const cJSON *fill = cJSON_GetObjectItemCaseSensitive(set, "fill");
     bool fits = elem == WEIR_ELEM_I32 ? cJSON_IsNumber(fill) && fill->valuedouble == -1
                                       : cJSON_IsString(fill) && strcmp(fill->valuestring, "NaN") == 0;
     if (!fits)
-        note_finding(c, path, "what is not stored must read as %s (its fill value)",
-                     elem == WEIR_ELEM_I32 ? "-1" : "NaN");
+        weir_check_finding(c, path, "what is not stored must read as %s (its fill value)",
+                           elem == WEIR_ELEM_I32 ? "-1" : "NaN");
 }
 
-static void check_point(struct check *c, const cJSON *set, const char *path, const weir_point *point)
+static void check_point(struct weir_check *c, const cJSON *set, const char *path, const weir_point *point)
 {
-    const char *hook = attribute_text(set, WEIR_A_HOOK), *dtype = attribute_text(c->root, WEIR_A_DTYPE);
+    const char *hook = weir_check_text(set, WEIR_A_HOOK), *dtype = weir_check_text(c->root, WEIR_A_DTYPE);
     int dims[WEIR_MAX_RANK], rank = 0;
     if (point->per_layer)
         dims[rank++] = WEIR_AXIS_LAYER;
@@ -291,7 +279,7 @@ static void check_point(struct check *c, const cJSON *set, const char *path, con
     check_fill(c, set, path, elem);
     check_attribute(c, set, path, WEIR_A_HOOK, true);
     if (hook && strcmp(hook, point->hook) != 0)
-        note_finding(c, path, "the attribute hook_name must be %s, is '%.80s'", point->hook, hook);
+        weir_check_finding(c, path, "the attribute hook_name must be %s, is '%.80s'", point->hook, hook);
     if (point->per_layer)
         check_layers(c, set, path);
     check_attribute(c, set, path, WEIR_A_UNITS, false);
@@ -331,23 +319,23 @@ static bool is_outside(const cJSON *set)
     return strcmp(storage, "external") == 0 || strcmp(storage, "virtual") == 0;
 }
 
-static void check_datasets(struct check *c)
+static void check_datasets(struct weir_check *c)
 {
     const cJSON *set;
     cJSON_ArrayForEach(set, cJSON_GetObjectItemCaseSensitive(c->root, "datasets"))
     {
         const weir_point *point = point_of_path(set->string);
         if (is_outside(set))
-            note_finding(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
+            weir_check_finding(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
         else if (point)
             check_point(c, set, set->string, point);
         else if (!is_known(set->string))
-            note_finding(c, set->string,
-                         "is not in the layout: hook points go into /activations, other results into /results");
+            weir_check_finding(c, set->string,
+                               "is not in the layout: hook points go into /activations, other results into /results");
     }
 }
 
-static void check_groups(struct check *c)
+static void check_groups(struct weir_check *c)
 {
     static const char *const known[] = {WEIR_GROUP_PROMPTS, WEIR_GROUP_TOKENS, WEIR_GROUP_ACTIVATIONS, WEIR_GROUP_NEXT,
                                         WEIR_GROUP_RESULTS};
@@ -360,16 +348,16 @@ static void check_groups(struct check *c)
             if (strcmp(group->valuestring, known[i]) == 0)
                 fits = seen[i] = true;
         if (!fits)
-            note_finding(c, group->valuestring, "a group that is not in the layout");
+            weir_check_finding(c, group->valuestring, "a group that is not in the layout");
     }
     for (size_t i = 0; i < 3; i++)
         if (!seen[i])
-            note_finding(c, known[i], "the group is missing");
+            weir_check_finding(c, known[i], "the group is missing");
 }
 
 /* Links that lead elsewhere: the reader follows none. Below /results a name for something in the file is nobody's
    business. */
-static void check_links(struct check *c)
+static void check_links(struct weir_check *c)
 {
     const cJSON *link;
     size_t n = strlen(WEIR_GROUP_RESULTS "/");
@@ -377,14 +365,14 @@ static void check_links(struct check *c)
     {
         bool soft = strcmp(link->valuestring, "soft") == 0;
         if (!soft || strncmp(link->string, WEIR_GROUP_RESULTS "/", n) != 0)
-            note_finding(c, link->string, "is a link %s, which is not followed",
-                         soft                                         ? "by name"
-                         : strcmp(link->valuestring, "external") == 0 ? "to another file"
-                                                                      : "of an unknown kind");
+            weir_check_finding(c, link->string, "is a link %s, which is not followed",
+                               soft                                         ? "by name"
+                               : strcmp(link->valuestring, "external") == 0 ? "to another file"
+                                                                            : "of an unknown kind");
     }
 }
 
-static void check_structure(struct check *c)
+static void check_structure(struct weir_check *c)
 {
     check_root(c);
     check_links(c);
@@ -401,226 +389,15 @@ static void check_structure(struct check *c)
     check_datasets(c);
 }
 
-/* ---- values ---- */
-
-/* Ids must be below this; 0 when the file does not say. Where the config does, it is not asked how many logits there
-   are: TransformerLens's models may have others. */
-static int64_t vocabulary(const struct check *c, const weir_file *file)
-{
-    int64_t n = 0;
-    cJSON *config;
-    const char *text = weir_file_get_info(file)->config;
-    if (weir_json_parse(&config, "config", text, strlen(text)) == WEIR_OK) {
-        const char *key = weir_json_get(config, "d_vocab") ? "d_vocab" : "vocab_size";
-        if (weir_json_int(config, "config", key, 1, INT32_MAX, &n) != WEIR_OK)
-            n = 0;
-        cJSON_Delete(config);
-    }
-    return n ? n : (int64_t)c->sizes.size[WEIR_AXIS_VOCAB];
-}
-
-static void check_prompt_fields(struct check *c, int index, const char *fields)
-{
-    cJSON *object;
-    if (!fields)
-        return;
-    weir_status status = weir_json_parse(&object, "/prompts/fields", fields, strlen(fields));
-    if (status != WEIR_OK || !cJSON_IsObject(object))
-        note_finding(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is no JSON object", index);
-    if (status == WEIR_OK)
-        cJSON_Delete(object);
-}
-
-static void check_stored_prompt(struct check *c, const weir_file *file, int index, int64_t vocab)
-{
-    weir_file_prompt prompt;
-    if (weir_file_get_prompt(file, index, &prompt) != WEIR_OK) {
-        note_finding(c, "/tokens", "%s", weir_message());
-        return;
-    }
-    check_prompt_fields(c, index, prompt.fields);
-    for (size_t t = 0; t < prompt.n; t++)
-        if (prompt.ids[t] < 0 || (vocab && prompt.ids[t] >= vocab)) {
-            note_finding(c, "/tokens/id", "prompt %d, token %zu: id %d is not from 0 to %lld", index, t, prompt.ids[t],
-                         vocab ? (long long)vocab - 1 : (long long)INT32_MAX);
-            return;
-        }
-}
-
-static void check_prompts(struct check *c, const weir_file *file)
-{
-    const weir_file_info *info = weir_file_get_info(file);
-    int64_t vocab = vocabulary(c, file);
-    for (int i = 0; i < info->n_prompts; i++)
-        check_stored_prompt(c, file, i, vocab);
-}
-
-enum sums { ANY_SUM, SUM_OF_1, SUM_UP_TO_1 };
-
-/* One value being looked at. */
-struct look {
-    const weir_file *file;
-    const weir_file_point *point;
-    const char *path;
-    int layer, prompt;
-    size_t n_rows, n_tokens;
-    float *buffer;  /* [PIECE or one row] */
-    enum sums sums; /* of rows */
-    double tolerance;
-    bool any;   /* a value was there */
-    bool found; /* enough said about this layer */
-};
-
-static bool is_sum(const struct look *look, double sum)
-{
-    if (look->sums == SUM_UP_TO_1)
-        return sum >= 0 && sum <= 1 + look->tolerance;
-    return look->sums == ANY_SUM || fabs(sum - 1) <= look->tolerance;
-}
-
-/* Row `row` of [outer, rows, inner]: all stored or none, and of patterns with sums of 1. */
-static void check_row(struct check *c, struct look *look, const float *values, size_t outer, size_t rows, size_t inner,
-                      size_t row, size_t absolute)
-{
-    size_t gone = 0;
-    for (size_t o = 0; o < outer && !look->found; o++) {
-        double sum = 0;
-        size_t here = 0; /* not stored */
-        const float *run = values + (o * rows + row) * inner;
-        for (size_t i = 0; i < inner; i++) {
-            here += weir_value_is_absent(run[i]);
-            sum += (double)run[i];
-        }
-        gone += here;
-        if (!isnan(sum) && !is_sum(look, sum)) { /* NaN: some of it was not stored, or came out so */
-            note_finding(c, look->path,
-                         "layer %d, prompt %d, head %zu, query %zu: the row sums to %.6g, must sum to %s1", look->layer,
-                         look->prompt, o, absolute, sum, look->sums == SUM_UP_TO_1 ? "at most " : "");
-            look->found = true;
-        }
-    }
-    look->any = look->any || gone < outer * inner;
-    if (gone > 0 && gone < outer * inner && !look->point->units && !look->found) {
-        note_finding(c, look->path, "layer %d, prompt %d, row %zu: %zu of its %zu values are not stored", look->layer,
-                     look->prompt, absolute, gone, outer * inner);
-        look->found = true;
-    }
-}
-
-/* Reads the value in pieces of whole rows. */
-static weir_status check_stored_value(struct check *c, struct look *look)
-{
-    const weir_point *p = look->point->point;
-    int axis = weir_point_row_axis(p);
-    size_t outer = 1, inner = 1;
-    weir_block block = {{0}, {0}};
-    for (int a = 0; a < p->n_axes; a++) {
-        block.count[a] = p->axes[a] == WEIR_AXIS_KEY ? look->n_tokens : look->point->shape[a];
-        outer *= a < axis ? block.count[a] : 1;
-        inner *= a > axis ? block.count[a] : 1;
-    }
-    size_t step = PIECE / (outer * inner) ? PIECE / (outer * inner) : 1;
-    for (size_t i = 0; i < look->n_rows && !look->found; i += step) {
-        block.start[axis] = i;
-        block.count[axis] = look->n_rows - i < step ? look->n_rows - i : step;
-        TRY(weir_file_read(look->file, look->point, look->layer, look->prompt, &block, look->buffer));
-        for (size_t r = 0; r < block.count[axis] && !look->found; r++)
-            check_row(c, look, look->buffer, outer, block.count[axis], inner, r, i + r);
-    }
-    return WEIR_OK;
-}
-
-static void check_layer(struct check *c, struct look *look)
-{
-    const weir_file_info *info = weir_file_get_info(look->file);
-    int n = info->n_prompts < SAMPLE ? info->n_prompts : SAMPLE;
-    bool rows = false;
-    look->any = look->found = false;
-    for (int i = 0; i < n && !look->found; i++) {
-        weir_file_prompt prompt;
-        look->prompt = n == 1 ? 0 : (int)((int64_t)i * (info->n_prompts - 1) / (n - 1));
-        if (weir_file_get_prompt(look->file, look->prompt, &prompt) != WEIR_OK)
-            return; /* found before */
-        look->n_rows = prompt.n_rows;
-        look->n_tokens = prompt.n;
-        rows = rows || prompt.n_rows > 0;
-        if (check_stored_value(c, look) != WEIR_OK) {
-            note_finding(c, look->path, "%s", weir_message());
-            return;
-        }
-    }
-    if (rows && !look->any && info->n_prompts <= SAMPLE)
-        note_finding(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
-}
-
-/* What rows of a pattern sum to, unless a hook changed them. */
-static enum sums expected_sums(const struct check *c, const weir_point *point)
-{
-    const char *edits = attribute_text(c->root, WEIR_A_EDITS);
-    if (point->id != WEIR_P_PATTERN || (edits && *edits))
-        return ANY_SUM;
-    return attribute(dataset(c, WEIR_GROUP_ACTIVATIONS "/pattern"), WEIR_A_SINKS) ? SUM_UP_TO_1 : SUM_OF_1;
-}
-
-static weir_status check_values(struct check *c, const weir_file *file, const weir_file_point *point)
-{
-    static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};
-    const weir_file_info *info = weir_file_get_info(file);
-    struct look look = {
-        .file = file, .point = point, .tolerance = tolerance[info->dtype], .sums = expected_sums(c, point->point)};
-    size_t one = 1;
-    char *path = NULL;
-    weir_status status;
-    if (point->point->id == WEIR_P_EXPERT_INDICES)
-        return WEIR_OK; /* -1, which stands for no expert, is also what is not stored */
-    for (int a = 0; a < point->point->n_axes; a++)
-        if (a != weir_point_row_axis(point->point))
-            TRY(weir_mul(&one, one, point->shape[a]));
-    TRY_DONE(weir_format(&path, "%s/%s", WEIR_GROUP_ACTIVATIONS, point->point->name));
-    TRY_DONE(weir_alloc(&look.buffer, one > PIECE ? one : PIECE, sizeof *look.buffer));
-    look.path = path;
-    look.layer = -1;
-    if (!point->layers)
-        check_layer(c, &look);
-    for (int layer = 0; point->layers && layer < info->n_layers; layer++) {
-        look.layer = layer;
-        if (point->layers[layer])
-            check_layer(c, &look);
-    }
-done:
-    weir_free(path);
-    weir_free(look.buffer);
-    return status;
-}
-
-/* Through the reader, which refuses what the structure's findings have said already. */
-static weir_status check_content(struct check *c, const char *path)
-{
-    weir_file *file;
-    weir_status status = weir_file_open(&file, path);
-    if (status != WEIR_OK) {
-        if (status == WEIR_E_MEMORY)
-            return status;
-        if (c->n == 0)
-            note_finding(c, "/", "%s", weir_message());
-        return WEIR_OK;
-    }
-    check_prompts(c, file);
-    for (int i = 0; status == WEIR_OK && i < weir_file_get_info(file)->n_points; i++)
-        status = check_values(c, file, weir_file_point_at(file, i));
-    weir_file_close(file);
-    return status;
-}
-
 weir_status weir_store_validate(const char *path, size_t *n_findings, weir_finding_fn *report, void *payload)
 {
-    struct check c = {.report = report, .payload = payload};
+    struct weir_check c = {.report = report, .payload = payload};
     cJSON *root;
     *n_findings = 0;
     TRY(weir_store_describe(&root, path));
     c.root = root;
     check_structure(&c);
-    weir_status status = check_content(&c, path);
+    weir_status status = weir_check_content(&c, path);
     cJSON_Delete(root);
     *n_findings = c.n;
     return status;

@@ -1,8 +1,8 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "store/output.h"
-#include "store/partial.h"
 #include "store/validate.h"
+#include "store/write/output.h"
+#include "store/write/partial.h"
 #include "store_fake.h"
 
 #include <criterion/criterion.h>
