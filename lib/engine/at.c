@@ -42,7 +42,7 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
     if (!weir_buffer_is_shared(old))
         return WEIR_OK;
     *value = NULL;
-    weir_status status = weir_take(run, value, old->capacity); /* the slack behind its rows included */
+    weir_status status = weir_value_take(run, value, old->capacity); /* the slack behind its rows included */
     if (status == WEIR_OK)
         memcpy((*value)->data, old->data, n * sizeof(float));
     weir_buffer_release(old);

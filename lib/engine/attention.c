@@ -1,13 +1,22 @@
 /* Attention: what each head asks for (q), offers (k), carries (v), where it looks (pattern), what it moves (z). Tile by
    tile of queries, keys after the last query of a tile never touched: scores live in a thread's scratch, unless
    somebody wants them whole; then in the buffers that go to the writer. */
-#include "engine/run.h"
+#include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <math.h>
 #include <string.h>
+
+static const struct weir_norm_points ln1_points = {WEIR_P_LN1_SCALE, WEIR_P_LN1_NORMALIZED, WEIR_P_LN1_OUT};
+static const struct weir_norm_points ln1_post_points = {WEIR_P_LN1_POST_SCALE, WEIR_P_LN1_POST_NORMALIZED,
+                                                        WEIR_P_ATTN_OUT};
+
+/* Where attention may end before its output. */
+_Static_assert(WEIR_P_ROT_K < WEIR_P_ATTN_SCORES && WEIR_P_ATTN_SCORES < WEIR_P_PATTERN && WEIR_P_PATTERN < WEIR_P_Z &&
+                   WEIR_P_Z < WEIR_P_RESULT && WEIR_P_RESULT < WEIR_P_LN1_POST_SCALE,
+               "the points of attention stand in the order in which it computes them");
 
 /* ---- q, k, v ---- */
 
@@ -84,7 +93,7 @@ static weir_status project_by_head(struct weir_run *run, const struct projection
     size_t n_heads = p->n_heads;
     weir_buffer *inputs = NULL, *matrix = NULL;
     weir_status status;
-    TRY_DONE(weir_take_rows(run, &inputs, n_heads * d_model));
+    TRY_DONE(weir_value_take_rows(run, &inputs, n_heads * d_model));
     struct head_inputs h = {.out = inputs->data,
                             .in = from->data,
                             .in_heads = from_heads,
@@ -94,27 +103,27 @@ static weir_status project_by_head(struct weir_run *run, const struct projection
                             .positions = p->positions ? p->positions->data : NULL,
                             .eps = weights->spec.eps,
                             .centred = weights->ln1.kind == WEIR_NORM_LAYER};
-    weir_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
+    weir_step_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
     TRY_DONE(weir_at(run, p->input, layer, &inputs));
     if (!weir_plan_edits(&run->plan, p->input, layer) && from_heads == 1)
         goto done;                       /* looked at only: the common projection computes the same */
     if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
         weir_buffer *copy = NULL;
-        TRY_DONE(weir_take_rows(run, &copy, n_heads * d_model));
+        TRY_DONE(weir_value_take_rows(run, &copy, n_heads * d_model));
         memcpy(copy->data, inputs->data, total_pos * n_heads * d_model * sizeof(float));
-        weir_drop(&inputs);
+        weir_value_drop(&inputs);
         inputs = copy;
     }
     h.out = inputs->data;
-    weir_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
-    TRY_DONE(weir_take(run, &matrix, p->linear->w.n_out * d_model));
+    weir_step_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
+    TRY_DONE(weir_value_take(run, &matrix, p->linear->w.n_out * d_model));
     weir_matrix_convert(matrix->data, &p->linear->w, run->pool);
-    TRY_DONE(weir_take_rows(run, p->out, n_heads * d_head));
+    TRY_DONE(weir_value_take_rows(run, p->out, n_heads * d_head));
     for (size_t head = 0; head < n_heads; head++)
         project_head(run, (*p->out)->data, n_heads, d_head, inputs->data, head, p->linear, matrix->data);
 done:
-    weir_drop(&inputs);
-    weir_drop(&matrix);
+    weir_value_drop(&inputs);
+    weir_value_drop(&matrix);
     return status;
 }
 
@@ -129,14 +138,14 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
 {
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads;
     bool own = per_head && p->n_heads == n_heads;
-    weir_drop(p->out);
+    weir_value_drop(p->out);
     if (own || weir_plan_wants(&run->plan, p->input, layer))
-        TRY(project_by_head(run, p, own ? per_head : run->stream, own ? n_heads : 1, layer));
+        TRY(project_by_head(run, p, own ? per_head : run->values.stream, own ? n_heads : 1, layer));
     if (!*p->out)
-        TRY(weir_linear(run, p->out, p->in, p->linear));
+        TRY(weir_step_linear(run, p->out, p->in, p->linear));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
-        TRY(weir_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
+        TRY(weir_step_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
     return weir_at(run, p->point, layer, p->out);
 }
 
@@ -147,13 +156,13 @@ static weir_status read_stream(struct weir_run *run, weir_buffer **out, int laye
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = (size_t)run->model->config.d_model;
     if (!weir_plan_wants(&run->plan, WEIR_P_ATTN_IN, layer))
         return WEIR_OK;
-    TRY(weir_take(run, out, weir_total_pos(run) * n_heads * d_model));
+    TRY(weir_value_take(run, out, weir_total_pos(run) * n_heads * d_model));
     struct head_inputs h = {
-        .out = (*out)->data, .in = run->stream->data, .in_heads = 1, .n_heads = n_heads, .d_model = d_model};
-    weir_rows(run, weir_total_pos(run), n_heads * d_model, repeat_rows, &h);
+        .out = (*out)->data, .in = run->values.stream->data, .in_heads = 1, .n_heads = n_heads, .d_model = d_model};
+    weir_step_rows(run, weir_total_pos(run), n_heads * d_model, repeat_rows, &h);
     TRY(weir_at(run, WEIR_P_ATTN_IN, layer, out));
     if (!weir_plan_edits(&run->plan, WEIR_P_ATTN_IN, layer))
-        weir_drop(out);
+        weir_value_drop(out);
     return WEIR_OK;
 }
 
@@ -161,12 +170,12 @@ static weir_status project_each(struct weir_run *run, const weir_buffer *per_hea
                                 int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
-    const weir_buffer *positions = l->spec.positions_to_qk ? run->positions : NULL;
+    const weir_buffer *positions = l->spec.positions_to_qk ? run->values.positions : NULL;
     size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
     const struct projection all[] = {
-        {&run->q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
-        {&run->k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
-        {&run->v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->normed, NULL},
+        {&run->values.q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
+        {&run->values.k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
+        {&run->values.v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->values.normed, NULL},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         TRY(project(run, &all[i], per_head, layer));
@@ -177,12 +186,12 @@ static weir_status project_each(struct weir_run *run, const weir_buffer *per_hea
 static weir_status add_positions(struct weir_run *run, weir_buffer **out, int layer)
 {
     if (!run->model->layers[layer].spec.positions_to_qk) {
-        *out = run->normed;
+        *out = run->values.normed;
         weir_buffer_retain(*out);
         return WEIR_OK;
     }
-    TRY(weir_take_rows(run, out, (size_t)run->model->config.d_model));
-    weir_add(run, *out, run->normed, run->positions);
+    TRY(weir_value_take_rows(run, out, (size_t)run->model->config.d_model));
+    weir_step_add(run, *out, run->values.normed, run->values.positions);
     return WEIR_OK;
 }
 
@@ -192,12 +201,12 @@ static weir_status project_all(struct weir_run *run, int layer)
     weir_buffer *per_head = NULL, *positioned = NULL;
     weir_status status;
     TRY_DONE(read_stream(run, &per_head, layer));
-    TRY_DONE(weir_norm(run, &run->normed, run->stream, &l->ln1, l->spec.eps, WEIR_P_LN1_SCALE, true, layer));
+    TRY_DONE(weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, ln1_points, layer));
     TRY_DONE(add_positions(run, &positioned, layer));
     TRY_DONE(project_each(run, per_head, positioned, layer));
 done:
-    weir_drop(&per_head);
-    weir_drop(&positioned);
+    weir_value_drop(&per_head);
+    weir_value_drop(&positioned);
     return status;
 }
 
@@ -226,7 +235,7 @@ static weir_status norm_qk(struct weir_run *run, weir_buffer **value, const stru
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head;
     struct head_norm h = {norm, spec->qk_norm == WEIR_QK_NORM_HEAD ? d_head : n_heads * d_head, spec->eps};
-    TRY(weir_map(run, value, n_heads * d_head, norm_heads, &h));
+    TRY(weir_step_map(run, value, n_heads * d_head, norm_heads, &h));
     return weir_at(run, point, layer, value);
 }
 
@@ -274,12 +283,12 @@ static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_he
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
     weir_buffer *old;
-    TRY(weir_renew(run, value, &old, n_heads * d_head));
+    TRY(weir_value_renew(run, value, &old, n_heads * d_head));
     struct rotation r = {
         run,          (*value)->data,          old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2,
         spec->rotary, &run->angles[spec->rope]};
-    weir_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
-    weir_drop(&old);
+    weir_step_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
+    weir_value_drop(&old);
     return weir_at(run, point, layer, value);
 }
 
@@ -313,11 +322,11 @@ static void locate(struct view *v, const struct attending *a, const struct weir_
                    ((size_t)tile->head * length + tile->first) * length + low;
     float *scratch = run->tile_scores + (size_t)worker * run->tile_floats;
     *v = (struct view){.first = tile->first, .rows = rows, .low = low, .high = tile->first + rows, .length = length};
-    v->keeps_scores = run->scores != NULL;
-    v->keeps_pattern = run->pattern != NULL;
-    v->pattern = v->keeps_pattern ? run->pattern->data + whole : scratch;
+    v->keeps_scores = run->values.scores != NULL;
+    v->keeps_pattern = run->values.pattern != NULL;
+    v->pattern = v->keeps_pattern ? run->values.pattern->data + whole : scratch;
     v->ld_pattern = v->keeps_pattern ? length : v->high - low;
-    v->scores = v->keeps_scores ? run->scores->data + whole : v->pattern;
+    v->scores = v->keeps_scores ? run->values.scores->data + whole : v->pattern;
     v->ld_scores = v->keeps_scores ? length : v->ld_pattern;
 }
 
@@ -365,8 +374,8 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     const struct weir_run *run = a->run;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
     size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
-    const float *q = run->q->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
-    const float *k = run->k->data + ((start + v->low) * n_kv + kv_head) * d_head;
+    const float *q = run->values.q->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
+    const float *k = run->values.k->data + ((start + v->low) * n_kv + kv_head) * d_head;
     weir_gemm()(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
                 v->scores, v->ld_scores);
     for (size_t i = 0; i < v->rows; i++) {
@@ -406,8 +415,8 @@ static void mix_tile(const struct attending *a, const struct view *v, const stru
     const struct weir_run *run = a->run;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
     size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
-    const float *values = run->v->data + ((start + v->low) * n_kv + kv_head) * d_head;
-    float *z = run->z->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
+    const float *values = run->values.v->data + ((start + v->low) * n_kv + kv_head) * d_head;
+    float *z = run->values.z->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
     weir_gemm()(false, v->rows, d_head, v->high - v->low, 1.0f, v->pattern, v->ld_pattern, values, n_kv * d_head, z,
                 n_heads * d_head);
 }
@@ -442,9 +451,9 @@ static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
         size_t start = run->batch.start[prompt], length = run->batch.start[prompt + 1] - start;
         for (size_t head = 0; head < n_heads; head++)
             weir_gemm()(false, length, d_head, length, 1.0f,
-                        run->pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length, length,
-                        run->v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
-                        run->z->data + (start * n_heads + head) * d_head, n_heads * d_head);
+                        run->values.pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length,
+                        length, run->values.v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
+                        run->values.z->data + (start * n_heads + head) * d_head, n_heads * d_head);
     }
 }
 
@@ -456,8 +465,8 @@ static void softmax_whole(const struct attending *a)
         size_t length = run->batch.start[prompt + 1] - run->batch.start[prompt];
         size_t first = run->batch.square_start[prompt] * n_heads;
         for (size_t row = 0; row < n_heads * length; row++)
-            soften(a, row / length, run->pattern->data + first + row * length, run->scores->data + first + row * length,
-                   length);
+            soften(a, row / length, run->values.pattern->data + first + row * length,
+                   run->values.scores->data + first + row * length, length);
     }
 }
 
@@ -472,23 +481,23 @@ static weir_status attend(struct weir_run *run, int layer)
     bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
     bool mixes = weir_plan_goes_on(plan, WEIR_P_Z, layer);
     unsigned at_once = edits_scores ? SCORE : edits_pattern || !mixes ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX;
-    weir_drop(&run->scores);
-    weir_drop(&run->pattern);
+    weir_value_drop(&run->values.scores);
+    weir_value_drop(&run->values.pattern);
     if (weir_plan_wants(plan, WEIR_P_ATTN_SCORES, layer))
-        TRY(weir_take(run, &run->scores, squares));
+        TRY(weir_value_take(run, &run->values.scores, squares));
     if (edits_scores || weir_plan_wants(plan, WEIR_P_PATTERN, layer))
-        TRY(weir_take(run, &run->pattern, squares));
-    TRY(weir_take_rows(run, &run->z, (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
+        TRY(weir_value_take(run, &run->values.pattern, squares));
+    TRY(weir_value_take_rows(run, &run->values.z, (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
     attend_by(&a, at_once);
-    TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->scores));
+    TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->values.scores));
     if (edits_scores)
         softmax_whole(&a);
-    TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->pattern));
+    TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->values.pattern));
     if (mixes && (edits_scores || edits_pattern))
         mix_whole(run, a.spec);
-    weir_drop(&run->scores);
-    weir_drop(&run->pattern);
-    return mixes ? weir_at(run, WEIR_P_Z, layer, &run->z) : WEIR_OK;
+    weir_value_drop(&run->values.scores);
+    weir_value_drop(&run->values.pattern);
+    return mixes ? weir_at(run, WEIR_P_Z, layer, &run->values.z) : WEIR_OK;
 }
 
 /* ---- output ---- */
@@ -519,22 +528,22 @@ static weir_status results(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_heads = (size_t)l->spec.n_heads, d_head = (size_t)l->spec.d_head, d_model = l->o.w.n_out;
-    TRY(weir_take(run, &run->spare, l->o.w.n_out * l->o.w.n_in));
-    weir_matrix_convert(run->spare->data, &l->o.w, run->pool);
-    TRY(weir_take_rows(run, &run->result, n_heads * d_model));
+    TRY(weir_value_take(run, &run->values.spare, l->o.w.n_out * l->o.w.n_in));
+    weir_matrix_convert(run->values.spare->data, &l->o.w, run->pool);
+    TRY(weir_value_take_rows(run, &run->values.result, n_heads * d_model));
     for (size_t head = 0; head < n_heads; head++) {
-        const float *rows = run->spare->data + (l->o.w.input_major ? head * d_head * d_model : head * d_head);
+        const float *rows = run->values.spare->data + (l->o.w.input_major ? head * d_head * d_model : head * d_head);
         const struct weir_matrix w = {.data = (const uint8_t *)(const void *)rows,
                                       .type = WEIR_T_F32,
                                       .n_out = d_model,
                                       .n_in = d_head,
                                       .stride = l->o.w.input_major ? d_model : n_heads * d_head,
                                       .input_major = l->o.w.input_major};
-        weir_matmul_run(run->matmul, run->result->data + head * d_model, n_heads * d_model,
-                        run->z->data + head * d_head, n_heads * d_head, weir_total_pos(run), &w, NULL);
+        weir_matmul_run(run->matmul, run->values.result->data + head * d_model, n_heads * d_model,
+                        run->values.z->data + head * d_head, n_heads * d_head, weir_total_pos(run), &w, NULL);
     }
-    weir_drop(&run->spare);
-    return weir_at(run, WEIR_P_RESULT, layer, &run->result);
+    weir_value_drop(&run->values.spare);
+    return weir_at(run, WEIR_P_RESULT, layer, &run->values.result);
 }
 
 static weir_status output(struct weir_run *run, int layer)
@@ -544,29 +553,29 @@ static weir_status output(struct weir_run *run, int layer)
     if (weir_plan_wants(&run->plan, WEIR_P_RESULT, layer))
         TRY(results(run, layer));
     if (!weir_plan_edits(&run->plan, WEIR_P_RESULT, layer)) {
-        weir_drop(&run->result);
-        return weir_linear(run, &run->attn_out, run->z, o);
+        weir_value_drop(&run->values.result);
+        return weir_step_linear(run, &run->values.attn_out, run->values.z, o);
     }
-    TRY(weir_take(run, &run->attn_out, weir_total_pos(run) * d_model));
-    struct summing s = {run->attn_out->data, run->result->data, o->bias, n_heads, d_model};
-    weir_rows(run, weir_total_pos(run), n_heads * d_model, sum_heads, &s);
-    weir_drop(&run->result);
+    TRY(weir_value_take(run, &run->values.attn_out, weir_total_pos(run) * d_model));
+    struct summing s = {run->values.attn_out->data, run->values.result->data, o->bias, n_heads, d_model};
+    weir_step_rows(run, weir_total_pos(run), n_heads * d_model, sum_heads, &s);
+    weir_value_drop(&run->values.result);
     return WEIR_OK;
 }
 
-weir_status weir_attention(struct weir_run *run, int layer)
+weir_status weir_block_attention(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
     const struct weir_layer_spec *spec = &weights->spec;
 
     TRY(project_all(run, layer)); /* stream -> q, k, v */
     if (spec->qk_norm) {
-        TRY(norm_qk(run, &run->q, &weights->q_norm, (size_t)spec->n_heads, WEIR_P_Q_NORMED, layer));
-        TRY(norm_qk(run, &run->k, &weights->k_norm, (size_t)spec->n_kv_heads, WEIR_P_K_NORMED, layer));
+        TRY(norm_qk(run, &run->values.q, &weights->q_norm, (size_t)spec->n_heads, WEIR_P_Q_NORMED, layer));
+        TRY(norm_qk(run, &run->values.k, &weights->k_norm, (size_t)spec->n_kv_heads, WEIR_P_K_NORMED, layer));
     }
     if (spec->rotary) {
-        TRY(rotate(run, &run->q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
-        TRY(rotate(run, &run->k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
+        TRY(rotate(run, &run->values.q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
+        TRY(rotate(run, &run->values.k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
     }
     if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_SCORES, layer))
         return WEIR_OK;
@@ -574,5 +583,5 @@ weir_status weir_attention(struct weir_run *run, int layer)
     if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
         return WEIR_OK;
     TRY(output(run, layer)); /* z -> attn_out */
-    return weir_finish_branch(run, &run->attn_out, &weights->ln1_post, WEIR_P_LN1_POST_SCALE, WEIR_P_ATTN_OUT, layer);
+    return weir_step_finish_branch(run, &run->values.attn_out, &weights->ln1_post, ln1_post_points, layer);
 }

@@ -25,6 +25,20 @@ void weir_plan_close(struct weir_plan *plan)
 
 /* ---- how far a pass goes ---- */
 
+/* The order of points.def is that of a pass, which ends after the last point that is wanted: all points of the blocks
+   stand together. What comes before what inside a block is asserted where it is computed. */
+#define IS_BLOCK true
+#define IS_MODEL false
+#define POINT(id, short_name, full, scope, stored, axes, meaning)                                                      \
+    _Static_assert(IS_##scope == (WEIR_P_##id >= WEIR_P_RESID_PRE && WEIR_P_##id <= WEIR_P_RESID_POST),                \
+                   short_name " stands among points of another scope");
+#define ALIAS(short_name, full, when)
+#include "points/points.def"
+#undef POINT
+#undef ALIAS
+#undef IS_BLOCK
+#undef IS_MODEL
+
 /* Where in the order of a pass a point fires: blocks in turn, what comes after them as if in layer n_layers. */
 static int layer_of(const struct weir_plan *plan, int point, int layer)
 {

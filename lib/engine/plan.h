@@ -63,4 +63,10 @@ static inline bool weir_plan_goes_on(const struct weir_plan *plan, int point, in
     return plan->last_layer > layer || (plan->last_layer == layer && plan->last_point >= point);
 }
 
+/* Whether anything is wanted after `point` in `layer`. */
+static inline bool weir_plan_goes_past(const struct weir_plan *plan, int point, int layer)
+{
+    return weir_plan_goes_on(plan, point + 1, layer);
+}
+
 #endif

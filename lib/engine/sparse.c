@@ -1,6 +1,6 @@
 /* Sparse MLPs: a router chooses experts for each position, and only those compute. Shazeer et al. 2017; Mixtral. */
 #include "base/alloc.h"
-#include "engine/run.h"
+#include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/ops.h"
 
@@ -103,19 +103,19 @@ static weir_status route(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_experts = (size_t)l->spec.n_experts, n_active = (size_t)l->spec.n_active;
-    TRY(weir_linear(run, &run->router, run->normed, &l->router));
-    TRY(weir_at(run, WEIR_P_ROUTER, layer, &run->router));
-    TRY(weir_take_rows(run, &run->expert_weights, n_experts));
-    TRY(weir_take_rows(run, &run->expert_indices, n_active));
-    struct routing r = {.logits = run->router->data,
-                        .weights = run->expert_weights->data,
-                        .indices = indices_of(run->expert_indices),
+    TRY(weir_step_linear(run, &run->values.router, run->values.normed, &l->router));
+    TRY(weir_at(run, WEIR_P_ROUTER, layer, &run->values.router));
+    TRY(weir_value_take_rows(run, &run->values.expert_weights, n_experts));
+    TRY(weir_value_take_rows(run, &run->values.expert_indices, n_active));
+    struct routing r = {.logits = run->values.router->data,
+                        .weights = run->values.expert_weights->data,
+                        .indices = indices_of(run->values.expert_indices),
                         .n_experts = n_experts,
                         .n_active = n_active,
                         .spec = &l->spec};
-    weir_rows(run, weir_total_pos(run), n_experts * n_active, route_rows, &r);
-    TRY(weir_at(run, WEIR_P_EXPERT_WEIGHTS, layer, &run->expert_weights));
-    return weir_at(run, WEIR_P_EXPERT_INDICES, layer, &run->expert_indices);
+    weir_step_rows(run, weir_total_pos(run), n_experts * n_active, route_rows, &r);
+    TRY(weir_at(run, WEIR_P_EXPERT_WEIGHTS, layer, &run->values.expert_weights));
+    return weir_at(run, WEIR_P_EXPERT_INDICES, layer, &run->values.expert_indices);
 }
 
 /* ---- computing ---- */
@@ -129,7 +129,7 @@ struct work {
 
 static void find_slots(struct work *work, const struct weir_run *run, size_t n_active, size_t expert)
 {
-    const int32_t *indices = indices_of(run->expert_indices);
+    const int32_t *indices = indices_of(run->values.expert_indices);
     work->n = 0;
     for (size_t slot = 0; slot < weir_total_pos(run) * n_active; slot++)
         if (indices[slot] == (int32_t)expert)
@@ -157,13 +157,13 @@ static weir_status project(struct weir_run *run, weir_buffer **value, struct wor
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_active = (size_t)l->spec.n_active, d_expert = (size_t)l->spec.d_mlp;
     size_t d_model = (size_t)run->model->config.d_model;
-    TRY(weir_take_rows(run, value, n_active * d_expert));
+    TRY(weir_value_take_rows(run, value, n_active * d_expert));
     memset((*value)->data, 0, weir_total_pos(run) * n_active * d_expert * sizeof(float)); /* slots of no expert */
     for (size_t expert = 0; expert < (size_t)l->spec.n_experts; expert++) {
         find_slots(work, run, n_active, expert);
         if (work->n == 0)
             continue;
-        gather(work, run->normed->data, n_active, d_model);
+        gather(work, run->values.normed->data, n_active, d_model);
         multiply(run, work, part == GATE ? &l->experts[expert].gate : &l->experts[expert].in);
         for (size_t i = 0; i < work->n; i++)
             memcpy((*value)->data + work->slots[i] * d_expert, work->out->data + i * d_expert,
@@ -178,18 +178,18 @@ static weir_status combine(struct weir_run *run, struct work *work, int layer)
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_active = (size_t)l->spec.n_active, n_experts = (size_t)l->spec.n_experts;
     size_t d_expert = (size_t)l->spec.d_mlp, d_model = (size_t)run->model->config.d_model;
-    TRY(weir_take_rows(run, &run->mlp_out, d_model));
-    memset(run->mlp_out->data, 0, weir_total_pos(run) * d_model * sizeof(float));
+    TRY(weir_value_take_rows(run, &run->values.mlp_out, d_model));
+    memset(run->values.mlp_out->data, 0, weir_total_pos(run) * d_model * sizeof(float));
     for (size_t expert = 0; expert < n_experts; expert++) {
         find_slots(work, run, n_active, expert);
         if (work->n == 0)
             continue;
-        gather(work, run->mlp_post->data, 1, d_expert);
+        gather(work, run->values.mlp_post->data, 1, d_expert);
         multiply(run, work, &l->experts[expert].out);
         for (size_t i = 0; i < work->n; i++) {
             size_t pos = work->slots[i] / n_active;
-            weir_ops()->accumulate(run->mlp_out->data + pos * d_model, work->out->data + i * d_model,
-                                   run->expert_weights->data[pos * n_experts + expert], d_model);
+            weir_ops()->accumulate(run->values.mlp_out->data + pos * d_model, work->out->data + i * d_model,
+                                   run->values.expert_weights->data[pos * n_experts + expert], d_model);
         }
     }
     return WEIR_OK;
@@ -198,18 +198,18 @@ static weir_status combine(struct weir_run *run, struct work *work, int layer)
 static weir_status compute(struct weir_run *run, struct work *work, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
-    TRY(project(run, &run->mlp_pre, work, layer, spec->gated ? GATE : IN));
-    TRY(weir_at(run, WEIR_P_EXPERT_PRE, layer, &run->mlp_pre));
+    TRY(project(run, &run->values.mlp_pre, work, layer, spec->gated ? GATE : IN));
+    TRY(weir_at(run, WEIR_P_EXPERT_PRE, layer, &run->values.mlp_pre));
     if (spec->gated) {
-        TRY(project(run, &run->mlp_linear, work, layer, IN));
-        TRY(weir_at(run, WEIR_P_EXPERT_PRE_LINEAR, layer, &run->mlp_linear));
+        TRY(project(run, &run->values.mlp_linear, work, layer, IN));
+        TRY(weir_at(run, WEIR_P_EXPERT_PRE_LINEAR, layer, &run->values.mlp_linear));
     }
-    TRY(weir_activate(run, spec, (size_t)spec->n_active * (size_t)spec->d_mlp));
-    TRY(weir_at(run, WEIR_P_EXPERT_POST, layer, &run->mlp_post));
+    TRY(weir_step_activate(run, spec, (size_t)spec->n_active * (size_t)spec->d_mlp));
+    TRY(weir_at(run, WEIR_P_EXPERT_POST, layer, &run->values.mlp_post));
     return combine(run, work, layer);
 }
 
-weir_status weir_experts(struct weir_run *run, int layer)
+weir_status weir_block_experts(struct weir_run *run, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t slots = weir_total_pos(run) * (size_t)spec->n_active;
@@ -219,12 +219,12 @@ weir_status weir_experts(struct weir_run *run, int layer)
     weir_status status;
     TRY_DONE(route(run, layer));
     TRY_DONE(weir_alloc(&work.slots, slots, sizeof *work.slots));
-    TRY_DONE(weir_take(run, &work.in, slots * widest));
-    TRY_DONE(weir_take(run, &work.out, slots * widest));
+    TRY_DONE(weir_value_take(run, &work.in, slots * widest));
+    TRY_DONE(weir_value_take(run, &work.out, slots * widest));
     TRY_DONE(compute(run, &work, layer));
 done:
     weir_free(work.slots);
-    weir_drop(&work.in);
-    weir_drop(&work.out);
+    weir_value_drop(&work.in);
+    weir_value_drop(&work.out);
     return status;
 }

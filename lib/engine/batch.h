@@ -1,0 +1,46 @@
+/* The prompts that a pass computes at once, and what attention and rotation need of them. */
+#ifndef WEIR_ENGINE_BATCH_H
+#define WEIR_ENGINE_BATCH_H
+
+#include "base/status.h"
+
+struct weir_run;
+
+enum { WEIR_TILE = 64 }; /* queries that attention handles at once */
+
+/* Some queries of one head of one prompt. */
+struct weir_tile {
+    int prompt; /* index in the batch */
+    int head;
+    size_t first; /* query */
+};
+
+/* Prompts packed one behind the other, never padded. */
+struct weir_batch {
+    const weir_tokens *prompts; /* [n] */
+    size_t n;
+    int first_prompt;     /* its number in the run */
+    size_t *start;        /* [n + 1] first position of each prompt; start[n] is total_pos */
+    size_t *square_start; /* [n + 1] the same, summing squares of lengths: where patterns begin */
+    size_t longest;
+    struct weir_tile *tiles; /* [n_tiles] all of attention, the longest pieces first */
+    size_t n_tiles;
+};
+
+/* Cosines and sines of positions' angles, [rows, n]. Row of a position: itself; where the frequencies depend on a
+   prompt's length, itself behind the prompt's start in the batch. */
+struct weir_angles {
+    float *cosines, *sines;
+    size_t rows;
+    bool by_prompt;
+};
+
+/* How many of n prompts, from the first on, make a batch: as many as fit, at least one. */
+size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, size_t n);
+/* Makes n prompts the run's batch, the first of them the run's prompt `first_prompt`: offsets, tiles, angles, scratch.
+   They stay the caller's. */
+WEIR_CHECKED weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt);
+/* Frees what belongs to a batch, and what is kept from one to the next. */
+void weir_batch_close(struct weir_run *run);
+
+#endif
