@@ -6,6 +6,8 @@
 #include "cli/print/text.h"
 #include "cli/select/files.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 enum {
@@ -100,7 +102,7 @@ static weir_status write_picture(const struct figure *figure, const struct args 
     if (!args->has[opt])
         return WEIR_OK;
     TRY(write(&written, figure, args->text[opt], args->has[FORCE]));
-    say("%s: %s\n", args->text[opt], human_bytes(size, written.bytes));
+    say("%s: %s\n", args->text[opt], weir_size_text(size, written.bytes));
     if (written.n_missing > 0)
         say("%s: %zu characters are in no font here, and boxes stand for them; in Debian's %s\n", args->text[opt],
             written.n_missing, "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji most are");
@@ -130,7 +132,7 @@ static weir_status write_attn_page(const struct chosen *chosen, const struct arg
                                        .raise = "weir view ",
                                        .force = args->has[FORCE]};
     TRY(page_write(&page, args->text[HTML], chosen->file, &choice));
-    say("%s: %s\n", args->text[HTML], human_bytes(size, page.bytes));
+    say("%s: %s\n", args->text[HTML], weir_size_text(size, page.bytes));
     return WEIR_OK;
 }
 

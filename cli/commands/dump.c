@@ -8,6 +8,7 @@
 #include "cli/process/interrupt.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 #include "points/select.h"
 #include "tensor/narrow.h"
 
@@ -164,7 +165,7 @@ static void print_dump_plan(const struct dump *dump)
         snprintf(stored, sizeof stored, ", %s%zu of them stored", plan->n_positions > 1 ? most : "", plan->n_positions);
     say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s%s: about %s to %s\n",
         weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), n, plural(n), most,
-        longest, plural(longest), stored, human_bytes(size, plan->bytes), dump->args->text[OUT]);
+        longest, plural(longest), stored, weir_size_text(size, plan->bytes), dump->args->text[OUT]);
 }
 
 /* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */
@@ -188,7 +189,7 @@ static void print_dump_done(const struct dump *dump, double seconds)
     char size[16];
     const char *path = dump->args->text[OUT];
     uint64_t saturated = weir_capture_saturated(dump->capture);
-    say("%s: %s in %.1f s\n", path, human_bytes(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0), seconds);
+    say("%s: %s in %.1f s\n", path, weir_size_text(size, stat(path, &file) == 0 ? (uint64_t)file.st_size : 0), seconds);
     if (saturated)
         say("%llu value%s too large for f16 and stored as +-65504; --dtype bf16 holds them\n",
             (unsigned long long)saturated, saturated == 1 ? " was" : "s were");
@@ -244,9 +245,9 @@ static weir_status check_unasked(const struct dump *dump)
     const char *out = dump->args->text[OUT], *largest = weir_point_at(plan->largest)->name;
     if (plan->bytes <= MOST_UNASKED || dump->args->has[YES])
         return WEIR_OK;
-    human_bytes(all, plan->bytes);
-    human_bytes(most, plan->largest_bytes);
-    human_bytes(rest, plan->bytes - plan->largest_bytes);
+    weir_size_text(all, plan->bytes);
+    weir_size_text(most, plan->largest_bytes);
+    weir_size_text(rest, plan->bytes - plan->largest_bytes);
     if (plan->n_points == 1)
         return weir_fail(
             WEIR_E_USAGE,

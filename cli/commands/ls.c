@@ -5,6 +5,7 @@
 #include "cli/print/text.h"
 #include "cli/select/files.h"
 
+#include "base/sizes.h"
 #include "points/text.h"
 
 #include <math.h>
@@ -136,7 +137,7 @@ static weir_status print_stored_points(const weir_file *file)
         TRY_DONE(table_add(&table, "%s", weir_ranges_text(layers, point->layers, info->n_layers)));
         TRY_DONE(table_add(&table, "%s", point->units ? point->units : "all"));
         TRY_DONE(table_add(&table, "%s", point_dtype(file, point)));
-        TRY_DONE(table_add(&table, "%s", human_bytes(size, point->bytes)));
+        TRY_DONE(table_add(&table, "%s", weir_size_text(size, point->bytes)));
         TRY_DONE(table_add(&table, "%s", point->point->hook));
     }
     TRY_DONE(table_print(&table));

@@ -5,6 +5,8 @@
 #include "cli/print/text.h"
 #include "cli/select/files.h"
 
+#include "base/sizes.h"
+
 enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 
 static const struct opt opts[] = {
@@ -23,7 +25,8 @@ static const struct opt opts[] = {
 static void print_view_done(const char *path, const struct page_summary *page)
 {
     char size[16];
-    say("%s: %s, %zu prompt%s", path, human_bytes(size, page->bytes), page->n_prompts, page->n_prompts == 1 ? "" : "s");
+    say("%s: %s, %zu prompt%s", path, weir_size_text(size, page->bytes), page->n_prompts,
+        page->n_prompts == 1 ? "" : "s");
     if (page->n_heads)
         say(", %zu x %zu heads", page->n_layers, page->n_heads);
     if (page->n_whole < page->n_patterns)

@@ -2,7 +2,7 @@
 #include "cli/page/parts.h"
 
 #include "base/alloc.h"
-#include "store/write/partial.h"
+#include "base/sizes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -155,7 +155,7 @@ weir_status page_refuse(struct page *page, const struct page_choice *choice, uin
     if (n)
         advice[n - 1] = '\0';
     return weir_fail(WEIR_E_UNSUPPORTED, "the page would be %s, the limit is %s: %s%s%s%s--max-size %llu",
-                     weir_readable_size(is, bytes), weir_readable_size(may, choice->limit), n ? "choose " : "", advice,
+                     weir_size_text(is, bytes), weir_size_text(may, choice->limit), n ? "choose " : "", advice,
                      n ? ", or " : "choose ", choice->raise, (unsigned long long)mb);
 }
 

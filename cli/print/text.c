@@ -149,20 +149,6 @@ void print_right(const char *text, size_t columns)
     fputs(text, stdout);
 }
 
-const char *human_bytes(char to[16], uint64_t bytes)
-{
-    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
-    double n = (double)bytes / 1000;
-    size_t unit = 0;
-    for (; n >= 999.5 && unit < 5; unit++)
-        n /= 1000;
-    if (bytes < 1000)
-        snprintf(to, 16, "%d B", (int)bytes);
-    else
-        snprintf(to, 16, n < 9.95 ? "%.1f %s" : "%.0f %s", n, units[unit]);
-    return to;
-}
-
 const char *short_number(char to[32], double value)
 {
     if (isnan(value))

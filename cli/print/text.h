@@ -23,8 +23,6 @@ void token_label(char *to, size_t size, const char *token, size_t columns);
 /* Prints text padded to `columns`. */
 void print_left(const char *text, size_t columns);
 void print_right(const char *text, size_t columns);
-/* "812 B", "3.4 MB". */
-const char *human_bytes(char to[16], uint64_t bytes);
 /* A number in at most 10 columns. */
 const char *short_number(char to[32], double value);
 

@@ -1,8 +1,9 @@
-/* The smaller and the larger of two sizes. */
+/* The smaller and the larger of two sizes, and sizes as people read them. */
 #ifndef WEIR_BASE_SIZES_H
 #define WEIR_BASE_SIZES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 static inline size_t weir_min_size(size_t a, size_t b)
 {
@@ -13,5 +14,8 @@ static inline size_t weir_max_size(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
+
+/* "812 B", "3.4 MB", "10 GB": two digits at least, in powers of 1000. Gives `to` back. */
+const char *weir_size_text(char to[16], uint64_t bytes);
 
 #endif

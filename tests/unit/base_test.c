@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/parallel.h"
+#include "base/sizes.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -230,4 +231,16 @@ Test(buffers, memory_that_nobody_holds_is_used_again)
     weir_buffers_close(buffers); /* b is still out, and keeps what it needs */
     b->data[0] = 1;
     weir_buffer_release(b);
+}
+
+Test(sizes, are_shown_with_two_or_three_digits_in_powers_of_1000)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } sizes[] = {{0, "0 B"},         {999, "999 B"},     {1000, "1.0 kB"},      {9949, "9.9 kB"},     {9950, "10 kB"},
+                 {999499, "999 kB"}, {999500, "1.0 MB"}, {283000000, "283 MB"}, {UINT64_MAX, "18 EB"}};
+    char text[16];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        cr_assert_str_eq(weir_size_text(text, sizes[i].bytes), sizes[i].text);
 }

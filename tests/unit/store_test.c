@@ -690,15 +690,6 @@ Test(store, sizes_are_about_right)
     }
 }
 
-Test(store, shows_sizes_as_people_do)
-{
-    char text[16];
-    cr_assert_str_eq(weir_readable_size(text, 999), "999 bytes");
-    cr_assert_str_eq(weir_readable_size(text, 1500), "1.5 kB");
-    cr_assert_str_eq(weir_readable_size(text, 283000000), "283 MB");
-    cr_assert_str_eq(weir_readable_size(text, UINT64_MAX), "18.4 EB");
-}
-
 /* ---- past the page cache ---- */
 
 enum { LONGEST = (9 << 20) + 5000 };

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/descriptor.h"
+#include "base/sizes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,17 +18,6 @@
 #define DIGITS "0123456789"
 
 enum { SUFFIX = sizeof ".   .part-2147483647-999", MAX_TRIES = 1000 };
-
-const char *weir_readable_size(char text[16], uint64_t bytes)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double size = (double)bytes;
-    int unit = 0;
-    for (; size >= 999.5 && unit < 6; unit++)
-        size /= 1000;
-    snprintf(text, 16, unit && size < 99.95 ? "%.1f %s" : "%.0f %s", size, units[unit]);
-    return text;
-}
 
 static weir_status refuse_existing(const char *path)
 {
@@ -181,7 +171,7 @@ weir_status weir_partial_room(const struct weir_partial *partial, uint64_t bytes
     if (room >= bytes)
         return WEIR_OK;
     return weir_fail(WEIR_E_OUTPUT, "%s: needs about %s, and the disk has %s left: free some, or store less",
-                     partial->target.final, weir_readable_size(need, bytes), weir_readable_size(have, room));
+                     partial->target.final, weir_size_text(need, bytes), weir_size_text(have, room));
 }
 
 static weir_status rename_failed(const struct weir_partial *partial)

@@ -25,7 +25,4 @@ void weir_partial_discard(struct weir_partial *partial);
 /* Discards what was not committed. */
 void weir_partial_close(struct weir_partial *partial);
 
-/* "12.3 GB": bytes for people. `text` holds 16. */
-const char *weir_readable_size(char text[16], uint64_t bytes);
-
 #endif
