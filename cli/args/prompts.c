@@ -2,6 +2,7 @@
 
 #include "cli/args/jsonl.h"
 #include "cli/print/say.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
 #include "base/input.h"
@@ -152,7 +153,7 @@ static weir_status finish_prompt_lines(const struct reading *reading)
         return weir_fail(WEIR_E_USAGE, "%s: there is no prompt in it", reading->name);
     if (reading->n_blank)
         say("%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
-            reading->n_blank == 1 ? "" : "s", reading->first_blank);
+            plural(reading->n_blank), reading->first_blank);
     return WEIR_OK;
 }
 

@@ -12,6 +12,8 @@ struct look {
     const struct scheme *scheme; /* of pictures */
 };
 
+/* What --drop-first does, as a sentence for a title or a note; "" without it. */
+const char *drop_first_note(const struct chosen *chosen);
 /* What a map's scale ends at. */
 double look_most(const struct look *look, const struct map *map);
 

@@ -3,6 +3,7 @@
 #include "cli/print/label.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,16 +53,12 @@ static weir_status panel_title(char **out, const struct map *map, const struct l
     return weir_format(out, "%s%s%s", prompt, head, limit);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static weir_status fill_map_panel(struct panel *panel, struct making *making, const struct map *map)
 {
     const struct weir_attention *attention = map->attention;
     size_t most_cells = figure_cells(making->n_maps);
-    size_t n_rows = smaller(attention->n_queries, most_cells), n_columns = smaller(attention->n_keys, most_cells);
+    size_t n_rows = weir_min_size(attention->n_queries, most_cells),
+           n_columns = weir_min_size(attention->n_keys, most_cells);
     panel->n_rows = n_rows;
     panel->n_columns = n_columns;
     panel->most = look_most(making->look, map);
@@ -113,8 +110,7 @@ static weir_status set_figure_texts(struct making *making, const struct chosen *
                        : chosen->join == MEAN ? "mean attention weight"
                                               : "attention weight";
     TRY(weir_format(&figure->bar, "%s (%s scale)", what, scale_names[making->look->scale]));
-    return weir_format(&figure->note, "%s%s%s",
-                       chosen->drop_first ? "The first token is left out, and each row divided by what remains." : "",
+    return weir_format(&figure->note, "%s%s%s", drop_first_note(chosen),
                        chosen->drop_first && making->reduced ? " " : "",
                        making->reduced ? "A cell is the largest weight in it." : "");
 }
@@ -125,8 +121,7 @@ static weir_status make_figure(struct making *making, struct chosen *chosen)
     const char *model = weir_file_get_info(chosen->file)->model;
     if (chosen->n_prompts == 1)
         TRY(weir_format(&figure->title, "%s: %zu heads, prompt %d of %d", model, making->n_maps,
-                        (int)((bool *)memchr(chosen->prompts, true, (size_t)chosen->n_prompts_all) - chosen->prompts),
-                        chosen->n_prompts_all));
+                        chosen_first_prompt(chosen), chosen->n_prompts_all));
     else
         TRY(weir_format(&figure->title, "%s: %zu maps of %zu prompts", model, making->n_maps, chosen->n_prompts));
     TRY(chosen_each(chosen, add_map_panel, making));

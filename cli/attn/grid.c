@@ -3,6 +3,7 @@
 #include "cli/print/text.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 
 #include <math.h>
 #include <string.h>
@@ -80,19 +81,12 @@ static void print_strips_head(const struct chosen *chosen)
     size_t n = chosen->n_layers * chosen->n_heads;
     print_text(weir_file_get_info(chosen->file)->model);
     if (chosen->n_prompts == 1)
-        printf(": %zu head%s, prompt %d of %d\n", n, n == 1 ? "" : "s",
-               (int)((bool *)memchr(chosen->prompts, true, (size_t)chosen->n_prompts_all) - chosen->prompts),
-               chosen->n_prompts_all);
+        printf(": %zu head%s, prompt %d of %d\n", n, plural(n), chosen_first_prompt(chosen), chosen->n_prompts_all);
     else
-        printf(": %zu map%s of %zu of %d prompts\n", chosen_maps(chosen), chosen_maps(chosen) == 1 ? "" : "s",
+        printf(": %zu map%s of %zu of %d prompts\n", chosen_maps(chosen), plural(chosen_maps(chosen)),
                chosen->n_prompts, chosen->n_prompts_all);
-    printf("Rows are queries, columns keys, a cell the largest weight in it.%s\n\n",
-           chosen->drop_first ? " The first token is left out, and each row divided by what remains." : "");
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
+    printf("Rows are queries, columns keys, a cell the largest weight in it.%s%s\n\n", chosen->drop_first ? " " : "",
+           drop_first_note(chosen));
 }
 
 static weir_status add_map_to_strip(const struct map *map, void *payload)
@@ -108,8 +102,8 @@ static weir_status add_map_to_strip(const struct map *map, void *payload)
     strip->layer = map->layer;
     strip->prompt = map->prompt;
     strip->heads[strip->n] = map->head;
-    strip->n_rows = smaller(attention->n_queries, strip->height);
-    strip->n_columns = smaller(attention->n_keys, strip->width);
+    strip->n_rows = weir_min_size(attention->n_queries, strip->height);
+    strip->n_columns = weir_min_size(attention->n_keys, strip->width);
     float *parts = strip->parts + strip->n++ * strip->height * strip->width;
     heatmap_reduce(parts, strip->n_rows, strip->n_columns, attention->weights, attention->n_queries, attention->n_keys);
     double most = look_most(strip->look, map);

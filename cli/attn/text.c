@@ -15,6 +15,11 @@ static const char *map_token(const struct map *map, int32_t position)
     return weir_file_token(map->chosen->file, map->prompt, position);
 }
 
+const char *drop_first_note(const struct chosen *chosen)
+{
+    return chosen->drop_first ? "The first token is left out, and each row divided by what remains." : "";
+}
+
 double look_most(const struct look *look, const struct map *map)
 {
     const struct weir_attention *attention = map->attention;
@@ -103,8 +108,8 @@ static weir_status print_map(const struct map *map, void *payload)
     char title[TITLE];
     map_title(title, sizeof title, map);
     print_text(weir_file_get_info(chosen->file)->model);
-    printf(": %s\nRows are queries, columns keys.%s\n\n", title,
-           chosen->drop_first ? " The first token is left out, and each row divided by what remains." : "");
+    printf(": %s\nRows are queries, columns keys.%s%s\n\n", title, chosen->drop_first ? " " : "",
+           drop_first_note(chosen));
     TRY(print_map_heatmap(map, payload));
     putchar('\n');
     return print_map_strongest(map, chosen->keys.n > 0 && chosen->queries.n == 0);
@@ -134,15 +139,6 @@ static cJSON *json_map_query(const struct map *map, size_t query)
     for (size_t i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(attention->keys[strongest[i]]));
     return json;
-}
-
-static cJSON *json_marked(const bool *marked, int n)
-{
-    cJSON *list = cJSON_CreateArray();
-    for (int i = 0; i < n; i++)
-        if (marked[i])
-            cJSON_AddItemToArray(list, cJSON_CreateNumber(i));
-    return list;
 }
 
 /* Which head, or which heads how joined. */

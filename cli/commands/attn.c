@@ -3,7 +3,6 @@
 #include "cli/commands/commands.h"
 #include "cli/page/page.h"
 #include "cli/print/say.h"
-#include "cli/print/text.h"
 #include "cli/select/files.h"
 
 #include "base/sizes.h"

@@ -141,11 +141,6 @@ static void join_command(char to[MOST_COMMAND], const struct args *args)
 
 /* ---- the steps ---- */
 
-static const char *plural(size_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static size_t longest_prompt(const struct prompts *prompts)
 {
     size_t longest = 0;

@@ -8,6 +8,7 @@
 #include "cli/print/say.h"
 #include "cli/print/table.h"
 #include "cli/select/files.h"
+#include "cli/select/slices.h"
 
 #include "base/alloc.h"
 
@@ -272,8 +273,7 @@ static weir_status print_heads(struct printing *printing)
 static weir_status score_file(struct weir_heads **out, const struct args *args, struct weir_heads_options *options)
 {
     weir_file *file;
-    const char *prompts = prompts_text(args, PROMPT);
-    TRY(weir_in(weir_slices_parse(&options->prompts, prompts, strlen(prompts), "prompt"), "--prompt"));
+    TRY(weir_in(slices_parse(&options->prompts, prompts_text(args, PROMPT), "prompt"), "--prompt"));
     TRY(weir_file_open(&file, args->words[0]));
     weir_status status = weir_heads_of_file(out, file, options);
     weir_file_close(file);
@@ -375,12 +375,6 @@ static weir_status read_detection(struct weir_detection_matrix **out, const char
     return status;
 }
 
-static weir_status parse_slices(struct weir_slices *out, const struct args *args, int opt, const char *what)
-{
-    const char *text = args->has[opt] ? args->text[opt] : "";
-    return weir_slices_parse(out, text, strlen(text), what);
-}
-
 static int run_heads(const struct args *args)
 {
     struct printing printing = {.measure = (enum measure)(MEASURE_OURS + args_int(args, MEASURE, 0)),
@@ -393,8 +387,8 @@ static int run_heads(const struct args *args)
     weir_status status;
     TRY_DONE(check_heads_source(args));
     TRY_DONE(check_heads_printing(&printing));
-    TRY_DONE(parse_slices(&options.layers, args, LAYER, "layer"));
-    TRY_DONE(parse_slices(&options.heads, args, HEAD, "head"));
+    TRY_DONE(slices_parse(&options.layers, args->text[LAYER], "layer"));
+    TRY_DONE(slices_parse(&options.heads, args->text[HEAD], "head"));
     if (args->has[DETECT])
         TRY_DONE(read_detection(&matrix, args->text[DETECT]));
     options.detect = matrix;

@@ -4,9 +4,9 @@
 #include "cli/print/json.h"
 #include "cli/print/say.h"
 #include "cli/print/table.h"
-#include "cli/select/files.h"
 
 #include "base/alloc.h"
+#include "points/select.h"
 #include "points/text.h"
 
 #include <string.h>
@@ -48,12 +48,10 @@ static cJSON *json_hook(const weir_point *point, const bool *layers, int n_layer
     cJSON *hook = cJSON_CreateObject();
     cJSON_AddStringToObject(hook, "name", point->hook);
     cJSON_AddStringToObject(hook, "short", point->name);
-    cJSON *axes = cJSON_AddArrayToObject(hook, "axes"), *list = cJSON_AddArrayToObject(hook, "layers");
+    cJSON *axes = cJSON_AddArrayToObject(hook, "axes");
     for (int i = 0; i < point->n_axes; i++)
         cJSON_AddItemToArray(axes, cJSON_CreateString(weir_axis_name(point->axes[i])));
-    for (int i = 0; point->per_layer && i < n_layers; i++)
-        if (layers[i])
-            cJSON_AddItemToArray(list, cJSON_CreateNumber(i));
+    cJSON_AddItemToObject(hook, "layers", json_marked(layers, point->per_layer ? n_layers : 0));
     return hook;
 }
 

@@ -181,21 +181,9 @@ static int print_file_facts(const void *payload)
 
 /* ---- weights that are no numbers ---- */
 
-static void print_finding(const char *finding, void *payload)
-{
-    (void)payload;
-    print_text(finding);
-    putchar('\n');
-}
-
-static void add_finding(const char *finding, void *payload)
-{
-    cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
-}
-
 static int print_weight_findings(const weir_model *model, const char *where)
 {
-    if (weir_model_check_weights(model, print_finding, NULL) > 0)
+    if (weir_model_check_weights(model, print_line, NULL) > 0)
         return ANSWER_NO;
     print_text(where);
     printf(": all %llu weights are finite\n", (unsigned long long)weir_model_get_info(model)->n_params);
@@ -205,7 +193,7 @@ static int print_weight_findings(const weir_model *model, const char *where)
 static int json_weight_findings(const weir_model *model)
 {
     cJSON *root = cJSON_CreateObject(), *findings = cJSON_AddArrayToObject(root, "findings");
-    size_t n = weir_model_check_weights(model, add_finding, findings);
+    size_t n = weir_model_check_weights(model, json_add_text, findings);
     cJSON_AddBoolToObject(root, "finite", n == 0);
     weir_status status = json_print(root);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;

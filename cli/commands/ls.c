@@ -62,10 +62,8 @@ static cJSON *json_stored_point(const weir_file *file, const weir_file_point *po
         cJSON_AddItemToArray(axes, cJSON_CreateString(name));
         cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)length));
     }
-    cJSON *layers = cJSON_AddArrayToObject(json, "layers");
-    for (int i = 0; point->layers && i < weir_file_get_info(file)->n_layers; i++)
-        if (point->layers[i])
-            cJSON_AddItemToArray(layers, cJSON_CreateNumber(i));
+    int n_layers = point->layers ? weir_file_get_info(file)->n_layers : 0;
+    cJSON_AddItemToObject(json, "layers", json_marked(point->layers, n_layers));
     if (point->units)
         cJSON_AddStringToObject(json, "units", point->units);
     cJSON_AddStringToObject(json, "dtype", point_dtype(file, point));
@@ -201,7 +199,7 @@ static weir_status print_ls_tables(const weir_file *file)
     print_text(info->model);
     fputs(" (", stdout);
     print_text(info->family);
-    printf("), %d layer%s, written ", info->n_layers, info->n_layers == 1 ? "" : "s");
+    printf("), %d layer%s, written ", info->n_layers, plural((size_t)info->n_layers));
     print_text(info->created);
     fputs("\n\n", stdout);
     TRY(print_stored_points(file));

@@ -4,6 +4,7 @@
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "cli/select/files.h"
+#include "cli/select/slices.h"
 
 #include "base/alloc.h"
 
@@ -211,13 +212,9 @@ static weir_status print_each_likely(const struct asked *asked)
 
 static weir_status mark_asked_prompts(struct asked *asked, const struct args *args)
 {
-    const char *text = prompts_text(args, PROMPT);
     size_t n = (size_t)weir_file_get_info(asked->file)->n_prompts;
     struct weir_slices slices;
-    TRY(weir_slices_parse(&slices, text, strlen(text), "prompt"));
-    weir_status status = weir_alloc_zero(&asked->prompts, n, sizeof *asked->prompts);
-    if (status == WEIR_OK)
-        status = weir_slices_mark(&slices, asked->prompts, n, "prompt");
+    weir_status status = slices_mark(&asked->prompts, &slices, n, prompts_text(args, PROMPT), "prompt");
     asked->n_prompts = status == WEIR_OK ? (int)n : 0;
     weir_slices_close(&slices);
     return status;
@@ -225,7 +222,6 @@ static weir_status mark_asked_prompts(struct asked *asked, const struct args *ar
 
 static weir_status choose_next(struct asked *asked, const struct args *args)
 {
-    const char *positions = args->has[POSITIONS] ? args->text[POSITIONS] : "";
     size_t n = (size_t)weir_file_get_info(asked->file)->n_next;
     asked->json = args->has[JSON];
     asked->top = (size_t)args_int(args, TOP, asked->json ? INT32_MAX : SHOWN);
@@ -236,7 +232,7 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
         return weir_fail(WEIR_E_USAGE, "--top: a table shows at most %d tokens of a position; --json has more",
                          MOST_SHOWN);
     TRY(mark_asked_prompts(asked, args));
-    return weir_slices_parse(&asked->positions, positions, strlen(positions), "position");
+    return slices_parse(&asked->positions, args->text[POSITIONS], "position");
 }
 
 static weir_status print_next(const struct asked *asked)

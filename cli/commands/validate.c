@@ -9,22 +9,10 @@ enum { JSON };
 
 static const struct opt opts[] = {[JSON] = OPT_JSON};
 
-static void print_finding(const char *finding, void *payload)
-{
-    (void)payload;
-    print_text(finding);
-    putchar('\n');
-}
-
-static void add_finding(const char *finding, void *payload)
-{
-    cJSON_AddItemToArray(payload, cJSON_CreateString(finding));
-}
-
-static weir_status print_findings_json(const char *path, size_t *n)
+static weir_status print_lines_json(const char *path, size_t *n)
 {
     cJSON *root = cJSON_CreateObject(), *findings = cJSON_CreateArray();
-    weir_status status = weir_store_validate(path, n, add_finding, findings);
+    weir_status status = weir_store_validate(path, n, json_add_text, findings);
     cJSON_AddStringToObject(root, "file", path);
     cJSON_AddBoolToObject(root, "valid", *n == 0);
     cJSON_AddItemToObject(root, "findings", findings);
@@ -34,9 +22,9 @@ static weir_status print_findings_json(const char *path, size_t *n)
     return status;
 }
 
-static weir_status print_findings(const char *path, size_t *n)
+static weir_status print_lines(const char *path, size_t *n)
 {
-    TRY(weir_store_validate(path, n, print_finding, NULL));
+    TRY(weir_store_validate(path, n, print_line, NULL));
     if (*n == 0) {
         print_text(path);
         puts(": valid");
@@ -47,7 +35,7 @@ static weir_status print_findings(const char *path, size_t *n)
 static int run_validate(const struct args *args)
 {
     size_t n = 0;
-    weir_status status = args->has[JSON] ? print_findings_json(args->words[0], &n) : print_findings(args->words[0], &n);
+    weir_status status = args->has[JSON] ? print_lines_json(args->words[0], &n) : print_lines(args->words[0], &n);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
 }
 

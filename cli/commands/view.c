@@ -25,8 +25,7 @@ static const struct opt opts[] = {
 static void print_view_done(const char *path, const struct page_summary *page)
 {
     char size[16];
-    say("%s: %s, %zu prompt%s", path, weir_size_text(size, page->bytes), page->n_prompts,
-        page->n_prompts == 1 ? "" : "s");
+    say("%s: %s, %zu prompt%s", path, weir_size_text(size, page->bytes), page->n_prompts, plural(page->n_prompts));
     if (page->n_heads)
         say(", %zu x %zu heads", page->n_layers, page->n_heads);
     if (page->n_whole < page->n_patterns)

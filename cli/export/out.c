@@ -17,30 +17,17 @@ weir_status out_open(struct out *out, int fd, const char *name)
     return weir_alloc(&out->buffer, ROOM, 1);
 }
 
-static weir_status failed(const struct out *out, int error)
+static weir_status write_through(const struct out *out, const void *bytes, size_t n)
 {
-    return output_failed(out->name, error);
-}
-
-static weir_status write_all(const struct out *out, const uint8_t *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(out->fd, bytes, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return failed(out, done < 0 ? errno : ENOSPC);
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return WEIR_OK;
+    int error = output_bytes(out->fd, bytes, n);
+    return error ? output_failed(out->name, error) : WEIR_OK;
 }
 
 weir_status out_flush(struct out *out)
 {
     size_t n = out->n;
     out->n = 0;
-    return write_all(out, out->buffer, n);
+    return write_through(out, out->buffer, n);
 }
 
 weir_status out_bytes(struct out *out, const void *bytes, size_t n)
@@ -51,7 +38,7 @@ weir_status out_bytes(struct out *out, const void *bytes, size_t n)
     if (n > ROOM - out->n)
         TRY(out_flush(out));
     if (n >= ROOM)
-        return write_all(out, bytes, n);
+        return write_through(out, bytes, n);
     memcpy(out->buffer + out->n, bytes, n);
     out->n += n;
     return WEIR_OK;
@@ -61,7 +48,7 @@ weir_status out_patch(struct out *out, uint64_t offset, const void *bytes, size_
 {
     TRY(out_flush(out));
     ssize_t done = pwrite(out->fd, bytes, n, (off_t)offset);
-    return done == (ssize_t)n ? WEIR_OK : failed(out, done < 0 ? errno : ENOSPC);
+    return done == (ssize_t)n ? WEIR_OK : output_failed(out->name, done < 0 ? errno : ENOSPC);
 }
 
 void out_close(struct out *out)

@@ -56,10 +56,10 @@ weir_status output_room(const struct output *out, uint64_t bytes)
     return out->partial ? weir_partial_room(out->partial, bytes) : WEIR_OK;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
+int output_bytes(int fd, const void *bytes, size_t n)
 {
     for (size_t done = 0; done < n;) {
-        ssize_t some = write(fd, bytes + done, n - done);
+        ssize_t some = write(fd, (const char *)bytes + done, n - done);
         if (some < 0 && errno == EINTR && !interrupted())
             continue;
         if (some <= 0)
@@ -71,7 +71,7 @@ static int write_all(int fd, const char *bytes, size_t n)
 
 weir_status output_write(struct output *out, const void *bytes, size_t n)
 {
-    int error = write_all(out->fd, bytes, n);
+    int error = output_bytes(out->fd, bytes, n);
     return error ? output_failed(out->name, error) : WEIR_OK;
 }
 
@@ -80,7 +80,7 @@ static ssize_t write_text(void *cookie, const char *bytes, size_t n)
 {
     struct output *out = cookie;
     if (!out->error)
-        out->error = write_all(out->fd, bytes, n);
+        out->error = output_bytes(out->fd, bytes, n);
     out->written += out->error ? 0 : n;
     return out->error ? 0 : (ssize_t)n;
 }

@@ -21,6 +21,8 @@ struct output {
 WEIR_CHECKED weir_status output_open(struct output *out, const char *path, bool force, bool seeks);
 /* Refuses when its disk has less than so many bytes free. */
 WEIR_CHECKED weir_status output_room(const struct output *out, uint64_t bytes);
+/* Writes all of n bytes to a descriptor. @return 0, or the errno of what failed. */
+int output_bytes(int fd, const void *bytes, size_t n);
 WEIR_CHECKED weir_status output_write(struct output *out, const void *bytes, size_t n);
 /* The same as a stream of C's, to be closed with output_end_text, which says whether all was written. */
 WEIR_CHECKED weir_status output_text(FILE **text, struct output *out);

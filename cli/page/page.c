@@ -3,6 +3,7 @@
 #include "cli/export/output.h"
 #include "cli/page/parts.h"
 #include "cli/process/interrupt.h"
+#include "cli/select/slices.h"
 
 #include "base/alloc.h"
 
@@ -22,15 +23,10 @@ static weir_status choose_indices(struct picked *out, const char *slices, const 
     struct weir_slices parsed = {0};
     bool *marked = NULL;
     weir_status status;
-    TRY_DONE(weir_alloc_zero(&marked, n, sizeof *marked));
-    TRY_DONE(weir_alloc(&out->list, n, sizeof *out->list));
-    if (slices)
-        TRY_DONE(weir_slices_parse(&parsed, slices, strlen(slices), what));
-    TRY_DONE(weir_slices_mark(&parsed, marked, n, what));
-    out->n = 0;
-    for (size_t i = 0; i < n; i++)
-        if (marked[i] && (!stored || stored[i]))
-            out->list[out->n++] = i;
+    TRY_DONE(slices_mark(&marked, &parsed, n, slices, what));
+    for (size_t i = 0; stored && i < n; i++)
+        marked[i] &= stored[i];
+    TRY_DONE(picked_of_marks(out, marked, n));
     if (slices && out->n == 0)
         status = weir_fail(WEIR_E_USAGE, "--%s %s: nothing of that is stored (weir ls shows what is)", what, slices);
 done:
@@ -39,21 +35,20 @@ done:
     return status;
 }
 
-/* Marks the heads that any of the chosen layers has. */
-static void mark_heads(bool *stored, size_t n, const struct page *page)
-{
-    for (size_t head = 0; head < n; head++)
-        for (size_t i = 0; i < page->layers.n && !stored[head]; i++)
-            stored[head] = weir_file_has_unit(page->pattern, (int)page->layers.list[i], head);
-}
-
+/* Of the heads that any of the chosen layers has. */
 static weir_status choose_page_heads(struct page *page, const char *slices)
 {
     size_t n = page->pattern->shape[0];
-    bool *stored;
-    TRY(weir_alloc_zero(&stored, n, sizeof *stored));
-    mark_heads(stored, n, page);
-    weir_status status = choose_indices(&page->heads, slices, stored, n, "head");
+    int n_layers = weir_file_get_info(page->file)->n_layers;
+    bool *layers = NULL, *stored = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc_zero(&layers, (size_t)n_layers, sizeof *layers));
+    for (size_t i = 0; i < page->layers.n; i++)
+        layers[page->layers.list[i]] = true;
+    TRY_DONE(stored_units_mark(&stored, n, page->pattern, layers, n_layers));
+    status = choose_indices(&page->heads, slices, stored, n, "head");
+done:
+    weir_free(layers);
     weir_free(stored);
     return status;
 }

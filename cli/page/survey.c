@@ -1,6 +1,7 @@
 /* One pass over the chosen patterns, for scores and overviews. */
 #include "cli/page/parts.h"
 #include "cli/process/interrupt.h"
+#include "cli/select/slices.h"
 
 #include "analysis/heads.h"
 #include "base/alloc.h"
@@ -94,19 +95,14 @@ static weir_status place_in_page(size_t **out, const struct picked *picked, size
     return WEIR_OK;
 }
 
-static weir_status parse(struct weir_slices *out, const char *slices, const char *what)
-{
-    return weir_slices_parse(out, slices ? slices : "", slices ? strlen(slices) : 0, what);
-}
-
 static weir_status survey_patterns(struct survey *survey, const struct page_choice *choice)
 {
     struct weir_heads_options options = {.also = survey_row, .payload = survey};
     struct weir_heads *heads = NULL;
     weir_status status;
-    TRY_DONE(parse(&options.layers, choice->layers, "layer"));
-    TRY_DONE(parse(&options.heads, choice->heads, "head"));
-    TRY_DONE(parse(&options.prompts, choice->prompts, "prompt"));
+    TRY_DONE(slices_parse(&options.layers, choice->layers, "layer"));
+    TRY_DONE(slices_parse(&options.heads, choice->heads, "head"));
+    TRY_DONE(slices_parse(&options.prompts, choice->prompts, "prompt"));
     TRY_DONE(weir_heads_of_file(&heads, survey->page->file, &options));
     TRY_DONE(end_surveyed_head(survey));
     status = keep_page_scores(survey->page, heads);

@@ -43,6 +43,20 @@ void json_print_float(FILE *to, float value)
     fputs(number_text(text, (double)value, true), to);
 }
 
+void json_add_text(const char *text, void *array)
+{
+    cJSON_AddItemToArray(array, cJSON_CreateString(text));
+}
+
+cJSON *json_marked(const bool *marked, int n)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (int i = 0; i < n; i++)
+        if (marked[i])
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(i));
+    return list;
+}
+
 /* JSON of cJSON's on standard output, C1 and bidirectional controls as \uXXXX too: they can stand in strings only. */
 static void put_json_text(const char *text)
 {

@@ -12,6 +12,10 @@ cJSON *json_float(float value);
 /* The same as text: few digits that read back as the same float. */
 const char *float_text(char to[32], float value);
 void json_print_float(FILE *to, float value);
+/* Appends a text to the array that is the payload: a callback. */
+void json_add_text(const char *text, void *array);
+/* The indices that are marked, of n. */
+cJSON *json_marked(const bool *marked, int n);
 /* Prints and deletes. WEIR_E_MEMORY for NULL. */
 WEIR_CHECKED weir_status json_print(cJSON *value);
 /* The same without the end of the line: for answers that are written piece by piece. */

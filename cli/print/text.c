@@ -89,6 +89,18 @@ void print_text(const char *text)
     }
 }
 
+void print_line(const char *text, void *payload)
+{
+    (void)payload;
+    print_text(text);
+    putchar('\n');
+}
+
+const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void token_label(char *to, size_t size, const char *token, size_t columns)
 {
     char shown[512], text[128];

@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* The ending of a noun of which there are n: "" or "s". */
+const char *plural(size_t n);
+
 /* The next character of UTF-8 text, which moves on; for what is no UTF-8 the replacement character, a byte each. */
 uint32_t text_next(const char **text);
 /* How many columns a character takes: 0 for marks and control characters. */
@@ -18,6 +21,8 @@ bool text_is_leftwards(const char *text);
 void text_cut(char *to, size_t size, const char *text, size_t columns);
 /* Prints text with what could steer a terminal shown (base/escape.h). */
 void print_text(const char *text);
+/* The same as a line; a callback, whose payload is not used. */
+void print_line(const char *text, void *payload);
 /* A token between bars, so that the spaces at its ends are seen; cut to `columns`. */
 void token_label(char *to, size_t size, const char *token, size_t columns);
 /* Prints text padded to `columns`. */

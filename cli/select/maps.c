@@ -1,6 +1,7 @@
 #include "cli/select/maps.h"
 
 #include "cli/select/files.h"
+#include "cli/select/slices.h"
 
 #include "base/alloc.h"
 #include "points/nearest.h"
@@ -12,19 +13,6 @@
 enum { MOST_NEAR = 3, MOST_TOKEN = 128 };
 
 /* ---- layers, heads and prompts ---- */
-
-/* Marks what the slice list `text` of --NAME names; everything when it is empty. */
-static weir_status mark(bool **marked, int n, const char *text, const char *name, struct weir_slices *slices)
-{
-    TRY(weir_alloc_zero(marked, (size_t)n, sizeof **marked));
-    TRY(weir_slices_parse(slices, text, strlen(text), name));
-    return weir_slices_mark(slices, *marked, (size_t)n, name);
-}
-
-static const char *option_text(const struct args *args, int opt)
-{
-    return args->has[opt] ? args->text[opt] : "";
-}
 
 /* Whether the list names i by its number, not as a part of a slice. */
 static bool is_named_singly(const struct weir_slices *slices, int i, int n)
@@ -54,21 +42,11 @@ static weir_status choose_map_layers(struct chosen *chosen, const struct args *a
     struct weir_slices slices = {0};
     int n = chosen->n_layers_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->layers, n, option_text(args, opt), "layer", &slices));
+    TRY_DONE(slices_mark(&chosen->layers, &slices, (size_t)n, args->text[opt], "layer"));
     TRY_DONE(keep_stored_marks(chosen->layers, n, chosen->pattern->layers, &slices, "layer"));
 done:
     weir_slices_close(&slices);
     return status;
-}
-
-/* Marks the heads that any of the chosen layers has. */
-static weir_status stored_heads(bool **stored, const struct chosen *chosen)
-{
-    TRY(weir_alloc_zero(stored, (size_t)chosen->n_heads_all, sizeof **stored));
-    for (int layer = 0; layer < chosen->n_layers_all; layer++)
-        for (int head = 0; chosen->layers[layer] && head < chosen->n_heads_all; head++)
-            (*stored)[head] |= weir_file_has_unit(chosen->pattern, layer, (size_t)head);
-    return WEIR_OK;
 }
 
 static weir_status choose_map_heads(struct chosen *chosen, const struct args *args, int opt)
@@ -77,8 +55,8 @@ static weir_status choose_map_heads(struct chosen *chosen, const struct args *ar
     bool *stored = NULL;
     int n = chosen->n_heads_all;
     weir_status status;
-    TRY_DONE(mark(&chosen->heads, n, option_text(args, opt), "head", &slices));
-    TRY_DONE(stored_heads(&stored, chosen));
+    TRY_DONE(slices_mark(&chosen->heads, &slices, (size_t)n, args->text[opt], "head"));
+    TRY_DONE(stored_units_mark(&stored, (size_t)n, chosen->pattern, chosen->layers, chosen->n_layers_all));
     TRY_DONE(keep_stored_marks(chosen->heads, n, stored, &slices, "head"));
 done:
     weir_free(stored);
@@ -90,7 +68,7 @@ static weir_status choose_map_prompts(struct chosen *chosen, const struct args *
 {
     struct weir_slices slices = {0};
     weir_status status;
-    TRY_DONE(mark(&chosen->prompts, chosen->n_prompts_all, prompts_text(args, opt), "prompt", &slices));
+    TRY_DONE(slices_mark(&chosen->prompts, &slices, (size_t)chosen->n_prompts_all, prompts_text(args, opt), "prompt"));
     if (!args->has[opt] && !all)
         memset(chosen->prompts + 1, 0, (size_t)chosen->n_prompts_all - 1);
 done:
@@ -294,6 +272,11 @@ void chosen_close(struct chosen *chosen)
 static bool has_map(const struct chosen *chosen, int layer, int head)
 {
     return chosen->layers[layer] && chosen->heads[head] && weir_file_has_unit(chosen->pattern, layer, (size_t)head);
+}
+
+int chosen_first_prompt(const struct chosen *chosen)
+{
+    return (int)((const bool *)memchr(chosen->prompts, true, (size_t)chosen->n_prompts_all) - chosen->prompts);
 }
 
 size_t chosen_maps(const struct chosen *chosen)

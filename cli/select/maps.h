@@ -43,6 +43,8 @@ struct chosen {
 WEIR_CHECKED weir_status chosen_open(struct chosen *out, const weir_file *file, const struct args *args,
                                      const struct chosen_opts *opts, bool all_prompts);
 void chosen_close(struct chosen *chosen);
+/* The first prompt that is chosen. */
+int chosen_first_prompt(const struct chosen *chosen);
 /* How many maps chosen_each will hand on. */
 size_t chosen_maps(const struct chosen *chosen);
 /* Marks of a prompt's queries and keys, NULL where all are meant: a weir_tokens_fn whose payload is the chosen. With

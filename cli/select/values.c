@@ -7,7 +7,7 @@
 
 /* ---- what is picked along one axis ---- */
 
-static weir_status pick_marked(struct picked *out, const bool *marked, size_t n)
+weir_status picked_of_marks(struct picked *out, const bool *marked, size_t n)
 {
     TRY(weir_alloc(&out->list, n, sizeof *out->list));
     out->n = 0;
@@ -30,7 +30,7 @@ static weir_status pick_slices(struct picked *out, const struct weir_slices *sli
     if (!slices)
         memset(marked, true, n * sizeof *marked);
     if (status == WEIR_OK)
-        status = pick_marked(out, marked, n);
+        status = picked_of_marks(out, marked, n);
     out->single = slices && is_one_index(slices);
     weir_free(marked);
     return status;

@@ -10,6 +10,9 @@ struct picked {
     bool single; /* chosen by a plain number */
 };
 
+/* The marked indices of n, in new memory. */
+WEIR_CHECKED weir_status picked_of_marks(struct picked *out, const bool *marked, size_t n);
+
 enum { EVERY_PROMPT = -1 };
 
 /* What one term names of one hook point: a value for each of the layers and prompts. */

@@ -1,5 +1,7 @@
 #include "cli/tui/values.h"
 
+#include "cli/select/slices.h"
+
 #include "analysis/analysis.h"
 #include "base/alloc.h"
 #include "points/select.h"
@@ -21,15 +23,11 @@ static int find_outer_axis(const weir_point *point)
 static weir_status mark_stored_units(struct tui_point *out, const weir_file_point *point, int axis, int n_layers)
 {
     size_t n = point->shape[axis];
-    TRY(weir_alloc(&out->units, n, sizeof *out->units));
     out->n_units = (int)n;
+    if (point->units && weir_point_unit_axis(point->point) == axis)
+        return stored_units_mark(&out->units, n, point, NULL, n_layers);
+    TRY(weir_alloc(&out->units, n, sizeof *out->units));
     memset(out->units, true, n * sizeof *out->units);
-    if (!point->units || weir_point_unit_axis(point->point) != axis)
-        return WEIR_OK;
-    memset(out->units, false, n * sizeof *out->units);
-    for (int layer = 0; layer < n_layers; layer++)
-        for (size_t unit = 0; unit < n; unit++)
-            out->units[unit] |= weir_file_has_unit(point, layer, unit);
     return WEIR_OK;
 }
 
