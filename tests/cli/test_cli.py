@@ -334,6 +334,24 @@ def test_a_relative_difference_is_to_the_larger_of_both_files(folder, odd):
         assert hook["relative"] == pytest.approx((100 - before) / 100) and hook["unlike"] == 0
 
 
+# ---- numbers of options ----
+
+RANGES = [("attn x.h5 --top", 1, 1000000), ("attn x.h5 --columns", 1, 1000), ("view x.h5 -o x.html --max-size", 1, 1000),
+          ("next x.h5 --top", 1, 2**31 - 1), ("dump -m nowhere -p a -o y.h5 --next", 1, 1000000),
+          ("dump -m nowhere -p a -o y.h5 --threads", 1, 256), ("heads -m nowhere --length", 1, 2**24),
+          ("heads -m nowhere --sequences", 1, 2**16), ("heads -m nowhere --seed", 0, 2**63 - 1)]
+
+
+@pytest.mark.parametrize("words, least, most", RANGES, ids=[row[0].replace(" ", "_") for row in RANGES])
+def test_a_number_outside_its_options_range_is_refused_with_the_range(tmp_path, words, least, most):
+    """before any file is looked for: none of these is there"""
+    option = words.split()[-1]
+    for value in least - 1, most + 1:
+        done = weir(tmp_path, *words.split(), str(value))
+        said = f"weir: {option}: {value} is out of range; it goes from {least} to {most}\n"
+        assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (2, "", said)
+
+
 # ---- the terminal ----
 
 def on_terminal(folder, *args, **env):
