@@ -46,9 +46,9 @@ struct weir_head_range {
 WEIR_CHECKED weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
                                             weir_stored_row_fn *each, void *payload);
 
-/* Whether nothing was stored in the row (weir_value_is_absent of all). */
+/* True where nothing was stored in the row: weir_value_is_absent of all its values. */
 bool weir_row_is_absent(const float *values, size_t n);
-/* How many layers of a point to walk through (those outside blocks: 1), and whether the i-th is stored. */
+/* The layers of a point to walk through (outside blocks: 1), and whether the i-th is stored. */
 int weir_source_layers(const struct weir_source *source);
 bool weir_source_has_layer(const struct weir_source *source, int i);
 
@@ -126,7 +126,7 @@ void weir_attention_pick(struct weir_attention *attention, const bool *queries, 
 /* Indices of the largest of n weights, falling, earlier ones first among equals. @return how many: at most k, and only
    those over 0. */
 size_t weir_top_k(size_t *out, size_t k, const float *weights, size_t n);
-/* The same of weights that stand `stride` apart. */
+/* The same for weights that are `stride` apart. */
 size_t weir_top_k_strided(size_t *out, size_t k, const float *weights, size_t n, size_t stride);
 
 /* ---- mask.c: which keys a query cannot look at ---- */
@@ -146,8 +146,8 @@ struct weir_pair {
     int32_t query, key; /* positions */
 };
 
-/* Which queries and keys of a prompt may be in a pair, by position [tokens of the prompt]; NULL: all. Valid until the
-   next call. */
+/* The queries and keys of a prompt that may be in a pair, by position [tokens of the prompt]; NULL: all. Valid until
+   the next call. */
 typedef weir_status weir_tokens_fn(const bool **queries, const bool **keys, int prompt, void *payload);
 
 struct weir_top_want {

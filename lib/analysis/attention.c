@@ -1,3 +1,4 @@
+/* One head's pattern on one prompt: read, renormalized, narrowed to some positions, ranked. */
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"
@@ -89,7 +90,7 @@ void weir_attention_close(struct weir_attention *attention)
     weir_free(attention);
 }
 
-/* What is left of a row without its first weight, as parts of 1. */
+/* Divides a row, without its first weight, by the sum of the rest. */
 static void renormalize(float *row, size_t n)
 {
     double rest = 0;

@@ -1,10 +1,11 @@
+/* Finds, for each query, the keys that a detection pattern names. */
 #include "analysis/detect.h"
 
 #include "base/alloc.h"
 
 #include <stdlib.h>
 
-/* A position and what stands there. */
+/* A position and the token there. */
 struct place {
     int32_t id, position;
 };
@@ -46,12 +47,12 @@ void weir_echoes_close(struct weir_echoes *echoes)
 
 bool weir_detect_next(int32_t *key, const struct weir_echoes *echoes, enum weir_detection which, size_t query)
 {
-    int32_t behind = which == WEIR_DETECT_INDUCTION; /* how far the key is behind the token that is the query's */
+    int32_t after = which == WEIR_DETECT_INDUCTION; /* how far the key is after the earlier copy of the query's token */
     if (which == WEIR_DETECT_PREVIOUS)
         *key = *key < 0 ? (int32_t)query - 1 : -1;
     else {
-        int32_t echo = echoes->last[*key < 0 ? (int32_t)query : *key - behind];
-        *key = echo < 0 ? -1 : echo + behind;
+        int32_t echo = echoes->last[*key < 0 ? (int32_t)query : *key - after];
+        *key = echo < 0 ? -1 : echo + after;
     }
     return *key >= 0;
 }

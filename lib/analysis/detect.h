@@ -1,5 +1,5 @@
-/* Which keys a detection pattern names, query by query. The three that have names are TransformerLens's; a fourth is a
-   matrix of the user's. */
+/* The keys that a detection pattern names, query by query. The three that have names are TransformerLens's; a fourth is
+   a matrix of the user's. */
 #ifndef WEIR_ANALYSIS_DETECT_H
 #define WEIR_ANALYSIS_DETECT_H
 
@@ -8,7 +8,7 @@
 enum weir_detection {
     WEIR_DETECT_PREVIOUS,  /* previous_token_head: the key before the query */
     WEIR_DETECT_DUPLICATE, /* duplicate_token_head: earlier keys that hold the query's token */
-    WEIR_DETECT_INDUCTION, /* induction_head: the keys behind those */
+    WEIR_DETECT_INDUCTION, /* induction_head: the keys after those */
     WEIR_DETECT_MATRIX,
     WEIR_N_DETECTIONS
 };
@@ -29,7 +29,7 @@ bool weir_detect_next(int32_t *key, const struct weir_echoes *echoes, enum weir_
 
 /* ---- matrix.c ---- */
 
-/* What every query should give to every key. */
+/* The weight that each query should give to each key. */
 struct weir_detection_matrix {
     char *path;
     float *values; /* [n, n] query, key */

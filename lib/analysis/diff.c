@@ -1,3 +1,4 @@
+/* Compares two files value by value. */
 #include "analysis/analysis.h"
 
 #include "tensor/ops.h"

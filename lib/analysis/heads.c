@@ -1,3 +1,4 @@
+/* Sums over patterns, row by row, and the scores of heads made from them. */
 #include "analysis/heads.h"
 
 #include "base/alloc.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What one head's queries add up to. */
+/* Sums over one head's queries. */
 struct sums {
     uint64_t n;
     double entropy, self, first, distance;
@@ -143,7 +144,7 @@ static struct sums *sums_of_head(const struct weir_heads *heads, int layer, size
 
 /* ---- opening ---- */
 
-/* Which queries the matrix asks anything of, keys that are excluded apart. */
+/* Marks the queries of which the matrix asks something, excluded keys aside. */
 static weir_status mark_asked(struct weir_heads *heads)
 {
     const struct weir_detection_matrix *matrix = heads->options->detect;

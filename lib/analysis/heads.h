@@ -1,5 +1,5 @@
-/* What each head looks at: sums over its pattern, from a file or from a run. The sums of one prompt at a time are kept
-   beside those over all prompts, as TransformerLens's scores are a prompt's each. */
+/* The keys that each head attends to: sums over its pattern, from a file or from a run. The sums of one prompt at a
+   time are kept beside those over all prompts, as TransformerLens's scores are a prompt's each. */
 #ifndef WEIR_ANALYSIS_HEADS_H
 #define WEIR_ANALYSIS_HEADS_H
 
@@ -7,7 +7,7 @@
 #include "analysis/detect.h"
 #include "points/select.h"
 
-/* How much of a head is as a detection pattern says. `weight` is weir's: what a query gives to the keys that match,
+/* The share of a head that matches a detection pattern. `weight` is weir's: what a query gives to the keys that match,
    mean over the queries that have one. `mul` and `abs` are those of TransformerLens's detect_head, mean over prompts:
    the part of all weight that is on matching keys, and 1 - the difference between the patterns, summed over keys and
    mean over queries, rounded to 3 decimals as there. NaN where there is nothing to take the mean of. */
@@ -16,7 +16,7 @@ struct weir_match {
     double weight, mul, abs;
 };
 
-/* How one head attends: means over all queries of all prompts. */
+/* A summary of one head's attention: means over all queries of all prompts. */
 struct weir_head {
     uint64_t n;         /* queries */
     double entropy;     /* nats */

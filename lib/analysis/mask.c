@@ -1,4 +1,4 @@
-/* Which keys a query could not see: those after it and those before its layer's window. */
+/* The keys that a query cannot attend to: those after it, and those before its layer's window. */
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"

@@ -63,7 +63,7 @@ struct npy {
     uint64_t rows, columns;
 };
 
-/* What follows 'KEY': in the header, a Python dictionary as text; NULL when it is not there. */
+/* The text after 'KEY': in the header, a Python dictionary; NULL where there is no such key. */
 static const char *entry(const char *header, const char *key)
 {
     const char *at = strstr(header, key);
@@ -230,7 +230,7 @@ static weir_status check_matrix(const struct weir_detection_matrix *matrix)
     return WEIR_OK;
 }
 
-/* What the map of `name` holds; not closed here. */
+/* Reads the matrix in the map of `name`, which stays open. */
 static weir_status parse_matrix(struct weir_detection_matrix **out, const char *name, const struct weir_map *map)
 {
     struct weir_detection_matrix *matrix = NULL;

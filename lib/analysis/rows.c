@@ -1,3 +1,4 @@
+/* Reads a stored point in blocks of bounded size, and calls a function for each row. */
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Counts, means and extremes of a point's values, layer by layer. */
 #include "analysis/analysis.h"
 
 #include "tensor/ops.h"
@@ -56,7 +57,7 @@ static weir_status count_row(const struct weir_row *row, void *payload)
     return WEIR_OK;
 }
 
-/* What follows from count, mean and squares. */
+/* Derives std and rms from count, mean and squares. */
 static void finish_stats(struct weir_stats *stats)
 {
     double n = (double)stats->count;

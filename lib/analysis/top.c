@@ -1,3 +1,4 @@
+/* The strongest weights of a file's patterns, by a heap of k pairs. */
 #include "analysis/analysis.h"
 
 #include "tensor/ops.h"
@@ -73,7 +74,7 @@ static void keep_pair(struct top *top, const struct weir_pair *pair)
     sift_pair_down(top);
 }
 
-/* What a weight must be over: later ones do not take the place of equals. */
+/* The limit that a weight must exceed: a later one does not replace its equal. */
 static float limit(const struct top *top)
 {
     return top->n < top->k ? 0 : top->heap[0].weight;
@@ -109,7 +110,7 @@ static weir_status search_row(const struct weir_row *row, void *payload)
     return WEIR_OK;
 }
 
-/* Heads that are wanted and stand beside each other are read together. */
+/* Neighbouring heads that are wanted are read together. */
 static weir_status search_prompt(struct top *top, const struct weir_source *source, int layer, int prompt)
 {
     const bool *wanted = top->want->heads;

@@ -1,3 +1,4 @@
+/* The most active units of a point, and the norms of its rows. */
 #include "analysis/analysis.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Allocates memory with checked sizes, and fails on request for tests. */
 #include "base/alloc.h"
 
 #include <stdarg.h>

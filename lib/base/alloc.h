@@ -17,7 +17,7 @@ WEIR_CHECKED weir_status weir_alloc_zero(void *out, size_t count, size_t size);
 WEIR_CHECKED weir_status weir_alloc_aligned(void *out, size_t count, size_t size);
 /* Makes room in a growing array: *array holds *capacity elements of `size`, needs `needed`. Unchanged on failure. */
 WEIR_CHECKED weir_status weir_grow(void *array, size_t *capacity, size_t needed, size_t size);
-/* A copy of n bytes with a NUL behind; of a string. */
+/* A copy of n bytes with a NUL added; of a string. */
 WEIR_CHECKED weir_status weir_copy_bytes(char **out, const char *bytes, size_t n);
 WEIR_CHECKED weir_status weir_copy_string(char **out, const char *text);
 /* printf into new memory. */

@@ -1,3 +1,4 @@
+/* A pool of reference-counted buffers: what is released is kept warm and handed out again. */
 #include "base/buffer.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Reads little-endian numbers, strings and UTF-8 from bytes whose end is known. */
 #include "base/bytes.h"
 
 #include <string.h>

@@ -21,7 +21,7 @@ WEIR_CHECKED weir_status weir_bytes_take(struct weir_bytes *b, const uint8_t **o
 /* Length of the well-formed character at p (of at most n bytes), 0 if there is none. Table 3-7 of the Unicode standard.
  */
 size_t weir_utf8_sequence(const uint8_t *p, size_t n);
-/* Whether `n` bytes at `text` are UTF-8 (RFC 3629); if not, *bad is the offset of the first byte that is not. */
+/* True where `n` bytes at `text` are UTF-8 (RFC 3629); if not, *bad is the offset of the first byte that is not. */
 bool weir_utf8_valid(const char *text, size_t n, size_t *bad);
 
 #endif

@@ -1,3 +1,4 @@
+/* Asks the processor once which instruction sets it has, and WEIR_ISA which of them to use. */
 #include "base/cpu.h"
 
 #include <stdatomic.h>
@@ -23,7 +24,7 @@ static enum weir_isa best(void)
 
 static const char *const names[] = {[WEIR_ISA_PLAIN] = "plain", [WEIR_ISA_AVX2] = "avx2", [WEIR_ISA_AVX512] = "avx512"};
 
-/* What WEIR_ISA names; -1 for what it may not be. */
+/* The instruction set that WEIR_ISA names; -1 for any other value. */
 static int named(const char *text, enum weir_isa most)
 {
     for (int i = 0; i <= (int)most; i++)

@@ -1,4 +1,4 @@
-/* Which instructions this processor has: what picks among builds of the same kernels. */
+/* The instruction sets of this processor, by which one of several builds of the same kernels is picked. */
 #ifndef WEIR_BASE_CPU_H
 #define WEIR_BASE_CPU_H
 
@@ -19,7 +19,7 @@ WEIR_CHECKED weir_status weir_isa_check(void);
 /* For tests: use this one from now on; @return whether the processor has it. */
 int weir_isa_use(enum weir_isa isa);
 
-/* Whether it multiplies bfloat16 (AVX512-BF16), bytes (AVX512-VNNI). */
+/* True where it multiplies bfloat16 (AVX512-BF16), or bytes (AVX512-VNNI). */
 bool weir_cpu_has_bf16(void);
 bool weir_cpu_has_vnni(void);
 

@@ -25,7 +25,7 @@ bool weir_escape_needed(uint32_t code)
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/* What stands for a character, or for a byte that is none. @return its length. */
+/* Writes how a character is shown, or a byte that is not part of one. @return the length. */
 static size_t show_character(char to[WEIR_ESCAPED_MOST + 1], uint32_t code, bool valid)
 {
     const char *ends = "\nn\tt\rr", *known = valid && code && code < 0x20 ? strchr(ends, (int)code) : NULL;

@@ -12,9 +12,9 @@ enum { WEIR_ESCAPED_MOST = 10 }; /* bytes that one byte of text becomes, at most
 
 /* The next character of a text, which moves on; the byte itself and *valid false where it is not UTF-8. */
 uint32_t weir_escape_next(const char **text, bool *valid);
-/* Whether a character is shown as something else. */
+/* True where a character is shown as something else. */
 bool weir_escape_needed(uint32_t code);
-/* Writes text so shown, cut between characters to `size`, always ended. @return its length. */
+/* Writes text so shown, shortened to `size` at a character's end, always ended. @return its length. */
 size_t weir_escape(char *to, size_t size, const char *text);
 
 #endif

@@ -15,7 +15,7 @@ static const char *kind_of_file(const struct stat *st)
                                    : "a socket";
 }
 
-/* A device whose open has effects of its own, or a pipe without a writer, must not be waited for. */
+/* Must not wait for a pipe without a writer, or for a device whose opening has effects. */
 static weir_status open_anything(int *fd, struct stat *st, const char *path)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -38,7 +38,7 @@ weir_status weir_input_open(int *fd, struct stat *st, const char *path)
     return weir_fail(WEIR_E_INPUT, "%s: not a regular file but %s", path, kind_of_file(st));
 }
 
-/* Whether somebody writes to a pipe, or has written what waits in it: one opened by its name alone ends at once. What
+/* True where a pipe has a writer, or data waiting in it: one without either ends at once. What
    has to be read to know is *byte, or -1. */
 static bool has_writer(int fd, int *byte)
 {

@@ -14,7 +14,7 @@ WEIR_CHECKED weir_status weir_input_open(int *fd, struct stat *st, const char *p
    terminal will do too. */
 WEIR_CHECKED weir_status weir_input_stream(FILE **out, const char *path);
 
-/* Whether the path leads to a folder. */
+/* True where the path leads to a folder. */
 bool weir_is_folder(const char *path);
 
 #endif

@@ -1,3 +1,4 @@
+/* Parses JSON into trees with cJSON, and reads values of a known type from them. */
 #include "base/json.h"
 
 #include "base/alloc.h"
@@ -9,8 +10,8 @@
 
 enum { MAX_DEPTH = 64 };
 
-/* What cJSON would not refuse: nesting that overflows its stack, bytes that are not UTF-8, strings cut at \u0000. And
-   whether there may be numbers that JSON does not have. */
+/* Refuses what cJSON accepts: nesting that overflows its stack, bytes that are not UTF-8, strings that end at \u0000.
+   And whether there may be numbers that JSON does not have. */
 static weir_status precheck(const char *file, const char *text, size_t n, bool *unusual)
 {
     size_t bad, depth = 0;

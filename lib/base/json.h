@@ -1,4 +1,4 @@
-/* cJSON behind checks: UTF-8, depth, nothing after the end, and getters that name the file and the key. */
+/* cJSON with checks: UTF-8, depth, nothing after the end, and getters that name the file and the key. */
 #ifndef WEIR_BASE_JSON_H
 #define WEIR_BASE_JSON_H
 
@@ -7,7 +7,7 @@
 #include <cjson/cJSON.h>
 
 /* Parses n bytes; `file` is for messages. Depth over 64, bad UTF-8, \u0000 in a string and anything after the value are
-   refused. NaN, Infinity and -Infinity, which Python writes, may stand where nobody needs a number. Close with
+   refused. NaN, Infinity and -Infinity, which Python writes, are allowed where nobody needs a number. Close with
    cJSON_Delete. */
 WEIR_CHECKED weir_status weir_json_parse(cJSON **out, const char *file, const char *text, size_t n);
 /* Maps, parses and unmaps the file. */

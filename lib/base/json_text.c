@@ -1,3 +1,4 @@
+/* Walks JSON text value by value, without a tree. */
 #include "base/json_text.h"
 
 #include "base/alloc.h"
@@ -122,7 +123,7 @@ static weir_status keep_string(struct weir_json_chars *out, const char *bytes, s
     return WEIR_OK;
 }
 
-/* The first escape stands at t->at, after `from`. */
+/* The first escape is at t->at, after `from`. */
 static weir_status take_escaped(struct weir_json_text *t, struct weir_json_chars *out, const char *from)
 {
     char code[4];
@@ -261,7 +262,7 @@ static weir_status take_key(struct weir_json_text *t, struct weir_json_chars *ke
     return weir_json_take(t, ':');
 }
 
-/* Over a value; *part: where it stands. */
+/* Skips a value; *part: where it is. */
 static weir_status find_value(struct weir_json_text *t, struct weir_json_text *part)
 {
     char first = weir_json_peek(t);
@@ -357,7 +358,7 @@ static weir_status without_parts(char **out, size_t *n_out, const char *text, si
     return WEIR_OK;
 }
 
-/* What is wrong with a document: as it is told of one that is parsed whole, else as it was found. */
+/* The message for a document that is not JSON: as parsing it whole would put it, else as it was found. */
 static weir_status explain(weir_status found, const char *file, const char *text, size_t n)
 {
     cJSON *whole;

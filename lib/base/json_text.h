@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 
-/* What is still to be read. The text is UTF-8; what is not JSON is WEIR_E_INPUT with its byte in the file. */
+/* The text that is still to be read, UTF-8. Anything but JSON is WEIR_E_INPUT, with its byte in the file. */
 struct weir_json_text {
     const char *file;     /* for messages; not owned */
     const char *begin;    /* of the file */
@@ -13,7 +13,7 @@ struct weir_json_text {
     size_t n_elements;    /* of a part that weir_json_parse_without found; no more than its text has room for */
 };
 
-/* A string that was read: in the text, or in memory of its own where it has escapes. All zero is empty. */
+/* A string that was read: in the text, or in separate memory where it has escapes. All zero is empty. */
 struct weir_json_chars {
     const char *text; /* [n] */
     size_t n, capacity;

@@ -1,3 +1,4 @@
+/* Maps files. A page that a file has lost since reads as zeros, which weir_map_check reports. */
 #include "base/map.h"
 
 #include "base/alloc.h"
@@ -16,7 +17,7 @@ enum { MOST_GUARDS = 4096 };
 
 struct weir_guard {
     atomic_uintptr_t begin, end; /* begin 0: free; 1: being filled */
-    atomic_bool cut;             /* zeros stand where the file ended */
+    atomic_bool cut;             /* zeros are where the file ended */
 };
 
 static struct weir_guard guards[MOST_GUARDS];
@@ -74,7 +75,7 @@ static weir_status map_descriptor(struct weir_map *map, int fd, const struct sta
     return WEIR_OK;
 }
 
-/* What a clone without Git LFS has in place of a large file. */
+/* A clone without Git LFS has this in place of a large file. */
 static weir_status refuse_pointer(const struct weir_map *map)
 {
     static const char begin[] = "version https://git-lfs.github.com/spec/";

@@ -1,3 +1,4 @@
+/* The thread pool: workers take pieces of a range until none is left. */
 #include "base/parallel.h"
 
 #include "base/alloc.h"

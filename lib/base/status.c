@@ -1,3 +1,4 @@
+/* Keeps this thread's last message, and adds to it where something happened. */
 #include "base/status.h"
 
 #include "base/escape.h"
@@ -16,7 +17,7 @@ const char *weir_message(void)
     return message;
 }
 
-/* What is too long loses its middle: names stand in front, and the reason at the end. */
+/* A message that is too long loses its middle: names are at its beginning, the reason at its end. */
 static void shorten(char *text)
 {
     static const char gap[] = " ... ";

@@ -1,4 +1,4 @@
-/* Statuses and messages. A function that can fail returns weir_status; three words say what happens to it:
+/* Statuses and messages. A function that can fail returns weir_status; three words name what happens to it:
    raise (weir_fail), pass on (TRY), add where it happened (weir_in). */
 #ifndef WEIR_BASE_STATUS_H
 #define WEIR_BASE_STATUS_H
@@ -31,7 +31,7 @@ weir_status weir_in(weir_status status, const char *where);
 /* strerror for writing: EFBIG is no matter of the disk. */
 const char *weir_write_error(int number);
 
-/* What checks of files call once a finding: what is wrong and where. The text is good until the call returns. */
+/* Called by checks of files for each finding, with what is wrong and where. The text is valid until it returns. */
 typedef void weir_finding_fn(const char *finding, void *payload);
 
 #endif

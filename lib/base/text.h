@@ -6,7 +6,7 @@
 
 /* Bytes that grow; all zero is empty. */
 struct weir_text {
-    char *data; /* [n]; a NUL stands behind them after weir_text_print, not after weir_text_add */
+    char *data; /* [n]; a NUL follows them after weir_text_print, not after weir_text_add */
     size_t n, capacity;
 };
 

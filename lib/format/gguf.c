@@ -1,3 +1,4 @@
+/* Reads GGUF: header, metadata, tensor infos; all parts of a file that is split. */
 #include "format/gguf.h"
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@ enum { TYPE_STRING = 8, TYPE_ARRAY = 9, DEFAULT_ALIGNMENT = 32 };
 
 enum { MIN_STRING = 8, MIN_VALUE = 8 + 4 + 1, MIN_TENSOR = 8 + 4 + 4 + 8 }; /* least bytes that each takes in a file */
 
-/* How a number stands in the file; width 0 where it is none. Numbered as in the file. */
+/* The number types of GGUF, by their number in the file; width 0: not a number. */
 static const struct number_type {
     unsigned width;
     enum weir_gguf_type type;
@@ -400,7 +401,7 @@ static weir_status open_file(struct weir_gguf **out, const char *path)
 
 enum { MAX_PARTS = 9999 };
 
-/* How many characters of the path stand before the number of the part in "NAME-00002-of-00005.gguf"; 0 where it is no
+/* The length of the path before the number of the part in "NAME-00002-of-00005.gguf"; 0 where it is not a
    such name, or of another number of parts. */
 static size_t before_number(const char *path, int n_parts)
 {

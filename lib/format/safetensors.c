@@ -1,3 +1,4 @@
+/* Reads safetensors: one file, or the shards that an index names. */
 #include "format/safetensors.h"
 
 #include "base/alloc.h"
@@ -27,7 +28,7 @@ static const struct dtype {
 /* One shard while it is read. */
 struct shard {
     const char *file;
-    const uint8_t *data; /* [size], behind the header */
+    const uint8_t *data; /* [size], after the header */
     size_t size;
 };
 
@@ -203,7 +204,7 @@ static weir_status read_map(struct weir_tensors *tensors, const char *path)
 
 /* ---- an index and its shards ----------------------------------------------------------------------------------- */
 
-/* Shards stand beside the index: a name that leads elsewhere is refused. */
+/* Shards are in the folder of the index: a name that leads elsewhere is refused. */
 static weir_status shard_path(char **out, const char *index, const char *name)
 {
     const char *slash = strrchr(index, '/'), suffix[] = ".safetensors";
@@ -223,7 +224,7 @@ static const char *file_name(const char *path)
 
 static bool is_listed(const struct weir_tensors *tensors, const char *name)
 {
-    for (size_t i = tensors->n_maps; i-- > 0;) /* the last first: neighbours mostly stand in the same shard */
+    for (size_t i = tensors->n_maps; i-- > 0;) /* the last first: neighbours are mostly in the same shard */
         if (strcmp(file_name(tensors->maps[i]->path), name) == 0)
             return true;
     return false;

@@ -5,7 +5,7 @@
 
 #include "format/tensors.h"
 
-/* Opens `path`: a .safetensors file, or a *.safetensors.index.json, whose shards then stand beside it. Tensors of
+/* Opens `path`: a .safetensors file, or a *.safetensors.index.json, whose shards are then in its folder. Tensors of
    other types than F64, F32, F16 and BF16 and of more than WEIR_MAX_DIMS dimensions are listed as unread. Checks:
    header within the file, data without overlap, gap or rest, sizes that follow from shape and type, every shard of an
    index there. */

@@ -1,3 +1,4 @@
+/* A list of named tensors, sorted for look-up, and the maps that they are views of. */
 #include "format/tensors.h"
 
 #include "base/alloc.h"

@@ -17,7 +17,7 @@ struct weir_tensor {
     size_t n;                    /* values */
     size_t bytes;                /* that they take at data */
     const uint8_t *data;         /* in a map; checked to hold all n values; of any alignment */
-    const char *file;            /* where it stands, for messages */
+    const char *file;            /* where it is, for messages */
 };
 
 struct weir_tensors {
@@ -35,7 +35,7 @@ void weir_tensors_close(struct weir_tensors *tensors);
 /* WEIR_E_INPUT once one of its files was cut short (base/map.h): for after reading. NULL is fine. */
 WEIR_CHECKED weir_status weir_tensors_check_whole(const struct weir_tensors *tensors);
 
-/* What format readers build the list with. */
+/* For readers of formats, who build the list. */
 
 /* Appends a tensor that has nothing but a copy of its name and `file`. *out holds until the next is added. */
 WEIR_CHECKED weir_status weir_tensors_add(struct weir_tensors *tensors, struct weir_tensor **out, const char *file,
@@ -49,7 +49,7 @@ WEIR_CHECKED weir_status weir_tensors_keep_map(struct weir_tensors *tensors, str
 WEIR_CHECKED weir_status weir_tensor_count(size_t *out, const struct weir_tensor *tensor);
 /* Sorts those from `first` on by place and refuses two that share a byte. */
 WEIR_CHECKED weir_status weir_tensors_check_apart(struct weir_tensors *tensors, size_t first);
-/* Sorts the list by name and refuses a name that stands twice: what readers end with. */
+/* Sorts the list by name and refuses a name that appears twice: readers end with this. */
 WEIR_CHECKED weir_status weir_tensors_finish(struct weir_tensors *tensors);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which hook points a model has, where, and how large: asked by listings and by the plan. */
+/* Answers which hook points a model has, in which layers, and how large they are, for listings and the plan. */
 #include "model/model.h"
 #include "points/select.h"
 
@@ -156,7 +156,7 @@ static bool holds(const struct weir_model *model, const struct weir_layer_spec *
     }
 }
 
-/* What a name means where it means none of weir's points, by its first row. */
+/* For names that mean none of weir's points: what they do mean, by the first row that matches. */
 static const char *meant(enum weir_alias_when when)
 {
     switch (when) {

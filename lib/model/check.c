@@ -36,7 +36,7 @@ static void count_tensor(struct tally *tally, const struct weir_tensor *tensor)
     }
 }
 
-/* "[3, 17]": where value i of a tensor stands. */
+/* "[3, 17]": the place of value i in a tensor. */
 static void write_place(char *text, size_t size, const struct weir_tensor *tensor, size_t i)
 {
     size_t index[WEIR_MAX_DIMS], at = 0;

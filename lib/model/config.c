@@ -44,7 +44,7 @@ static weir_status derive_rotation(struct weir_config *c, const char *file)
     return WEIR_OK;
 }
 
-/* Which layers have a window, and which no rotation, where no list says so. */
+/* Sets the layers that have a window, and those without rotation, where no list names them. */
 static void derive_layers(struct weir_config *c)
 {
     if (c->window_unused)

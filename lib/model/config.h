@@ -15,7 +15,7 @@ WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const st
                                                const struct weir_gguf *gguf);
 void weir_config_close(struct weir_config *config);
 
-/* What follows from what was read, for both sources; whether it makes sense. */
+/* Derives the rest from what was read, for both sources, and checks it. */
 WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const char *file);
 
 /* The first of a config.json's members from `member` on that the family's code does not read and that is not known to
@@ -24,7 +24,7 @@ WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const ch
 const cJSON *weir_config_unread(const struct weir_family *family, const cJSON *member);
 
 /* The same for a GGUF file, whose keys about the model begin with its architecture: value i at or after which the next
-   such key stands; n_values when there is none. */
+   such key is; n_values when there is none. */
 size_t weir_config_unread_gguf(const struct weir_gguf *gguf, size_t i);
 
 /* A list under `key` of what attention each layer has, `sliding` or one of `full`, names between

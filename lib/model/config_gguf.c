@@ -1,5 +1,5 @@
-/* What a GGUF file says of a model: by keys, by which tensors it has, by leaving something out. llama.cpp's loader is
-   what these files are written for. */
+/* Reads a model's configuration from a GGUF file: from keys, from which tensors there are, from what is left out.
+   llama.cpp's loader is what these files are written for. */
 #include "base/alloc.h"
 #include "model/config.h"
 #include "model/keys.h"
@@ -13,7 +13,7 @@ enum { ARCHITECTURE_SIZE = 64, KEY_SIZE = 128, MAX_FACTORS = 4096 };
 
 #define FIELD(member) offsetof(struct weir_config, member)
 
-/* Keys behind the architecture's name. */
+/* Keys that begin with the architecture's name. */
 static const struct gguf_key {
     const char *name;
     enum weir_key_kind kind;
@@ -54,7 +54,7 @@ static const struct gguf_key {
     {"expert_weights_norm", WEIR_KEY_BOOL, FIELD(active_sum_to_one), 0},
 };
 
-/* What a family's config.json may leave out is what its published models have; the converter writes that out, and an
+/* A family's config.json may leave out what its published models have; the converter writes that out, and an
    absent key means the same whatever the architecture. */
 static void set_defaults(struct weir_config *c)
 {

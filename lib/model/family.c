@@ -1,3 +1,4 @@
+/* The table of families: one row each. */
 #include "model/family.h"
 
 #include "base/json.h"
@@ -37,7 +38,7 @@ static weir_status read_attention_types(struct weir_config *c, const void *json,
     return WEIR_OK;
 }
 
-/* GPT-Neo: what transformers made of these types stands in most files too, and there it wins. */
+/* GPT-Neo: most files also have what transformers made of these types, and there that wins. */
 static weir_status refine_gpt_neo(struct weir_config *c, const void *json, const char *file)
 {
     if (weir_json_get(json, "attention_layers"))

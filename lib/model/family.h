@@ -56,7 +56,7 @@ enum { WEIR_MAX_LAYERS = 1024 };
 struct weir_gguf;
 struct weir_key;
 
-/* What can be said for all layers at once: the common part of config.json and GGUF metadata. */
+/* A configuration, as far as it is the same for all layers: the common part of config.json and GGUF metadata. */
 struct weir_config {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab, n_context;
     int n_outputs;             /* logits; 0: n_vocab */
@@ -86,7 +86,7 @@ struct weir_config {
     bool lens_layout; /* as TransformerLens has it: q, k, v [head, d_model, d_head], o [head, d_head, d_model], biases
                          [head, d_head], the unembedding [d_model, vocab] */
     double qkv_clip;
-    uint64_t biases; /* roles that have one: in a folder these and no others, whatever stands in the file; in a GGUF
+    uint64_t biases; /* roles that have one: in a folder exactly these, whatever the file has; in a GGUF
                         file, whose metadata say nothing of them, the others may */
     enum weir_qk_norm qk_norm;
     bool head_norms; /* the same as WEIR_QK_NORM_HEAD, for families where a key says so */
@@ -140,20 +140,20 @@ struct weir_family {
     const char *prefix;          /* in front of all names but the unembedding's; may be absent in a file */
     const struct weir_key *keys; /* keys.h: all that is read of a config.json */
     const char *without_effect;  /* then any other key is refused but these, each between spaces; NULL: none is */
-    uint64_t adds_stream;   /* roles of maps behind which transformers' own module adds the stream: what is seen of it
+    uint64_t adds_stream;   /* roles of maps after which transformers' own module adds the stream: what is seen of it
                                from outside is not what it adds */
     bool gguf_rotates_rows; /* GGUF files have q and k rows in pairs order: undone at load */
     bool gguf_adds_one;     /* GGUF files have norm_plus_one added already */
     struct weir_config defaults; /* what an absent key means */
-    /* What a table cannot say, in config.json and in GGUF; may be NULL. Called after the keys were read; `json` is the
-       object with the listed keys only. */
+    /* Reads what a table cannot express, in config.json and in GGUF; may be NULL. Called after the keys were read;
+       `json` is the object with the listed keys only. */
     weir_status (*refine)(struct weir_config *config, const void *json, const char *file);
     weir_status (*refine_gguf)(struct weir_config *config, const struct weir_gguf *gguf);
 };
 /* NULL when there is none. */
 const struct weir_family *weir_family_of_model_type(const char *model_type);
 const struct weir_family *weir_family_of_gguf(const char *architecture);
-/* WEIR_E_UNSUPPORTED for a name that neither knows, which stands in `file` under `key`: with what is near it, or known
+/* WEIR_E_UNSUPPORTED for a name that neither knows, from `file`, key `key`: with what is near it, or known
    of it. */
 WEIR_CHECKED weir_status weir_family_unknown(const char *file, const char *key, const char *name);
 

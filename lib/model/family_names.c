@@ -1,4 +1,4 @@
-/* What families call the parts of a model in their safetensors files, and what llama.cpp calls them in GGUF files. */
+/* The names of a model's parts: by family in safetensors files, and llama.cpp's in GGUF files. */
 #include "model/family.h"
 
 /* Llama's, which most later families took over. */

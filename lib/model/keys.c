@@ -1,7 +1,7 @@
-/* Which keys each family's code reads: transformers' configuration class of that model type with its old names, and
-   what its modeling code looks up besides. tests/model/test_config_keys.py holds every list against transformers. A
-   family that has n_layers under two names lists first the one that wins; of keys that set one field, the last one that
-   is there wins. */
+/* The keys that each family's code reads: those of transformers' configuration class of that model type with its old
+   names, and what its modeling code looks up besides. tests/model/test_config_keys.py holds every list against
+   transformers. A family that has n_layers under two names lists first the one that wins; of keys that set one field,
+   the last one that is there wins. */
 #include "model/keys.h"
 
 #define FIELD(member) offsetof(struct weir_config, member)
@@ -251,7 +251,7 @@ const struct weir_key weir_keys_olmoe[] = {LLAMA,
                                            BOOL("norm_topk_prob", active_sum_to_one),
                                            END};
 
-/* ---- GPT-2's and older ones of names of their own ---- */
+/* ---- GPT-2's and older ones, with their own names ---- */
 
 const struct weir_key weir_keys_gpt2[] = {COMMON,
                                           GPT2_SIZES,

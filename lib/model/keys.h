@@ -1,5 +1,5 @@
 /* The keys of config.json by family: what the family's code reads, under which names, and what they mean. Nothing else
-   that stands in a config.json is read, nor refused. */
+   that a config.json has is read, nor refused. */
 #ifndef WEIR_MODEL_KEYS_H
 #define WEIR_MODEL_KEYS_H
 
@@ -19,7 +19,7 @@ enum {
 
 typedef weir_status weir_key_fn(struct weir_config *config, const cJSON *json, const char *file);
 
-/* What becomes of a value. Where several keys of a list set the same field, the last one that is there wins. */
+/* The uses of a key's value. Where several keys of a list set the same field, the last one that is there wins. */
 enum weir_key_kind {
     WEIR_KEY_INT,    /* a size, at least 1; null is 0: as another one says */
     WEIR_KEY_COUNT,  /* the same, or 0: none */
@@ -42,7 +42,7 @@ struct weir_key {
     weir_key_fn *read; /* READ; NULL: the family's refine does */
 };
 
-/* What READ keys are read by. They see the keys of the family's list and no others. read_rope.c: */
+/* The functions that read READ keys. They see the keys of the family's list and no others. read_rope.c: */
 weir_key_fn weir_read_rope, weir_read_partial_rope, weir_read_phi3_rope, weir_read_two_ropes;
 /* read_layers.c: */
 weir_key_fn weir_read_window, weir_read_layer_types, weir_read_unrotated, weir_read_dense_layers,
@@ -58,7 +58,7 @@ WEIR_CHECKED weir_status weir_read_keys(struct weir_config *config, cJSON **seen
 /* Roles whose biases a key speaks of. */
 uint64_t weir_keys_biases(const struct weir_key *keys);
 bool weir_keys_have(const struct weir_key *keys, const char *name);
-/* Whether a list of names, each between spaces, has this one. */
+/* True where a list of names, each between spaces, has this one. */
 bool weir_key_is_in(const char *list, const char *name);
 
 /* Lists end with a key without names. */

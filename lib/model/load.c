@@ -1,4 +1,4 @@
-/* From tensors to what a part of a model is made of: vectors, norms, matrices, cuts of fused ones. */
+/* Makes the parts of a model from their tensors: vectors, norms, matrices, slices of fused ones. */
 #include "model/load.h"
 
 #include "base/alloc.h"
@@ -153,7 +153,7 @@ weir_status weir_view_matrix(struct weir_matrix *w, const struct weir_tensor *te
     return WEIR_OK;
 }
 
-/* A tensor [head, d_model, d_head]: an input-major matrix whose outputs stand in runs of a head. */
+/* A tensor [head, d_model, d_head]: an input-major matrix whose outputs are in runs of a head. */
 static weir_status view_heads(struct weir_matrix *w, const struct weir_model *model, const struct weir_tensor *tensor,
                               size_t n_out, size_t n_in)
 {

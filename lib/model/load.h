@@ -30,12 +30,12 @@ WEIR_CHECKED weir_status weir_load_matrix(struct weir_matrix *w, struct weir_mod
 WEIR_CHECKED weir_status weir_load_linear(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
                                           struct weir_place at, size_t n_out, size_t n_in);
 
-/* Which rows of a fused matrix: n in all, in runs of `run` that begin at `first` and every `every` rows. */
+/* Some rows of a fused matrix: n in total, in runs of `run` that begin at `first` and then every `every` rows. */
 struct weir_row_runs {
     size_t first, n, run, every;
 };
 
-/* Those outputs of a fused matrix as a matrix of their own. */
+/* Those outputs of a fused matrix as a separate matrix. */
 WEIR_CHECKED weir_status weir_slice_linear(struct weir_linear *out, struct weir_model *model,
                                            const struct weir_linear *fused, struct weir_row_runs rows);
 /* llama.cpp's converter reorders the rows of q and k of some families: reads them back in order. */

@@ -81,8 +81,8 @@ static weir_status read_ref(char **out, const char *path)
 
 enum { MOST_LIST = 400 };
 
-/* What a folder holds whose name begins with one text and ends in another: how many, the names as "a, b, ...", and the
-   last of them. */
+/* The entries of a folder whose names begin with one text and end in another: how many, their names as "a, b, ...", and
+   the last of them. */
 struct found {
     size_t n;
     char names[MOST_LIST], last[256];

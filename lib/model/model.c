@@ -1,3 +1,4 @@
+/* Opens and closes models, and answers what the public header asks of them. */
 #include "model/model.h"
 
 #include "base/alloc.h"
@@ -148,7 +149,7 @@ done:
     return status;
 }
 
-/* The metadata of a GGUF file as JSON, long arrays (the vocabulary) left out: what stands in a cache file as the
+/* The metadata of a GGUF file as JSON, long arrays (the vocabulary) left out: a cache file has it as the
  * config. */
 static weir_status gguf_config_text(char **out, const struct weir_gguf *gguf)
 {
@@ -208,7 +209,7 @@ static weir_status open_whole(struct weir_model *model)
     return WEIR_OK;
 }
 
-/* A file of a folder's tokenizer stands for the folder. */
+/* A file of a folder's tokenizer means the folder. */
 static void name_the_folder(char *path)
 {
     static const char *const files[] = {"tokenizer.json", "tokenizer.model", "vocab.json"};
@@ -331,7 +332,7 @@ static weir_status read_tokenizer(struct weir_model *model)
 
 weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const struct weir_model *model)
 {
-    struct weir_model *mutable_model = (struct weir_model *)(uintptr_t)model; /* behind its lock */
+    struct weir_model *mutable_model = (struct weir_model *)(uintptr_t)model; /* under its lock */
     weir_status status = WEIR_OK;
     pthread_mutex_lock(&mutable_model->lock);
     if (!model->tokenizer_read)

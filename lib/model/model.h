@@ -46,7 +46,7 @@ struct weir_model {
     const struct weir_family *family;
     struct weir_config config;
     char *prefix;                     /* in front of all tensors' names but the unembedding's */
-    size_t n_wrapper;                 /* the part of it that no family has, which stands in front of that too */
+    size_t n_wrapper;                 /* the part of it that no family has, which comes before that too */
     const struct weir_tensor *unread; /* the first that was wanted and cannot be read; NULL: none */
     struct weir_rope ropes[WEIR_MAX_ROPES];
     float *alibi; /* [head] slopes; NULL: none */
@@ -105,7 +105,7 @@ WEIR_CHECKED weir_status weir_model_find_weights(char **path, const char *folder
 /* The tokenizer, read on first use. WEIR_E_INPUT when the model came without one. */
 WEIR_CHECKED weir_status weir_model_get_tokenizer(const struct weir_tokenizer **out, const struct weir_model *model);
 
-/* Whether the model has these token ids. WEIR_E_USAGE naming the first that it has not. */
+/* WEIR_E_USAGE, naming the first of these token ids that the model does not have. */
 WEIR_CHECKED weir_status weir_model_check_ids(const struct weir_model *model, const int32_t *ids, size_t n);
 
 /* applies.c: leaves of a term's points those that its name means in this model (points.def). WEIR_E_UNSUPPORTED where

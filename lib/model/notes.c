@@ -1,4 +1,4 @@
-/* What the user of a model should know of it: lines, and the tensors that no part of it is made of. */
+/* Notes for the user of a model, one line each, and the tensors that no part of it uses. */
 #include "base/alloc.h"
 #include "model/model.h"
 
@@ -63,8 +63,8 @@ static bool ends_in(const char *name, const char *end)
     return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-/* What a module computes for itself, and older versions of transformers and TransformerLens saved with the weights:
-   masks, angles, counters. Nothing is lost with them. */
+/* Buffers that a module computes for itself, and that older versions of transformers and TransformerLens saved with the
+   weights: masks, angles, counters. Nothing is lost with them. */
 static bool is_buffer(const struct weir_tensor *tensor)
 {
     static const char *const endings[] = {

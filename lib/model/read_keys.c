@@ -13,7 +13,7 @@ static void *field(struct weir_config *config, size_t offset)
 
 enum { NAME_SIZE = 64 };
 
-/* A name of a key's, cut out of what stands between |. */
+/* The next of a key's names, which are separated by |. */
 static const char *next_name(char name[NAME_SIZE], const char *names)
 {
     size_t n = strcspn(names, "|");
@@ -22,7 +22,7 @@ static const char *next_name(char name[NAME_SIZE], const char *names)
     return names + n + (names[n] == '|');
 }
 
-/* The member called `name`, which becomes what stands behind the dot of "a.b", a member of *parent. */
+/* The member called `name`, which becomes the part after the dot of "a.b", a member of *parent. */
 static const cJSON *member_of(const cJSON *object, char name[NAME_SIZE], const cJSON **parent)
 {
     char *dot = strchr(name, '.');
@@ -129,7 +129,7 @@ weir_status weir_read_n_embed(struct weir_config *config, const cJSON *json, con
     return WEIR_OK;
 }
 
-/* How weights are quantized, in the words of the programs that write it; NULL where the object says nothing of it. */
+/* The method by which weights are quantized, as the programs that write it call it; NULL where the object has none. */
 static const char *method_of(const cJSON *quantization)
 {
     static const char *const names[] = {"quant_method", "quant_algo", "quant_type", "quantization_method"};
@@ -145,7 +145,7 @@ static const char *method_of(const cJSON *quantization)
     return NULL;
 }
 
-/* Weights that are kept as blocks and scales of some method under names of its own. */
+/* Weights that are kept as blocks and scales of some method, under that method's names. */
 weir_status weir_read_quantization(struct weir_config *config, const cJSON *json, const char *file)
 {
     const cJSON *quantization = weir_json_get(json, "quantization_config");
@@ -289,7 +289,7 @@ static const char bookkeeping[] =
 bool weir_key_is_in(const char *list, const char *name)
 {
     size_t n = strlen(name);
-    if (n == 0 || strchr(name, ' ')) /* none of them has one; and what is found then begins behind one */
+    if (n == 0 || strchr(name, ' ')) /* none of them has one; and what is found then begins after one */
         return false;
     for (const char *at = list; (at = strstr(at, name)); at += n)
         if (at > list && at[-1] == ' ' && at[n] == ' ')

@@ -1,4 +1,4 @@
-/* What a config.json says of layers that differ: which have a window, a rotation, experts. */
+/* Reads from config.json how layers differ: which have a window, a rotation, experts. */
 #include "model/config.h"
 #include "model/keys.h"
 
@@ -75,7 +75,7 @@ weir_status weir_read_dense_layers(struct weir_config *config, const cJSON *json
     return WEIR_OK;
 }
 
-/* transformers' way to give a layer a configuration of its own. */
+/* transformers' way to give a layer its own configuration. */
 weir_status weir_read_layers_of_their_own(struct weir_config *config, const cJSON *json, const char *file)
 {
     const cJSON *layers = weir_json_get(json, "per_layer_config");

@@ -1,6 +1,6 @@
-/* What a config.json says of rotation. transformers 5 has rope_parameters with everything in it, for Gemma 3 by type of
-   layer; before that rope_theta and rope_scaling stood side by side. What stands inside wins over what stands at the
-   top, which is read before. */
+/* Reads rotation from config.json. transformers 5 has rope_parameters with everything in it, for Gemma 3 by type of
+   layer; before that rope_theta and rope_scaling stood side by side. Keys inside win over those at the top, which are
+   read before. */
 #include "base/alloc.h"
 #include "model/keys.h"
 
@@ -101,7 +101,7 @@ weir_status weir_read_partial_rope(struct weir_config *config, const cJSON *json
     return rope ? weir_json_number(rope, file, "partial_rotary_factor", &config->rotary_factor) : WEIR_OK;
 }
 
-/* Phi-3: there is one way to stretch, by whatever name, and the length trained on stands at the top alone. */
+/* Phi-3: there is one way to stretch, by whatever name, and the length trained on is only at the top. */
 weir_status weir_read_phi3_rope(struct weir_config *config, const cJSON *json, const char *file)
 {
     struct weir_rope_config *rope = &config->rope[0];

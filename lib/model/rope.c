@@ -112,7 +112,7 @@ static double longrope_factor(const struct weir_rope_config *c, double factor, d
     return factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
 }
 
-/* Phi-3: each frequency is divided by a factor of its own, other ones past the original context. */
+/* Phi-3: each frequency is divided by its own factor, by other factors past the original context. */
 static weir_status scale_longrope(struct weir_rope *rope, const struct weir_config *config,
                                   const struct weir_rope_config *c)
 {

@@ -1,4 +1,4 @@
-/* What a model is made of, after its configuration was read: one layer_spec a layer, because anything may vary by
+/* The make-up of a model, from its configuration: one layer_spec per layer, because anything may vary by
    layer. The engine reads these fields and nothing else; it never asks for a family. */
 #ifndef WEIR_MODEL_SPEC_H
 #define WEIR_MODEL_SPEC_H
@@ -18,20 +18,20 @@ enum weir_rotary {
     WEIR_ROTARY_PAIRS   /* dimension 2i turns with 2i + 1 (GPT-J) */
 };
 
-/* What is normed of queries and keys before they are rotated. */
+/* The part of queries and keys that is normed together before they are rotated. */
 enum weir_qk_norm {
     WEIR_QK_NORM_NONE,
     WEIR_QK_NORM_HEAD, /* each head by itself */
     WEIR_QK_NORM_WIDTH /* all heads of a position together */
 };
 
-/* How a router's logits become the weights of the experts it chooses. */
+/* The function from a router's logits to the weights of the experts it chooses. */
 enum weir_routing {
     WEIR_ROUTING_SOFTMAX,     /* the largest of softmax(logits) */
     WEIR_ROUTING_SPARSE_MIXER /* two, each by a softmax over the logits near the largest one left (Liu et al. 2023) */
 };
 
-/* What is added to the scores of a head with slope m. Press et al. 2021 (ALiBi). */
+/* The term that is added to the scores of a head with slope m. Press et al. 2021 (ALiBi). */
 enum weir_alibi {
     WEIR_ALIBI_NONE,
     WEIR_ALIBI_FROM_START, /* m key */
@@ -46,7 +46,7 @@ struct weir_layer_spec {
     int n_heads, n_kv_heads, d_head;
     float score_scale; /* scores = score_scale q k */
     float score_cap;   /* scores = cap tanh(scores / cap); 0: none */
-    float qkv_clip;    /* q, k and v are cut to +- this; 0: none */
+    float qkv_clip;    /* q, k and v are clipped to +- this; 0: none */
     bool sinks;        /* each head has a learned score that takes its part of the softmax and moves nothing */
     int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
     enum weir_alibi alibi;
@@ -66,7 +66,7 @@ struct weir_layer_spec {
     bool gated; /* f(x W_gate) * (x W_in), else f(x W_in) */
     enum weir_act activation;
     enum weir_norm_kind mlp_norm; /* of f(x W_in), before W_out */
-    float mlp_limit; /* x W_gate is cut above, x W_in to +- this, and 1 is added to x W_in (GPT-OSS); 0: neither */
+    float mlp_limit; /* x W_gate is clipped above, x W_in to +- this, and 1 is added to x W_in (GPT-OSS); 0: neither */
     int d_mlp;
     int n_experts;          /* 0: dense */
     int n_active;           /* experts a position */
@@ -80,9 +80,9 @@ struct weir_layer_spec {
     float branch_scale; /* what a branch gives is multiplied by this before it is added */
 };
 
-/* How fast each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by `factor`
-   too. Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from `long_inv_freq`, or
-   grows with the length (dynamic). */
+/* The speed at which each pair of rotated dimensions turns: angle = position * inv_freq[i]; q and k are multiplied by
+   `factor` too. Some types choose by the prompt's length: beyond `long_from` positions inv_freq comes from
+   `long_inv_freq`, or grows with the length (dynamic). */
 struct weir_rope {
     int n;                 /* half of the dimensions that turn */
     double *inv_freq;      /* [n] */

@@ -1,4 +1,4 @@
-/* Which tensor of the files is which part of the model. */
+/* Finds the tensor of each part of the model by its name in the files. */
 #include "model/tensor_names.h"
 #include "base/alloc.h"
 #include "model/keys.h"
@@ -48,7 +48,7 @@ static void make_tensor_name(char out[WEIR_NAME_SIZE], const char *prefix, const
         expand(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
 }
 
-/* ---- what stands in front of the names ---- */
+/* ---- the prefix of all names ---- */
 
 /* The part of the family's own prefix that a file's begins to differ from: of "a.model." it is "a." where the family's
    is "model.". Files saved without a head have less than the family's prefix. */
@@ -79,7 +79,7 @@ static bool has_prefixed(const struct weir_model *model, const char *prefix, siz
     return length < WEIR_NAME_SIZE && weir_tensors_look(model->tensors, whole) != NULL;
 }
 
-/* The one that leads to a model where several tensors have the right ending: there is an embedding behind it too. */
+/* The one that leads to a model where several tensors have the right ending: it has an embedding, too. */
 static weir_status search_prefix(char **out, const struct weir_model *model, const char *first, const char *embedding)
 {
     const struct weir_tensors *tensors = model->tensors;
@@ -117,7 +117,7 @@ weir_status weir_find_prefix(struct weir_model *model)
 
 /* ---- tensors ---- */
 
-/* One name of a pattern. The unembedding stands beside what the prefix leads to, within what wraps both. */
+/* One name of a pattern. The unembedding is beside what the prefix leads to, within what wraps both. */
 static struct weir_tensor *look_for(const struct weir_model *model, enum weir_role role, const char *pattern, size_t n,
                                     struct weir_place at, enum weir_tensor_part which, char name[WEIR_NAME_SIZE])
 {
@@ -175,7 +175,7 @@ bool weir_has_tensor(const struct weir_model *model, enum weir_role role, struct
 
 /* ---- errors ---- */
 
-/* What a name's ending says of how it came to be there. */
+/* Tells by a name's ending how the tensor came to be there. */
 static const char *what_it_is(const char *ending)
 {
     static const struct {

@@ -134,7 +134,7 @@ static weir_status load_packed_expert(struct weir_linear *linear, struct weir_mo
     return load_expert_bias(&linear->bias, model, role, at, n_out);
 }
 
-/* One expert of a tensor [expert, n_out, n_in] (or [expert, n_in, n_out]), or a tensor of its own. */
+/* One expert of a tensor [expert, n_out, n_in] (or [expert, n_in, n_out]), or a separate tensor. */
 static weir_status load_expert_part(struct weir_linear *linear, struct weir_model *model, enum weir_role role,
                                     struct weir_place at, size_t n_out, size_t n_in)
 {
@@ -231,7 +231,7 @@ static enum weir_role embedding_role(const struct weir_model *model)
     return swapped ? WEIR_R_UNEMBED : WEIR_R_EMBED;
 }
 
-/* Whether two matrices of one shape hold the same numbers, whatever their types. */
+/* True where two matrices of one shape hold the same numbers, in any types. */
 static bool same_values(const struct weir_tensor *a, const struct weir_tensor *b)
 {
     enum { PIECE = 1 << 11 };

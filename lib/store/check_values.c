@@ -73,7 +73,7 @@ struct look {
     enum sums sums; /* of rows */
     double tolerance;
     bool any;   /* a value was there */
-    bool found; /* enough said about this layer */
+    bool found; /* this layer has a finding */
 };
 
 static bool is_sum(const struct look *look, double sum)
@@ -158,7 +158,7 @@ static void check_layer(struct weir_check *c, struct look *look)
         weir_check_finding(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
 }
 
-/* What rows of a pattern sum to, unless a hook changed them. */
+/* The sum that rows of a pattern should have, unless a hook changed them. */
 static enum sums expected_sums(const struct weir_check *c, const weir_point *point)
 {
     const char *edits = weir_check_text(c->root, WEIR_A_EDITS);
@@ -199,7 +199,7 @@ done:
     return status;
 }
 
-/* Through the reader, which refuses what the structure's findings have said already. */
+/* Through the reader, which refuses what the structure's findings name. */
 weir_status weir_check_content(struct weir_check *c, const char *path)
 {
     weir_file *file;

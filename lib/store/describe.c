@@ -135,8 +135,8 @@ static bool add_shape(cJSON *to, hid_t dataset, int *rank)
 }
 
 /* The library's own H5DSget_label and H5DSiterate_scales free what they never read when an attribute is damaged
-   (1.10.8): the two attributes behind them are read here. Opens one that has `rank` values; H5I_INVALID_HID when it has
-   not. */
+   (1.10.8): the two attributes that hold them are read here. Opens one that has `rank` values; H5I_INVALID_HID when it
+   has not. */
 static hid_t open_list(hid_t dataset, const char *name, int rank, H5T_class_t class, hid_t *type)
 {
     *type = H5I_INVALID_HID;

@@ -1,3 +1,4 @@
+/* Wraps HDF5's calls: types, links, attributes, and the reason when one fails. */
 #include "store/h5.h"
 
 #include "base/alloc.h"
@@ -65,7 +66,7 @@ void weir_h5_close(hid_t *id)
 
 /* ---- types ---- */
 
-/* A 16-bit float with `exponent` bits of exponent. The fields come first: H5Tset_size may not cut any off. */
+/* A 16-bit float with `exponent` bits of exponent. The fields come first: H5Tset_size may not drop any. */
 static hid_t half_type(size_t exponent, size_t bias)
 {
     hid_t type = H5Tcopy(H5T_IEEE_F32LE);

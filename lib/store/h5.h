@@ -1,4 +1,5 @@
-/* What the store needs around HDF5's calls: quiet failures with a reason, element types, attributes, labels. */
+/* The store's layer over HDF5's calls: failures that print nothing and have a reason, element types, attributes,
+ * labels. */
 #ifndef WEIR_STORE_H5_H
 #define WEIR_STORE_H5_H
 
@@ -13,12 +14,12 @@ void weir_h5_begin(void);
 /* "WHERE: what: reason", the reason from the operating system where there is one, else from HDF5's innermost error. */
 weir_status weir_h5_fail(weir_status status, const char *where, const char *what);
 
-/* Each gives the thing up and sets it to H5I_INVALID_HID; whatever kind it is; nothing for an invalid one. */
+/* Releases an id of any kind and sets it to H5I_INVALID_HID; does nothing for an invalid one. */
 void weir_h5_close(hid_t *id);
 
 /* The type in the file, which is also the type in memory. width: bytes of WEIR_ELEM_CHARS. Negative on failure. */
 hid_t weir_h5_type(enum weir_elem elem, size_t width);
-/* Which of them a type is; *width for WEIR_ELEM_CHARS. False when none. */
+/* The element of an HDF5 type; *width for WEIR_ELEM_CHARS. False where it is none of them. */
 bool weir_h5_elem(enum weir_elem *elem, size_t *width, hid_t type);
 
 /* Attributes by the layout's table. `where` is for messages. */
@@ -37,7 +38,7 @@ WEIR_CHECKED weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out,
 enum weir_link { WEIR_LINK_NONE, WEIR_LINK_HARD };
 enum { WEIR_LONGEST_PATH = 256 };
 
-/* Whether something of that path is in the file. WEIR_E_INPUT when a link on the way leads anywhere else: to another
+/* Looks a path up in the file. WEIR_E_INPUT when a link on the way leads anywhere else: to another
    file, or by a name. */
 WEIR_CHECKED weir_status weir_h5_link(enum weir_link *out, hid_t file, const char *path, const char *where);
 /* Opens a dataset; no link but hard ones is followed. */

@@ -1,3 +1,4 @@
+/* The tables of the layout, and the choice between contiguous and chunked. */
 #include "store/layout.h"
 
 #include "base/sizes.h"

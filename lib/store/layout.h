@@ -26,7 +26,7 @@ enum weir_elem { WEIR_ELEM_F32, WEIR_ELEM_F16, WEIR_ELEM_BF16, WEIR_ELEM_I32, WE
 size_t weir_elem_size(enum weir_elem elem);
 /* "float32", "float16", "bfloat16", "int32", "string" (variable length), "chars" (fixed length). */
 const char *weir_elem_name(enum weir_elem elem);
-/* How activations of a point are held in a file of `dtype`. */
+/* The element in which a file of `dtype` holds activations of a point. */
 enum weir_elem weir_point_elem(const weir_point *point, weir_dtype dtype);
 /* The attribute `dtype`: "f32", "f16", "bf16". */
 const char *weir_dtype_name(weir_dtype dtype);
@@ -114,7 +114,7 @@ enum weir_table_id {
 const struct weir_table *weir_table_at(int id);
 /* The dimension that only this table has, its width; -1 where its axes are prompt, or prompt and pos. */
 int weir_table_width_dim(const struct weir_table *table);
-/* Whether it has a row for each stored position, not one value per prompt. */
+/* True where it has a row for each stored position, false where one value per prompt. */
 bool weir_table_has_rows(const struct weir_table *table);
 
 #define WEIR_GROUP_PROMPTS     "/prompts"
@@ -133,7 +133,7 @@ struct weir_sizes {
 /* WEIR_E_USAGE without prompts or rows, WEIR_E_UNSUPPORTED when two points want two sizes of one dimension. */
 WEIR_CHECKED weir_status weir_sizes_of(struct weir_sizes *out, const struct weir_store_spec *spec);
 
-/* How one dataset lies in the file. */
+/* The shape and storage of one dataset. */
 struct weir_layout {
     int rank, n_lead;        /* lead: layer and prompt, or prompt; one value lies below them */
     int dims[WEIR_MAX_RANK]; /* which dimension each axis is */
@@ -152,7 +152,7 @@ void weir_layout_of_column(struct weir_layout *out, const struct weir_sizes *siz
 /* Values in one slab below the lead axes; in a chunk. */
 size_t weir_layout_slab(const struct weir_layout *layout);
 size_t weir_layout_chunk(const struct weir_layout *layout);
-/* How many slabs. */
+/* The number of slabs. */
 size_t weir_layout_lead(const struct weir_layout *layout);
 
 #endif

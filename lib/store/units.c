@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* One number without a sign, below `limit`; *at moves behind it. */
+/* One number without a sign, below `limit`; *at moves past it. */
 static bool take_number(int32_t *out, const char **at, size_t limit)
 {
     uint64_t number = 0;

@@ -1,5 +1,5 @@
-/* Which heads or neurons of a point are stored: the attribute `units`, LAYER.UNIT+LAYER.UNIT, as weir dump writes it;
-   .UNIT+.UNIT outside the blocks. */
+/* The heads or neurons of a point that are stored: the attribute `units`, LAYER.UNIT+LAYER.UNIT, as weir dump writes
+   it; .UNIT+.UNIT outside the blocks. */
 #ifndef WEIR_STORE_UNITS_H
 #define WEIR_STORE_UNITS_H
 

@@ -11,7 +11,7 @@
 WEIR_CHECKED weir_status weir_store_validate(const char *path, size_t *n_findings, weir_finding_fn *report,
                                              void *payload);
 
-/* What any HDF5 file holds, without its data, as schemas/store.schema.json speaks of it: attributes, groups, and
+/* Describes any HDF5 file without its data, in the terms of schemas/store.schema.json: attributes, groups, and
    datasets with their shape, type, dimension names, attached scales, storage and attributes. Close with cJSON_Delete.
  */
 WEIR_CHECKED weir_status weir_store_describe(cJSON **out, const char *path);

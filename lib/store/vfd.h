@@ -1,4 +1,4 @@
-/* What weir's two file drivers under HDF5 have in common: source.c, through which files are read, and driver.c, through
+/* The common part of weir's two file drivers under HDF5: source.c, through which files are read, and driver.c, through
    which they are written. HDF5 calls this a virtual file driver (H5FDdevelop.h). */
 #ifndef WEIR_STORE_VFD_H
 #define WEIR_STORE_VFD_H

@@ -1,4 +1,4 @@
-/* The NaN that stands for "not stored" in a cache file: one quiet NaN a type, which no computation is left with. What
+/* The NaN that stands for "not stored" in a cache file: one quiet NaN per type, which no computation results in. What
    is computed and comes out NaN is stored as the plain one (the store sees to it), so that the two are told by their
    bits. Widening keeps them: all three are the same float32. docs/store.md says this to users. */
 #ifndef WEIR_TENSOR_ABSENT_H
@@ -12,7 +12,7 @@
 #define WEIR_ABSENT_BF16 0x7feau
 #define WEIR_ABSENT_F16  0x7f50u
 
-/* The plain ones: those of files that were written before there was a NaN of its own. */
+/* The plain ones: those of files that were written before "not stored" had its own NaN. */
 #define WEIR_NAN_F32  0x7fc00000u
 #define WEIR_NAN_BF16 0x7fc0u
 #define WEIR_NAN_F16  0x7e00u

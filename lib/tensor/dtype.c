@@ -1,3 +1,4 @@
+/* The table of element types: sizes of values and blocks, names, conversions. */
 #include "tensor/dtype.h"
 
 #include "base/alloc.h"

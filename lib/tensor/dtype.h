@@ -21,7 +21,7 @@ enum weir_type {
     WEIR_T_Q5_K,
     WEIR_T_Q6_K,
     WEIR_T_IQ4_NL,
-    WEIR_T_FP4,  /* E2M1, two a byte, the low half first; safetensors only, scales stand in another tensor */
+    WEIR_T_FP4,  /* E2M1, two a byte, the low half first; safetensors only, scales are in another tensor */
     WEIR_T_E8M0, /* powers of two: such scales */
     WEIR_N_TYPES
 };

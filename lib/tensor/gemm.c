@@ -1,3 +1,4 @@
+/* Picks the matrix product of this processor. */
 #include "tensor/gemm.h"
 
 #include "base/cpu.h"

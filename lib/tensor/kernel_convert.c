@@ -1,4 +1,4 @@
-/* Conversions between element types. Compiled once an instruction set (meson.build defines WEIR_ISA), all of
+/* Conversions between element types. Compiled once per instruction set (meson.build defines WEIR_ISA), all of
    which agree to the last bit. */
 #include "tensor/absent.h"
 #include "tensor/half.h"
@@ -193,7 +193,7 @@ static void from_iq4_nl(float *restrict to, const void *restrict from, size_t n)
     }
 }
 
-/* ---- blocks of 256 values in runs of 16 or 32, each with a scale of its own ----------------------------------------
+/* ---- blocks of 256 values in runs of 16 or 32, each with its own scale ----------------------------------------
  */
 
 static void from_q2_k(float *restrict to, const void *restrict from, size_t n)

@@ -200,7 +200,7 @@ static void some_rows(const struct tile *t, size_t rows)
     }
 }
 
-/* Weights that are packed at once, as they stand: rows of outputs, or of inputs where b is not transposed. */
+/* Weights that are packed at once, as stored: rows of outputs, or of inputs where b is not transposed. */
 struct piece {
     const float *row; /* [rows, ld] of each `length` */
     size_t rows, length, ld;
@@ -241,7 +241,7 @@ static void multiply_part(struct tile t, const float *panels, size_t m, size_t w
     }
 }
 
-/* What is packed for the outputs from `column` and the inputs from `at` on; nothing behind the last output. */
+/* The packed weights of the outputs from `column` and the inputs from `at` on; none after the last output. */
 static struct piece piece_at(bool b_transposed, const float *b, size_t ldb, size_t n, size_t k, size_t column,
                              size_t at)
 {

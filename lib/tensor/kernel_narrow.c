@@ -1,4 +1,4 @@
-/* The loops behind tensor/narrow.h, in AVX-512's instructions for products of bfloat16 (BF16) and of bytes (VNNI): each
+/* The loops of tensor/narrow.h, in AVX-512's instructions for products of bfloat16 (BF16) and of bytes (VNNI): each
    multiplies the 2 or 4 values in a 32-bit unit of one vector with those of another and adds them up. One source for
    both kinds of unit, since only the step and the ends differ. */
 #include "tensor/narrow.h"

@@ -1,4 +1,4 @@
-/* The loops behind tensor/ops.h in plain C, written so that compilers vectorize them. Compiled once an instruction set
+/* The loops of tensor/ops.h in plain C, written so that compilers vectorize them. Compiled once per instruction set
    (meson.build defines WEIR_ISA). Sums over a row run in several lanes at once, in double where a row is reduced to one
    number: float32 alone would cost the norms a digit. */
 #include "tensor/ops.h"

@@ -1,3 +1,4 @@
+/* Splits products with weights into pieces for the pool, and keeps the scratch memory that they take. */
 #include "tensor/matmul.h"
 
 #include "base/alloc.h"
@@ -60,7 +61,7 @@ weir_compute weir_matmul_compute(const struct weir_matmul *matmul)
     return matmul->compute;
 }
 
-/* How the outputs are cut: pieces of that many columns. */
+/* The width of the pieces into which the outputs are split, in columns. */
 static size_t piece_width(const struct weir_matmul *matmul, const struct weir_matrix *w, bool direct)
 {
     size_t width = (w->n_out + (size_t)matmul->workers - 1) / (size_t)matmul->workers;
@@ -96,7 +97,7 @@ static weir_status reserve_scratch(struct weir_matmul *matmul, size_t needed)
     return WEIR_OK;
 }
 
-/* What packing one panel takes: the panel, its weights in float32, and what filling it needs. */
+/* The scratch that packing one panel takes: the panel, its weights in float32, and what filling it needs. */
 static weir_status narrow_floats(size_t *out, const struct weir_matmul *matmul, const struct weir_matrix *w)
 {
     size_t all;

@@ -23,7 +23,7 @@ WEIR_CHECKED weir_status weir_matmul_reserve_rows(struct weir_matmul *matmul, si
 void weir_matmul_run(struct weir_matmul *matmul, float *out, size_t ldo, const float *x, size_t ldx, size_t m,
                      const struct weir_matrix *w, const float *bias);
 
-/* Bytes of a working copy of w in the form that products read; 0: they read w where it stands, or have a copy. */
+/* Bytes of a working copy of w in the form that products read; 0: they read w in place, or have a copy. */
 WEIR_CHECKED weir_status weir_matmul_copy_bytes(size_t *out, const struct weir_matmul *matmul,
                                                 const struct weir_matrix *w);
 /* Makes that copy in `copy`, which is aligned and stays as long as w: products read it from now on. */

@@ -1,3 +1,4 @@
+/* Reads rows of a weight matrix as float32. */
 #include "tensor/matrix.h"
 
 #include "tensor/ops.h"
@@ -35,9 +36,9 @@ const float *weir_matrix_weights(const struct weir_matrix *w, size_t *ld)
     *ld = copy ? (w->input_major ? w->n_out : w->n_in) : w->stride;
     if (copy)
         return copy;
-    bool stands =
+    bool in_place =
         w->type == WEIR_T_F32 && w->pair_rows == 0 && w->group_rows == 0 && (uintptr_t)w->data % sizeof(float) == 0;
-    return stands ? (const float *)(const void *)w->data : NULL;
+    return in_place ? (const float *)(const void *)w->data : NULL;
 }
 
 bool weir_matrix_is_direct(const struct weir_matrix *w)
@@ -46,7 +47,7 @@ bool weir_matrix_is_direct(const struct weir_matrix *w)
     return weir_matrix_weights(w, &ld) != NULL;
 }
 
-/* Which stored row, or of an input-major matrix which value of a row, output i is. */
+/* The stored row of output i; of an input-major matrix, its place in every row. */
 static size_t stored_row(const struct weir_matrix *w, size_t i)
 {
     if (w->pair_rows > 0) {
@@ -69,7 +70,7 @@ static void convert_row_part(float *out, const struct weir_matrix *w, size_t row
     }
 }
 
-/* Up to the last value, not the last row's end: what is behind a part of a fused matrix may be past the map. */
+/* Up to the last value, not the last row's end: what follows a part of a fused matrix may be past the map. */
 void weir_matrix_release_pages(const struct weir_matrix *w)
 {
     const struct weir_type_info *type = weir_type_get_info(w->type);

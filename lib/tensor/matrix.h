@@ -7,31 +7,31 @@
 #include "tensor/dtype.h"
 #include "tensor/narrow.h"
 
-/* A weight matrix: n_out outputs of n_in inputs, and where its values stand. */
+/* A weight matrix: n_out outputs of n_in inputs, and where its values are. */
 struct weir_matrix {
     const uint8_t *data; /* in a map; any alignment */
     enum weir_type type;
     size_t n_out, n_in;
     size_t stride;         /* values from one stored row to the next */
     bool input_major;      /* stored rows are inputs ([n_in, stride]); else outputs ([n_out, stride]) */
-    size_t pair_rows;      /* output rows stand in rotary pairs within heads of so many rows: i and i + half beside each
+    size_t pair_rows;      /* output rows are in rotary pairs within heads of so many rows: i and i + half beside each
                               other, as llama.cpp keeps q and k; 0: in order */
-    size_t group_rows;     /* outputs stand in runs of so many, */
+    size_t group_rows;     /* outputs are in runs of so many, */
     size_t group_stride;   /* a run beginning every so many stored rows (input_major: values of a row), the rest being
                               another matrix's; 0: all together */
     const uint8_t *scales; /* E8M0, one for each 32 values of a row, by which they are multiplied; NULL: none */
     float *copy;           /* [n_out, n_in] or [n_in, n_out] in float32, kept over passes; NULL: none.
                               Written while other runs of the model multiply: by weir_matrix_set_copy only */
     uint32_t *panels[WEIR_N_NARROW]; /* the same for runs that compute in bf16, in int8: each WEIR_PANEL outputs packed,
-                                       one panel behind the other; weir_matrix_set_panels */
+                                       one panel after the other; weir_matrix_set_panels */
     bool exact;                      /* always multiplied in float32: a router, whose choices would flip */
 };
 
-/* Whether products read the matrix where it stands: float32, in order, aligned; or copied. */
+/* True where products read the matrix where it is: float32, in order, aligned; or copied. */
 bool weir_matrix_is_direct(const struct weir_matrix *w);
 /* Float32 weights in order, and the stride of their rows; NULL when they have to be converted. */
 const float *weir_matrix_weights(const struct weir_matrix *w, size_t *ld);
-/* The float32 weights of outputs first to first + n - 1, where they stand or converted into scratch [n * n_in]: [n,
+/* The float32 weights of outputs first to first + n - 1, in place or converted into scratch [n * n_in]: [n,
    ld], or [n_in, ld] when input_major. */
 const float *weir_matrix_piece(const struct weir_matrix *w, size_t first, size_t n, float *scratch, size_t *ld);
 /* From now on products read the copy, as weir_matrix_convert makes it. Not owned. */

@@ -1,3 +1,4 @@
+/* Packs inputs and weights for products in bfloat16 or int8, and picks the kernels. */
 #include "tensor/narrow.h"
 
 #include "base/cpu.h"

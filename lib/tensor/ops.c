@@ -1,3 +1,4 @@
+/* Picks the table of operations of this processor. */
 #include "tensor/ops.h"
 
 #include "base/cpu.h"

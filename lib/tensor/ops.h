@@ -1,5 +1,5 @@
 /* The elementwise and row operations of a pass, picked for this processor. Each works on the rows it is given: the
-   engine splits rows over threads. Sizes are in floats; `out` may be an input unless said otherwise. */
+   engine splits rows over threads. Sizes are in floats; `out` may be an input unless noted otherwise. */
 #ifndef WEIR_TENSOR_OPS_H
 #define WEIR_TENSOR_OPS_H
 
@@ -39,11 +39,11 @@ struct weir_ops {
     float (*logsumexp)(const float *x, size_t n);
     /* out = f(x), [n]: one row */
     void (*act[WEIR_N_ACTS])(float *out, const float *x, size_t n);
-    /* out = x cut to +- limit, [n] */
+    /* out = x clipped to +- limit, [n] */
     void (*clip)(float *out, const float *x, float limit, size_t n);
     /* out = min(x, limit), [n] */
     void (*at_most)(float *out, const float *x, float limit, size_t n);
-    /* out *= 1 + x cut to +- limit, [n] */
+    /* out *= 1 + x clipped to +- limit, [n] */
     void (*multiply_clipped)(float *out, const float *x, float limit, size_t n);
     /* out = cap tanh(x / cap), [n] */
     void (*cap)(float *out, const float *x, float cap, size_t n);

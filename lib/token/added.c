@@ -1,3 +1,4 @@
+/* Finds added tokens in text: the longest that begins at each place. */
 #include "token/added.h"
 
 #include "base/alloc.h"
@@ -134,7 +135,7 @@ static size_t lower_bound(const struct weir_finder *finder, size_t low, size_t h
     return low;
 }
 
-/* What a text is searched with. */
+/* The state of a search through one text. */
 struct search {
     const struct weir_finder *finder;
     const struct weir_unicode_class *spaces, *words;
@@ -163,7 +164,7 @@ static const struct weir_added_token *longest(struct search *search, const char 
     return best;
 }
 
-/* Whether the characters before and behind [start, end) are no part of a word. */
+/* True where the characters before and after [start, end) are not part of a word. */
 static bool stands_alone(const struct search *search, const char *text, size_t n, size_t start, size_t end)
 {
     size_t length;
@@ -217,7 +218,8 @@ static weir_status push_text(struct weir_words *words, const struct weir_piece *
                            (struct weir_piece){piece->start + start, end - start, -1, piece->first && start == 0});
 }
 
-static weir_status cut_piece(const struct weir_finder *finder, struct weir_words *words, const struct weir_piece *piece)
+static weir_status split_piece(const struct weir_finder *finder, struct weir_words *words,
+                               const struct weir_piece *piece)
 {
     const char *text = words->text.data + piece->start;
     struct search search = {.finder = finder,
@@ -258,7 +260,7 @@ weir_status weir_added_split(const struct weir_finder *finder, struct weir_words
         if (words->pieces[i].id >= 0)
             TRY(weir_words_push(words, words->pieces[i]));
         else
-            TRY(cut_piece(finder, words, &words->pieces[i]));
+            TRY(split_piece(finder, words, &words->pieces[i]));
     }
     weir_words_turn(words, false);
     return WEIR_OK;

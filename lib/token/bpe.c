@@ -1,3 +1,4 @@
+/* Merges pairs by rank, with a hash table of merges and a heap of candidates. */
 #include "token/bpe.h"
 
 #include "base/alloc.h"
@@ -104,7 +105,7 @@ static weir_status add_bytes(const struct weir_bpe *bpe, struct weir_bpe_work *w
     return WEIR_OK;
 }
 
-/* A character as the vocabulary spells it: with the prefix when others stand before it, the suffix when none follows.
+/* A character as the vocabulary spells it: with the prefix when others come before it, the suffix when none follows.
  */
 static weir_status spell(const struct weir_bpe *bpe, struct weir_bpe_work *work, bool first, bool last,
                          const char **text, size_t *n)
@@ -185,7 +186,7 @@ static void sift_candidate_down(struct weir_candidate *heap, size_t n, size_t at
     heap[at] = moved;
 }
 
-/* Puts the merge of the symbol at `at` and the one behind it on the heap, if there is one. */
+/* Puts the merge of the symbol at `at` and the next one on the heap, if there is one. */
 static weir_status offer_merge(const struct weir_bpe *bpe, struct weir_bpe_work *work, int32_t at)
 {
     const struct weir_symbol *left = &work->symbols[at];

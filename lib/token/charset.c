@@ -1,3 +1,4 @@
+/* Set arithmetic on sorted ranges of code points. */
 #include "token/charset.h"
 
 #include "base/alloc.h"

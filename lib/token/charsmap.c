@@ -1,3 +1,4 @@
+/* Walks the trie of a precompiled character map. */
 #include "token/charsmap.h"
 
 #include "base/alloc.h"
@@ -101,7 +102,7 @@ static bool find_key(const struct weir_charsmap *map, const char *text, size_t n
     return false;
 }
 
-/* What becomes of `text` as a whole; *found is false where the map says nothing of it. */
+/* Maps `text` as a whole; *found is false where the map does not have it. */
 static weir_status map_whole(const struct weir_charsmap *map, struct weir_text *out, const char *text, size_t n,
                              bool *found)
 {

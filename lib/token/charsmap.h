@@ -1,5 +1,5 @@
 /* SentencePiece's precompiled character maps, as Hugging Face's Precompiled normalizer applies them: a trie of what is
-   replaced, as a double array, and behind it the replacements. */
+   replaced, as a double array, followed by the replacements. */
 #ifndef WEIR_TOKEN_CHARSMAP_H
 #define WEIR_TOKEN_CHARSMAP_H
 

@@ -1,3 +1,4 @@
+/* Finds the borders of grapheme clusters by the rules of UAX #29. */
 #include "token/cluster.h"
 
 #include <string.h>

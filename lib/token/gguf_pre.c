@@ -1,3 +1,4 @@
+/* The table of tokenizer.ggml.pre: names, and the stages that each means. */
 #include "token/gguf_pre.h"
 
 #include <string.h>

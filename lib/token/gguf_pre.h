@@ -1,5 +1,5 @@
-/* What GGUF says by a name (tokenizer.ggml.pre): the stages that the family's own tokenizer.json has, in its language,
-   so that there is one reader of stages. */
+/* The stages that a name of GGUF (tokenizer.ggml.pre) means: those that the family's own tokenizer.json has, in its
+   language, so that there is one reader of stages. */
 #ifndef WEIR_TOKEN_GGUF_PRE_H
 #define WEIR_TOKEN_GGUF_PRE_H
 

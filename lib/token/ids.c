@@ -1,3 +1,4 @@
+/* Appends to a list of token ids. */
 #include "token/ids.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* The normalizers of tokenizer.json: one row and one function per type. */
 #include "token/stages.h"
 
 #include "base/alloc.h"
@@ -28,7 +29,7 @@ static weir_status check_size(const struct weir_text *out)
                              : weir_fail(WEIR_E_UNSUPPORTED, "the normalized text is larger than %d bytes", LARGEST);
 }
 
-/* Matches as cut_at_regex of words.c finds them. */
+/* Matches as span_by_regex of words.c finds them. */
 static weir_status replace(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
                            const char *text, size_t n)
 {

@@ -11,7 +11,7 @@
 #include "token/unigram.h"
 #include "token/vocab.h"
 
-/* What SentencePiece writes for a space, and the normalizers that put it there (and, with the prefix, in front). */
+/* SentencePiece's sign for a space, and the normalizers that put it there (and, with the prefix, in front). */
 #define WEIR_SPACE_MARK "\xe2\x96\x81"
 #define WEIR_MARKS      "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" WEIR_SPACE_MARK "\"}"
 #define WEIR_MARKS_WITH_PREFIX                                                                                         \
@@ -20,7 +20,7 @@
 
 enum weir_token_model { WEIR_MODEL_BPE, WEIR_MODEL_UNIGRAM };
 
-/* How token strings are turned back into bytes. */
+/* The ways from token strings back to bytes. */
 enum weir_spelling {
     WEIR_SPELLING_PLAIN,  /* as they are */
     WEIR_SPELLING_BYTES,  /* byte-level letters */
@@ -68,7 +68,7 @@ WEIR_CHECKED weir_status weir_read_added_decoder(struct weir_tokenizer *t, const
 WEIR_CHECKED weir_status weir_tokenizer_from_sentencepiece(struct weir_tokenizer **out, const void *bytes, size_t n,
                                                            const char *file, const cJSON *config);
 
-/* What of a tokenizer.json is large, as text. */
+/* The large parts of a tokenizer.json, as text. */
 struct weir_model_text {
     struct weir_json_text vocab, merges; /* at NULL: it has none, or no array nor object */
     const char *lines;                   /* [n_lines] bytes of a merges.txt instead of merges; or NULL */

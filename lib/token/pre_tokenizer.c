@@ -1,3 +1,4 @@
+/* The pre-tokenizers of tokenizer.json: one row and one function per type. */
 #include "token/stages.h"
 
 #include "base/alloc.h"
@@ -133,7 +134,7 @@ static bool is_in_class(const void *class, uint32_t code)
     return weir_unicode_has(class, code);
 }
 
-static weir_status cut_at_class(struct weir_words *words, const char *class, enum weir_behavior behavior)
+static weir_status split_at_class(struct weir_words *words, const char *class, enum weir_behavior behavior)
 {
     const struct weir_unicode_class *with = weir_unicode_find(class, strlen(class));
     return weir_words_split(words,
@@ -142,32 +143,32 @@ static weir_status cut_at_class(struct weir_words *words, const char *class, enu
 
 static weir_status split_digits(const struct weir_stage *stage, struct weir_words *words)
 {
-    return cut_at_class(words, "rust numeric", stage->behavior);
+    return split_at_class(words, "rust numeric", stage->behavior);
 }
 
 static weir_status split_punctuation(const struct weir_stage *stage, struct weir_words *words)
 {
-    return cut_at_class(words, "bert punctuation", stage->behavior);
+    return split_at_class(words, "bert punctuation", stage->behavior);
 }
 
 static weir_status split_at_whitespace(const struct weir_stage *stage, struct weir_words *words)
 {
     (void)stage;
-    return cut_at_class(words, "posix space", WEIR_REMOVED);
+    return split_at_class(words, "posix space", WEIR_REMOVED);
 }
 
 /* Runs of letters and digits, and runs of what is neither those nor space. */
 static weir_status split_whitespace(const struct weir_stage *stage, struct weir_words *words)
 {
     (void)stage;
-    TRY(cut_at_class(words, "rust space", WEIR_REMOVED));
-    return cut_at_class(words, "rust word", WEIR_CONTIGUOUS);
+    TRY(split_at_class(words, "rust space", WEIR_REMOVED));
+    return split_at_class(words, "rust word", WEIR_CONTIGUOUS);
 }
 
 static weir_status split_bert(const struct weir_stage *stage, struct weir_words *words)
 {
     TRY(split_at_whitespace(stage, words));
-    return cut_at_class(words, "bert punctuation", WEIR_ISOLATED);
+    return split_at_class(words, "bert punctuation", WEIR_ISOLATED);
 }
 
 /* A member that must be one character. */

@@ -63,7 +63,7 @@ static weir_status read_token(struct weir_tokenizer *t, const struct weir_gguf *
     return weir_added_add_text(&t->added, s.data, s.n, (int32_t)id, type != TYPE_USER);
 }
 
-/* What SentencePiece has as a user-defined token with U+2581 stands in the file with spaces: put back. */
+/* The file has spaces in user-defined tokens where SentencePiece has U+2581: puts U+2581 back. */
 static weir_status mark_spaces(struct weir_text *to, struct weir_gguf_string *s)
 {
     to->n = 0;

@@ -361,7 +361,7 @@ static weir_status add_special_ids(struct weir_tokenizer *t, const cJSON *json, 
     return WEIR_OK;
 }
 
-/* "single": what is put before and behind the text, which is {"Sequence": {"id": "A"}}. */
+/* "single": what is put before and after the text, which is {"Sequence": {"id": "A"}}. */
 static weir_status read_template(struct weir_tokenizer *t, const cJSON *json, const char *file)
 {
     const cJSON *single = weir_json_get(json, "single"), *piece;

@@ -12,7 +12,7 @@
 enum { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER, PIECE_UNUSED, PIECE_BYTE };
 enum { TYPE_UNIGRAM = 1, TYPE_BPE, TYPE_WORD, TYPE_CHAR };
 
-/* What the file says, its defaults first. */
+/* The fields of the file, with their defaults. */
 struct spec {
     const char *file;
     int64_t model_type, unknown, bos, eos;
@@ -178,7 +178,7 @@ static weir_status read_piece(struct weir_tokenizer *t, struct spec *spec, struc
     return add_piece(t, spec, &text, (double)score, type);
 }
 
-/* The trainer and the normalizer, which stand behind the pieces, first: what a piece means depends on them. */
+/* Reads the trainer and the normalizer first, though they follow the pieces: the meaning of a piece depends on them. */
 static weir_status read_specs(struct spec *spec, struct weir_bytes b)
 {
     struct field f;

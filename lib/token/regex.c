@@ -1,3 +1,4 @@
+/* Compiles a rewritten expression with PCRE2 and matches it. */
 #include "token/regex.h"
 
 #include "base/alloc.h"

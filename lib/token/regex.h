@@ -15,12 +15,12 @@ WEIR_CHECKED weir_status weir_regex_open_literal(struct weir_regex **out, const 
 void weir_regex_close(struct weir_regex *regex);
 
 WEIR_CHECKED weir_status weir_match_open(struct weir_match **out);
-/* What follows is one text of n bytes: patterns that go back and forth over it end with WEIR_E_UNSUPPORTED once all
+/* Begins a text of n bytes: patterns that go back and forth over it end with WEIR_E_UNSUPPORTED once all
    matches together have taken more steps than a text of that length may. */
 void weir_match_begin(struct weir_match *match, size_t n);
 void weir_match_close(struct weir_match *match);
 
-/* The first match in `text` [n] that begins at `from` or after it; what stands before `from` is seen by look-behind.
+/* The first match in `text` [n] that begins at `from` or after it; look-behind sees what is before `from`.
  *found is false when there is none. */
 WEIR_CHECKED weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *match, const char *text,
                                          size_t n, size_t from, bool *found, size_t *start, size_t *end);

@@ -1,3 +1,4 @@
+/* Rewrites an expression of Oniguruma's syntax for PCRE2, every class as ranges. */
 #include "token/regex_rewrite.h"
 
 #include "base/alloc.h"
@@ -77,7 +78,7 @@ static bool is_scalar(uint32_t code)
     return code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }
 
-/* Escapes that stand for one character, behind the backslash; *known is false for the others. */
+/* Escapes for one character, after the backslash; *known is false for the others. */
 static weir_status read_escaped_char(struct rewriter *r, uint32_t *code, bool *known)
 {
     static const char names[] = "tnrfvae", values[] = "\t\n\r\f\v\a\x1b";
@@ -135,7 +136,7 @@ static weir_status read_property(struct rewriter *r, struct weir_charset *set, b
     return inverted ? weir_charset_invert(set) : WEIR_OK;
 }
 
-/* Escapes that stand for a class, behind the backslash; *known is false for the others. */
+/* Escapes for a class, after the backslash; *known is false for the others. */
 static weir_status read_escaped_class(struct rewriter *r, struct weir_charset *set, bool in_brackets, bool *known)
 {
     static const char lower[] = "sdhw";
@@ -236,7 +237,7 @@ done:
     return status;
 }
 
-/* What stands between && signs, up to the next one or the closing bracket (which stay). */
+/* Reads the items up to the next && or the closing bracket, which stay. */
 static weir_status read_operand(struct rewriter *r, struct weir_charset *set)
 {
     bool first = true;
@@ -252,7 +253,7 @@ static weir_status read_operand(struct rewriter *r, struct weir_charset *set)
     return WEIR_OK;
 }
 
-/* A bracket expression, behind its opening bracket. */
+/* A bracket expression, after its opening bracket. */
 static weir_status read_brackets(struct rewriter *r, struct weir_charset *set)
 {
     struct weir_charset operand = {0};
@@ -402,7 +403,7 @@ static size_t interval_length(const struct rewriter *r)
     return digits > 0 && i < r->n && r->pattern[i] == '}' ? i + 1 - r->at : 0;
 }
 
-/* Behind an interval Ruby's syntax knows no possessive or lazy sign: + and ? are quantifiers of their own there. */
+/* After an interval Ruby's syntax has no possessive or lazy sign: + and ? are further quantifiers there. */
 static weir_status rewrite_interval(struct rewriter *r)
 {
     size_t n = interval_length(r);

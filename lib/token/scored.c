@@ -1,3 +1,4 @@
+/* Turns the scores of a SentencePiece BPE vocabulary into ranked merges. */
 #include "token/scored.h"
 
 #include "base/alloc.h"
@@ -72,7 +73,7 @@ static weir_status add_splits(struct splits *all, const struct weir_vocab *vocab
     return WEIR_OK;
 }
 
-/* The tokens that take part, best first: as a rule they stand so in the vocabulary. */
+/* The tokens that take part, best first: as a rule the vocabulary has them in this order. */
 static weir_status sort_tokens(struct scored **out, size_t *n, const struct weir_vocab *vocab, const double *scores)
 {
     bool sorted = true;

@@ -1,3 +1,4 @@
+/* Shows the bytes of tokens as text that is safe to print. */
 #include "token/tokenizer.h"
 
 #include "base/bytes.h"
@@ -12,7 +13,7 @@ struct shown {
     size_t size, n;
 };
 
-/* A symbol goes in whole or not at all, and nothing behind one that did not fit. */
+/* A symbol goes in whole or not at all, and nothing after one that did not fit. */
 static void add_shown(struct shown *s, const char *text, size_t n)
 {
     if (s->n + n < s->size)

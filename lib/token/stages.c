@@ -1,3 +1,4 @@
+/* Reads a chain of stages from JSON and runs it. */
 #include "token/stages.h"
 
 #include "base/alloc.h"
@@ -56,7 +57,7 @@ static weir_status add_stage(struct weir_stages *stages, const struct weir_stage
     return type->read ? type->read(stage, json, file) : WEIR_OK;
 }
 
-/* What a call of weir_stages_read carries down into Sequences. */
+/* Passed by weir_stages_read down into Sequences. */
 struct reading {
     struct weir_stages *stages;
     const struct weir_stage_type *table;

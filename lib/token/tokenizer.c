@@ -1,3 +1,4 @@
+/* Runs text through the stages to ids, and ids back to text. */
 #include "token/pipeline.h"
 
 #include "base/alloc.h"
@@ -52,7 +53,8 @@ static weir_status no_token(const char *file, size_t number, const char *string,
                      (int)(n < 64 ? n : 64), string);
 }
 
-/* What merges make mostly stands in their order in the vocabulary: a look behind the last one spares a search. */
+/* Results of merges are mostly in the vocabulary in the order of the merges: looking after the last one saves a search.
+ */
 static int32_t find_merged(struct weir_tokenizer *t, const char *string, size_t n)
 {
     size_t n_next;
@@ -226,7 +228,7 @@ size_t weir_tokenizer_size(const struct weir_tokenizer *tokenizer)
 
 /* ---- encode ---------------------------------------------------------------------------------------------------- */
 
-/* Words met in this call and where their ids stand in the output. A word takes the place of another of its hash. */
+/* Words met in this call and where their ids are in the output. A word takes the place of another of its hash. */
 struct memory {
     struct remembered {
         const char *word;

@@ -1,3 +1,4 @@
+/* Looks up code points in the tables of unicode_tables.c, and normalizes text. */
 #include "token/unicode.h"
 
 #include "base/alloc.h"
@@ -104,7 +105,7 @@ static uint32_t compose(uint32_t a, uint32_t b)
     return 0;
 }
 
-/* A starter and the marks behind it, before they are put into order. */
+/* A starter and the marks after it, before they are put into order. */
 struct cluster {
     struct code {
         uint32_t code, order;

@@ -15,7 +15,7 @@ struct weir_unicode_class {
     uint32_t first, n;
 };
 
-/* What one code point becomes (its full decomposition, its lowercase): n code points of weir_decomposed. */
+/* The replacement of one code point (its full decomposition, its lowercase): n code points of weir_decomposed. */
 struct weir_decomposition {
     uint32_t code;
     uint16_t at, n;

@@ -1,3 +1,4 @@
+/* Finds the split with the best sum of scores, over a trie of the vocabulary. */
 #include "token/unigram.h"
 
 #include "base/alloc.h"
@@ -128,7 +129,7 @@ static weir_status offer_all(const struct weir_unigram *u, struct weir_best *bes
     return WEIR_OK;
 }
 
-/* What the best way has at a place: a token, or text that is unknown: by bytes if all of them have tokens. */
+/* Adds one step of the best split: a token, or unknown text, by bytes where all of them have tokens. */
 static weir_status add_best_span(const struct weir_unigram *u, const struct weir_vocab *vocab, const char *text,
                                  size_t n, struct weir_ids *out)
 {

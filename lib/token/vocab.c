@@ -1,3 +1,4 @@
+/* Stores token strings in one arena, and finds them by a hash table. */
 #include "token/vocab.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Splits pieces of text at matches, and joins the spans as the behaviour says. */
 #include "token/words.h"
 
 #include "base/alloc.h"
@@ -49,7 +50,7 @@ static weir_status add_span(struct weir_words *words, size_t start, size_t end, 
     return WEIR_OK;
 }
 
-/* A match and what stands before it. */
+/* A match and the text before it. */
 static weir_status add_match_span(struct weir_words *words, size_t *last, size_t start, size_t end)
 {
     if (*last != start)
@@ -58,7 +59,7 @@ static weir_status add_match_span(struct weir_words *words, size_t *last, size_t
     return add_span(words, start, end, true);
 }
 
-/* An empty match right behind the last one is passed over, as in the iterator that tokenizers uses. */
+/* An empty match right after the last one is skipped, as in the iterator that tokenizers uses. */
 static weir_status span_by_regex(struct weir_words *words, const struct weir_regex *regex, const char *text, size_t n)
 {
     size_t last = 0, from = 0, start = 0, end = 0, length;
@@ -93,7 +94,7 @@ static weir_status span_by_code(struct weir_words *words, const struct weir_spli
     return last != n ? add_span(words, last, n, false) : WEIR_OK;
 }
 
-/* Each behaviour: the first of a run is joined to what stands before (going backwards: behind) it, when this says so.
+/* Each behaviour: the first of a run is joined to what is before it (going backwards: after it) where this is true.
  */
 static bool joins_previous(enum weir_behavior behavior, bool is_match, bool previous)
 {

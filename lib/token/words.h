@@ -1,4 +1,4 @@
-/* What passes from stage to stage: text split into pieces. A piece is text still to be tokenized, or a token already.
+/* Text split into pieces, as it passes from stage to stage. A piece is text still to be tokenized, or a token already.
  */
 #ifndef WEIR_TOKEN_WORDS_H
 #define WEIR_TOKEN_WORDS_H
@@ -32,7 +32,7 @@ WEIR_CHECKED weir_status weir_words_push(struct weir_words *words, struct weir_p
 /* `next` becomes the pieces; with `text`, next_text becomes the text. */
 void weir_words_turn(struct weir_words *words, bool text);
 
-/* What becomes of matches: the behaviours of Hugging Face's Split. */
+/* The uses of matches: the behaviours of Hugging Face's Split. */
 enum weir_behavior { WEIR_REMOVED, WEIR_ISOLATED, WEIR_MERGED_WITH_PREVIOUS, WEIR_MERGED_WITH_NEXT, WEIR_CONTIGUOUS };
 
 /* Where to split: at matches of a regular expression, or (regex NULL) at the code points that `is_match` says. */

@@ -210,7 +210,7 @@ MUTATIONS = [
       "std divides by n - 1", STATS),
     M("stats-merge", "lib/analysis/stats.c", "apart * apart * n * m / (n + m)", "apart * apart * n", "merged squares of unequal parts", STATS),
     M("stats-nan", "lib/analysis/stats.c", "total->n_nan += more->n_nan;", "total->n_nan = more->n_nan;", "NaN are counted of the last row only", STATS),
-    M("detect-induction", "lib/analysis/detect.c", "int32_t behind = which == WEIR_DETECT_INDUCTION;", "int32_t behind = 0;",
+    M("detect-induction", "lib/analysis/detect.c", "int32_t after = which == WEIR_DETECT_INDUCTION;", "int32_t after = 0;",
       "induction looks at the token itself, not the one behind it"),
     M("heads-distance", "lib/analysis/heads.c", "(double)query * all.sum - all.moment", "all.moment", "the distance is the mean key"),
     M("heads-abs", "lib/analysis/heads.c", "nearbyint(sums->apart[which] / (double)sums->rows * 1000) / 1000", "sums->apart[which] / (double)sums->rows",

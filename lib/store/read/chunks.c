@@ -53,7 +53,7 @@ static herr_t note_function(unsigned n, const H5E_error2_t *error, void *payload
     return 0;
 }
 
-/* Whether HDF5 failed because there is no chunk: then nothing that it called did, and the complaint is its own. */
+/* True where HDF5 failed because there is no chunk: no function that it called has failed then. */
 static bool found_no_chunk(void)
 {
     const char *name = NULL;

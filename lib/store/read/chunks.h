@@ -10,7 +10,8 @@ enum { WEIR_MOST_EXPANSION = 1032 }; /* deflate makes at most so many bytes of o
 WEIR_CHECKED weir_status weir_chunks_open(struct weir_chunks **out, size_t chunk_bytes);
 void weir_chunks_close(struct weir_chunks *chunks);
 
-/* How many bytes the file has of chunk [rank], counted in chunks along each axis; 0: it is not in the file. */
+/* The bytes that the file has of a chunk, 0 where it is not in the file. `chunk` [rank] counts in chunks along each
+ * axis. */
 WEIR_CHECKED weir_status weir_chunk_size(uint64_t *out, const struct weir_stored *stored, const size_t *chunk);
 /* The chunk's values, NULL where it is not in the file. They stay valid until the next call. `slots` [rank]: how many
    chunks there are along each axis. WEIR_E_INPUT where it does not decode to its size. */

@@ -33,8 +33,8 @@ static uint32_t sum_fletcher(const uint8_t *data, size_t n)
 static bool check_fletcher(const uint8_t *data, size_t n)
 {
     const uint8_t *p = data + n;
-    uint32_t said = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    return said == sum_fletcher(data, n);
+    uint32_t stored = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return stored == sum_fletcher(data, n);
 }
 
 /* Puts the bytes of each value together again. */
@@ -47,7 +47,7 @@ static void unshuffle(uint8_t *to, const uint8_t *from, size_t bytes, size_t siz
     memcpy(to + n * size, from + n * size, bytes - n * size);
 }
 
-/* How long the chunk is before filter i is applied to it; deflate's result is the only length not known. */
+/* The length of the chunk before filter i is applied to it; only deflate's result has a length not known beforehand. */
 static size_t length_before(const struct weir_packed *packed, int i, size_t bytes)
 {
     for (int k = 0; k < i; k++)
@@ -55,7 +55,7 @@ static size_t length_before(const struct weir_packed *packed, int i, size_t byte
     return bytes;
 }
 
-/* What is left to undo: n bytes at `from`. */
+/* The bytes that are left to decode: n at `from`. */
 struct undoing {
     const uint8_t *from;
     size_t n;

@@ -182,7 +182,7 @@ weir_status weir_reader_list(const weir_file *file, void *out, const struct weir
     return weir_stored_read(stored, start, count, memory);
 }
 
-/* What prompts claim to have against what the tables can hold, since memory is taken for it. */
+/* Checks the lengths of prompts against the size of the tables, before memory is taken for them. */
 static weir_status check_tables(const weir_file *file)
 {
     uint64_t tokens = 0;

@@ -20,7 +20,7 @@ struct weir_open_point {
     struct weir_stored stored;
 };
 
-/* What has been read of one prompt; kept until close, as its pointers are the caller's. */
+/* One prompt as far as it has been read; kept until close, as callers hold its pointers. */
 struct weir_open_prompt {
     int32_t *ids;        /* [n] */
     int32_t *positions;  /* [n_positions] */

@@ -1,5 +1,5 @@
 /* The file under HDF5 when it is read. HDF5's own driver would open it by its name a second time, wait for pipes, read
-   zeros behind its end, and say of a lock only that the file "cannot be opened". */
+ * zeros past its end, and say of a lock only that the file "cannot be opened". */
 #include "store/read/source.h"
 
 #include "base/input.h"

@@ -54,7 +54,7 @@ static bool has_filter(const struct weir_stored *stored, int filter)
     return false;
 }
 
-/* How many chunks there is a place for: along axis a those that begin before its end. */
+/* Counts the chunks that the shape has room for: along each axis those that begin before its end. */
 static weir_status count_slots(size_t *out, const struct weir_stored *stored)
 {
     *out = 1;
@@ -63,7 +63,7 @@ static weir_status count_slots(size_t *out, const struct weir_stored *stored)
     return WEIR_OK;
 }
 
-/* Looking for what is stored takes time for every place: they must stand in proportion to what there is. */
+/* Looking for what is stored takes time for every place: they must be in proportion to what there is. */
 static weir_status check_slots(const struct weir_stored *stored)
 {
     hsize_t chunks = 0;
@@ -130,7 +130,7 @@ static weir_status open_contiguous(struct weir_stored *stored)
     return WEIR_OK;
 }
 
-/* How large an element is in the file, and what stands for one that is not stored. */
+/* Reads the size of an element in the file, and the fill value. */
 static weir_status read_element(struct weir_stored *stored, hid_t dcpl)
 {
     H5D_fill_value_t fill = H5D_FILL_VALUE_UNDEFINED;

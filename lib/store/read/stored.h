@@ -38,7 +38,7 @@ void weir_stored_close(struct weir_stored *stored);
 /* The box start, count into out [count], C order, in the type of the file; what is not stored is the fill value. */
 WEIR_CHECKED weir_status weir_stored_read(const struct weir_stored *stored, const size_t *start, const size_t *count,
                                           void *out);
-/* Whether anything in the box may be stored. Reads no values. */
+/* True where something in the box may be stored. Reads no values. */
 bool weir_stored_has(const struct weir_stored *stored, const size_t *start, const size_t *count);
 
 /* Where, in elements, an array [rank] of that shape has the element `at`. */

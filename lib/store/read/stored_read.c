@@ -32,7 +32,7 @@ static size_t product(const size_t *sizes, int n)
     return all;
 }
 
-/* How many of the last axes lie in one run in both arrays, and how long it is. */
+/* The first of the last axes that lie in one run in both arrays, and the length of that run. */
 static int run_axes(const struct copy *copy, size_t *run)
 {
     int axis = copy->rank > 0 ? copy->rank - 1 : 0;
@@ -87,7 +87,7 @@ static bool read_run(const struct weir_stored *stored, struct weir_sieve *sieve,
     return weir_sieve_read(sieve, stored->source, to, address, n, stored->offset + stored->bytes);
 }
 
-/* Whether the box is one run, which needs nothing around it. */
+/* True where the box is one run, which needs no sieve. */
 static bool is_one_run(const size_t *count, int axis)
 {
     return product(count, axis) == 1;
@@ -141,7 +141,7 @@ static void chunks_of_box(struct chunk_range *out, const struct weir_stored *sto
     }
 }
 
-/* What the box and the chunk share. */
+/* Sets the copy to what the box and the chunk share. */
 static void share(struct copy *copy, const struct weir_stored *stored, const size_t *chunk, const size_t *start,
                   const size_t *count)
 {

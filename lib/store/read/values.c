@@ -92,7 +92,7 @@ static void integers_to_floats(float *values, size_t n)
     }
 }
 
-/* In files that knew one NaN only, what is not stored gets the one that stands for it now. */
+/* In files that knew one NaN only, what is not stored gets the one that now means "not stored". */
 static void tell_absent(float *values, size_t n)
 {
     const uint32_t absent = WEIR_ABSENT_F32;
@@ -109,7 +109,7 @@ bool weir_is_stored(float value)
     return !weir_value_is_absent(value);
 }
 
-/* Whether the fill value is the plain NaN, of a dataset in which something may be missing. */
+/* True where the fill value is the plain NaN and something may be missing. */
 static bool has_plain_fill(const struct weir_open_point *point)
 {
     uint32_t bits = 0;

@@ -1,3 +1,4 @@
+/* Creates the HDF5 file: attributes, dimension scales, prompts, tokens, empty datasets. */
 #include "store/write/create.h"
 
 #include "base/alloc.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What every step needs. */
+/* The state that every step needs. */
 struct maker {
     hid_t file;
     hid_t scales[WEIR_N_DIMS]; /* open scales, H5I_INVALID_HID for dimensions not in this file */
@@ -36,7 +37,7 @@ weir_status weir_create_file(hid_t *out, const char *partial_path, struct weir_o
 
 /* ---- root attributes ---- */
 
-/* What is stored, in the grammar of selections as far as it goes: points and layers. */
+/* Names what is stored, in the grammar of selections as far as that goes: points and layers. */
 static weir_status put_captures(const struct maker *m)
 {
     struct weir_text text = {0};
@@ -217,7 +218,7 @@ static bool any_fields(const struct weir_store_spec *spec)
     return false;
 }
 
-/* What else is known of each prompt; no table where that is nothing of all. */
+/* Other fields of each prompt; no dataset where no prompt has any. */
 static weir_status make_fields(const struct maker *m)
 {
     const struct weir_set *set = weir_set_at(WEIR_S_PROMPT_FIELDS);
@@ -276,7 +277,7 @@ done:
     return status;
 }
 
-/* What a token shows as, in at most WEIR_TOKEN_TEXT bytes, cut between characters. @return its length. */
+/* A token's text, in at most WEIR_TOKEN_TEXT bytes, shortened at a character's end. @return its length. */
 static size_t token_text(char text[WEIR_TOKEN_TEXT + 8], const struct weir_store_spec *spec, int32_t id)
 {
     text[0] = '\0';
@@ -370,7 +371,7 @@ done:
     return status;
 }
 
-/* [n, width] what each of the words shows as. */
+/* [n, width] the text of each token. */
 static weir_status word_texts(char **out, size_t *width, const struct weir_store_spec *spec, const int32_t *ids,
                               size_t n)
 {

@@ -154,7 +154,7 @@ static const uint8_t *shuffle(uint8_t *to, const uint8_t *from, size_t n, size_t
     return to;
 }
 
-/* What HDF5's filters would make of the chunk. *data and *bytes are replaced. */
+/* Applies HDF5's filters to the chunk. *data and *bytes are replaced. */
 static weir_status compress_chunk(const void **data, size_t *bytes, size_t elem_size, struct weir_scratch *scratch,
                                   const char *path)
 {

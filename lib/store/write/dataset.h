@@ -15,7 +15,7 @@ struct weir_dataset {
     bool *seen; /* [lead slabs] written to */
 };
 
-/* What the writing thread works in: made once, as large as the largest piece of any dataset. */
+/* Work space of the writing thread: allocated once, as large as the largest piece of any dataset. */
 struct weir_scratch {
     weir_bits *values; /* [n] */
     uint8_t *halves;   /* [4 * n] converted, or with its bytes shuffled */

@@ -25,7 +25,7 @@ static int descriptor_of(const H5FD_t *file)
     return ((const struct file *)(const void *)file)->output->fd;
 }
 
-/* As HDF5's own driver words it: weir_h5_fail reads the number. */
+/* In the form of HDF5's own driver: weir_h5_fail reads the number. */
 static herr_t fail_with_errno(const char *what, int number)
 {
     char text[64];

@@ -15,8 +15,8 @@ static inline uint32_t is_odd_value(uint32_t bits, uint32_t masked)
     return special & ((bits != 0xff800000u) | !masked);
 }
 
-/* Whether an exponent has all its bits: then one more carries into the sign's place. Every stored value comes by here,
-   so this is as little work as there can be. */
+/* True where an exponent has all its bits: one more then carries into the place of the sign. Every stored value passes
+   here, so this is as little work as there can be. */
 static bool any_special(const weir_bits *values, size_t n)
 {
     uint32_t carried = 0;

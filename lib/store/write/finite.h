@@ -5,7 +5,7 @@
 
 #include "store/write/gather.h"
 
-/* Whether all n values are finite; with `masked`, -inf, which masked attention scores hold, is too. */
+/* True where all n values are finite. With `masked`, -inf counts as finite: masked attention scores hold it. */
 bool weir_all_finite(const weir_bits *values, size_t n, bool masked);
 
 /* Where a stored value is not finite: its place in the slab of the file, and its bits. */
@@ -16,9 +16,9 @@ struct weir_odd {
     bool absent; /* one of them has the bits that stand for "not stored" */
 };
 
-/* Whether every row of a pattern [head, query, key] is finite that came out of a softmax: its sum is NaN or it is not,
-   so one weight speaks for a row, the one on the query's own position, which no mask hides. Queries are the last of the
-   keys. */
+/* True where every row of a pattern [head, query, key] that came out of a softmax is finite: its sum is NaN or it is
+   not, so one weight speaks for a row, the one on the query's own position, which no mask hides. Queries are the last
+   of the keys. */
 bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3]);
 /* Those among the values that are stored; out->n is 0 when there are none. */
 void weir_find_odd(struct weir_odd *out, const struct weir_gather *gather, bool masked);

@@ -1,3 +1,4 @@
+/* Copies the stored rows and units of a value into a box of the file. */
 #include "store/write/gather.h"
 
 #include <string.h>

@@ -21,11 +21,11 @@ struct weir_box {
     size_t start[3], count[3];
 };
 
-/* Whether the value fills the slab as it is. */
+/* True where the value fills the slab as it is. */
 bool weir_gather_is_whole(const struct weir_gather *gather);
-/* Which index of the value comes to file index i of an axis, -1 for none. */
+/* The index of the value that goes to file index i of an axis; -1: none. */
 ptrdiff_t weir_gather_source(const struct weir_gather *gather, int axis, size_t i);
-/* Whether any of the box is stored. */
+/* True where any of the box is stored. */
 bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box *box);
 /* Where the box lies in the value in one run, NULL when it must be gathered. */
 const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_box *box);

@@ -1,3 +1,4 @@
+/* Writes aligned blocks past the page cache, and the rest through it. */
 #include "store/write/output.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* Creates, locks, commits and removes partial files. */
 #include "store/write/partial.h"
 
 #include "base/alloc.h"
@@ -48,7 +49,7 @@ static weir_status check_folder(const struct weir_partial *partial)
     return WEIR_OK;
 }
 
-/* Whether a name is a partial one of our file. `prefix` is ".NAME.part-". */
+/* True where a name is a partial one of our file. `prefix` is ".NAME.part-". */
 static bool is_partial(const char *name, const char *prefix)
 {
     size_t n = strlen(prefix), pid, try;
@@ -73,7 +74,7 @@ static void remove_if_abandoned(int folder, const char *name)
     close(fd);
 }
 
-/* Best effort: what cannot be removed stays. */
+/* What cannot be removed stays. */
 static void remove_abandoned(const char *folder, const char *prefix)
 {
     DIR *dir = opendir(folder);
@@ -124,7 +125,7 @@ static weir_status make_file(struct weir_partial *partial, const char *prefix)
     return status;
 }
 
-/* How many bytes of a name fit between the dot and the rest of a partial one, cut where a character ends. */
+/* The bytes of a name that fit between the dot and the rest of a partial one, up to a character's end. */
 static int kept_of(const char *name, const char *folder)
 {
     long most = pathconf(folder, _PC_NAME_MAX);

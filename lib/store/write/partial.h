@@ -13,7 +13,7 @@ struct weir_partial {
 };
 
 /* Refuses an output that exists (without force) or is no regular file, and a folder that is missing or cannot be
-   written; removes what dead processes left behind for the same name; makes and locks the partial file. */
+   written; removes what dead processes left for the same name; makes and locks the partial file. */
 WEIR_CHECKED weir_status weir_partial_open(struct weir_partial **out, const char *path, bool force);
 /* Refuses when the folder's disk has less than `bytes` free. */
 WEIR_CHECKED weir_status weir_partial_room(const struct weir_partial *partial, uint64_t bytes);

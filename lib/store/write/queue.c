@@ -26,7 +26,7 @@ static void free_item(struct weir_store_item *item)
     weir_free(item);
 }
 
-/* The next item; NULL when there is none and none will come. *failed: only let go of it. */
+/* The next item; NULL when there is none and none will come. *failed: it is only to be freed. */
 static struct weir_store_item *take_item(struct weir_store *store, bool *failed)
 {
     pthread_mutex_lock(&store->lock);
@@ -76,7 +76,7 @@ weir_status weir_store_failure(const struct weir_store *store)
     return store->failed == WEIR_OK ? WEIR_OK : weir_fail(store->failed, "%s", store->message);
 }
 
-/* Takes the item over, whatever happens. */
+/* Takes the item over, also on failure. */
 static weir_status enqueue(struct weir_store *store, struct weir_store_item *item)
 {
     pthread_mutex_lock(&store->lock);

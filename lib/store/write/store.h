@@ -63,7 +63,7 @@ WEIR_CHECKED weir_status weir_store_write_item(struct weir_store *store, const s
 WEIR_CHECKED weir_status weir_store_start(struct weir_store *store);
 /* The thread finishes what is queued and ends. Does nothing where it has ended. */
 void weir_store_join(struct weir_store *store);
-/* Whether some store's thread of this process writes now: HDF5 is for one thread at a time. */
+/* True while a store's thread of this process writes: HDF5 is for one thread at a time. */
 bool weir_store_is_writing(void);
 /* Why the thread could not write, with its message; WEIR_OK if it could. */
 WEIR_CHECKED weir_status weir_store_failure(const struct weir_store *store);

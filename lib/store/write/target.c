@@ -1,4 +1,4 @@
-/* Looks at what stands under an output's name, and gives its mode and owner to what replaces it. */
+/* Looks at what an output's name leads to, and gives its mode and owner to what replaces it. */
 #include "store/write/target.h"
 
 #include "base/alloc.h"
@@ -40,7 +40,7 @@ static weir_status find_folder(struct weir_target *target)
     return folder_of(&target->folder, target->final);
 }
 
-/* /proc/self/fd/1, where /dev/stdout leads: what stands there is open already, and not to be replaced. */
+/* /proc/self/fd/1, where /dev/stdout leads: that is open already, and not to be replaced. */
 static bool is_descriptor(const struct weir_target *target)
 {
     struct statfs fs;

@@ -1,4 +1,4 @@
-/* What the path of an output leads to, and what of that a file in its place keeps. */
+/* The target of an output path, and the mode and owner that a file in its place keeps. */
 #ifndef WEIR_STORE_WRITE_TARGET_H
 #define WEIR_STORE_WRITE_TARGET_H
 
@@ -27,11 +27,11 @@ struct weir_target {
 /* WEIR_E_OUTPUT for a path that names nothing, or a name that is too long for its folder. */
 WEIR_CHECKED weir_status weir_target_find(struct weir_target *out, const char *path);
 void weir_target_close(struct weir_target *target);
-/* Gives the file behind `fd` the permissions and the owner, as far as this process may: what it may not give it to does
+/* Gives the file of `fd` the permissions and the owner, as far as this process may: what it may not give it to does
    not get more than others had. */
 void weir_target_keep(const struct weir_target *target, int fd);
 
-/* The part of a path behind its last slash. */
+/* The part of a path after its last slash. */
 const char *weir_base_name(const char *path);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Which row of the value each stored row comes from. *map is NULL when each is itself. */
+/* Maps each stored row to a row of the value. *map is NULL where each is the same. */
 static weir_status map_stored_rows(const int32_t **map, struct weir_store *store, const struct weir_store_value *value)
 {
     const struct weir_store_prompt *prompt = &store->spec->prompts[value->prompt];

@@ -1,4 +1,4 @@
-/* Writes one cache file (docs/store.md): a thread of its own does all that HDF5 does while the engine computes.
+/* Writes one cache file (docs/store.md): a separate thread makes all calls of HDF5 while the engine computes.
 
    The file grows under a partial name beside the final one and is renamed when it is complete and on disk; a store that
    is closed before commit removes what it wrote. */
@@ -49,7 +49,7 @@ struct weir_store_spec {
     size_t n_tables;
     weir_dtype dtype;
     bool gzip, force;
-    /* What a token shows as, for /tokens/text: weir_token_text with the model at hand. */
+    /* Writes a token's text, for /tokens/text: weir_token_text of a model. @return its length */
     size_t (*token_text)(const void *context, int32_t id, char *text, size_t size);
     const void *token_context;
 };
