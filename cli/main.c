@@ -1,3 +1,4 @@
+/* The program: finds the command, parses its options, runs it and reports what went wrong. */
 #include "cli/args/complete.h"
 #include "cli/args/help.h"
 #include "cli/commands/commands.h"
@@ -116,7 +117,7 @@ static int dispatch_command(int argc, char **argv)
     return run_command(first, argc - 2, argv + 2);
 }
 
-/* Whether standard output is a file that is as long as files may be: a stream of C's forgets why a write failed. */
+/* True where standard output is a file that is as long as files may be: a stream of C's forgets why a write failed. */
 static bool is_at_limit(void)
 {
     struct rlimit limit;

@@ -1,3 +1,4 @@
+/* Parses a command line by its command's option table. */
 #include "cli/args/args.h"
 
 #include "cli/args/near.h"
@@ -93,7 +94,7 @@ static weir_status parse_real(double *out, const struct opt *opt, const char *te
     return WEIR_OK;
 }
 
-/* Which of "a|b|c". */
+/* The index of a text in "a|b|c". */
 static weir_status parse_choice(int64_t *out, const struct opt *opt, const char *text)
 {
     const char *p = opt->value;
@@ -126,7 +127,7 @@ static weir_status parse_value(struct args *args, int i, const char *text)
 
 /* ---- the command line ---- */
 
-/* What is left of it. */
+/* The part of it that is not parsed yet. */
 struct line {
     char **argv;
     int argc, at;
@@ -216,7 +217,7 @@ static weir_status check_required(const struct args *args)
     return WEIR_OK;
 }
 
-/* What a command reads by its name is HDF5 or a model: both are read here and there. */
+/* Files that a command reads by name are HDF5 or models, which need to be read in any order: "-" cannot be one. */
 static weir_status check_dashes(const struct args *args)
 {
     for (int i = 0; i < args->n_words; i++)

@@ -30,7 +30,7 @@ struct command {
     const struct opt *opts; /* [n_opts]; --help is understood by all */
     int n_opts, least_words, most_words;
     int (*run)(const struct args *args); /* the exit code, or a weir_status with its message set */
-    bool reads_files;                    /* its words are stored files: the command runs in a child process */
+    bool reads_files;                    /* its arguments are stored files: it runs in a child process */
 };
 
 /* One option as it stood on the command line, for those that repeat. */
@@ -53,7 +53,7 @@ struct args {
     bool help;
 };
 
-/* argv without the command's name. WEIR_E_USAGE says what is wrong. Close with args_close. */
+/* argv without the command's name. WEIR_E_USAGE names what is wrong. Close with args_close. */
 WEIR_CHECKED weir_status args_parse(struct args *out, const struct command *command, int argc, char **argv);
 void args_close(struct args *args);
 /* A whole number with its default. */

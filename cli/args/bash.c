@@ -1,7 +1,5 @@
-/* Completion for bash: one function that looks at the word in front of the cursor. */
+/* Completion for bash, which needs nothing but bash: one function that looks at the word before the cursor. */
 #include "cli/args/complete.h"
-
-/* Completion for bash, which needs nothing but bash itself. */
 
 static const char before[] =
     "# bash completion for weir, made from its option tables by: weir help --completion bash\n"

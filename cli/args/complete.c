@@ -1,4 +1,4 @@
-/* What can stand behind an option or as a word of a command; each shell's script is made of these answers. */
+/* Completions of options and arguments, from which each shell's script is made. */
 #include "cli/args/complete.h"
 
 #include "points/points.h"

@@ -1,4 +1,4 @@
-/* What a shell completes behind an option or as a word of a command, read off the option tables. */
+/* Completions of options and arguments, read from the option tables. */
 #ifndef WEIR_CLI_ARGS_COMPLETE_H
 #define WEIR_CLI_ARGS_COMPLETE_H
 
@@ -18,9 +18,9 @@ enum completes completes_of(const struct opt *opt);
 /* Prints the words of COMPLETES_WORDS, or the names of all hook points, with spaces between. */
 void put_words(FILE *to, const struct opt *opt);
 void put_hooks(FILE *to);
-/* What the word at `index` of a command is, options aside. */
+/* The kind of the argument at `index` of a command, options not counted. */
 enum completes completes_word(const struct command *command, int index);
-/* The beginning of a help text that stands for it where there is little room: new line and quotes are left out. */
+/* The beginning of a help text, for where there is little room; line ends and quotes are left out. */
 void short_help(char to[80], const char *help);
 
 /* Scripts that complete a command line. */

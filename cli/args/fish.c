@@ -1,7 +1,5 @@
-/* Completion for fish: a line of "complete" for each command, option and value. */
+/* Completion for fish: one line of "complete" per command and per option. */
 #include "cli/args/complete.h"
-
-/* Completion for fish: a line an option. */
 
 static void put_fish_option(FILE *to, const struct command *command, const struct opt *opt)
 {

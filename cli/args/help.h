@@ -1,4 +1,4 @@
-/* What is printed of the option tables: help, docs/cli.md and manual pages. */
+/* Help, docs/cli.md and manual pages, printed from the option tables. */
 #ifndef WEIR_CLI_ARGS_HELP_H
 #define WEIR_CLI_ARGS_HELP_H
 
@@ -10,7 +10,7 @@
 void help_command(FILE *to, const struct command *command, size_t width);
 void help_all(FILE *to, const struct command *const *commands, size_t n, size_t width);
 void help_markdown(FILE *to, const struct command *const *commands, size_t n);
-/* What all commands share: what weir is, what exit codes mean, and variables of the environment, the last without a
+/* Texts for all commands: what weir is, what exit codes mean, and environment variables, of which the last has no
    name. */
 struct variable {
     const char *name, *help;

@@ -67,7 +67,7 @@ static weir_status expect_character(struct scan *scan, char c, const char *what)
     return WEIR_OK;
 }
 
-/* The code unit of \uXXXX at p; -1: something else stands there. */
+/* The code unit of \uXXXX at p; -1 for anything else. */
 static int code_unit(const struct scan *scan, const char *p)
 {
     static const char digits[] = "0123456789abcdefABCDEF";
@@ -202,7 +202,7 @@ static weir_status scan_value(struct scan *scan, int depth)
 
 /* ---- the object ---- */
 
-/* What a string says: new memory. */
+/* The text of a JSON string, in new memory. */
 static weir_status decode_string(char **out, const struct scan *scan, struct span span)
 {
     cJSON *value = cJSON_ParseWithLength(span.from, (size_t)(span.to - span.from));
@@ -261,7 +261,7 @@ static struct member *member_named(const struct members *members, const char *ke
     return NULL;
 }
 
-/* ---- what the members say ---- */
+/* ---- members: prompt, ids, and fields that are kept ---- */
 
 /* A list of whole numbers of 0 to INT32_MAX; *at is where it is none. */
 static bool list_of_ids(int32_t *ids, size_t *n, struct span span, const char **at)
@@ -322,7 +322,7 @@ static size_t put_span(char *to, size_t at, struct span span)
     return at + (size_t)(span.to - span.from);
 }
 
-/* What was not used, as an object. */
+/* The members that were not used, as an object. */
 static weir_status take_fields(struct jsonl *out, const struct scan *scan, const struct members *members)
 {
     char *text;
@@ -374,7 +374,7 @@ done:
     return status;
 }
 
-/* Whether "name": stands in the line. */
+/* True where "name": occurs in the line. */
 static bool has_member_name(const char *line, size_t n, const char *name)
 {
     size_t length = strlen(name);

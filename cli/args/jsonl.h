@@ -1,4 +1,4 @@
-/* A line of JSON as a prompt: an object with a text or token ids, and whatever else the line says of it. */
+/* A line of JSON as a prompt: an object with a text or token ids, and other fields, which are kept. */
 #ifndef WEIR_CLI_ARGS_JSONL_H
 #define WEIR_CLI_ARGS_JSONL_H
 
@@ -14,7 +14,7 @@ struct jsonl {
     char *fields; /* the other members as one JSON object, each as it was written; NULL: none */
 };
 
-/* Whether a line is an object that gives a prompt, as far as its names say. */
+/* True where a line looks like an object that gives a prompt: it begins with { and has one of the names. */
 bool jsonl_begins(const char *line, size_t n);
 /* Reads one line of n bytes. WEIR_E_INPUT names `where` and the column. Close with jsonl_close. */
 WEIR_CHECKED weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char *where);

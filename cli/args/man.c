@@ -1,10 +1,8 @@
-/* Manual pages, made of the same tables as the help. */
+/* Manual pages, made from the option tables in the macros that every man knows. */
 #include "cli/args/help.h"
 
 #include <ctype.h>
 #include <string.h>
-
-/* Manual pages, in the macros that every man knows. */
 
 enum { LINE = 64 };
 
@@ -19,8 +17,8 @@ static void put_roff_letter(FILE *to, char c)
 }
 
 /* Text as roff takes it: a backslash stands for itself, a hyphen is one that can be copied, and no line begins with a
-   dot or a quote by chance. Behind LINE letters a space may be the end of a line of the source, which is then filled,
-   if `filled`. */
+   dot or a quote by chance. After LINE letters a space may end a line of the source, if `filled`; man fills lines
+   anyway. */
 static void put_roff_text(FILE *to, const char *text, bool filled)
 {
     size_t column = 0;

@@ -1,3 +1,4 @@
+/* Finds the model that a command runs, and opens it. */
 #include "cli/args/model.h"
 
 #include "cli/print/say.h"
@@ -23,7 +24,7 @@ static void own_folder(char to[PATH_MAX])
         slash[1] = '\0';
 }
 
-/* Whether there is a model at folder + place; `found` becomes its path without any "..". */
+/* True where folder + place has a model; `found` becomes its path without any "..". */
 static bool is_model_there(char found[PATH_MAX], const char *folder, const char *place)
 {
     char path[PATH_MAX];

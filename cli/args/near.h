@@ -1,4 +1,4 @@
-/* Which of the names that there are a misspelt one may have meant: those that are near, and no others. */
+/* The names that a misspelt one may have meant: those nearest to it, if any is near. */
 #ifndef WEIR_CLI_ARGS_NEAR_H
 #define WEIR_CLI_ARGS_NEAR_H
 

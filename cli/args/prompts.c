@@ -1,3 +1,4 @@
+/* Reads prompts from options, files and standard input, and tokenizes them. */
 #include "cli/args/prompts.h"
 
 #include "cli/args/jsonl.h"
@@ -121,7 +122,7 @@ static weir_status take_json_prompt(struct reading *reading, const char *text, s
     return status;
 }
 
-/* A text file may begin with a mark that says only that it is UTF-8. */
+/* A text file may begin with a byte order mark, which is no part of its text. */
 static void skip_byte_order_mark(const struct reading *reading, char **text, size_t *n)
 {
     if (reading->line == 1 && *n >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0) {
@@ -195,7 +196,7 @@ static weir_status add_prompt_file(struct prompts *prompts, const weir_model *mo
     return status;
 }
 
-/* What stands on standard input can be read once. */
+/* Standard input can be read once. */
 static weir_status check_input_once(const struct args *args, const struct prompt_opts *opts)
 {
     int n = 0;

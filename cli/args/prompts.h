@@ -11,7 +11,7 @@ struct prompts {
     size_t n, capacity;
 };
 
-/* Which options of a command give prompts; -1: it has no such option. */
+/* The options of a command that give prompts; -1: it has no such option. */
 struct prompt_opts {
     int text, file, tokens, bos;
 };
@@ -20,7 +20,7 @@ struct prompt_opts {
 WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
                                       const struct prompt_opts *opts);
 void prompts_close(struct prompts *prompts);
-/* Whether a file's name ends so: ".jsonl". */
+/* True where a file's name ends with `end`, as ".jsonl". */
 bool path_ends(const char *path, const char *end);
 
 #endif

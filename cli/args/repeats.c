@@ -1,5 +1,4 @@
-/* Prompts of random tokens said twice: what came after a token the first time is known the second time, and nothing
-   else is. */
+/* Prompts of random tokens that come twice: the second time, only the first can tell which token follows. */
 #include "cli/args/repeats.h"
 
 #include "base/alloc.h"
@@ -41,7 +40,7 @@ static size_t fill_repeated(int32_t *ids, size_t n, int32_t bos, int n_vocab, ui
     return at + 2 * n;
 }
 
-/* How many tokens to repeat: as asked for, else as many as the context holds, up to REPEAT_LENGTH. */
+/* The number of tokens to repeat: as asked for, else as many as the context holds, up to REPEAT_LENGTH. */
 static weir_status choose_repeat_length(size_t *out, int asked, bool has_bos, int n_context)
 {
     int most = (n_context - has_bos) / 2, n = asked > 0 ? asked : most < REPEAT_LENGTH ? most : REPEAT_LENGTH;

@@ -1,7 +1,5 @@
-/* Completion for zsh: _arguments' specifications, one function a command. */
+/* Completion for zsh by its _arguments: one specification per spelling of an option. */
 #include "cli/args/complete.h"
-
-/* Completion for zsh, by its _arguments. */
 
 static void put_zsh_value(FILE *to, const struct opt *opt)
 {

@@ -1,4 +1,4 @@
-/* The ways in which weir attn answers. */
+/* The answers of weir attn: text, JSON, grids, lists and pictures. */
 #ifndef WEIR_CLI_ATTN_ATTN_H
 #define WEIR_CLI_ATTN_ATTN_H
 
@@ -12,15 +12,15 @@ struct look {
     const struct scheme *scheme; /* of pictures */
 };
 
-/* What --drop-first does, as a sentence for a title or a note; "" without it. */
+/* A sentence for a title or a note about --drop-first; "" without it. */
 const char *drop_first_note(const struct chosen *chosen);
-/* What a map's scale ends at. */
+/* The value at which a map's scale ends. */
 double look_most(const struct look *look, const struct map *map);
 
 /* ---- text.c ---- */
 
-/* One map with labels, and the strongest keys of each query (of each key the strongest queries, when keys were chosen).
- */
+/* One map with labels, and the strongest keys of each query, or the strongest queries of each key when keys were
+   chosen. */
 WEIR_CHECKED weir_status attn_print_map(struct chosen *chosen, const struct look *look);
 /* {"maps": [...]}, written as it is read. */
 WEIR_CHECKED weir_status attn_print_json(struct chosen *chosen);

@@ -1,3 +1,4 @@
+/* Attention maps as a picture: one panel per map, its labels and notes. */
 #include "cli/attn/attn.h"
 #include "cli/print/heatmap.h"
 #include "cli/print/label.h"
@@ -84,7 +85,7 @@ static weir_status add_map_panel(const struct map *map, void *payload)
     TRY(fill_map_panel(panel, making, map));
     if (making->n_maps > 1)
         return WEIR_OK;
-    weir_free(panel->title); /* the picture's own says it */
+    weir_free(panel->title); /* the picture's own title has it */
     panel->title = NULL;
     TRY(weir_copy_string(&panel->title, ""));
     figure->most = panel->most;

@@ -1,3 +1,4 @@
+/* Many attention maps on the terminal, one line of small maps per layer. */
 #include "cli/attn/attn.h"
 #include "cli/print/heatmap.h"
 #include "cli/print/text.h"
@@ -25,7 +26,7 @@ struct strip {
     int layer, prompt;
 };
 
-/* As wide as lets the heads of a layer stand beside each other, within reason. */
+/* As wide as fits the heads of a layer side by side, within reason. */
 static void plan_strip(struct strip *strip)
 {
     size_t columns = terminal_width();

@@ -1,3 +1,4 @@
+/* The table of head scores, and heads sorted by one of them. */
 #include "cli/attn/head_scores.h"
 
 #include "base/alloc.h"

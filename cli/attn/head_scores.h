@@ -1,4 +1,4 @@
-/* The scores of weir heads by their names, and the heads as a list to sort and print. */
+/* The scores of weir heads by name, and the heads as a list to sort and print. */
 #ifndef WEIR_CLI_ATTN_HEAD_SCORES_H
 #define WEIR_CLI_ATTN_HEAD_SCORES_H
 
@@ -20,7 +20,7 @@ const char *score_name(int i);
 /* The one of that name; `matrix`: whether there are those of a detection matrix. WEIR_E_USAGE lists what there is. */
 WEIR_CHECKED weir_status score_find(const struct score **out, const char *name, bool matrix, const char *option);
 double score_of(const struct score *score, const struct weir_head *head);
-/* Whether a table of `measure` has the score as a column. */
+/* True where a table of `measure` has the score as a column. */
 bool score_is_shown(const struct score *score, enum measure measure, bool matrix);
 
 struct head_line {

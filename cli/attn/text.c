@@ -1,3 +1,4 @@
+/* Attention maps as text with the strongest keys of each query, and as JSON. */
 #include "cli/print/text.h"
 #include "cli/attn/attn.h"
 #include "cli/print/heatmap.h"
@@ -141,7 +142,7 @@ static cJSON *json_map_query(const struct map *map, size_t query)
     return json;
 }
 
-/* Which head, or which heads how joined. */
+/* The head of a map, or the heads and how they are joined. */
 static cJSON *json_map_head(const struct map *map)
 {
     const struct chosen *chosen = map->chosen;

@@ -1,3 +1,4 @@
+/* The strongest pairs of query and key as a table, JSON or CSV. */
 #include "cli/attn/attn.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"

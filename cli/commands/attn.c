@@ -1,3 +1,4 @@
+/* weir attn: attention patterns on the terminal, as pictures, as a page or as JSON. */
 #include "cli/attn/attn.h"
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
@@ -63,7 +64,7 @@ static const struct opt opts[] = {
 
 static const struct chosen_opts choosing = {LAYER, HEAD, PROMPT, QUERY, KEY};
 
-/* Options that say nothing together. */
+/* Options that cannot be combined, and options that need another. */
 static const struct {
     int given, with;
     bool needed; /* `with` has to be there too; else it must not be */

@@ -1,3 +1,4 @@
+/* The table of commands. */
 #include "cli/commands/commands.h"
 
 const struct command *const commands[] = {

@@ -1,3 +1,4 @@
+/* weir diff: the largest difference of each hook point between two files. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"
@@ -16,7 +17,7 @@ static const struct opt opts[] = {
     [JSON] = OPT_JSON,
 };
 
-/* What comparing one hook point gave. */
+/* The result of comparing one hook point. */
 struct result {
     const weir_point *point;
     struct weir_difference difference;
@@ -53,7 +54,7 @@ static weir_status compare_point(struct result *out, const weir_file *a, const w
 
 typedef weir_status result_fn(const struct result *result, void *payload);
 
-/* All points that either file has, in the order of the list. *over says whether any differs too much. */
+/* All points that either file has, in the order of the list. *over: any differs too much. */
 static weir_status each_result(const weir_file *a, const weir_file *b, double tolerance, bool *over, result_fn *each,
                                void *payload)
 {

@@ -1,3 +1,4 @@
+/* weir dump: runs a model on prompts and stores what passes its hook points. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/prompts.h"
@@ -36,11 +37,12 @@ enum {
 
 enum { MOST_COMMAND = 4096 };
 
-/* What is written unasked: attention patterns grow with the square of a prompt's length, which is easily forgotten. */
+/* The largest file that is written without --yes: attention patterns grow with the square of a prompt's length, which
+   is easily forgotten. */
 static const uint64_t MOST_UNASKED = 4000000000;
 
-/* Fewer bits pay only over some positions: weights have to be packed, and some positions computed in float32 as well.
- */
+/* Fewer bits pay off over some positions only: weights have to be packed, and some positions are computed in float32
+   too. */
 enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 
 static const struct opt opts[] = {
@@ -68,7 +70,7 @@ static const struct opt opts[] = {
     [FORCE] = OPT_FORCE,
 };
 
-/* What is open during a dump. */
+/* Everything that is open during a dump. */
 struct dump {
     const struct args *args;
     weir_model *model;
@@ -192,7 +194,7 @@ static void print_dump_done(const struct dump *dump, double seconds)
         print_compute_error(dump, weir_compute_name(dump->compute));
 }
 
-/* What is asked for, unless the prompts are too short for it to be faster. */
+/* The type that is asked for, unless the prompts are too short for it to be faster. */
 static weir_compute chosen_compute(const struct dump *dump)
 {
     size_t positions = 0;
@@ -232,7 +234,7 @@ static weir_status open_dump(struct dump *dump)
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 
-/* What is large, and what would be small. */
+/* Refuses a file that is large without --yes: names what is large, and what would be small. */
 static weir_status check_unasked(const struct dump *dump)
 {
     char all[16], most[16], rest[16];

@@ -1,3 +1,4 @@
+/* weir export: stored values as .npy, .npz or .csv. */
 #include "cli/export/export.h"
 #include "cli/args/options.h"
 #include "cli/args/prompts.h"

@@ -1,3 +1,4 @@
+/* weir heads: a score for every head, of a file or of a model that is run. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/repeats.h"
@@ -76,7 +77,7 @@ static const struct opt opts[] = {
     [JSON] = OPT_JSON,
 };
 
-/* What is printed, and of what. */
+/* Options of what is printed, and the heads. */
 struct printing {
     struct head_list list;
     enum measure measure;
@@ -309,7 +310,7 @@ done:
     return status;
 }
 
-/* What belongs to one of the two sources only. */
+/* Refuses options that belong to the other of the two sources, a file or a model. */
 static weir_status check_heads_source(const struct args *args)
 {
     static const int of_models[] = {FROM, TOKENS, LENGTH, SEQUENCES, SEED, BOS, THREADS};

@@ -1,3 +1,4 @@
+/* weir hooks: the hook points that a model has. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"

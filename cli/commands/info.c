@@ -1,3 +1,4 @@
+/* weir info: what a model or a stored file is, and whether all weights are finite. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
@@ -48,7 +49,7 @@ static void print_fact(const struct fact *fact)
     putchar('\n');
 }
 
-/* A list of lines: each a row of its own, or an array in JSON. */
+/* A list of texts: one row each, or an array in JSON. */
 struct list {
     const char *name, *row; /* in JSON; in front of each row */
     const char *(*at)(const weir_model *model, size_t i);
@@ -142,7 +143,7 @@ static uint64_t stored_bytes(const weir_file *file)
     return bytes;
 }
 
-/* A stored file, named as a word, by -m or by WEIR_MODEL. */
+/* A stored file, named as an argument, by -m or by WEIR_MODEL. */
 struct named_file {
     const char *path;
     bool json;

@@ -1,4 +1,4 @@
-/* What a model is made of in words, for weir info: each a short text, "" where there is nothing to say. */
+/* The parts of a model as short texts, for weir info: "" where it has no such part. */
 #ifndef WEIR_CLI_COMMANDS_KINDS_H
 #define WEIR_CLI_COMMANDS_KINDS_H
 

@@ -1,3 +1,4 @@
+/* weir ls: the hook points and prompts of a file. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"
@@ -71,7 +72,7 @@ static cJSON *json_stored_point(const weir_file *file, const weir_file_point *po
     return json;
 }
 
-/* As it stands in the file, with every digit, if it is JSON; else as text. */
+/* As the file has it, with every digit, if it is JSON; else as a string. */
 static cJSON *json_prompt_fields(const char *fields)
 {
     cJSON *value;

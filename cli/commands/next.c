@@ -24,7 +24,7 @@ static const struct opt opts[] = {
     [JSON] = OPT_JSON,
 };
 
-/* What was asked for. */
+/* The choices that options make. */
 struct asked {
     const weir_file *file;
     bool *prompts; /* [n_prompts] of the file's, which were asked for */
@@ -70,7 +70,7 @@ static void likely_close(struct likely *likely)
     weir_free(likely->logprobs);
 }
 
-/* A token's text, or its id where the file does not say what it shows as. */
+/* A token's text, or its id where the file does not have the text. */
 static const char *word_text(char to[LONGEST_TEXT], const struct likely *likely, int32_t id)
 {
     const char *text = weir_file_next_text(likely->asked->file, id);
@@ -78,7 +78,8 @@ static const char *word_text(char to[LONGEST_TEXT], const struct likely *likely,
     return to;
 }
 
-/* Which of the likely tokens the prompt goes on with, from 1; 0: none of them, or the prompt ends here. */
+/* The rank, from 1, of the token that the prompt goes on with; 0: it is none of the likely ones, or the prompt ends
+   here. */
 static size_t rank_of_next(const struct likely *likely, size_t row)
 {
     size_t position = (size_t)likely->prompt.positions[row];
@@ -179,7 +180,7 @@ static weir_status json_likely(const struct likely *likely, bool *first)
 
 /* ---- the command ---- */
 
-/* Whether any of the positions that were asked for has a row. */
+/* Fails where none of the positions that were asked for has a row. */
 static weir_status check_likely_rows(const struct likely *likely)
 {
     const weir_file_prompt *prompt = &likely->prompt;

@@ -1,3 +1,4 @@
+/* weir show: stored values as tables with their middles left out, or whole as JSON. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"
@@ -18,7 +19,7 @@ static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_OR_ALL, [JSON] = OPT_JSO
 
 enum { CELL = 11, LABEL = 16, MOST_ROWS = 16, MOST_OUTER = 8, WHOLE_COLUMNS = 8, DOTS = 4 };
 
-/* How an axis is printed: its first `edge` and last `edge` indices, or all of them when edge is 0. */
+/* The edge of an axis: its first `edge` and last `edge` indices are printed, or all of them when edge is 0. */
 static size_t edge_of(size_t n, size_t most)
 {
     return n > most ? (most - 1) / 2 : 0;

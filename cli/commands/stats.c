@@ -1,3 +1,4 @@
+/* weir stats: mean, spread and range of every stored hook point. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"
@@ -90,7 +91,7 @@ static weir_status print_stats_json(const weir_file *file)
     return status;
 }
 
-/* What was counted of one layer, or of several together. */
+/* The statistics of one layer, or of several together. */
 static weir_status add_numbers_row(struct table *table, const struct weir_stats *stats)
 {
     const double values[] = {stats->mean, stats->std,       stats->rms,     stats->min,

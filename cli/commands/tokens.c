@@ -1,3 +1,4 @@
+/* weir tokens: texts as tokens, and token ids as text. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/prompts.h"

@@ -1,3 +1,4 @@
+/* weir tui: browses a file on the full screen. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/select/files.h"

@@ -1,3 +1,4 @@
+/* weir validate: checks a file against the layout. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"

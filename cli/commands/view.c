@@ -1,3 +1,4 @@
+/* weir view: a page of attention patterns, neurons and the residual stream. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/page/page.h"

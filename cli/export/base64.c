@@ -1,3 +1,4 @@
+/* Writes bytes as base64, three at a time. */
 #include "cli/export/base64.h"
 
 #include <string.h>

@@ -17,7 +17,7 @@ void base64_put_u16(struct base64 *out, uint16_t value); /* little-endian */
 void base64_put_float(struct base64 *out, float value);
 /* Writes what is left; `out` begins anew. */
 void base64_end(struct base64 *out);
-/* How many characters n bytes become. */
+/* The number of characters that n bytes become. */
 uint64_t base64_size(uint64_t n);
 
 #endif

@@ -1,3 +1,4 @@
+/* Selected values as CSV, one line per value. */
 #include "cli/export/export.h"
 #include "cli/print/json.h"
 #include "cli/process/interrupt.h"

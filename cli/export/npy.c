@@ -1,3 +1,4 @@
+/* Selected values as an array in numpy's .npy format. */
 #include "cli/export/export.h"
 #include "cli/process/interrupt.h"
 
@@ -10,7 +11,7 @@
 
 enum { AHEAD = 1 << 20, BATCH = 1 << 16, ALIGN = 64 };
 
-/* ---- what the array is ---- */
+/* ---- shape and type ---- */
 
 static void choose_array_type(struct array *array, bool keep_dtype)
 {
@@ -83,7 +84,7 @@ static weir_status write_halves(struct writer *writer, const float *values, size
     return WEIR_OK;
 }
 
-/* What the reader gave as numbers, as the integers they are. */
+/* Numbers of the reader become the integers that they are. */
 static void to_integers(float *values, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -101,7 +102,7 @@ static weir_status write_row_values(struct writer *writer, float *values, size_t
     return out_bytes(writer->out, values, n * sizeof *values);
 }
 
-/* The picked columns of the row read last, or none, and nothing behind them. */
+/* The picked columns of the row read last, or none; NaN after them. */
 static void fill_array_row(float *to, size_t n, const struct cut *cut, bool there)
 {
     const struct picked *columns = cut_columns(cut);

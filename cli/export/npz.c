@@ -1,3 +1,4 @@
+/* Selected values as arrays in an .npz archive, with their tokens and positions. */
 #include "cli/export/export.h"
 #include "cli/export/zip.h"
 #include "cli/print/text.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which prompts and positions an array's axes stand for: three small arrays beside it. */
+/* The prompts and positions of an array's axes: three small arrays beside it. */
 struct labels {
     size_t *prompts; /* [n_prompts] */
     size_t n_prompts, n_rows, n_tokens;
@@ -161,7 +162,7 @@ static weir_status write_token_texts(struct npz *npz, const char *prefix, const 
     return zip_end(&npz->zip);
 }
 
-/* Those of the first array stand for all that have the same; others have their own, by name. */
+/* The labels of the first array hold for all that have the same; others have labels under their own name. */
 static weir_status write_array_labels(struct npz *npz, const char *name, struct labels *labels)
 {
     char prefix[80] = "";

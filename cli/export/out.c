@@ -1,3 +1,4 @@
+/* Bytes to a descriptor, buffered, with an optional CRC. */
 #include "cli/export/out.h"
 
 #include "cli/export/output.h"

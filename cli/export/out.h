@@ -19,7 +19,7 @@ WEIR_CHECKED weir_status out_bytes(struct out *out, const void *bytes, size_t n)
 WEIR_CHECKED weir_status out_flush(struct out *out);
 /* Overwrites n bytes at `offset`, in a file. */
 WEIR_CHECKED weir_status out_patch(struct out *out, uint64_t offset, const void *bytes, size_t n);
-/* What was not flushed is lost. */
+/* Bytes that were not flushed are lost. */
 void out_close(struct out *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Where a command writes what it was told to: a file that appears whole or not at all, whatever ends the process; or a
-   stream, which takes bytes as they come. Every command but dump, whose file the library writes in the same way. */
+/* The output of a command: a file that appears whole or not at all, whatever ends the process; or a stream, which takes
+   bytes as they come. Every command but dump, whose file the library writes in the same way. */
 #ifndef WEIR_CLI_EXPORT_OUTPUT_H
 #define WEIR_CLI_EXPORT_OUTPUT_H
 
@@ -24,14 +24,14 @@ WEIR_CHECKED weir_status output_room(const struct output *out, uint64_t bytes);
 /* Writes all of n bytes to a descriptor. @return 0, or the errno of what failed. */
 int output_bytes(int fd, const void *bytes, size_t n);
 WEIR_CHECKED weir_status output_write(struct output *out, const void *bytes, size_t n);
-/* The same as a stream of C's, to be closed with output_end_text, which says whether all was written. */
+/* The same as a stream of C's, to be closed with output_end_text, which fails where not all was written. */
 WEIR_CHECKED weir_status output_text(FILE **text, struct output *out);
 WEIR_CHECKED weir_status output_end_text(FILE *text, struct output *out);
 /* Gives the file its name, unless a signal has asked for an end. */
 WEIR_CHECKED weir_status output_commit(struct output *out);
-/* What was not committed leaves no file. */
+/* An output that was not committed leaves no file. */
 void output_close(struct output *out);
-/* What to say of a file that could not be written: WEIR_E_OUTPUT. */
+/* Fails with the message of a file that could not be written: WEIR_E_OUTPUT. */
 weir_status output_failed(const char *name, int error);
 
 #endif

@@ -1,3 +1,4 @@
+/* Writes a zip archive of entries that are stored as they are. */
 #include "cli/export/zip.h"
 
 #include "base/alloc.h"
@@ -21,7 +22,7 @@ enum {
     MODE = 0100644
 };
 
-static const uint32_t FULL = UINT32_MAX; /* stands for: in the zip64 field */
+static const uint32_t FULL = UINT32_MAX; /* means: the zip64 field has it */
 
 /* A record of little-endian fields. */
 struct record {
@@ -130,7 +131,7 @@ static weir_status write_central_header(struct out *out, const struct zip_entry 
     return write_header_parts(out, &head, entry->name, &extra);
 }
 
-/* Always with its zip64 form in front: harmless where it says nothing new. */
+/* Always preceded by its zip64 form, which is harmless where it adds nothing. */
 weir_status zip_finish(struct zip *zip)
 {
     struct record end = {.n = 0};

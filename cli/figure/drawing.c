@@ -1,10 +1,10 @@
-/* Loads Cairo and Pango when a picture is wanted, and says which package has what is missing. */
+/* Loads Cairo and Pango when a picture is wanted, and names the package of a library that is missing. */
 #include "cli/figure/drawing.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-/* Versioned names, which stand for one binary interface each. */
+/* Versioned names: each means one binary interface. */
 #define SO_GLIB       "libglib-2.0.so.0"
 #define SO_GOBJECT    "libgobject-2.0.so.0"
 #define SO_CAIRO      "libcairo.so.2"
@@ -22,8 +22,8 @@ static const struct {
     [PANGOCAIRO] = {SO_PANGOCAIRO, "libpangocairo-1.0-0"},
 };
 
-/* What is loaded by dlopen is in no list of needed libraries, so that packagers and those who look after a system
-   would not see it: an ELF note says it (the UAPI group's "ELF dlopen metadata"), which their tools read. */
+/* Libraries that dlopen loads are in no list of needed libraries, so that packagers and administrators would not see
+   them: an ELF note names them (the UAPI group's "ELF dlopen metadata"), which their tools read. */
 #define NOTE_OF(soname)                                                                                                \
     "{\"soname\":[\"" soname "\"],\"feature\":\"pictures\",\"description\":\"weir attn --png and --svg\","             \
     "\"priority\":\"recommended\"}"

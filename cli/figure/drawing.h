@@ -1,5 +1,5 @@
 /* The libraries that draw PNG, Cairo and Pango, as one table of functions that is filled when a picture is wanted:
-   linked to, they and what they stand on would triple the time that every weir takes to start. */
+   linked to, they and what they depend on would triple the time that every weir takes to start. */
 #ifndef WEIR_CLI_FIGURE_DRAWING_H
 #define WEIR_CLI_FIGURE_DRAWING_H
 

@@ -1,3 +1,4 @@
+/* Lays a picture of attention maps out and draws it on a canvas. */
 #include "cli/figure/figure.h"
 
 #include "cli/export/output.h"
@@ -13,7 +14,7 @@ enum {
     PAD = 16,
     TITLE = 14,
     NOTE = 10,
-    AXIS = 12,       /* size of the words query and key */
+    AXIS = 12,       /* size of the axis titles, query and key */
     LABEL = 10,      /* size of the tokens, and of positions beside them */
     SMALL = 8,       /* size of positions where there are no tokens */
     LABEL_ROOM = 12, /* from one label to the next, at the least */
@@ -83,9 +84,9 @@ void figure_close(struct figure *figure)
     weir_free(figure);
 }
 
-/* ---- what is written along an axis ---- */
+/* ---- labels of an axis ---- */
 
-/* How an axis is labelled: every token, every so many tokens with their positions, or positions alone. */
+/* The labels of an axis: every token, every so many tokens with their positions, or positions alone. */
 struct marks {
     bool tokens, numbers;
     bool slanted;  /* below the panel, with tokens */
@@ -127,7 +128,7 @@ static double widest_label(const struct axis *axis)
     return (double)most * LABEL * MONO;
 }
 
-/* A cell that stands for several tokens is named by none of them. */
+/* A cell of several tokens is named by none of them. */
 static struct marks marks_of(const struct axis *axis, double cell, bool below)
 {
     struct marks marks = {.tokens = axis->labels && axis->n == axis->n_all, .size = axis->labels ? LABEL : SMALL};
@@ -143,7 +144,7 @@ static struct marks marks_of(const struct axis *axis, double cell, bool below)
     return marks;
 }
 
-/* Whether something is written at cell i, and which position it is. */
+/* True where cell i has a label; *position is the position that it names. */
 static bool is_cell_marked(size_t *position, const struct axis *axis, const struct marks *marks, size_t i)
 {
     size_t first = (size_t)axis->positions[i], step = marks->step;
@@ -172,7 +173,7 @@ struct layout {
     double panel_width, panel_height;
     double pitch_x, pitch_y;      /* from panel to panel */
     double x, y, width, height;   /* of all panels with their labels */
-    double edge_left, edge_below; /* the room for labels that are said once for all */
+    double edge_left, edge_below; /* the room for labels that are drawn once for all */
     double head;                  /* title and note */
 };
 
@@ -343,7 +344,7 @@ static weir_status draw_panel(struct canvas *canvas, const struct figure *figure
     return WEIR_OK;
 }
 
-/* The words query and key, at the middle of all panels' left and lower sides. */
+/* The axis titles, query and key, at the middle of all panels' left and lower sides. */
 static weir_status draw_axes(struct canvas *canvas, const struct layout *layout)
 {
     double down = layout->above + (layout->height - layout->above - layout->below - layout->edge_below) / 2;

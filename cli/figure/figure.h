@@ -5,7 +5,7 @@
 
 #include "cli/print/colour.h"
 
-/* What the rows or the columns of a panel are. */
+/* The rows or the columns of a panel. */
 struct axis {
     size_t n, n_all;    /* cells; positions that fall into them */
     int32_t *positions; /* [n] the first of each cell */
@@ -27,8 +27,8 @@ struct figure {
     enum scale scale;
     const struct scheme *scheme;
     double most;          /* what the colour bar ends at */
-    bool masked;          /* some cells are: the legend says what they look like */
-    bool alike;           /* panels have the same positions: said once for all, at the edges */
+    bool masked;          /* some cells are: the legend shows what they look like */
+    bool alike;           /* panels have the same positions, drawn once at the edges */
     struct panel *panels; /* [n] */
     size_t n, capacity, n_across;
 };
@@ -37,14 +37,14 @@ void figure_close(struct figure *figure);
 
 /* The most cells a side of a panel when there are n panels: more could not be told apart. */
 size_t figure_cells(size_t n);
-/* Whether panels have token labels when there are n. */
+/* True where panels have token labels when there are n. */
 bool figure_has_labels(size_t n);
 
 /* ---- the two files ---- */
 
 struct written {
     size_t bytes;
-    size_t n_missing; /* characters that no font here has: boxes with their number stand for them */
+    size_t n_missing; /* characters that no font here has: boxes with their number are drawn instead */
 };
 
 /* Writes the picture, whole or not at all; an existing file needs `force`. */
@@ -89,7 +89,7 @@ struct canvas {
     weir_status (*box)(struct canvas *canvas, const struct box *box);
     weir_status (*cells)(struct canvas *canvas, const struct placed *placed);
     const struct scheme *scheme;
-    bool tips; /* few enough cells for each to say its weight */
+    bool tips; /* few enough cells for each to show its weight */
 };
 
 WEIR_CHECKED weir_status figure_draw(const struct figure *figure, struct canvas *canvas);

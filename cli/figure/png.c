@@ -100,7 +100,7 @@ static void set_pango_fonts(PangoContext *context)
     drawing.cairo_font_options_destroy(options);
 }
 
-/* Where there is no font at all, boxes would stand for everything. */
+/* Without any font, every character would be drawn as a box. */
 static weir_status check_any_font(PangoLayout *layout)
 {
     drawing.pango_layout_set_text(layout, "0", -1);
@@ -146,7 +146,7 @@ static double lay_out_text(struct png *png, const struct text *text)
     return (double)extents.width / PANGO_SCALE;
 }
 
-/* What is wider than its room is drawn narrower. */
+/* Text that is wider than its room is drawn narrower. */
 static weir_status png_text(struct canvas *canvas, const struct text *text)
 {
     struct png *png = png_of(canvas);

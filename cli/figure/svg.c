@@ -1,4 +1,4 @@
-/* SVG: text stays text; few cells are rectangles that say their weight, many are one embedded picture. */
+/* SVG: text stays text; few cells are rectangles with their weights as tips, many are one embedded picture. */
 #include "cli/export/base64.h"
 #include "cli/figure/figure.h"
 #include "cli/print/text.h"
@@ -64,7 +64,7 @@ static weir_status svg_begin(struct canvas *canvas, double width, double height)
     return WEIR_OK;
 }
 
-/* What begins from right to left has its start, by which it is anchored, at the right. */
+/* Text that begins from right to left has its start, by which it is anchored, at the right. */
 static weir_status svg_text(struct canvas *canvas, const struct text *text)
 {
     static const char *const anchors[] = {"start", "middle", "end"};
@@ -86,7 +86,7 @@ static weir_status svg_text(struct canvas *canvas, const struct text *text)
     return WEIR_OK;
 }
 
-/* What a cell says when pointed at. */
+/* The tip of a cell, shown when it is pointed at. */
 static void print_cell_tip(FILE *to, const struct panel *panel, size_t row, size_t column)
 {
     fprintf(to, "<title>query %d ", panel->queries.positions[row]);

@@ -1,4 +1,4 @@
-/* How much of the patterns a page holds: which heads whole, which as overviews, within --max-size. */
+/* Chooses how much of the patterns a page holds: which heads whole, which as overviews, within --max-size. */
 #include "cli/page/parts.h"
 
 #include "base/alloc.h"
@@ -16,14 +16,14 @@ enum {
     ROOM_OF_MAPS = 6 /* of as many parts of the room, at most */
 };
 
-/* How finely an overview shows: blocks along the longer side, and strongest keys a query. */
+/* The fineness of overviews: blocks along the longer side, and strongest keys per query. */
 static const struct quality {
     size_t blocks, strongest;
 } qualities[] = {{2048, 32}, {1024, 16}, {768, 12}, {512, 12}, {512, 8}, {384, 6}, {256, 4}, {128, 2}};
 
 enum { N_QUALITIES = sizeof qualities / sizeof *qualities };
 
-/* What of the patterns a page may have. */
+/* The part of the patterns that a page may have. */
 struct extent {
     size_t layers, heads, prompts;
 };
@@ -81,7 +81,8 @@ static weir_status any_is_long(bool *out, const struct page *page)
     return WEIR_OK;
 }
 
-/* Characters of what page_survey made of a head; of its weights where nothing else is in the page. */
+/* Characters of a head's overview and thumbnail as page_survey made them; of its weights where the page has nothing
+   else. */
 uint64_t page_block_size(const struct page *page, size_t prompt, size_t head)
 {
     const struct page_part *part = &page->parts[prompt];
@@ -96,7 +97,7 @@ uint64_t page_block_size(const struct page *page, size_t prompt, size_t head)
 
 /* ---- when nothing fits ---- */
 
-/* What is left of all: first fewer prompts, then of one prompt fewer layers, then of one layer fewer heads. */
+/* A smaller part: first fewer prompts, then of one prompt fewer layers, then of one layer fewer heads. */
 static struct extent smaller_extent(const struct extent *all, int stage, size_t n)
 {
     return stage == 0   ? (struct extent){all->layers, all->heads, n}

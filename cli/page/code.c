@@ -1,4 +1,4 @@
-/* How a page keeps weights: four decimal digits each, deflated, in base64. */
+/* Encodes the weights of a page: four decimal digits each, deflated, in base64. */
 #include "cli/page/parts.h"
 
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* The contents of a page as JSON: tokens, predictions, and what its blocks of data are. */
 #include "cli/page/parts.h"
 #include "cli/select/files.h"
 
@@ -42,7 +43,7 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What ids show as, as far as the file says, each once. Sorts them. */
+/* The texts of ids, as far as the file has them, each once. Sorts the ids. */
 static void add_next_texts(cJSON *next, const struct page *page, int32_t *ids, size_t n)
 {
     cJSON *texts = cJSON_AddObjectToObject(next, "texts");
@@ -82,7 +83,7 @@ done:
     return status;
 }
 
-/* How overviews and thumbnails of the prompt are cut. */
+/* The sides of the blocks of the prompt's overviews and thumbnails. */
 static void add_page_blocks(cJSON *object, const struct page *page, size_t i)
 {
     const struct page_part *part = &page->parts[i];
@@ -181,8 +182,8 @@ static weir_status json_page(cJSON *root, const struct page *page)
     return WEIR_OK;
 }
 
-/* What could end a script element, begin another, or open a comment goes as an escape, which JSON takes anywhere in a
-   string; outside strings none of these occur. */
+/* Characters that could end a script element, begin another, or open a comment become escapes, which JSON takes
+   anywhere in a string; outside strings none of these occur. */
 static weir_status escape_for_script(char **out, const char *json)
 {
     size_t n = 0, at = 0;

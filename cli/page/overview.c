@@ -1,4 +1,5 @@
-/* The overview of a head that is not in the page whole. */
+/* Overviews of heads that are not in the page whole: the largest weight of every block of queries and keys, and the
+   strongest keys of each query, exactly. */
 #include "cli/page/parts.h"
 
 #include "analysis/analysis.h"
@@ -6,9 +7,6 @@
 
 #include <math.h>
 #include <string.h>
-
-/* What is kept of a head that is not in the page whole: the largest weight of every block of queries and keys, and the
-   strongest keys of each query, exactly. */
 
 static size_t divide_up(size_t n, size_t by)
 {
@@ -119,7 +117,7 @@ static weir_status check_masked_keys(const struct weir_row *row)
     return fine ? WEIR_OK : find_no_weight(row, (size_t)row->position + 1, row->n, 0);
 }
 
-/* Puts a key among the strongest found so far, which stand by falling weight; of equal ones the first stays first. */
+/* Puts a key among the strongest found so far, which are in falling order; of equal ones the first stays first. */
 static void keep_strongest(struct overview *overview, struct strong *list, float weight, size_t distance)
 {
     size_t k = overview->page->n_strongest, at = overview->n_kept < k ? overview->n_kept++ : k - 1;

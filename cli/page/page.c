@@ -1,3 +1,4 @@
+/* Chooses what goes into a page and writes it. */
 #include "cli/page/page.h"
 
 #include "cli/export/output.h"
@@ -16,7 +17,8 @@ weir_status page_prompt(weir_file_prompt *out, const struct page *page, size_t i
 
 /* ---- choosing ---- */
 
-/* What the slices name (all without) of the n things of which `stored` says which there are (NULL: all). */
+/* The indices that the slices name (all without) of n things, of which `stored` marks those that there are (NULL:
+   all). */
 static weir_status choose_indices(struct picked *out, const char *slices, const bool *stored, size_t n,
                                   const char *what)
 {
@@ -141,7 +143,7 @@ static weir_status put_series(FILE *to, const char *id, put_fn *put, const struc
     return WEIR_OK;
 }
 
-/* A line end behind every block tells the page, while it loads, that the block is complete. */
+/* A line end after every block tells the page, while it loads, that the block is complete. */
 static void put_packed(FILE *to, const char *kind, size_t prompt, size_t head, const struct packed *packed)
 {
     struct base64 out = {.to = to};
@@ -187,7 +189,8 @@ static weir_status put_whole_head(struct writing *writing, size_t prompt, size_t
     return WEIR_OK;
 }
 
-/* What an overview leaves open is written once more, whole, by falling score; heads that are short need no overview. */
+/* Heads that have an overview are written once more with every weight, by falling score, while there is room; short
+   heads need no overview. */
 static weir_status put_whole_heads(struct writing *writing)
 {
     const struct page *page = writing->page;
@@ -265,7 +268,7 @@ static weir_status write_page_text(struct output *output, struct writing *writin
     return status != WEIR_OK ? status : written;
 }
 
-/* What of the limit is left for whole heads, and the most that the page can come to. */
+/* The part of the limit that is left for whole heads, and the most that the page can come to. */
 static weir_status find_page_room(struct writing *writing, uint64_t *most, const char *json,
                                   const struct page_choice *choice)
 {

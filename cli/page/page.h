@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 
-/* What of the file goes into the page. Slices as in selections ("0:6", "3+7"); NULL: all that is stored. */
+/* The part of the file that goes into the page. Slices as in selections ("0:6", "3+7"); NULL: all that is stored. */
 struct page_choice {
     const char *layers, *heads, *prompts;
     const char *units; /* a selection of hook points [pos, units], "mlp_post:3.10+25"; NULL: the most active neurons */
@@ -13,10 +13,10 @@ struct page_choice {
     bool force;        /* replace an existing file */
 };
 
-/* How large pages may be by default. */
+/* The largest page that is written by default. */
 enum { PAGE_MB = 1000000, PAGE_LIMIT = 100 * PAGE_MB };
 
-/* What went in. Layers and heads are those of the patterns, 0 where there are none. */
+/* The parts that went in. Layers and heads are those of the patterns, 0 where there are none. */
 struct page_summary {
     uint64_t bytes;
     size_t n_layers, n_heads, n_prompts, n_units, n_norms;

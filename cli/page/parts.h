@@ -1,4 +1,4 @@
-/* What the files that make a page share. */
+/* Types and functions that the files of this room share: a page while it is made. */
 #ifndef WEIR_CLI_PAGE_PARTS_H
 #define WEIR_CLI_PAGE_PARTS_H
 
@@ -28,8 +28,8 @@ struct page_norm {
 /* Detection patterns that heads are scored by: previous, duplicate, induction. */
 enum { PAGE_SCORES = 3 };
 
-/* How a prompt's patterns are divided for overviews: into blocks of `side` queries by `side` keys, row by row of
-   blocks, each up to the block of its last query; thumbnails have fewer and larger ones, n_thumb a side. */
+/* The blocks of a prompt's overviews: of `side` queries by `side` keys, row by row of blocks, each up to the block of
+   its last query; thumbnails have fewer and larger ones, n_thumb a side. */
 struct page_blocks {
     size_t side, n_rows, *start; /* start: [n_rows + 1] where each row of blocks begins */
     size_t n_thumb, thumb_rows, thumb_columns;
@@ -42,7 +42,7 @@ struct packed {
     bool deflated, fits;
 };
 
-/* What is made of one prompt's patterns before they are written. */
+/* One prompt's patterns as they are made before they are written. */
 struct page_part {
     struct page_blocks blocks;
     uint8_t *thumbs;     /* [heads, page_thumb_size]; NULL: made from the weights, which are few */
@@ -74,7 +74,7 @@ struct page {
 /* The i-th chosen prompt. */
 WEIR_CHECKED weir_status page_prompt(weir_file_prompt *out, const struct page *page, size_t i);
 
-/* ---- code.c: what becomes of a weight, and of many ---- */
+/* ---- code.c: weights as codes, and codes as bytes ---- */
 
 enum { PAGE_CODE_TINY = 1, PAGE_CODE_NONE = 65535 };
 
@@ -92,15 +92,15 @@ void page_unpack(struct packed *packed);
 
 /* ---- weights.c: patterns whole ---- */
 
-/* How many weights one head has on a prompt, its sink counted; what the sink has of a row. */
+/* The number of weights of one head on a prompt, its sink counted; the code of what the sink has of a row. */
 uint64_t page_weights_of(const struct page *page, const weir_file_prompt *prompt);
 uint16_t page_sink_code(const struct weir_row *row);
-/* A failure that says what is wrong with a key's weight. */
+/* A failure that names the weight of a key that is no weight. */
 weir_status page_no_weight(const struct weir_row *row, size_t key);
 WEIR_CHECKED weir_status page_pack_head(struct packed *out, const struct page *page, size_t prompt, size_t head,
                                         size_t room);
 
-/* ---- overview.c: what is kept of patterns that are not there whole ---- */
+/* ---- overview.c: overviews of patterns that are not there whole ---- */
 
 enum { PAGE_THUMB = 64 };
 
@@ -139,10 +139,10 @@ WEIR_CHECKED weir_status page_overview_pack(struct packed *out, const struct ove
 /* Reads every chosen pattern once: fills thumbs, maps, dense, scores and order. */
 WEIR_CHECKED weir_status page_survey(struct page *page, const struct page_choice *choice);
 
-/* ---- budget.c: what there is room for ---- */
+/* ---- budget.c: room ---- */
 
-/* Opens parts: how finely overviews are cut and how many strongest keys they have, so that the page stays within
-   `room` bytes; none where every weight goes in. WEIR_E_UNSUPPORTED, with what to choose, when nothing fits. */
+/* Opens parts, and chooses how fine overviews are and how many strongest keys they have, so that the page stays within
+   the limit; there are none where every weight goes in. WEIR_E_UNSUPPORTED, with what to choose, when nothing fits. */
 WEIR_CHECKED weir_status page_plan(struct page *page, const struct page_choice *choice);
 /* Characters in the page apart from patterns; json NULL: not made yet, its size is guessed. */
 uint64_t page_rest_size(const struct page *page, const char *json);
@@ -162,7 +162,7 @@ WEIR_CHECKED weir_status page_put_norms(struct base64 *out, const struct page *p
 
 /* ---- json.c ---- */
 
-/* What the page holds, as JSON that may stand in a script element; free with weir_free. */
+/* The contents of the page as JSON that is safe in a script element; free with weir_free. */
 WEIR_CHECKED weir_status page_json(char **out, const struct page *page);
 
 /* ---- made of cli/page/web/ by its embed.py: the page up to its data, and the script, and the end ---- */

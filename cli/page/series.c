@@ -1,3 +1,4 @@
+/* Series in a page: the values of units, and norms of the residual stream, per position. */
 #include "cli/page/parts.h"
 
 #include "analysis/analysis.h"
@@ -12,7 +13,7 @@ enum { MOST_TOP = 8 }; /* neurons a layer when none are asked for */
 
 typedef weir_status cut_fn(struct cut *cut, void *payload);
 
-/* What cut_fn to call for every value of a selection. */
+/* The function to call for every value of a selection. */
 struct visit {
     cut_fn *each;
     void *payload;

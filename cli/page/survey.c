@@ -1,4 +1,4 @@
-/* One pass over the chosen patterns, for scores and overviews. */
+/* One pass over the chosen patterns: the scores of their heads, and an overview of each. */
 #include "cli/page/parts.h"
 #include "cli/process/interrupt.h"
 #include "cli/select/slices.h"
@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One pass over all chosen patterns: what their heads score, and an overview of each. */
 struct survey {
     struct page *page;
-    size_t *layer_place, *head_place, *prompt_place; /* where layer, head and prompt of the file stand in the page */
+    size_t *layer_place, *head_place, *prompt_place; /* indices in the page of the file's layers, heads and prompts */
     struct overview overview;
     bool open;           /* an overview is under way: */
     size_t prompt, head; /* of this prompt and head of the page */

@@ -1,3 +1,4 @@
+/* Patterns in a page with every weight. */
 #include "cli/page/parts.h"
 #include "cli/process/interrupt.h"
 

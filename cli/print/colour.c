@@ -1,3 +1,4 @@
+/* Colours of weights, on terminals and in pictures. */
 #include "cli/print/colour.h"
 
 #include <math.h>

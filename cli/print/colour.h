@@ -8,15 +8,15 @@ struct rgb {
     uint8_t r, g, b;
 };
 
-/* What a picture looks like: its ground, what is written and drawn on it, and what parts of 0 to 1 are. A part of 0 is
-   told from the ground, which is what masked cells show. */
+/* The colours of a picture: its ground, text and lines on it, and the colours of parts of 0 to 1. A part of 0 is told
+   from the ground, which is what masked cells show. */
 struct scheme {
     struct rgb page, ink, faint, line;
     double stops[4][3]; /* red, green, blue at 0, 1/3, 2/3 and 1 */
 };
 extern const struct scheme scheme_light, scheme_dark;
 struct rgb scheme_colour(const struct scheme *scheme, double part);
-/* What a part of 0 to 1 looks like in terminals: dark violet, violet, orange, pale yellow. */
+/* The colour of a part of 0 to 1 in terminals: dark violet, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
 /* The same where there are no colours: from . to @, so that a space is for what is masked. */
 char colour_as_text(double part);
@@ -24,13 +24,14 @@ char colour_as_text(double part);
 struct rgb colour_of_signed(double part);
 /* The nearest of the 256 colours of a terminal, the first 16 of which are the user's own. */
 int colour_nearest_256(struct rgb rgb);
-/* How weights become parts: small ones must be told from none, so the square root is what is used unless asked. */
+/* Scales by which weights become parts: small ones must be told from none, so the square root is the default. */
 enum scale { SCALE_SQRT, SCALE_LINEAR, SCALE_LOG, N_SCALES };
 extern const char *const scale_names[];
 #define SCALE_LOG_LEAST 1e-3 /* of the largest: where a logarithmic scale begins */
-/* 0 for what is not over 0, 1 for `most` and more; NaN, which stands for masked, stays. */
+/* 0 for values not over 0, 1 for `most` and more; NaN, which means masked, stays. */
 double scale_part(enum scale scale, double value, double most);
-/* What is printed from now on stands on, or in, that colour or the nearest that there is; nothing with COLOURS_NONE. */
+/* Text printed from now on has that colour, or the nearest that there is, as its background or its own; nothing happens
+   with COLOURS_NONE. */
 void colour_background(enum colours colours, struct rgb rgb);
 void colour_foreground(enum colours colours, struct rgb rgb);
 void colour_end(enum colours colours);

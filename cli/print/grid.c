@@ -1,3 +1,4 @@
+/* Prints numbers as a grid of coloured cells. */
 #include "cli/print/grid.h"
 
 #include "cli/print/colour.h"
@@ -8,12 +9,12 @@
 
 enum { LEGEND = 10 };
 
-/* How the grid goes on the terminal. */
+/* The places of the grid's parts on the terminal. */
 struct layout {
-    size_t margin;       /* columns of the row number and what divides it from the cells */
+    size_t margin;       /* columns of the row number and of the space after it */
     size_t cell, digits; /* columns a cell, with what is between; of the number in it, 0: there is none */
     size_t across;       /* cells side by side before the rest goes below */
-    double most;         /* what the brightest cell stands for */
+    double most;         /* the value of the brightest cell */
     int decimals;
     enum colours colours;
 };

@@ -1,3 +1,4 @@
+/* Prints attention as shades: one map with labels, or small ones without. */
 #include "cli/print/heatmap.h"
 
 #include "cli/print/text.h"

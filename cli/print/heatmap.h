@@ -22,13 +22,14 @@ struct thumb {
     const float *parts;       /* [n_rows, n_columns]; NaN: masked */
 };
 
-/* How many rows of cells a line of the terminal shows: two where there are colours. */
+/* The number of rows of cells in a line of the terminal: two where there are colours. */
 size_t thumb_rows(enum colours colours);
 /* Prints line `line` of it. */
 void thumb_print(const struct thumb *thumb, size_t line, enum colours colours);
-/* The ramp from 0 to `most` and what it is; where anything is masked, what that looks like, below it after `margin`. */
+/* The ramp from 0 to `most` and the name of its scale; where anything is masked, a line below it, after `margin`, shows
+   what that looks like. */
 void legend_print(enum colours colours, enum scale scale, double most, bool masked, size_t margin);
-/* to [to_rows, to_columns]: each the largest of the values [n_rows, n_columns] that fall into it; NaN, which stands for
+/* to [to_rows, to_columns]: each the largest of the values [n_rows, n_columns] that fall into it; NaN, which means
    masked, where all of them are. */
 void heatmap_reduce(float *to, size_t to_rows, size_t to_columns, const float *values, size_t n_rows, size_t n_columns);
 

@@ -1,3 +1,4 @@
+/* Numbers as JSON that reads back as they were, and JSON on standard output. */
 #include "cli/print/json.h"
 
 #include "base/escape.h"
@@ -57,7 +58,7 @@ cJSON *json_marked(const bool *marked, int n)
     return list;
 }
 
-/* JSON of cJSON's on standard output, C1 and bidirectional controls as \uXXXX too: they can stand in strings only. */
+/* JSON of cJSON's on standard output, C1 and bidirectional controls as \uXXXX too: they occur in strings only. */
 static void put_json_text(const char *text)
 {
     while (*text) {

@@ -1,3 +1,4 @@
+/* Makes labels of tokens that are safe to draw. */
 #include "cli/print/label.h"
 
 #include "cli/print/text.h"
@@ -10,8 +11,8 @@ static const struct {
     const char *shown;
 } marks[] = {{' ', "\u2423"}, {'\n', "\u21b5"}, {'\r', "\u240d"}, {'\t', "\u21e5"}};
 
-/* Characters that are not drawn, or that say how others are: controls, formats (bidirectional ones among them), line
-   and paragraph ends, surrogates, private and unassigned ones. */
+/* False for characters that are not drawn, or that change how others are: controls, formats (bidirectional ones among
+   them), line and paragraph ends, surrogates, private and unassigned ones. */
 static bool is_drawn(utf8proc_int32_t code)
 {
     switch (utf8proc_category(code)) {
@@ -28,7 +29,7 @@ static bool is_drawn(utf8proc_int32_t code)
     }
 }
 
-/* What stands for the character at `text`, itself or a mark, in `shown`; its bytes in the text. */
+/* Puts the character at `text`, or a mark in its place, into `shown`. @return its bytes in the text. */
 static size_t next_mark(char shown[8], const char *text)
 {
     utf8proc_int32_t code;

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 
-/* A token as a label: spaces, line ends and what cannot be drawn shown by marks, cut to `columns` with an ellipsis.
+/* A token as a label: marks show spaces, line ends and what cannot be drawn; shortened to `columns` with an ellipsis.
    Safe to draw whatever the token is: no control, format or bidirectional characters are left, and it is UTF-8. */
 void label_of(char *to, size_t size, const char *token, size_t columns);
 /* Makes other text as safe, question marks in place of such characters; gives it back. */

@@ -1,3 +1,4 @@
+/* Draws a progress bar on standard error, ten times a second at most. */
 #include "cli/print/progress.h"
 
 #include <stdio.h>

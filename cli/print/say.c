@@ -1,4 +1,4 @@
-/* Prints on standard error what is shown safely, after what standard output holds. */
+/* Prints messages on standard error, safe for terminals, after flushing standard output. */
 #include "cli/print/say.h"
 
 #include "base/escape.h"

@@ -1,3 +1,4 @@
+/* Prints tables: columns as wide as their cells, narrowed to the terminal. */
 #include "cli/print/table.h"
 
 #include "cli/print/terminal.h"
@@ -31,7 +32,7 @@ weir_status table_add(struct table *table, const char *format, ...)
     return add_table_cell(table, text);
 }
 
-/* Which column cell i stands in. */
+/* The column of cell i. */
 static size_t cell_column(const struct table *table, size_t i)
 {
     return table->n_columns > 0 ? i % table->n_columns : 0;
@@ -91,7 +92,7 @@ static size_t columns_before(const size_t *widths, size_t column)
     return total;
 }
 
-/* How many columns stand beside each other: all, or those that fit without the last, which then is no column. */
+/* The number of columns side by side: all, or those that fit without the last, which then is no column. */
 static size_t columns_beside(const struct table *table, const size_t *widths, size_t limit)
 {
     size_t last = table->n_columns - 1, n = last;
@@ -102,7 +103,7 @@ static size_t columns_beside(const struct table *table, const size_t *widths, si
     return n;
 }
 
-/* What does not stand beside the others goes below them, on as many lines as it takes. */
+/* Cells that do not fit beside the others go below them, on as many lines as they take. */
 static weir_status print_below(char *const *cells, size_t n, size_t limit)
 {
     char *text = NULL;

@@ -7,9 +7,9 @@
 enum align {
     LEFT,
     RIGHT,
-    FLEXIBLE, /* left, and the first to be cut when the table is too wide */
-    WRAPPED   /* the last column: never cut. It goes on in its column, or with all that does not fit on lines of its own
-               */
+    FLEXIBLE, /* left, and the first to be shortened when the table is too wide */
+    WRAPPED   /* the last column: never shortened. It wraps in its column, or goes below the row with all that does not
+                 fit */
 };
 
 struct table {
@@ -19,7 +19,7 @@ struct table {
     char **cells; /* [n_cells] row by row */
 };
 
-/* Adds the next cell, cut to 2047 bytes. */
+/* Adds the next cell, of at most 2047 bytes. */
 WEIR_CHECKED __attribute__((format(printf, 2, 3))) weir_status table_add(struct table *table, const char *format, ...);
 WEIR_CHECKED weir_status table_print(struct table *table);
 void table_close(struct table *table);

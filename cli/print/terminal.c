@@ -1,3 +1,4 @@
+/* Asks the environment and standard output for width and colours. */
 #include "cli/print/terminal.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Measures, shortens, pads and wraps UTF-8 text. */
 #include "cli/print/text.h"
 
 #include "base/escape.h"
@@ -67,7 +68,7 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
     memcpy(to + at, whole ? "" : ellipsis, whole ? 1 : sizeof ellipsis);
 }
 
-/* Bytes of the text that fit `most`, cut between characters. */
+/* Bytes of the text that fit `most`, whole characters only. */
 static size_t whole_characters(const char *text, size_t most)
 {
     size_t n = strnlen(text, most), cut = n;

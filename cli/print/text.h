@@ -11,19 +11,19 @@ const char *plural(size_t n);
 
 /* The next character of UTF-8 text, which moves on; for what is no UTF-8 the replacement character, a byte each. */
 uint32_t text_next(const char **text);
-/* How many columns a character takes: 0 for marks and control characters. */
+/* The columns that a character takes: 0 for marks and control characters. */
 size_t code_columns(uint32_t code);
-/* How many columns UTF-8 text takes. */
+/* The columns that UTF-8 text takes. */
 size_t text_columns(const char *text);
-/* Whether UTF-8 text goes from right to left: its first letter that has a direction says it. */
+/* True where UTF-8 text goes from right to left, by its first letter that has a direction. */
 bool text_is_leftwards(const char *text);
-/* Copies text to at most `columns` columns, its end replaced by an ellipsis when cut. */
+/* Copies text to at most `columns` columns, its end replaced by an ellipsis when it is longer. */
 void text_cut(char *to, size_t size, const char *text, size_t columns);
-/* Prints text with what could steer a terminal shown (base/escape.h). */
+/* Prints text; characters that could steer a terminal are shown as escapes (base/escape.h). */
 void print_text(const char *text);
 /* The same as a line; a callback, whose payload is not used. */
 void print_line(const char *text, void *payload);
-/* A token between bars, so that the spaces at its ends are seen; cut to `columns`. */
+/* A token between bars, so that the spaces at its ends are seen; shortened to `columns`. */
 void token_label(char *to, size_t size, const char *token, size_t columns);
 /* Prints text padded to `columns`. */
 void print_left(const char *text, size_t columns);
@@ -32,8 +32,8 @@ void print_right(const char *text, size_t columns);
 const char *short_number(char to[32], double value);
 
 void print_spaces(size_t n);
-/* Prints words in lines of `width` columns, the first of which begins after `indent` and the others with as many
-   spaces; newlines in them are kept. */
+/* Prints text in lines of `width` columns, the first of which begins after `indent` and the others with as many spaces;
+   newlines in them are kept. */
 void print_wrapped(FILE *to, const char *text, size_t indent, size_t width);
 
 #endif

@@ -1,3 +1,4 @@
+/* Notes signals that ask for an end, and survives model files that are cut short while mapped. */
 #include "cli/process/interrupt.h"
 
 #include "base/descriptor.h"
@@ -20,7 +21,7 @@ void interrupts_catch(void)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup, a job in the background */
             sigaction(ends[i], &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* nobody reading the words is no reason to leave a partial file */
+    signal(SIGPIPE, SIG_IGN); /* that nobody reads the messages is no reason to leave a partial file */
 }
 
 int interrupted(void)
@@ -53,7 +54,7 @@ static void keep_standard_streams(void)
 {
     struct weir_standard taken;
     if (!weir_standard_take(&taken))
-        _exit(WEIR_E_OUTPUT); /* without a descriptor there is nothing to say it to */
+        _exit(WEIR_E_OUTPUT); /* without a descriptor there is no way to report it */
 }
 
 static void catch_cut_files(void)

@@ -1,4 +1,4 @@
-/* A process for what reads files: forked with nothing open, under limits, its message handed on through a pipe. */
+/* A child process that reads files: forked with nothing open, under limits, its message passed on through a pipe. */
 #include "cli/process/isolate.h"
 
 #include "cli/process/interrupt.h"
@@ -23,7 +23,7 @@ struct files {
     int n;
 };
 
-/* What a file may cost, whatever it says: so much, and so much for each of its bytes. */
+/* Memory and time that a file may cost, whatever it claims: a fixed part, and a part per byte. */
 static const uint64_t MEMORY = (uint64_t)4 << 30, MEMORY_A_BYTE = 8;
 static const uint64_t SECONDS = 60, BYTES_A_SECOND = 1 << 20;
 
@@ -101,7 +101,7 @@ static void run_in_child(const struct files *files, isolated_fn *run, const void
 
 static volatile sig_atomic_t reader; /* 0: none */
 
-/* What a terminal sends, it sends to both. */
+/* A terminal sends its signals to both. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -142,7 +142,7 @@ static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
     message[n] = '\0';
 }
 
-/* "a.h5", "a.h5 or b.h5"; words may be selections, too. */
+/* "a.h5", "a.h5 or b.h5"; some arguments may be selections. */
 static const char *files_text(char to[LONGEST_FILES], const struct files *files)
 {
     size_t at = 0;

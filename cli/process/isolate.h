@@ -1,5 +1,5 @@
-/* Questions asked of a file, in a process of their own: what kills the HDF5 library on a stranger's file, takes too
-   much memory or too long, ends that process, and is said in one line. */
+/* Reads files in a child process: a file that crashes the HDF5 library, or takes too much memory or too long, ends that
+   process and is reported in one line. */
 #ifndef WEIR_CLI_PROCESS_ISOLATE_H
 #define WEIR_CLI_PROCESS_ISOLATE_H
 

@@ -1,3 +1,4 @@
+/* Finds the prompts that --prompt names. */
 #include "cli/select/files.h"
 
 #include "cli/select/values.h"

@@ -1,4 +1,4 @@
-/* Which prompts of a stored file a command means, and short texts for layers and types. */
+/* The prompts of a stored file that a command means, and the names of types. */
 #ifndef WEIR_CLI_SELECT_FILES_H
 #define WEIR_CLI_SELECT_FILES_H
 
@@ -10,7 +10,8 @@
 WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
 /* The same, or EVERY_PROMPT for --prompt all, as text. */
 WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt);
-/* What --prompt names as a list of slices: empty, which is everything, for "all" and where the option is not given. */
+/* The value of --prompt as a list of slices: empty, which is everything, for "all" and where the option is not
+   given. */
 const char *prompts_text(const struct args *args, int opt);
 /* Refuses brackets, which name the prompt, beside --prompt. */
 WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);

@@ -1,3 +1,4 @@
+/* Marks the layers, heads, prompts and tokens that options name, and walks their maps. */
 #include "cli/select/maps.h"
 
 #include "cli/select/files.h"
@@ -14,7 +15,7 @@ enum { MOST_NEAR = 3, MOST_TOKEN = 128 };
 
 /* ---- layers, heads and prompts ---- */
 
-/* Whether the list names i by its number, not as a part of a slice. */
+/* True where the list names i by its number, not as a part of a slice. */
 static bool is_named_singly(const struct weir_slices *slices, int i, int n)
 {
     for (size_t j = 0; j < slices->n; j++)
@@ -23,7 +24,7 @@ static bool is_named_singly(const struct weir_slices *slices, int i, int n)
     return false;
 }
 
-/* Leaves out what is not stored; what was asked for by its number has to be. */
+/* Leaves out what is not stored; things that were asked for by number have to be. */
 static weir_status keep_stored_marks(bool *marked, int n, const bool *stored, const struct weir_slices *slices,
                                      const char *what)
 {
@@ -120,7 +121,7 @@ static weir_status name_tokens(struct named *named, const struct chosen *chosen,
     return WEIR_OK;
 }
 
-/* Whether a token's text is the n bytes, `space` or not in front. */
+/* True where a token's text is the n bytes, with a space before them if `space`. */
 static bool is_token_text(const char *token, const char *text, size_t n, bool space)
 {
     if (space && *token++ != ' ')
@@ -268,7 +269,7 @@ void chosen_close(struct chosen *chosen)
     *chosen = (struct chosen){0};
 }
 
-/* Whether the pattern of that head is wanted and stored. */
+/* True where the pattern of that head is wanted and stored. */
 static bool has_map(const struct chosen *chosen, int layer, int head)
 {
     return chosen->layers[layer] && chosen->heads[head] && weir_file_has_unit(chosen->pattern, layer, (size_t)head);

@@ -1,4 +1,4 @@
-/* Which prompts, layers, heads, queries and keys a command looks at, and their attention one map at a time. */
+/* The prompts, layers, heads, queries and keys that a command looks at, and their attention one map at a time. */
 #ifndef WEIR_CLI_SELECT_MAPS_H
 #define WEIR_CLI_SELECT_MAPS_H
 
@@ -7,7 +7,7 @@
 #include "analysis/analysis.h"
 #include "points/select.h"
 
-/* Which options of a command choose. */
+/* The options of a command that choose them. */
 struct chosen_opts {
     int layer, head, prompt, query, key;
 };
@@ -35,7 +35,7 @@ struct chosen {
     int n_layers_all, n_heads_all, n_prompts_all;
     struct named queries, keys;
     bool drop_first;
-    bool mask; /* hand on NaN where a query cannot look: for what draws */
+    bool mask; /* NaN where a query cannot look: for drawing */
     enum join join;
 };
 
@@ -45,7 +45,7 @@ WEIR_CHECKED weir_status chosen_open(struct chosen *out, const weir_file *file, 
 void chosen_close(struct chosen *chosen);
 /* The first prompt that is chosen. */
 int chosen_first_prompt(const struct chosen *chosen);
-/* How many maps chosen_each will hand on. */
+/* The number of maps that chosen_each will pass on. */
 size_t chosen_maps(const struct chosen *chosen);
 /* Marks of a prompt's queries and keys, NULL where all are meant: a weir_tokens_fn whose payload is the chosen. With
    several prompts one that does not have the tokens has no marks set. */

@@ -1,3 +1,4 @@
+/* Picks the indices that a selection names along each axis, and reads rows of them. */
 #include "cli/select/values.h"
 
 #include "base/alloc.h"
@@ -5,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what is picked along one axis ---- */
+/* ---- indices along one axis ---- */
 
 weir_status picked_of_marks(struct picked *out, const bool *marked, size_t n)
 {
@@ -179,7 +180,7 @@ static void block_to_read(weir_block *out, const struct cut *cut, const size_t p
     gapless_run(&out->start[0], &out->count[0], &cut->axes[0], place[0], rows_that_fit(cut->ahead, length));
 }
 
-/* How many axes the rows lie along: all, or all but the last. */
+/* The number of axes that rows lie along: all, or all but the last. */
 static int row_axes(const struct cut *cut)
 {
     int n = cut->what->n_axes;
@@ -325,7 +326,7 @@ static weir_status visit_point(struct search *search, const weir_file_point *poi
     return status;
 }
 
-/* "z, pattern": what there is to choose from. */
+/* "z, pattern": the points that there are to choose from. */
 static void stored_names(char *to, size_t size, const weir_file *file)
 {
     size_t at = 0;

@@ -1,4 +1,4 @@
-/* What a selection picks of stored values, and reading it row by row: for weir show and weir export. */
+/* The stored values that a selection picks, read row by row: for weir show and weir export. */
 #ifndef WEIR_CLI_SELECT_VALUES_H
 #define WEIR_CLI_SELECT_VALUES_H
 
@@ -15,14 +15,14 @@ WEIR_CHECKED weir_status picked_of_marks(struct picked *out, const bool *marked,
 
 enum { EVERY_PROMPT = -1 };
 
-/* What one term names of one hook point: a value for each of the layers and prompts. */
+/* The values of one hook point that one term names: one for each of the layers and prompts. */
 struct selected {
     const weir_file *file;
     const weir_file_point *point;
     const weir_point *what;
     const struct weir_term *term;
     struct picked layers;                    /* n 0 outside blocks */
-    struct picked prompts;                   /* single unless all are asked for, or brackets say otherwise */
+    struct picked prompts;                   /* single unless all are asked for or brackets name several */
     struct weir_range index[WEIR_MAX_INDEX]; /* of brackets: layer, prompt and the value's axes */
 };
 
@@ -32,13 +32,13 @@ typedef weir_status selected_fn(const struct selected *selected, void *payload);
    name theirs. WEIR_E_USAGE when a term names nothing stored. */
 WEIR_CHECKED weir_status selected_each(const weir_file *file, const struct weir_selection *selection, int prompt,
                                        selected_fn *each, void *payload);
-/* How many values: layers times prompts. */
+/* The number of values: layers times prompts. */
 size_t selected_values(const struct selected *selected);
 /* The size of each of the value's axes, large enough for every prompt; and which were chosen by a plain number. */
 WEIR_CHECKED weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MAX_AXES],
                                         bool single[WEIR_MAX_AXES]);
 
-/* One value, cut by the units and positions of the term, or by its brackets. */
+/* The part of one value that the term's units and positions, or its brackets, pick. */
 struct cut {
     const weir_file *file;
     const weir_file_point *point;
@@ -63,7 +63,7 @@ WEIR_CHECKED weir_status cut_has_rows(const struct cut *cut, const struct select
 void cut_close(struct cut *cut);
 /* Reads the row at `place`: for each axis but the last (which may be the only one), which of its picked indices. */
 WEIR_CHECKED weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES]);
-/* What is picked along the last axis: one thing where that is the axis of positions. */
+/* The indices picked along the last axis: a single one where that is the axis of positions. */
 const struct picked *cut_columns(const struct cut *cut);
 /* Of the row read last, the value in that column. */
 float cut_value(const struct cut *cut, size_t column);

@@ -1,3 +1,4 @@
+/* Turns keys into changes of what is shown: moving, searching, locking. */
 #include "cli/tui/app.h"
 
 #include "cli/tui/keys.h"

@@ -19,7 +19,7 @@ struct tui_app {
     bool is_dense; /* drawn last with two rows a line */
     bool is_searching;
     char search[LONGEST_SEARCH + 1]; /* UTF-8 */
-    const char *note;                /* said once, at the bottom */
+    const char *note;                /* shown once, at the bottom */
 };
 
 /* ---- app.c: what keys do ---- */

@@ -1,3 +1,4 @@
+/* Draws the screen: title, lists, map, details, status line. */
 #include "cli/print/text.h"
 #include "cli/tui/app.h"
 

@@ -1,3 +1,4 @@
+/* Draws the list of keys. */
 #include "cli/tui/app.h"
 #include "cli/tui/keys.h"
 

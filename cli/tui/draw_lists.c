@@ -1,3 +1,4 @@
+/* Draws the tree of hook points and the list of prompts. */
 #include "cli/tui/app.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Draws the value that is shown as a map of shades. */
 #include "cli/print/text.h"
 #include "cli/tui/app.h"
 
@@ -7,20 +8,20 @@
 
 enum { NUMBER = 5, TOKEN = 14, MARK = 1, BAR = 8, LABEL = NUMBER + 1 + TOKEN + MARK, TICK = 5, VALUE = 11 };
 
-/* How the map lies in its pane. */
+/* The places of the map's parts in its pane. */
 struct plan {
     struct tui_box box;      /* of the cells */
     bool two_rows;           /* rows a line: two as half blocks, else one */
     int cell;                /* columns a cell */
     bool has_norms;          /* a bar with each row's norm in front of its cells */
     size_t n_lines, n_shown; /* lines and columns of cells that there is room for */
-    float largest;           /* what the deepest shade stands for */
+    float largest;           /* the value of the deepest shade */
     int window;              /* of the layer, for patterns */
 };
 
-/* ---- how it lies ---- */
+/* ---- places ---- */
 
-/* Two rows a line where they do not fit otherwise; only colours can show both. */
+/* True for two rows per line, where they do not fit otherwise; only colours can show both. */
 static bool wants_two_rows(const struct tui_app *app, size_t lines)
 {
     if (app->state.zoom == ZOOM_AUTO)
@@ -87,7 +88,7 @@ static struct tui_shade shade_at(const struct tui_app *app, const struct plan *p
     return shade_of(app, plan, tui_band_row(&app->band, row)[column]);
 }
 
-/* ---- what is drawn ---- */
+/* ---- parts ---- */
 
 /* The chosen column's number, and those of every so many where they do not touch it. */
 static void draw_column_numbers(const struct tui_app *app, const struct plan *plan)

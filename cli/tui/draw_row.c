@@ -1,3 +1,4 @@
+/* Draws the details of the chosen row, beside those of the locked one. */
 #include "cli/print/text.h"
 #include "cli/tui/app.h"
 
@@ -40,7 +41,7 @@ static bool columns_are_tokens(const struct tui_value *value)
     return value->column_axis >= 0 && weir_axis_is_position(value->point->point->axes[value->column_axis]);
 }
 
-/* What a column ranks by: a weight as it is, a score by its height over the lowest, others by magnitude. */
+/* The rank of a column: a weight as it is, a score by its height over the lowest, others by magnitude. */
 static float column_rank(const struct tui_value *value, float number, float least)
 {
     if (!isfinite(number))

@@ -1,3 +1,4 @@
+/* The table of keys. */
 #include "cli/tui/keys.h"
 
 #include <curses.h>

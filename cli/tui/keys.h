@@ -39,7 +39,7 @@ enum { N_KEYS_EACH = 3 };
 struct tui_key {
     enum tui_action action;
     int keys[N_KEYS_EACH]; /* characters, or the KEY_ codes of curses; 0: no more */
-    const char *label;     /* how help writes them; NULL: the row above says it */
+    const char *label;     /* how help writes them; NULL: the row above has it */
     const char *help;
 };
 

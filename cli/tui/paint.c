@@ -1,3 +1,4 @@
+/* Puts text and shades on the screen in the terminal's colours. */
 #include "cli/print/colour.h"
 #include "cli/print/text.h"
 #include "cli/tui/screen.h"
@@ -119,7 +120,7 @@ static void add_combining_marks(wchar_t cell[CCHARW_MAX + 1], const char **text)
     }
 }
 
-/* The next character with the marks behind it. @return columns that it takes; the text moves on. */
+/* The next character with the marks after it. @return columns that it takes; the text moves on. */
 static int next_text_cell(wchar_t cell[CCHARW_MAX + 1], const char **text)
 {
     const char *begin = *text;
@@ -181,7 +182,7 @@ static int colour_pair(int foreground, int background)
     return pair > 0 ? pair : 0;
 }
 
-/* What stands for it where there are no colours. */
+/* The letter of a shade where there are no colours. */
 static wchar_t shade_letter(struct tui_shade shade)
 {
     if (shade.kind != SHADE_PART)

@@ -1,3 +1,4 @@
+/* Takes the terminal over, waits for keys and gives it back. */
 #include "cli/tui/screen.h"
 
 #include "cli/print/terminal.h"
@@ -20,7 +21,7 @@
 static struct {
     SCREEN *curses; /* NULL: not taken */
     struct termios before;
-    char farewell[256]; /* what gives the screen back, for when the process dies */
+    char farewell[256]; /* the bytes that give the screen back, for when the process dies */
     size_t n_farewell;
     sigset_t waiting; /* signals blocked while waiting for a key: none of ours */
 } screen;
@@ -99,7 +100,7 @@ static void prepare_farewell(void)
     }
 }
 
-/* Text is UTF-8 whatever the locale says, as it is in what the other commands print. */
+/* Text is UTF-8 whatever the locale is, as in the output of the other commands. */
 static void choose_locale(void)
 {
     if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
@@ -140,7 +141,7 @@ weir_status screen_open(void)
     char type[96];
     choose_locale();
     tcgetattr(STDIN_FILENO, &screen.before);
-    use_env(FALSE); /* the size that the terminal has, not what COLUMNS says */
+    use_env(FALSE); /* the size that the terminal has, not the value of COLUMNS */
     use_tioctl(TRUE);
     set_escdelay(25);
     catch_signals();

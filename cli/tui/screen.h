@@ -9,10 +9,10 @@ struct tui_box {
     int y, x, height, width;
 };
 
-/* How text looks; may be joined. Works without colours. */
+/* Looks of text, which can be combined. They work without colours. */
 enum tui_look { LOOK_PLAIN = 0, LOOK_STRONG = 1, LOOK_FAINT = 2, LOOK_CHOSEN = 4 };
 
-/* What one value looks like. */
+/* The look of one value. */
 enum tui_kind { SHADE_NOTHING /* not stored, or masked */, SHADE_NAN, SHADE_PART };
 
 struct tui_shade {
@@ -29,7 +29,7 @@ weir_status screen_open(void);
 /* Gives it back as it was. Nothing where it is not taken. */
 void screen_close(void);
 /* The next key, or 0 after a signal or a resize; *is_text: it is a character, not one of curses' codes. WEIR_E_STOPPED
-   when a signal or the end of input asks to quit: screen_signal says which. */
+   when a signal or the end of input asks to quit: screen_signal is the signal. */
 weir_status screen_key(int *key, bool *is_text);
 int screen_signal(void);
 
@@ -41,7 +41,7 @@ struct tui_box screen_box(void); /* all of it */
 void screen_clear(void);
 void screen_show(void);
 bool screen_has_colours(void);
-/* UTF-8 text, tamed, cut to and filled up to `columns`. */
+/* UTF-8 text, made safe, shortened or padded to `columns`. */
 void screen_text(int y, int x, int columns, int look, const char *text);
 __attribute__((format(printf, 5, 6))) void screen_print(int y, int x, int columns, int look, const char *format, ...);
 /* A cell of `columns` for one value or, as a half block, for two. */

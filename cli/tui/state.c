@@ -1,3 +1,4 @@
+/* Moves the cursor and the choice of point, layer, head, prompt, row and column. */
 #include "cli/tui/state.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What weir tui shows at the moment, and how keys change it: no terminal and no file here, only limits. */
+/* The state of weir tui, and how keys change it: no terminal and no file here, only limits. */
 #ifndef WEIR_CLI_TUI_STATE_H
 #define WEIR_CLI_TUI_STATE_H
 
@@ -9,14 +9,14 @@
 enum tui_pane { PANE_TREE, PANE_PROMPTS, PANE_MAP, N_PANES };
 enum tui_zoom { ZOOM_AUTO, ZOOM_DENSE, ZOOM_ROOMY }; /* two rows a line, or one */
 
-/* What can be chosen of one stored hook point. */
+/* The layers and units of one stored hook point that can be chosen. */
 struct tui_point {
     const bool *layers; /* [n_layers] stored or not; NULL outside blocks */
     bool *units;        /* [n_units] heads, experts: stored or not; NULL for points without such an axis */
     int n_units;
 };
 
-/* What can be chosen in a file. */
+/* The points, layers, units and prompts of a file that can be chosen. */
 struct tui_extent {
     struct tui_point points[WEIR_N_POINTS]; /* [n_points] in the order of the file */
     int n_points, n_layers, n_prompts;
@@ -63,14 +63,14 @@ void tui_step_column(struct tui_state *state, long step);
 void tui_set_size(struct tui_state *state, size_t n_rows, size_t n_columns);
 /* Locks the row that is shown, or takes the lock away. */
 void tui_toggle_lock(struct tui_state *state);
-/* Whether the locked row has the same columns as the one shown, so that they can stand side by side. */
+/* True where the locked row has the same columns as the one shown, so that they can be side by side. */
 bool tui_is_comparable(const struct tui_state *state);
 
 /* The line after `node` of the tree as it is unfolded, the first one after {-1}; false past the last. */
 bool tui_next_node(const struct tui_state *state, struct tui_node *node);
-/* The cursor to the line `step` further, as far as there are any. What it stands on is shown. */
+/* Moves the cursor `step` lines, as far as there are any. The line that it is on is shown. */
 void tui_step_node(struct tui_state *state, long step);
-/* Unfolds what the cursor stands on, and folds it or goes to what it belongs to. */
+/* Unfolds the line of the cursor; folds it, or goes to the line that it belongs to. */
 void tui_unfold(struct tui_state *state);
 void tui_fold(struct tui_state *state);
 

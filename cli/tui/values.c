@@ -1,3 +1,4 @@
+/* Reads the rows on the screen and summarizes them. */
 #include "cli/tui/values.h"
 
 #include "cli/select/slices.h"
@@ -9,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- what there is ---- */
+/* ---- the contents of the file ---- */
 
-/* The axis that stands for itself, neither down nor across the screen; -1 when there is none. */
+/* The axis that is neither down nor across the screen; -1 when there is none. */
 static int find_outer_axis(const weir_point *point)
 {
     if (point->n_axes < 3)
@@ -88,7 +89,7 @@ static bool same_value(const struct tui_value *a, const struct tui_value *b)
            (a->outer_axis < 0 || a->place.unit == b->place.unit);
 }
 
-/* What is left of a row without its first weight, as parts of 1; none where nothing is left. */
+/* Divides a row by what is left without its first weight, which becomes 0; all zeros where nothing is left. */
 static void drop_first_weight(float *row, size_t n)
 {
     double rest = 0;
@@ -140,7 +141,7 @@ const float *tui_band_row(const struct tui_band *band, size_t row)
     return band->values + (row - band->first) * band->value.n_columns;
 }
 
-/* ---- what rows amount to ---- */
+/* ---- summaries of rows ---- */
 
 float tui_largest(const float *values, size_t n)
 {

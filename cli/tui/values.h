@@ -1,4 +1,4 @@
-/* What weir tui reads of a file: the rows on the screen and no others. */
+/* The rows of a file on the screen; weir tui reads no others. */
 #ifndef WEIR_CLI_TUI_VALUES_H
 #define WEIR_CLI_TUI_VALUES_H
 
@@ -23,7 +23,7 @@ struct tui_band {
     bool is_read, without_first;
 };
 
-/* What one row amounts to; NaN where it has no finite values. */
+/* A summary of one row; NaN where it has no finite values. */
 struct tui_summary {
     double norm, mean, least, most;
     size_t n_finite;
@@ -43,7 +43,7 @@ float tui_largest(const float *values, size_t n);
 void tui_summarize(struct tui_summary *out, const float *values, size_t n);
 bool tui_is_pattern(const struct tui_value *value);
 
-/* Which points, layers and heads a file has. Close with tui_extent_close. */
+/* Reads the points, layers and heads that a file has. Close with tui_extent_close. */
 weir_status tui_extent_read(struct tui_extent *out, const weir_file *file);
 void tui_extent_close(struct tui_extent *extent);
 

@@ -116,7 +116,7 @@ const attentionMap = new PixelMap($('attention-map'), {
   click: (row, column) => lockToken(ofCell(row, column), 'map'),
 }, { high: true, touched: () => showView() });
 
-/* Which queries and keys are in view. */
+/* The queries and keys in view. */
 function showView() {
   const { across, down, isWhole } = attentionMap, { rows } = prompt();
   $('zoom-all').disabled = isWhole;
@@ -185,7 +185,7 @@ function drawFocus() {
   followFocus(focus, other);
 }
 
-/* What is there of the heads that are shown. */
+/* The parts that are there of the heads that are shown. */
 function exactness(shown) {
   if (shown.waits) return 'The weights are being read.';
   const scores = shown.heads.length === 1 ? scoreWords(shown.heads[0]) : '';
@@ -193,7 +193,7 @@ function exactness(shown) {
   return `${scores ? `${state.locked.size || state.hoverHead !== null ? 'Scores' : 'Highest score'} (weir heads): ${scores}. ` : ''}Here: ${there}.`;
 }
 
-/* The strongest known pair among some rows and columns: what a pixel that stands for many cells shows. */
+/* The strongest known pair among some rows and columns, which a pixel of many cells shows. */
 function strongestPair(shown, rowFrom, rowEnd, from, end) {
   let best = null, most = -1;
   for (let row = rowFrom; row < rowEnd; row++) {
@@ -240,7 +240,7 @@ function drawAttentionPage() {
   drawStrips();
 }
 
-/* What of the heads is there with every weight; once the page has loaded. */
+/* The heads that are there with every weight, once the page has loaded. */
 function sayWhole() {
   const parts = contents.prompts.length * nHeads, whole = document.querySelectorAll('script[id^="head-"]').length;
   const names = contents.prompts.length === 1 && whole < 7 ? [...document.querySelectorAll('script[id^="head-"]')].map(({ id }) => shortName(Number(id.split('-')[2]))).join(', ') : '';

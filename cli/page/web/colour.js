@@ -38,7 +38,7 @@ const signedPalette = () => PALETTES[theme() + 'Signed'];
 
 const level = (part) => Math.round(Math.min(Math.max(part, 0), 1) * (LEVELS - 1));
 
-/* How weights become levels; `largest` is what 'fit' stretches to. */
+/* Scales by which weights become levels; 'fit' stretches to `largest`. */
 function weightScale(kind, largest) {
   if (kind === 'root') return (value) => level(Math.sqrt(value));
   if (kind === 'linear') return level;

@@ -1,4 +1,4 @@
-/* What the page holds and how it is read: docs/viewer.md says how it is laid out. */
+/* The contents of the page, and how they are read: docs/viewer.md has the layout. */
 
 const $ = (id) => document.getElementById(id);
 const contents = JSON.parse($('data-contents').textContent);
@@ -9,7 +9,7 @@ const bytesOfText = Uint8Array.fromBase64 ? (text) => Uint8Array.fromBase64(text
   return bytes;
 };
 
-/* A block of data that has come whole: while the page loads, something stands behind it once it has. */
+/* A block of data that has come whole: while the page loads, something follows it once it has. */
 function blockOf(id) {
   const block = $(id);
   return block && (block.nextSibling || document.readyState !== 'loading') ? block : null;
@@ -38,7 +38,7 @@ function fromPlanes(bytes, start, n) {
 
 const CODE_TINY = 1, CODE_DIGITS = 2, DECADE = 9000, DECADES = 7, CODE_ONE = CODE_DIGITS + DECADES * DECADE, CODE_NONE = 65535;
 
-/* The number that each code stands for; NaN where nothing is stored. */
+/* The number of each code; NaN where nothing is stored. */
 const codeValues = new Float64Array(65536).fill(NaN);
 for (let code = CODE_DIGITS; code < CODE_ONE; code++) {
   const digits = 1000 + (code - CODE_DIGITS) % DECADE;

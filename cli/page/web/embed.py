@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """embed.py PAGE.html PAGE.css SCRIPT.js... OUT.c: the page of weir view as three C arrays: up to its data, the script, the end.
 
-What the page opens with stands before the script, the rest of the data behind it, so that it draws while that loads.
+The data that the page opens with comes before the script, the rest after it, so that the page draws while that loads.
 
 The style and the scripts (in the order given, as one) go into the page where it says {{css}} and {{js}}; {{policy}} becomes a
 content security policy that allows exactly these two, by their hashes, and nothing else, no network either.

@@ -1,4 +1,4 @@
-/* What the pointer, the wheel, fingers and keys do to a map. */
+/* Moves and zooms a map by pointer, wheel, fingers and keys. */
 
 const WHEEL = 0.0016, LINE = 20, STEP = 1.5;
 
@@ -21,7 +21,7 @@ Object.assign(PixelMap.prototype, {
     return { x: event.clientX - left, y: event.clientY - top };
   },
 
-  /* What the tooltip must not cover: the cells beside the pointer too. */
+  /* The box that the tooltip must not cover: the cells beside the pointer too. */
   around(x, y) {
     const { left, top } = this.canvas.getBoundingClientRect(), { ratio, across, down } = this;
     const wide = Math.max(1.5 * across.scale / ratio, 28), high = Math.max(1.5 * down.scale / ratio, 28);

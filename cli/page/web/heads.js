@@ -9,7 +9,7 @@ const shortName = (i) => `L${layers[Math.floor(i / heads.length)]} H${heads[i % 
 
 /* ---- which heads are shown ---- */
 
-/* Without a choice the one of the highest score: a mean of all heads says little. */
+/* Without a choice the one of the highest score: a mean of all heads tells little. */
 function shownHeads() {
   if (state.hoverHead !== null) return [state.hoverHead];
   return state.locked.size ? [...state.locked].sort((a, b) => a - b) : [contents.patterns.opening];
@@ -31,7 +31,7 @@ function stepHead(step) {
   if (next >= 0 && next < nHeads) soloHead(next);
 }
 
-/* How the shown heads are called: "layer 3, head 1", "mean of 3 heads: L0 H1, L3 H1, ...". */
+/* The name of the shown heads: "layer 3, head 1", "mean of 3 heads: L0 H1, L3 H1, ...". */
 function shownWords() {
   const shown = shownHeads();
   if (shown.length === 1) return headName(shown[0]) + (state.locked.has(shown[0]) ? ', locked' : '');

@@ -40,7 +40,7 @@ function zoomMap(factor) {
   else map.zoom(factor);
 }
 
-/* [what the list shows, words, the keys, what they do] */
+/* [keys as the list shows them, their help, the keys by name, what each does] */
 const KEYS = [
   ['\u2190 \u2192', 'the previous, the next token', { ArrowLeft: () => stepToken(-1), ArrowRight: () => stepToken(1) }],
   ['\u2191 \u2193', 'the same head a layer up or down; the neuron or layer before, after', { ArrowUp: () => stepUpDown(-1), ArrowDown: () => stepUpDown(1) }],

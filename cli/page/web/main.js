@@ -1,4 +1,4 @@
-/* Putting it together: the head of the page, its tabs, its start. */
+/* Puts it together: the head of the page, its tabs, its start. */
 
 const TABS = { attention: nHeads > 0, neurons: units.length > 0, residual: contents.norms.length > 0 };
 

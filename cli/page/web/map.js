@@ -1,5 +1,5 @@
-/* A matrix as a picture with rulers. Every pixel shows the largest of the cells that it stands for, at every zoom: no
-   picture is ever scaled. Marks are elements on top, so that hovering draws nothing. */
+/* A matrix as a picture with rulers. Every pixel shows the largest of the cells in it, at every zoom: no picture is
+   ever scaled. Marks are elements on top, so that hovering draws nothing. */
 
 const LABEL_FONT = '11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
 const LABEL_PITCH = 13, LABEL_LETTERS = 12, ROTATION = -Math.PI / 3, LETTER = 6.7, LONG = 200, STILL = 4;
@@ -19,9 +19,10 @@ class PixelMap {
     new ResizeObserver(() => this.resized()).observe(box);
   }
 
-  /* data: { nRows, nColumns, addRow(row, columns, line): adds to a line of pixels what the row has there; levels: of what stands
-     in the line, -1 for nothing; rowLabel(row), columnLabel(column), rowPlace(row), columnPlace(column): the numbers on the rulers; rowTitle,
-     columnTitle, name, colours, square, words(row, column), rowTicks: the rows to label } */
+  /* data: { nRows, nColumns, addRow(row, columns, line): adds the row's values to a line of pixels; levels: of the
+     values in the line, -1 for nothing; rowLabel(row), columnLabel(column), rowPlace(row), columnPlace(column): the
+     numbers on the rulers; rowTitle, columnTitle, name, colours, square, words(row, column), rowTicks: the rows to
+     label } */
   show(data) {
     const same = this.data && this.data.nRows === data.nRows && this.data.nColumns === data.nColumns && this.data.of === data.of;
     this.data = data;
@@ -107,7 +108,7 @@ class PixelMap {
     return this.strongestNear(Math.floor(px), Math.floor(py));
   }
 
-  /* Where a pixel stands for many cells: the one whose weight it shows. */
+  /* Where a pixel has many cells: the one whose weight it shows. */
   strongestNear(px, py) {
     const { across, down, data } = this, columns = across.pixels, rows = down.pixels;
     const cell = { row: down.toCell(py), column: across.toCell(px) };

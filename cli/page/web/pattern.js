@@ -112,7 +112,7 @@ class MapPattern extends Pattern {
     this.least = Uint16Array.from(prompt.rows, (_, row) => this.leastOf(row));
   }
 
-  /* What a key that is not among the strongest of its query has at most. */
+  /* The most that a key can have that is not among the strongest of its query. */
   leastOf(row) {
     const { k, codes } = this.strongestKeys;
     if (k === 0) return CODE_ONE;
@@ -335,7 +335,7 @@ function headPattern(prompt, head) {
 
 /* ---- thumbnails ---- */
 
-/* All thumbnails of a prompt of more than 64 tokens, one behind the other; null while they are not there yet. */
+/* All thumbnails of a prompt of more than 64 tokens, one after the other; null while they are not there yet. */
 function thumbBytes(prompt) {
   const name = `thumbs-${prompt.place}-0`, known = kept.get(name);
   if (known) return known === 'coming' ? null : known.thumbs;
@@ -350,7 +350,7 @@ function thumbOf(prompt, head) {
   return bytes && { rows, columns, levels: bytes.subarray(start, middle), withoutFirst: bytes.subarray(middle, middle + rows) };
 }
 
-/* What is shown of a head until its weights have come: its overview, if the page has that, else its thumbnail. */
+/* The stand-in for a head until its weights have come: its overview, if the page has that, else its thumbnail. */
 function meanwhile(prompt, head) {
   const name = `map-${prompt.place}-${head}`, known = kept.get(name), block = known ? null : blockOf(name);
   const map = block ? readBlock(name, block, (bytes) => mapFromBytes(prompt, head, bytes)) : known;

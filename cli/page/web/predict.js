@@ -1,4 +1,4 @@
-/* What the model expected: the most likely next tokens and the loss of each token, where they are stored. */
+/* Predictions of the model: the most likely next tokens and the loss of each token, where they are stored. */
 
 const LOSS_MOST = 10;                   // nats: where the colours of losses end
 const idTexts = new Map();
@@ -17,8 +17,8 @@ function predictions(position, of = prompt()) {
     .filter(({ logprob }) => logprob !== null).map((one) => ({ ...one, text: idTexts.get(one.id) }));
 }
 
-/* The loss of a token, in nats, as its own place among the predictions before it says; where it is not among them, it is more
-   than that of the last. null: not known. */
+/* The loss of a token, in nats, from the predictions before it; where it is not among them, its loss is more than that
+   of the last. null: not known. */
 function lossOf(position, of = prompt()) {
   const listed = position > 0 ? predictions(position - 1, of) : [];
   if (!listed.length) return null;

@@ -1,4 +1,4 @@
-/* Looking for text in the prompt: hits are runs of tokens, from the one in which the text begins to that in which it ends. */
+/* Finds text in the prompt: hits are runs of tokens, from the one in which the text begins to that in which it ends. */
 
 const find = { text: '', prompt: null, hits: [], at: -1, tokens: new Set() };
 

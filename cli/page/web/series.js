@@ -1,4 +1,4 @@
-/* The neuron and residual views: one value a position, of a unit or of the norm of a point in a layer. */
+/* The neuron and residual views: one value per position, of a unit or of the norm of a point in a layer. */
 
 /* ---- neurons ---- */
 
@@ -18,7 +18,7 @@ function shownUnit() {
 /* The value farthest from 0, with its sign. */
 const peakOf = (values) => values.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
 
-/* Of long prompts each pixel has the value farthest from 0 of those that it stands for. */
+/* In long prompts a pixel has several positions: it shows the value farthest from 0. */
 function drawCourse(canvas, values) {
   const scale = signedScale(sizeOf(values)), width = Math.min(values.length, COURSE), image = new ImageData(width, 1), { pixels } = signedPalette();
   new Uint32Array(image.data.buffer).set(Array.from({ length: width }, (_, x) => {
@@ -94,7 +94,7 @@ function addLevels(line, columns, levelOf, from) {
     }
 }
 
-/* What addLevels makes, as levels again. */
+/* The lines that addLevels makes, as levels again. */
 const addedLevels = Int16Array.from({ length: 65537 }, (_, line) => (line ? line - 1 & 255 : -1));
 
 const unitChart = new PixelMap($('unit-chart'), {

@@ -1,4 +1,4 @@
-/* What is looked at. Changes go through update(), which draws once a frame what they touch. */
+/* The state of the page. Changes go through update(), which draws once per frame what they touch. */
 
 const state = {
   tab: '', prompt: 0, theme: 'auto',
@@ -10,7 +10,7 @@ const state = {
   normPoint: '', normLayer: null, hoverLayer: null,
 };
 
-/* What a change of each field makes stale; others only move the focus. */
+/* The parts that a change of each field makes stale; others only move the focus. */
 const STALE = {
   tab: 'page', prompt: 'page', theme: 'page', scale: 'page', hideFirst: 'page', unitLayer: 'page', normPoint: 'page',
   locked: 'picture', hoverHead: 'picture', combine: 'picture', unit: 'picture', hoverUnit: 'picture', direction: 'focus', colour: 'page',

@@ -1,9 +1,9 @@
-/* A prompt as text, each token a button. Long prompts are cut into runs, of which the browser lays out, and this paints,
-   only those in sight. */
+/* A prompt as text, each token a button. Long prompts are divided into runs, of which the browser lays out, and this
+   paints, only those in sight. */
 
 const RUN = 128, RUN_FROM = 400;
 
-/* What the tooltip must not cover of an element: its line. */
+/* The box of an element that the tooltip must not cover: its line. */
 function lineBox(target) {
   const { left, right, top, bottom } = [...target.getClientRects()].pop() ?? target.getBoundingClientRect();
   return { left, right, top: top - 2, bottom: bottom + 2, line: true };

@@ -1,4 +1,4 @@
-/* The tooltip: beside what it speaks of, never over it. */
+/* The tooltip: beside what it explains, never over it. */
 
 /* rows: [name, text or element, class?]; box: what must stay in sight, of a line of text everything on it. */
 function showTip(rows, box) {

@@ -1,4 +1,4 @@
-/* Which part of a matrix a map shows, and which cells each pixel stands for. Lengths are of the screen's own pixels. */
+/* The part of a matrix that a map shows, and the cells of each pixel. Lengths are in the screen's own pixels. */
 
 const MOST_CELL = 34;                   // CSS pixels that a cell may be wide
 const LEAST_SPAN = 3;                   // cells that are in view at the least
@@ -56,8 +56,8 @@ class Axis {
     return true;
   }
 
-  /* For each pixel the cells `from` to `end` - 1 that it stands for. A cell is in one pixel where pixels are larger than
-     cells, so that none is left out; where they are smaller, a pixel is in one cell. first, last: the pixels of a cell. */
+  /* For each pixel the cells in it, `from` to `end` - 1. A cell is in one pixel where pixels are larger than cells, so
+     that none is left out; where they are smaller, a pixel is in one cell. first, last: the pixels of a cell. */
   get pixels() {
     if (this.cells) return this.cells;
     const { length, scale, start, n } = this, from = new Int32Array(length), end = new Int32Array(length);
