@@ -17,14 +17,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
 
-from test_cli import WEIR, ask, folder, on_terminal, weir  # noqa: F401 (folder is a fixture)
+from drawn import SVG, drawn_boxes, drawn_mask, pixels
+from program import WEIR, ask, on_terminal, weir
+
 
 DATA = Path(__file__).resolve().parent / "data"
 WORDS = ["The", " cat", " sat", ".\n", " cat"]
 HOSTILE = ['"><script>', "</svg>&amp;'", "\x1b[31m\x01", "\u202eevil\u2066", "\ufffe\u200b"]
-SVG = "{http://www.w3.org/2000/svg}"
 INK, FAINT = "#141418", "#5f5f69"  # what is written, of the light scheme
 
 
@@ -255,25 +255,6 @@ def ticks_of(svg):
     """{number: the height at which it is} of the colour bar"""
     return {float(node.text): float(node.get("y")) for node in texts_of(svg)
             if node.get("class") is None and re.fullmatch(r"[0-9.e+-]+", node.text)}
-
-
-def pixels(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(int)
-
-
-def drawn_boxes(svg):
-    """(x, y, width, height) in points of all that is drawn and no text, without the page"""
-    root = ElementTree.parse(svg).getroot()
-    shapes = [node for node in root.iter() if node.tag in (f"{SVG}rect", f"{SVG}image")][1:]
-    return [[float(node.get(name)) for name in ("x", "y", "width", "height")] for node in shapes]
-
-
-def drawn_mask(svg, shape):
-    """the pixels of a PNG that no font decides: cells, bars and frames"""
-    mask = np.zeros(shape, bool)
-    for x, y, width, height in drawn_boxes(svg):
-        mask[round(2 * y):round(2 * (y + height)), round(2 * x):round(2 * (x + width))] = True
-    return mask
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -4,64 +4,20 @@ nothing left behind. Each case is a small change to a fixture of tests/model, wh
 import gzip
 import json
 import os
-import resource
 import shutil
 import signal
 import struct
 import subprocess
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "tests/model/fixtures"
-WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
-USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5
-
-
-def little_memory():
-    """what cannot be right must not be allocated for first; sanitizers need all addresses"""
-    if "asan" not in WEIR:
-        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-
-
-def weir(*args, env=None):
-    clean = {k: v for k, v in os.environ.items() if k not in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")}
-    return subprocess.run([WEIR, *map(str, args)], capture_output=True, text=True, errors="replace",
-                          env={**clean, "HF_HOME": "/none", **(env or {})}, preexec_fn=little_memory)
-
-
-def dump(model, out, *args, env=None):
-    return weir("dump", "-m", model, "-o", out, *(args or ("--tokens", "5,7,9")), env=env)
-
-
-def refused(done, code, *words, folder=None):
-    """exit code, one line with all the words, no output and no partial file in the folder"""
-    assert done.returncode == code, (done.returncode, done.stderr)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("weir: ")]
-    assert len(lines) == 1 and done.stderr.splitlines()[-1] == lines[0], done.stderr
-    for word in words:
-        assert word in lines[0], f"{word!r} is not in {lines[0]!r}"
-    if folder is not None:
-        left = [p.name for p in folder.iterdir() if "out" in p.name]
-        assert not left, left
+from copies import dump, read_safetensors, refused, weir_limited, write_safetensors
+from program import FIXTURES, INPUT, OUTPUT, ROOT, UNSUPPORTED, USAGE, WEIR
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------
-
-def read_safetensors(path):
-    data = path.read_bytes()
-    n = struct.unpack("<Q", data[:8])[0]
-    return json.loads(data[8:8 + n]), data[8 + n:]
-
-
-def write_safetensors(path, header, data, length=None):
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
-
 
 @pytest.fixture
 def model(tmp_path):
@@ -227,7 +183,7 @@ def test_models(model, tmp_path, case):
 
 def test_weights_that_are_no_numbers_are_named(model):
     """values 7 and 100 of a matrix of 48 columns, as float32"""
-    assert weir("info", "--check", model).returncode == 0
+    assert weir_limited("info", "--check", model).returncode == 0
     file = model / "model.safetensors"
     header, data = read_safetensors(file)
     tensor = header["model.layers.1.mlp.up_proj.weight"]
@@ -236,11 +192,11 @@ def test_weights_that_are_no_numbers_are_named(model):
         at = tensor["data_offsets"][0] + 4 * index
         data[at:at + 4] = struct.pack("<f", value)
     write_safetensors(file, header, bytes(data))
-    done = weir("info", "--check", model)
+    done = weir_limited("info", "--check", model)
     assert done.returncode == 1 and done.stdout.count("\n") == 1
     assert f"'model.layers.1.mlp.up_proj.weight': 1 NaN, 1 infinite of {columns * tensor['shape'][0]} values, " \
            f"the first at [{7 // columns}, {7 % columns}]" in done.stdout
-    found = json.loads(weir("info", "--check", "--json", model).stdout)
+    found = json.loads(weir_limited("info", "--check", "--json", model).stdout)
     assert found["finite"] is False and len(found["findings"]) == 1
     assert dump(model, model / "out.h5").returncode == 0    # it runs all the same
 
@@ -497,8 +453,8 @@ def test_a_file_that_kills_the_hdf5_library_is_told(tmp_path):
     """found by script/fuzz; HDF5 1.10.8 dies of it, a later one may refuse it"""
     bad = tmp_path / "bad.h5"
     bad.write_bytes(gzip.decompress((ROOT / "tests/cli/data/kills_hdf5.h5.gz").read_bytes()))
-    refused(weir("validate", bad), INPUT, "bad.h5", "HDF5")
-    refused(weir("validate", bad, "--json"), INPUT, "bad.h5", "HDF5")
+    refused(weir_limited("validate", bad), INPUT, "bad.h5", "HDF5")
+    refused(weir_limited("validate", bad, "--json"), INPUT, "bad.h5", "HDF5")
 
 
 def test_validate_prints_nothing_to_a_full_disk(tmp_path):
@@ -524,7 +480,7 @@ def test_a_special_token_that_is_none_is_told_with_its_file(tmp_path, file):
     unigram = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}
     (model / "tokenizer.json").write_text(json.dumps({"model": unigram}))
     (model / file).write_text(json.dumps({"bos_token": "<s>"}))
-    refused(weir("tokens", "-m", model, "-p", "a"), INPUT, file, "bos_token", "<s>")
+    refused(weir_limited("tokens", "-m", model, "-p", "a"), INPUT, file, "bos_token", "<s>")
 
 
 # ---- names in the Hugging Face cache ---------------------------------------------------------------------------------

@@ -4,10 +4,8 @@ A session file is a transcript: `$ weir ...` (with VARIABLE=value in front if ne
 output, what it says on standard error, and `=> N` when the exit code is not 0. WEIR_UPDATE=1 writes the transcripts
 anew: read the difference before you commit it. WEIR names the executable, WEIR_BUILD the build folder.
 """
-import json
 import math
 import os
-import pty
 import re
 import shlex
 import signal
@@ -17,53 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from program import CLEAN, ROOT, WEIR, ask, on_terminal, weir
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
-WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
 SESSIONS = sorted((HERE / "sessions").glob("*.txt"))
-FILES = "whole equal unequal f16 units rows one_layer".split()
-CLEAN = {name: value for name, value in os.environ.items()
-         if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE", "WEIR_MODEL")} | {"HF_HOME": "/none"}
-MATRICES = {"two": "1 0\n0.5 0.5\n", "upper": "1, 2\n0, 1\n\n", "ragged": "1 0\n0.5\n", "wide": "1 0 0\n0 1 0\n",
-            "nan": "1 0\r\n0 nan\r\n"}
 VARYING = [(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "DATE"), (re.compile(r"\d+ \w+ in \d+\.\d s"), "SIZE in N s"),
            (re.compile(r"about \d\S* \w+"), "about SIZE"),
            (re.compile(r"(digest +|\"digest\":\")[0-9a-f]{64}"), r"\1DIGEST"), (re.compile(r"(path +)\S+"), r"\1PATH")]
-
-
-def add_tokenizer(folder):
-    """`letters`: the tiny GPT-2 with a byte-level BPE of small letters that knows " cat"."""
-    model = folder / "letters"
-    model.mkdir()
-    for name in "config.json", "model.safetensors":
-        (model / name).symlink_to(folder / "gpt2" / name)
-    words = [*"abcdefghijklmnopqrstuvwxyz", "\u0120", "\u0120c", "\u0120ca", "\u0120cat"]
-    (model / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
-    (model / "merges.txt").write_text("#version: 0.2\n\u0120 c\n\u0120c a\n\u0120ca t\n")
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """Where the sessions run: small files of known values, and the models of tests/model by their names."""
-    folder = tmp_path_factory.mktemp("cli")
-    for name in FILES:
-        subprocess.run([BUILD / "tests/unit/store_cli", name, folder / f"{name}.h5"], check=True)
-    for model in (ROOT / "tests/model/fixtures").iterdir():
-        if model.is_dir():
-            (folder / model.name).symlink_to(model)
-    (folder / "text.txt").write_bytes(b"one\r\n\r\ntwo\n")
-    (folder / "bad.txt").write_bytes(b"cat\nca\xfft\n")
-    (folder / "crlf.txt").write_bytes(b"a cat\r\nact")
-    for name, text in MATRICES.items():
-        (folder / f"{name}.txt").write_text(text)
-    add_tokenizer(folder)
-    return folder
-
-
-def weir(folder, *args, env=None, **options):
-    return subprocess.run([WEIR, *map(str, args)], cwd=folder, env={**CLEAN, **(env or {})}, capture_output=True,
-                          **options)
 
 
 def run_line(folder, line):
@@ -101,12 +59,6 @@ def test_docs_are_made_from_the_tables(folder):
 
 
 # ---- JSON ----
-
-def ask(folder, *args, code=0):
-    done = weir(folder, *args, "--json")
-    assert done.returncode == code, done.stderr.decode()
-    return json.loads(done.stdout)
-
 
 def test_hooks_json(folder):
     hooks = {hook["short"]: hook for hook in ask(folder, "hooks", "-m", "gpt2")["hooks"]}
@@ -353,22 +305,6 @@ def test_a_number_outside_its_options_range_is_refused_with_the_range(tmp_path, 
 
 
 # ---- the terminal ----
-
-def on_terminal(folder, *args, **env):
-    """Runs weir with a terminal as its standard output -> what the terminal got"""
-    parent, child = pty.openpty()
-    with subprocess.Popen([WEIR, *args], cwd=folder, env={**CLEAN, **env}, stdout=child) as process:
-        os.close(child)
-        got = b""
-        try:
-            while more := os.read(parent, 65536):
-                got += more
-        except OSError:  # the other end is closed
-            pass
-    os.close(parent)
-    assert process.returncode == 0
-    return got.decode().replace("\r\n", "\n")
-
 
 def attn(folder, **env):
     return on_terminal(folder, "attn", "unequal.h5", "-l", "0", "-H", "0", COLUMNS="60", **env)

@@ -13,12 +13,11 @@ import signal
 import struct
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
+from program import ROOT, WEIR
+
 GPT2 = ROOT / "tests/model/fixtures/gpt2"
 PROMPT = ",".join(str(i % 50) for i in range(90))
 # prompts of rill, long enough for values to pass the page cache by: whole ones, and in chunks where lengths differ

@@ -2,14 +2,12 @@
 with them open, and what a closed stream cannot take is an error of one line or, where there is nothing to say, none.
 """
 import itertools
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
+from program import ROOT, WEIR
+
 GPT2 = str(ROOT / "tests/model/fixtures/gpt2")
 IDS = ",".join(str(i % 50) for i in range(30))
 CLOSED = [c for n in (1, 2, 3) for c in itertools.combinations((0, 1, 2), n)]

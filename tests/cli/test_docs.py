@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from test_cli import ROOT
+from program import ROOT
+
 
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), (\w+), \(([A-Z_, ]+)\), "([^"]+)"\)', re.M)
 STORED = {"DEFAULT": "default", "GLOB": "by name or glob", "NAMED": "by name only"}

@@ -2,21 +2,17 @@
 import csv
 import io
 import json
-import os
 import random
 import resource
-import signal
 import subprocess
 import zipfile
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
-WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
+from program import BUILD, ROOT, WEIR
+
 FILES = "whole equal unequal f16 bf16 bf16_unequal gzip_bf16 one_layer units rows".split()
 USAGE, INPUT, OUTPUT = 2, 3, 5
 LAYERS = 3
@@ -86,8 +82,6 @@ def random_index(chance, shape):
         j = chance.randint(i, len(items))
         return ",".join(items[:i] + ["..."] + items[j:])
     return ",".join(items) + chance.choice(["", ","])
-
-
 
 
 @pytest.mark.parametrize("name", FILES)

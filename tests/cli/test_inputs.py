@@ -8,7 +8,8 @@ import subprocess
 import h5py
 import pytest
 
-from test_cli import BUILD, CLEAN, ROOT, WEIR, weir
+from program import BUILD, CLEAN, ROOT, WEIR, weir
+
 
 GPT2 = ROOT / "tests/model/fixtures/gpt2"
 

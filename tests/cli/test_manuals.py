@@ -7,7 +7,8 @@ from collections import defaultdict
 
 import pytest
 
-from test_cli import BUILD, ROOT, folder, weir  # noqa: F401 (folder is a fixture)
+from program import BUILD, ROOT
+
 
 MADE = BUILD / "cli/args"
 SHELLS = {"bash": ("weir", ["-n"]), "zsh": ("_weir", ["-n"]), "fish": ("weir.fish", ["--no-execute"])}

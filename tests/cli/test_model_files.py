@@ -11,43 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from test_bad_input import FIXTURES, INPUT, UNSUPPORTED, USAGE, dump, read_safetensors, refused, weir, write_safetensors  # noqa: E402
+from copies import change, copy_of, dump, load, read_safetensors, refused, save, weir_limited, write_safetensors
+from program import FIXTURES, INPUT, UNSUPPORTED, USAGE
+
 
 MODEL = "model.safetensors"
 FAMILIES = ["llama", "gpt2", "opt", "gpt_neox", "bloom", "phi", "falcon", "mpt", "mixtral", "gemma2", "lens_gelu"]
-
-
-def copy_of(tmp_path, family="llama", name="model"):
-    folder = tmp_path / name
-    shutil.copytree(FIXTURES / family, folder, ignore=shutil.ignore_patterns("ref_*"))
-    return folder
-
-
-def load(path):
-    """every tensor's dtype, shape and bytes by its name (numpy has no bfloat16)"""
-    header, data = read_safetensors(path)
-    header.pop("__metadata__", None)
-    return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()}
-
-
-def save(tensors, path):
-    header, data = {}, b""
-    for name, (dtype, shape, values_) in tensors.items():
-        header[name] = dict(dtype=dtype, shape=list(shape), data_offsets=[len(data), len(data) + len(values_)])
-        data += values_
-    write_safetensors(path, header, data)
-
-
-def change(folder, edit=None, **config):
-    """the tensors through `edit`, which gets them by name, and keys of config.json set"""
-    if edit:
-        path = next(folder.glob("*.safetensors"))
-        tensors = load(path)
-        save(edit(tensors) or tensors, path)
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
-    return folder
 
 
 def values(path):
@@ -309,18 +278,18 @@ def test_biases_that_the_config_denies_are_not_used_and_told(tmp_path, family):
 def test_info_lists_every_tensor_that_is_not_used(tmp_path):
     names = [f"model.layers.0.self_attn.q_proj.lora_{i:02}.weight" for i in range(17)] + ["model.rotary_emb.inv_freq"]
     folder = change(copy_of(tmp_path), lambda t: t.update({name: noise(2, 2) for name in names}))
-    told = json.loads(weir("info", folder, "--json").stdout)
+    told = json.loads(weir_limited("info", folder, "--json").stdout)
     assert told["unused_tensors"] == names
     assert len(told["notes"]) == 1 and told["notes"][0].startswith("17 tensors")
-    text = weir("info", "-m", folder).stdout
+    text = weir_limited("info", "-m", folder).stdout
     assert all(f"unused       {name}\n" in text for name in names) and f"note         {told['notes'][0]}\n" in text
 
 
 def test_info_lists_the_keys_that_the_family_does_not_read(tmp_path):
     folder = change(copy_of(tmp_path), residual_multiplier=0.5, clip_qkv=1, temperature=0.7, note_of_mine={"a": 1}, n_embed=None)
-    assert json.loads(weir("info", folder, "--json").stdout)["unread_keys"] == ["residual_multiplier", "clip_qkv", "note_of_mine"]
-    assert "unread key   clip_qkv\n" in weir("info", folder).stdout
-    assert json.loads(weir("info", FIXTURES / "granite", "--json").stdout)["unread_keys"] == []  # where residual_multiplier counts
+    assert json.loads(weir_limited("info", folder, "--json").stdout)["unread_keys"] == ["residual_multiplier", "clip_qkv", "note_of_mine"]
+    assert "unread key   clip_qkv\n" in weir_limited("info", folder).stdout
+    assert json.loads(weir_limited("info", FIXTURES / "granite", "--json").stdout)["unread_keys"] == []  # where residual_multiplier counts
 
 
 KINDS = {
@@ -338,7 +307,7 @@ KINDS = {
 
 @pytest.mark.parametrize("family", KINDS)
 def test_info_says_what_a_model_is_made_of(family):
-    told = json.loads(weir("info", FIXTURES / family, "--json").stdout)
+    told = json.loads(weir_limited("info", FIXTURES / family, "--json").stdout)
     for name, text in KINDS[family].items():
         assert told[name] == text, (name, told[name])
 
@@ -366,8 +335,8 @@ def test_a_bridge_name_is_the_tensor_that_transformer_lens_gives_or_refused(tmp_
 
 def test_in_a_stored_file_a_name_that_depends_on_the_model_is_refused(tmp_path):
     run(FIXTURES / "llama", tmp_path / "out.h5")
-    refused(weir("show", tmp_path / "out.h5", "blocks.0.mlp.in.hook_out"), USAGE, "mlp_pre or mlp_pre_linear")
-    assert weir("show", tmp_path / "out.h5", "blocks.0.attn.o.hook_in").returncode == 0
+    refused(weir_limited("show", tmp_path / "out.h5", "blocks.0.mlp.in.hook_out"), USAGE, "mlp_pre or mlp_pre_linear")
+    assert weir_limited("show", tmp_path / "out.h5", "blocks.0.attn.o.hook_in").returncode == 0
 
 
 # ---- where models are ------------------------------------------------------------------------------------------------
@@ -389,7 +358,7 @@ def cache(tmp_path):
 
 
 def family_of(where, **env):
-    done = weir("info", where, "--json", env=env)
+    done = weir_limited("info", where, "--json", env=env)
     return json.loads(done.stdout)["family"] if done.returncode == 0 else done
 
 
@@ -491,20 +460,20 @@ def tokens_with(at, token, n=152000):
 def test_a_gguf_that_does_not_say_how_text_is_cut_is_told(tmp_path, at, token, says):
     file = gguf_with(tmp_path, tokenizer__ggml__model="gpt2", tokenizer__ggml__tokens=tokens_with(at, token),
                      tokenizer__ggml__merges=["a b"])
-    told = json.loads(weir("info", file, "--json").stdout)["notes"]
+    told = json.loads(weir_limited("info", file, "--json").stdout)["notes"]
     assert len(told) == 2 and says in told[-1 if "tokenizer.ggml.pre" in told[-1] else 0], told
-    done = weir("tokens", "-m", file, "-p", "ab", "--json")
+    done = weir_limited("tokens", "-m", file, "-p", "ab", "--json")
     assert json.loads(done.stdout)["prompts"][0]["ids"][-1] == 2 and says in done.stderr
 
 
 def test_a_gguf_that_says_it_needs_no_note_and_unknown_tensors_are_told(tmp_path):
     file = gguf_with(tmp_path, tokenizer__ggml__model="gpt2", tokenizer__ggml__pre="gpt-2", tokenizer__ggml__tokens=["a", "b", "ab"],
                      tokenizer__ggml__merges=["a b"])
-    told = json.loads(weir("info", file, "--json").stdout)
+    told = json.loads(weir_limited("info", file, "--json").stdout)
     assert told["unused_tensors"] == ["blk.0.attn_unknown.weight"] and len(told["notes"]) == 1
     assert "blk.0.attn_unknown.weight" in told["notes"][0]
     file = gguf_with(tmp_path, llama__attention__max_alibi_bias=8.0, llama__block_of_mine=3)
-    assert json.loads(weir("info", file, "--json").stdout)["unread_keys"] == ["llama.attention.max_alibi_bias", "llama.block_of_mine"]
+    assert json.loads(weir_limited("info", file, "--json").stdout)["unread_keys"] == ["llama.attention.max_alibi_bias", "llama.block_of_mine"]
 
 
 def test_a_gguf_has_only_the_biases_that_its_architecture_may_have(tmp_path):
@@ -527,11 +496,11 @@ def test_a_tokenizer_needs_no_model_around_it(tmp_path, where):
     shutil.copy(RILL / "tokenizer.json", tmp_path)
     if where == "config":  # and no weights, of a family that weir does not have
         (tmp_path / "config.json").write_text('{"model_type": "rwkv"}')
-    done = weir("tokens", "-m", tmp_path / "tokenizer.json" if where == "file" else tmp_path, "-p", "Emma walked", "--json")
-    assert done.stdout == weir("tokens", "-m", RILL, "-p", "Emma walked", "--json").stdout != ""
-    assert weir("dump", "-m", tmp_path, "-p", "x", "-o", tmp_path / "x.h5").returncode in (INPUT, UNSUPPORTED)
+    done = weir_limited("tokens", "-m", tmp_path / "tokenizer.json" if where == "file" else tmp_path, "-p", "Emma walked", "--json")
+    assert done.stdout == weir_limited("tokens", "-m", RILL, "-p", "Emma walked", "--json").stdout != ""
+    assert weir_limited("dump", "-m", tmp_path, "-p", "x", "-o", tmp_path / "x.h5").returncode in (INPUT, UNSUPPORTED)
 
 
 def test_a_folder_without_a_tokenizer_or_an_id_past_it_is_refused(tmp_path):
-    refused(weir("tokens", "-m", tmp_path, "-p", "x"), INPUT, "has no tokenizer")
-    refused(weir("tokens", "-m", RILL, "--ids", "1,4000"), USAGE, "4000", "0 to 3999")
+    refused(weir_limited("tokens", "-m", tmp_path, "-p", "x"), INPUT, "has no tokenizer")
+    refused(weir_limited("tokens", "-m", RILL, "--ids", "1,4000"), USAGE, "4000", "0 to 3999")

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from test_cli import ROOT, ask, weir
+from program import ROOT, ask, weir
+
 
 ABSENT = {"f32": 0x7fea0000, "f16": 0x7f50, "bf16": 0x7fea}
 PLAIN = {"f32": 0x7fc00000, "f16": 0x7e00, "bf16": 0x7fc0}

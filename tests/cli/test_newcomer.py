@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 
-from test_cli import BUILD, CLEAN, ROOT
-from test_tutorial import COMMAND, DOC, numbers, said, words
+from program import BUILD, CLEAN, ROOT
+from walk import COMMAND, DOC, numbers, said, words
+
 
 README = ROOT / "README.md"
 DEMO = ROOT / "script/demo"

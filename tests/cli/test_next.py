@@ -3,8 +3,9 @@ import h5py
 import numpy as np
 import pytest
 
-from test_bad_input import FIXTURES, dump
-from test_model_files import change, copy_of
+from copies import change, copy_of, dump
+from program import FIXTURES
+
 
 PROMPTS = ["5,7,9,2,5", "3,1,4", "8"]
 

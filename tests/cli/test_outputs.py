@@ -10,12 +10,11 @@ import stat
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
+from program import ROOT, WEIR
+
 GPT2 = str(ROOT / "tests/model/fixtures/gpt2")
 IDS = ",".join(str(150 + i % 50) for i in range(60))     # three bytes each, as tokens that steer have
 USAGE, OUTPUT = 2, 5

@@ -4,7 +4,7 @@ import json
 import h5py
 import pytest
 
-from test_cli import ask, folder, weir  # noqa: F401 (folder is a fixture)
+from program import ask, weir
 
 
 def dump(folder, *args, stdin=b"", code=0):

@@ -1,13 +1,11 @@
 """-0 is 0, as in Python, wherever a number or a slice is read: never the last one."""
-import os
 import subprocess
-from pathlib import Path
 
 import h5py
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WEIR = os.environ.get("WEIR", str(ROOT / "build/cli/weir"))
+from program import ROOT, WEIR
+
 MODEL = ROOT / "tests/model/fixtures/gpt2"
 
 

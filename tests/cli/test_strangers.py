@@ -14,7 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
-from test_cli import BUILD, weir
+from program import BUILD, weir
+
 
 COMMANDS = {"ls": [], "show": ["pattern:0"], "stats": [], "attn": [], "heads": [], "validate": [], "export": ["pattern", "-o", "o.npy",
             "--force"]}
@@ -256,7 +257,7 @@ def test_a_few_stored_values_in_a_large_shape_are_found_at_once(tmp_path):
     subprocess.run([BUILD / "tests/unit/store_cli", "units", tmp_path / "x.h5"], check=True)
     with h5py.File(tmp_path / "x.h5", "r+") as file:
         pattern = file["activations/pattern"]
-        values, attributes, labels = pattern[:, :, 1:2], dict(pattern.attrs), [d.label for d in pattern.dims]
+        values, attributes = pattern[:, :, 1:2], dict(pattern.attrs)
         del file["activations/pattern"], file["head"], file["activations/z"]
         file.create_dataset("head", (100000,), "i4", chunks=(1 << 16,)).make_scale("head")
         new = file.create_dataset("activations/pattern", (3, 3, 100000, 150, 150), "f4", chunks=(1, 1, 1, 150, 150), fillvalue=np.nan)

@@ -5,8 +5,9 @@ import h5py
 import numpy as np
 import pytest
 
-from test_cli import ROOT, ask, weir
-from test_tui import tui
+from program import ROOT, ask, weir
+from terminal import tui
+
 
 TEXT = "Emma walked to the house"
 

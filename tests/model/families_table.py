@@ -11,7 +11,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "oracle")]
 import h5py  # noqa: E402
 
 import cache  # noqa: E402
-import prompts  # noqa: E402
 import reference  # noqa: E402
 from configs import CONFIGS, LENS  # noqa: E402
 from make import FIXTURES  # noqa: E402

@@ -8,7 +8,6 @@ the sizes. Tensors are named by the `gguf` package's own map. Where the converte
 have (an MLP of four times the width, heads that fill the width), the true size is written: llama.cpp reads it as well.
 """
 import argparse
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -24,7 +24,7 @@ import make_config_cases
 import prompts
 import reference
 from cache import FIXTURES
-from test_model import BOUND
+from measure import BOUND
 
 KEPT, ATTRIBUTES = make_config_cases.load()
 PROGRAM = cache.ROOT / "build/tests/model/logits_cli"

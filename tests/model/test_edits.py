@@ -12,7 +12,7 @@ import edits
 import prompts
 import reference
 from cache import FIXTURES, WEIR
-from test_model import BOUND, matches
+from measure import BOUND, matches
 
 EDIT_CLI = Path(WEIR).parents[1] / "tests/model/edit_cli"
 

@@ -10,7 +10,7 @@ import cache
 import prompts
 from cache import FIXTURES, dump
 from configs import CONFIGS, LENS
-from test_model import BOUND, FAMILIES, SAME, close, matches, same_caches
+from measure import BOUND, FAMILIES, SAME, close, matches, same_caches
 
 EVERY = CONFIGS | LENS
 

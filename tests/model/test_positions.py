@@ -16,8 +16,8 @@ import cache
 import positions
 import reference
 from configs import NAMED
+from measure import BOUND
 
-BOUND = 5e-5
 KINDS = positions.KINDS | positions.EXTREMES
 QUICK_TOO = ("default", "llama3", "alibi_rounded", "window")       # at 8,000 positions in every run
 CASES = [pytest.param(name, n, marks=[pytest.mark.slow] * (n > 2 * positions.QUICK and name not in QUICK_TOO), id=f"{name}-{n}")

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 import cache
 from cache import FIXTURES, ROOT, WEIR, dump, weir
-from test_model import matches
+from measure import matches
 
 RILL = ROOT / "models/rill"
 README = ROOT / "models/README.md"

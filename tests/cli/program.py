@@ -1,0 +1,43 @@
+"""The program under test: WEIR names it, WEIR_BUILD the folder in which it was built."""
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
+WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
+FIXTURES = ROOT / "tests/model/fixtures"
+USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5         # exit codes
+CLEAN = {name: value for name, value in os.environ.items()
+         if name not in ("COLUMNS", "NO_COLOR", "COLORTERM", "TERM", "HF_HUB_CACHE", "WEIR_MODEL")} | {"HF_HOME": "/none"}
+
+
+def weir(folder, *args, env=None, **options):
+    """Runs it in a folder, without what the environment says of terminals and models."""
+    return subprocess.run([WEIR, *map(str, args)], cwd=folder, env={**CLEAN, **(env or {})}, capture_output=True,
+                          **options)
+
+
+def ask(folder, *args, code=0):
+    """-> what it answers with --json"""
+    done = weir(folder, *args, "--json")
+    assert done.returncode == code, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def on_terminal(folder, *args, **env):
+    """Runs weir with a terminal as its standard output -> what the terminal got"""
+    parent, child = pty.openpty()
+    with subprocess.Popen([WEIR, *args], cwd=folder, env={**CLEAN, **env}, stdout=child) as process:
+        os.close(child)
+        got = b""
+        try:
+            while more := os.read(parent, 65536):
+                got += more
+        except OSError:  # the other end is closed
+            pass
+    os.close(parent)
+    assert process.returncode == 0
+    return got.decode().replace("\r\n", "\n")
