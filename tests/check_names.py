@@ -13,7 +13,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 PACKAGES = ("hdf5", "libcjson")  # whose headers ours include
 
-KNOWN = {"weir_attention", "weir_linear", "weir_map", "weir_norm"}  # until the engine's functions are called weir_step_*
+KNOWN = set()
 
 TAG = re.compile(r"^(?:typedef )?(?:struct|enum|union) (\w+) \{", re.M)
 FUNCTION = re.compile(r"^(?!typedef)[A-Za-z_].*?\b(weir_\w+)\(", re.M)

@@ -33,11 +33,11 @@ static weir_status compare_row(const struct weir_row *row, void *payload)
 {
     struct weir_difference *out = payload;
     double largest, scale;
-    float apart, most;
+    float difference, most;
     if (row->missing) /* alike: neither file has them */
         return WEIR_OK;
-    if (weir_ops()->apart(row->values, row->other, row->n, &apart, &most)) {
-        largest = (double)apart;
+    if (weir_ops()->max_difference(row->values, row->other, row->n, &difference, &most)) {
+        largest = (double)difference;
         scale = (double)most;
         out->count += row->n;
     } else {

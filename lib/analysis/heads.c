@@ -17,9 +17,9 @@ struct sums {
 
     /* of the prompt at hand, as TransformerLens counts */
     uint64_t rows;
-    double total;                       /* all weight that is not excluded */
-    double matching[WEIR_N_DETECTIONS]; /* of it, what is on keys that match */
-    double apart[WEIR_N_DETECTIONS];    /* sum of |weight - wanted| */
+    double total;                         /* all weight that is not excluded */
+    double matching[WEIR_N_DETECTIONS];   /* of it, what is on keys that match */
+    double difference[WEIR_N_DETECTIONS]; /* sum of |weight - wanted| */
 
     /* of the prompts before it */
     uint64_t prompts;
@@ -43,20 +43,20 @@ static bool is_excluded(const struct weir_heads_options *options, size_t query, 
     return (options->exclude_bos && key == 0) || (options->exclude_current_token && key == query);
 }
 
-static void add_detected(struct sums *sums, enum weir_detection which, bool any, double matching, double apart)
+static void add_detected(struct sums *sums, enum weir_detection which, bool any, double matching, double difference)
 {
     sums->queries[which] += any;
     sums->weight[which] += any ? matching : 0;
     sums->matching[which] += matching;
-    sums->apart[which] += apart;
+    sums->difference[which] += difference;
 }
 
-/* A pattern of ones and zeros: only the ones need a look. `magnitude` is the sum of |weight|, what is apart if all are
+/* A pattern of ones and zeros: only the ones need a look. `magnitude` is the sum of |weight|, the difference if all are
    zeros. */
 static void add_named(const struct weir_heads *heads, struct sums *sums, enum weir_detection which, size_t query,
                       const float *weights, double magnitude)
 {
-    double matching = 0, apart = magnitude;
+    double matching = 0, difference = magnitude;
     bool any = false;
     for (int32_t key = -1; weir_detect_next(&key, &heads->echoes, which, query);) {
         double weight = (double)weights[key];
@@ -64,9 +64,9 @@ static void add_named(const struct weir_heads *heads, struct sums *sums, enum we
             continue;
         any = true;
         matching += weight;
-        apart += fabs(weight - 1) - fabs(weight);
+        difference += fabs(weight - 1) - fabs(weight);
     }
-    add_detected(sums, which, any, matching, apart);
+    add_detected(sums, which, any, matching, difference);
 }
 
 static void add_matrix(const struct weir_heads *heads, struct sums *sums, size_t query, const float *weights)
@@ -74,15 +74,15 @@ static void add_matrix(const struct weir_heads *heads, struct sums *sums, size_t
     const struct weir_detection_matrix *matrix = heads->options->detect;
     const float *wanted = matrix->values + query * matrix->n;
     const size_t ends[] = {0, query};
-    double matching, apart;
-    weir_ops()->match(weights, wanted, query + 1, &matching, &apart);
+    double matching, difference;
+    weir_ops()->match(weights, wanted, query + 1, &matching, &difference);
     for (size_t i = 0; i < 1 + (query > 0); i++) {
         double weight = (double)weights[ends[i]], want = (double)wanted[ends[i]];
         bool out = is_excluded(heads->options, query, ends[i]);
         matching -= out ? weight * want : 0;
-        apart -= out ? fabs(weight - want) : 0;
+        difference -= out ? fabs(weight - want) : 0;
     }
-    add_detected(sums, WEIR_DETECT_MATRIX, heads->asks[query], matching, apart);
+    add_detected(sums, WEIR_DETECT_MATRIX, heads->asks[query], matching, difference);
 }
 
 /* The one place where a query of a head is counted; weights is [query + 1] at least. */
@@ -128,13 +128,13 @@ static void end_prompt(struct sums *sums, size_t n_tokens)
 {
     for (int which = 0; sums->rows > 0 && n_tokens > 1 && which < WEIR_N_DETECTIONS; which++) {
         sums->mul[which] += sums->matching[which] / sums->total;
-        sums->abs[which] += 1 - nearbyint(sums->apart[which] / (double)sums->rows * 1000) / 1000;
+        sums->abs[which] += 1 - nearbyint(sums->difference[which] / (double)sums->rows * 1000) / 1000;
     }
     sums->prompts += sums->rows > 0 && n_tokens > 1;
     sums->rows = 0;
     sums->total = 0;
     memset(sums->matching, 0, sizeof sums->matching);
-    memset(sums->apart, 0, sizeof sums->apart);
+    memset(sums->difference, 0, sizeof sums->difference);
 }
 
 static struct sums *sums_of_head(const struct weir_heads *heads, int layer, size_t head)

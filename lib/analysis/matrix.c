@@ -64,7 +64,7 @@ struct npy {
 };
 
 /* The text after 'KEY': in the header, a Python dictionary; NULL where there is no such key. */
-static const char *entry(const char *header, const char *key)
+static const char *find_header_entry(const char *header, const char *key)
 {
     const char *at = strstr(header, key);
     at = at ? strchr(at, ':') : NULL;
@@ -93,13 +93,13 @@ static const struct npy_type *find_type(const char *descr)
 
 static weir_status parse_header(struct npy *npy, const char *path, const char *header)
 {
-    const struct npy_type *type = find_type(entry(header, "'descr'"));
-    const char *order = entry(header, "'fortran_order'");
+    const struct npy_type *type = find_type(find_header_entry(header, "'descr'"));
+    const char *order = find_header_entry(header, "'fortran_order'");
     if (!type)
         return weir_fail(WEIR_E_INPUT, "%s: its type must be float32, float64, int32, int64 or bool", path);
     npy->type = type;
     npy->by_columns = order && strncmp(order, "True", 4) == 0;
-    return parse_shape(npy, path, entry(header, "'shape'"));
+    return parse_shape(npy, path, find_header_entry(header, "'shape'"));
 }
 
 static weir_status read_npy_header(struct npy *npy, struct weir_bytes *bytes)

@@ -92,9 +92,9 @@ void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
         total->max = more->max;
         total->count = more->count;
     } else if (more->count > 0) {
-        double n = (double)total->count, m = (double)more->count, apart = more->mean - total->mean;
-        total->mean += apart * m / (n + m);
-        total->squares += more->squares + apart * apart * n * m / (n + m);
+        double n = (double)total->count, m = (double)more->count, difference = more->mean - total->mean;
+        total->mean += difference * m / (n + m);
+        total->squares += more->squares + difference * difference * n * m / (n + m);
         total->min = fmin(total->min, more->min);
         total->max = fmax(total->max, more->max);
         total->count += more->count;

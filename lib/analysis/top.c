@@ -13,7 +13,7 @@ struct top {
     const bool *queries, *keys; /* of the prompt at hand */
 };
 
-static int sign(int64_t difference)
+static int sign_of(int64_t difference)
 {
     return (difference > 0) - (difference < 0);
 }
@@ -25,18 +25,18 @@ static int order_in_file(const struct weir_pair *a, const struct weir_pair *b)
                                    (int64_t)a->query - b->query, (int64_t)a->key - b->key};
     for (size_t i = 0; i < sizeof differences / sizeof *differences; i++)
         if (differences[i])
-            return sign(differences[i]);
+            return sign_of(differences[i]);
     return 0;
 }
 
 /* Under 0 when a is the stronger. */
-static int order(const void *left, const void *right)
+static int compare_pairs(const void *left, const void *right)
 {
     const struct weir_pair *a = left, *b = right;
     return a->weight != b->weight ? (a->weight > b->weight ? -1 : 1) : order_in_file(a, b);
 }
 
-static void swap(struct weir_pair *a, struct weir_pair *b)
+static void swap_pairs(struct weir_pair *a, struct weir_pair *b)
 {
     struct weir_pair kept = *a;
     *a = *b;
@@ -45,8 +45,8 @@ static void swap(struct weir_pair *a, struct weir_pair *b)
 
 static void sift_pair_up(struct top *top, size_t i)
 {
-    for (; i > 0 && order(&top->heap[(i - 1) / 2], &top->heap[i]) < 0; i = (i - 1) / 2)
-        swap(&top->heap[(i - 1) / 2], &top->heap[i]);
+    for (; i > 0 && compare_pairs(&top->heap[(i - 1) / 2], &top->heap[i]) < 0; i = (i - 1) / 2)
+        swap_pairs(&top->heap[(i - 1) / 2], &top->heap[i]);
 }
 
 static void sift_pair_down(struct top *top)
@@ -54,11 +54,11 @@ static void sift_pair_down(struct top *top)
     for (size_t i = 0;;) {
         size_t worst = i;
         for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < top->n; child++)
-            if (order(&top->heap[worst], &top->heap[child]) < 0)
+            if (compare_pairs(&top->heap[worst], &top->heap[child]) < 0)
                 worst = child;
         if (worst == i)
             return;
-        swap(&top->heap[i], &top->heap[worst]);
+        swap_pairs(&top->heap[i], &top->heap[worst]);
         i = worst;
     }
 }
@@ -75,7 +75,7 @@ static void keep_pair(struct top *top, const struct weir_pair *pair)
 }
 
 /* The limit that a weight must exceed: a later one does not replace its equal. */
-static float limit(const struct top *top)
+static float weight_limit(const struct top *top)
 {
     return top->n < top->k ? 0 : top->heap[0].weight;
 }
@@ -99,7 +99,7 @@ static weir_status search_row(const struct weir_row *row, void *payload)
         return WEIR_OK;
     struct weir_pair pair = {0, row->layer, row->prompt, (int)row->at[0], row->position, 0};
     for (size_t i = 0; i < row->n; i++) {
-        i += weir_ops()->first_over(row->values + i, row->n - i, limit(top));
+        i += weir_ops()->first_over(row->values + i, row->n - i, weight_limit(top));
         if (i == row->n)
             break;
         pair.weight = row->values[i];
@@ -150,7 +150,7 @@ weir_status weir_top(struct weir_pair *out, size_t k, size_t *n, const weir_file
     for (int layer = 0; layer < weir_source_layers(&source); layer++)
         if (weir_source_has_layer(&source, layer) && (!want->layers || want->layers[layer]))
             TRY(search_layer(&top, &source, layer));
-    qsort(out, top.n, sizeof *out, order);
+    qsort(out, top.n, sizeof *out, compare_pairs);
     *n = top.n;
     return WEIR_OK;
 }

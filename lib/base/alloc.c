@@ -38,7 +38,7 @@ weir_status weir_mul(size_t *out, size_t count, size_t size)
 
 enum how { PLAIN, ZEROED, ALIGNED };
 
-static void *get(size_t bytes, enum how how)
+static void *allocate_bytes(size_t bytes, enum how how)
 {
     if (fails_now())
         return NULL;
@@ -63,7 +63,7 @@ static weir_status allocate_checked(void *out, size_t count, size_t size, enum h
     size_t bytes;
     memcpy(out, &memory, sizeof memory);
     TRY(weir_mul(&bytes, count, size));
-    memory = get(bytes ? bytes : 1, how);
+    memory = allocate_bytes(bytes ? bytes : 1, how);
     if (!memory)
         return out_of_memory(bytes);
     memcpy(out, &memory, sizeof memory);

@@ -51,7 +51,7 @@ void weir_buffers_close(struct weir_buffers *buffers)
 }
 
 /* The smallest free buffer that holds n floats without wasting more than half; unlinked. NULL when there is none. */
-static struct weir_buffer *reuse(struct weir_buffers *buffers, size_t n)
+static struct weir_buffer *take_free_buffer(struct weir_buffers *buffers, size_t n)
 {
     struct weir_buffer **best = NULL;
     for (struct weir_buffer **p = &buffers->free; *p; p = &(*p)->next_free)
@@ -82,7 +82,7 @@ static weir_status make_buffer(struct weir_buffer **out, size_t n)
 weir_status weir_buffer_take(weir_buffer **out, struct weir_buffers *buffers, size_t n)
 {
     pthread_mutex_lock(&buffers->lock);
-    *out = reuse(buffers, n);
+    *out = take_free_buffer(buffers, n);
     if (*out)
         buffers->out++;
     pthread_mutex_unlock(&buffers->lock);

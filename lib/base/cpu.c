@@ -7,7 +7,7 @@
 
 static atomic_int chosen = -1;
 
-static enum weir_isa best(void)
+static enum weir_isa best_isa(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -25,7 +25,7 @@ static enum weir_isa best(void)
 static const char *const names[] = {[WEIR_ISA_PLAIN] = "plain", [WEIR_ISA_AVX2] = "avx2", [WEIR_ISA_AVX512] = "avx512"};
 
 /* The instruction set that WEIR_ISA names; -1 for any other value. */
-static int named(const char *text, enum weir_isa most)
+static int isa_of_name(const char *text, enum weir_isa most)
 {
     for (int i = 0; i <= (int)most; i++)
         if (strcmp(text, names[i]) == 0)
@@ -33,20 +33,20 @@ static int named(const char *text, enum weir_isa most)
     return -1;
 }
 
-static enum weir_isa asked(enum weir_isa most)
+static enum weir_isa isa_of_environment(enum weir_isa most)
 {
     const char *text = getenv("WEIR_ISA");
-    int isa = text && *text ? named(text, most) : (int)most;
+    int isa = text && *text ? isa_of_name(text, most) : (int)most;
     return isa >= 0 ? (enum weir_isa)isa : most;
 }
 
 weir_status weir_isa_check(void)
 {
     const char *text = getenv("WEIR_ISA");
-    enum weir_isa most = best();
-    if (!text || !*text || named(text, most) >= 0)
+    enum weir_isa most = best_isa();
+    if (!text || !*text || isa_of_name(text, most) >= 0)
         return WEIR_OK;
-    if (named(text, WEIR_ISA_AVX512) >= 0)
+    if (isa_of_name(text, WEIR_ISA_AVX512) >= 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "WEIR_ISA=%s: this processor does not have that; it has up to %s", text,
                          names[most]);
     return weir_fail(WEIR_E_USAGE, "WEIR_ISA=%s: it may be plain, avx2 or avx512", text);
@@ -56,7 +56,7 @@ enum weir_isa weir_isa(void)
 {
     int isa = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (isa < 0) {
-        isa = (int)asked(best());
+        isa = (int)isa_of_environment(best_isa());
         atomic_store_explicit(&chosen, isa, memory_order_relaxed);
     }
     return (enum weir_isa)isa;
@@ -64,7 +64,7 @@ enum weir_isa weir_isa(void)
 
 int weir_isa_use(enum weir_isa isa)
 {
-    if (isa > best())
+    if (isa > best_isa())
         return 0;
     atomic_store(&chosen, (int)isa);
     return 1;

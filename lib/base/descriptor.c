@@ -31,7 +31,7 @@ void weir_standard_give(const struct weir_standard *standard)
 }
 
 /* Another thread may have given back what stood in the way. */
-static int lift(int fd)
+static int move_above_standard(int fd)
 {
     if (fd < 0 || fd > 2)
         return fd;
@@ -48,5 +48,5 @@ int weir_open(const char *path, int flags, mode_t mode)
         return -1;
     int fd = open(path, flags | O_CLOEXEC, mode);
     weir_standard_give(&standard);
-    return lift(fd);
+    return move_above_standard(fd);
 }

@@ -12,7 +12,7 @@ enum { MAX_DEPTH = 64 };
 
 /* Refuses what cJSON accepts: nesting that overflows its stack, bytes that are not UTF-8, strings that end at \u0000.
    And whether there may be numbers that JSON does not have. */
-static weir_status precheck(const char *file, const char *text, size_t n, bool *unusual)
+static weir_status check_before_parsing(const char *file, const char *text, size_t n, bool *unusual)
 {
     size_t bad, depth = 0;
     *unusual = false;
@@ -93,7 +93,7 @@ weir_status weir_json_parse(cJSON **out, const char *file, const char *text, siz
     char *copy = NULL;
     bool unusual;
     *out = NULL;
-    TRY(precheck(file, text, n, &unusual));
+    TRY(check_before_parsing(file, text, n, &unusual));
     if (!unusual)
         return parse_text(out, file, text, n);
     TRY(weir_copy_bytes(&copy, text, n));

@@ -359,7 +359,7 @@ static weir_status without_parts(char **out, size_t *n_out, const char *text, si
 }
 
 /* The message for a document that is not JSON: as parsing it whole would put it, else as it was found. */
-static weir_status explain(weir_status found, const char *file, const char *text, size_t n)
+static weir_status explain_failure(weir_status found, const char *file, const char *text, size_t n)
 {
     cJSON *whole;
     if (found == WEIR_E_MEMORY)
@@ -395,5 +395,5 @@ weir_status weir_json_parse_without(cJSON **out, const char *file, const char *t
     weir_status status = find_parts(&t, within, names, n_names, parts);
     if (status == WEIR_OK)
         status = parse_rest(out, file, text, n, parts, n_names);
-    return status == WEIR_OK ? WEIR_OK : explain(status, file, text, n);
+    return status == WEIR_OK ? WEIR_OK : explain_failure(status, file, text, n);
 }

@@ -119,7 +119,7 @@ static bool added_as_it_is(const struct weir_model *model, const struct weir_lay
            !(model->family->adds_stream & map);
 }
 
-static bool holds(const struct weir_model *model, const struct weir_layer_spec *spec, enum weir_alias_when when)
+static bool alias_applies(const struct weir_model *model, const struct weir_layer_spec *spec, enum weir_alias_when when)
 {
     const struct weir_config *c = &model->config;
     switch (when) {
@@ -157,7 +157,7 @@ static bool holds(const struct weir_model *model, const struct weir_layer_spec *
 }
 
 /* For names that mean none of weir's points: what they do mean, by the first row that matches. */
-static const char *meant(enum weir_alias_when when)
+static const char *explain_alias(enum weir_alias_when when)
 {
     switch (when) {
     case WEIR_WHEN_UNCLIPPED:
@@ -181,14 +181,14 @@ weir_status weir_model_settle(const struct weir_model *model, struct weir_term *
     for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row)) {
         bool here = false;
         for (int i = 0; i < model->config.n_layers; i++)
-            here |= holds(model, &model->layers[i].spec, row->when);
+            here |= alias_applies(model, &model->layers[i].spec, row->when);
         term->points[weir_alias_point(row)->id] = here;
         any |= here;
     }
     if (!term->alias || any)
         return WEIR_OK;
     return weir_fail(WEIR_E_UNSUPPORTED, "'%s': in this model TransformerLens's is %s", term->text,
-                     meant(term->alias->when));
+                     explain_alias(term->alias->when));
 }
 
 static size_t axis_size(const struct weir_config *c, weir_axis axis)

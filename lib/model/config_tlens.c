@@ -111,7 +111,7 @@ static weir_status read_rest(struct weir_config *c, const cJSON *json, const cha
 }
 
 /* Every map has a bias, and every layer norm that has weights. */
-static uint64_t biases(const struct weir_config *c)
+static uint64_t roles_with_bias(const struct weir_config *c)
 {
     uint64_t maps = WEIR_ROLE(Q) | WEIR_ROLE(K) | WEIR_ROLE(V) | WEIR_ROLE(O) | WEIR_ROLE(MLP_IN) | WEIR_ROLE(MLP_OUT);
     uint64_t norms = WEIR_ROLE(LN1) | WEIR_ROLE(LN2) | (c->final_norm ? 0 : WEIR_ROLE(LN_FINAL));
@@ -126,7 +126,7 @@ weir_status weir_refine_lens(struct weir_config *c, const void *json, const char
     TRY(read_local(c, json, file));
     TRY(read_rest(c, json, file));
     c->tied = false; /* the weights have both matrices, whatever the field says */
-    c->biases = biases(c);
+    c->biases = roles_with_bias(c);
     if (c->n_heads == 0 && c->d_head > 0)
         c->n_heads = c->d_model / c->d_head;
     return WEIR_OK;

@@ -8,7 +8,7 @@
 /* ---- vectors: norms and biases, small, kept in float32 ---- */
 
 /* i of `pair_rows` in order -> where llama.cpp put it (tensor/matmul.h) */
-static void unpair(float *out, const float *stored, size_t n, size_t pair_rows)
+static void undo_pairs_of_vector(float *out, const float *stored, size_t n, size_t pair_rows)
 {
     size_t half = pair_rows / 2;
     for (size_t i = 0; i < n; i++) {
@@ -72,7 +72,7 @@ weir_status weir_load_norm(struct weir_norm *norm, struct weir_model *model, enu
 
 /* ---- norms of queries and keys: one vector over all heads, however they are kept ---- */
 
-static void repeat(float *out, const float *vector, size_t n, size_t times)
+static void repeat_vector(float *out, const float *vector, size_t n, size_t times)
 {
     for (size_t i = 0; i < times; i++)
         memcpy(out + i * n, vector, n * sizeof *out);
@@ -87,7 +87,7 @@ static weir_status read_head_vector(float *out, const struct weir_tensor *tensor
         return weir_wrong_shape(tensor, scope == WEIR_QK_NORM_HEAD ? d_head : n_heads * d_head, 0);
     weir_to_f32(out, tensor->data, tensor->type, tensor->n);
     if (shared)
-        repeat(out + d_head, out, d_head, n_heads - 1);
+        repeat_vector(out + d_head, out, d_head, n_heads - 1);
     return WEIR_OK;
 }
 
@@ -235,7 +235,7 @@ weir_status weir_undo_pairs(struct weir_model *model, struct weir_linear *linear
     if (!linear->bias)
         return WEIR_OK;
     TRY(weir_new_vector(&bias, model, n_out));
-    unpair(bias, linear->bias, n_out, d_head);
+    undo_pairs_of_vector(bias, linear->bias, n_out, d_head);
     linear->bias = bias;
     return WEIR_OK;
 }

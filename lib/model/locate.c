@@ -25,7 +25,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* The value of an environment variable that is set and not empty, else NULL. */
-static const char *variable(const char *name)
+static const char *environment_value(const char *name)
 {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
@@ -33,15 +33,15 @@ static const char *variable(const char *name)
 
 static weir_status cache_folder(char **out)
 {
-    if (variable("HF_HUB_CACHE"))
-        return weir_copy_string(out, variable("HF_HUB_CACHE"));
-    if (variable("HUGGINGFACE_HUB_CACHE"))
-        return weir_copy_string(out, variable("HUGGINGFACE_HUB_CACHE"));
-    if (variable("HF_HOME"))
-        return weir_format(out, "%s/hub", variable("HF_HOME"));
-    if (variable("XDG_CACHE_HOME"))
-        return weir_format(out, "%s/huggingface/hub", variable("XDG_CACHE_HOME"));
-    return weir_format(out, "%s/.cache/huggingface/hub", variable("HOME") ? variable("HOME") : "");
+    if (environment_value("HF_HUB_CACHE"))
+        return weir_copy_string(out, environment_value("HF_HUB_CACHE"));
+    if (environment_value("HUGGINGFACE_HUB_CACHE"))
+        return weir_copy_string(out, environment_value("HUGGINGFACE_HUB_CACHE"));
+    if (environment_value("HF_HOME"))
+        return weir_format(out, "%s/hub", environment_value("HF_HOME"));
+    if (environment_value("XDG_CACHE_HOME"))
+        return weir_format(out, "%s/huggingface/hub", environment_value("XDG_CACHE_HOME"));
+    return weir_format(out, "%s/.cache/huggingface/hub", environment_value("HOME") ? environment_value("HOME") : "");
 }
 
 /* "org/name" or "name": letters, digits, . _ - and at most one slash, no ".." */
@@ -153,8 +153,8 @@ static weir_status find_repository(char **out, const char *name)
     *out = NULL;
     TRY(cache_folder(&cache));
     weir_status status = search_cache(out, cache, name);
-    if (status == WEIR_OK && !*out && variable("TRANSFORMERS_CACHE"))
-        status = search_cache(out, variable("TRANSFORMERS_CACHE"), name);
+    if (status == WEIR_OK && !*out && environment_value("TRANSFORMERS_CACHE"))
+        status = search_cache(out, environment_value("TRANSFORMERS_CACHE"), name);
     if (status == WEIR_OK && !*out)
         status = weir_fail(WEIR_E_INPUT,
                            "%s: no such folder or .gguf file, and the Hugging Face cache (%s) does not have it: give a "

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static void *field(struct weir_config *config, size_t offset)
+static void *config_field(struct weir_config *config, size_t offset)
 {
     return (char *)config + offset;
 }
@@ -181,14 +181,14 @@ static weir_status read_int_key(struct weir_config *config, const struct weir_ke
 {
     int64_t number = 0;
     TRY(weir_json_int(parent, file, name, key->kind == WEIR_KEY_COUNT ? 0 : 1, key->max, &number));
-    *(int *)field(config, key->field) = (int)number;
+    *(int *)config_field(config, key->field) = (int)number;
     return WEIR_OK;
 }
 
 static weir_status read_number_key(struct weir_config *config, const struct weir_key *key, const cJSON *parent,
                                    const char *file, const char *name)
 {
-    double *number = field(config, key->field);
+    double *number = config_field(config, key->field);
     *number = 0;
     return weir_json_number(parent, file, name, number);
 }
@@ -201,7 +201,7 @@ static weir_status read_bool(struct weir_config *config, const struct weir_key *
     if (key->kind == WEIR_KEY_BIASES)
         config->biases = value ? config->biases | key->roles : config->biases & ~key->roles;
     else
-        *(bool *)field(config, key->field) = value != (key->kind == WEIR_KEY_NOT);
+        *(bool *)config_field(config, key->field) = value != (key->kind == WEIR_KEY_NOT);
     return WEIR_OK;
 }
 

@@ -22,7 +22,7 @@ static weir_status scale_default(struct weir_rope *rope, const struct weir_confi
     return WEIR_OK;
 }
 
-static weir_status need(bool there, const char *type, const char *what)
+static weir_status require_key(bool there, const char *type, const char *what)
 {
     return there ? WEIR_OK : weir_fail(WEIR_E_INPUT, "rope type \"%s\" needs %s above 0", type, what);
 }
@@ -31,7 +31,7 @@ static weir_status scale_linear(struct weir_rope *rope, const struct weir_config
                                 const struct weir_rope_config *c)
 {
     (void)config;
-    TRY(need(c->factor > 0, c->type, "\"factor\""));
+    TRY(require_key(c->factor > 0, c->type, "\"factor\""));
     for (int i = 0; i < rope->n; i++)
         rope->inv_freq[i] /= c->factor;
     return WEIR_OK;
@@ -41,7 +41,7 @@ static weir_status scale_linear(struct weir_rope *rope, const struct weir_config
 static weir_status scale_dynamic(struct weir_rope *rope, const struct weir_config *config,
                                  const struct weir_rope_config *c)
 {
-    TRY(need(c->factor > 0, c->type, "\"factor\""));
+    TRY(require_key(c->factor > 0, c->type, "\"factor\""));
     if (rope->rotary_dims == 2) /* its exponent is n / (n - 2) */
         return weir_fail(WEIR_E_UNSUPPORTED, "rope type \"dynamic\" of %d dimensions is not implemented",
                          rope->rotary_dims);
@@ -57,7 +57,7 @@ static weir_status scale_llama3(struct weir_rope *rope, const struct weir_config
 {
     double low = c->low_freq_factor, high = c->high_freq_factor;
     (void)config;
-    TRY(need(
+    TRY(require_key(
         c->factor > 0 && low > 0 && high > low && c->original_context > 0, c->type,
         "\"factor\", \"low_freq_factor\", a larger \"high_freq_factor\" and \"original_max_position_embeddings\""));
     for (int i = 0; i < rope->n; i++) {
@@ -87,7 +87,8 @@ static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *
     double factor = c->factor > 0 ? c->factor : config->n_context / c->original_context;
     double low = yarn_dimension(c, rope->rotary_dims, c->beta_fast > 0 ? c->beta_fast : 32);
     double high = yarn_dimension(c, rope->rotary_dims, c->beta_slow > 0 ? c->beta_slow : 1);
-    TRY(need(c->original_context > 0 && factor > 0, c->type, "\"factor\" and \"original_max_position_embeddings\""));
+    TRY(require_key(c->original_context > 0 && factor > 0, c->type,
+                    "\"factor\" and \"original_max_position_embeddings\""));
     low = fmax(c->untruncated ? low : floor(low), 0);
     high = fmin(c->untruncated ? high : ceil(high), rope->rotary_dims - 1);
     if (low == high)
@@ -124,7 +125,7 @@ static weir_status scale_longrope(struct weir_rope *rope, const struct weir_conf
                          "\"original_max_position_embeddings\"",
                          rope->n);
     if (c->by_mscale)
-        TRY(need(c->short_mscale > 0 && c->long_mscale > 0, c->type, "\"short_mscale\" and \"long_mscale\""));
+        TRY(require_key(c->short_mscale > 0 && c->long_mscale > 0, c->type, "\"short_mscale\" and \"long_mscale\""));
     TRY(weir_alloc(&rope->long_inv_freq, (size_t)rope->n, sizeof *rope->long_inv_freq));
     for (int i = 0; i < rope->n; i++) {
         double power = pow(c->theta, 2.0 * i / rope->rotary_dims);

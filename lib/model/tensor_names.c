@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Appends text[0..n) with "{}" and "[]" filled in. */
-static void expand(char out[WEIR_NAME_SIZE], size_t at, const char *text, size_t n, int layer, int index)
+static void expand_pattern(char out[WEIR_NAME_SIZE], size_t at, const char *text, size_t n, int layer, int index)
 {
     for (size_t i = 0; i < n && at < WEIR_NAME_SIZE - 1; i++) {
         bool layer_hole = text[i] == '{', index_hole = text[i] == '[';
@@ -42,10 +42,10 @@ static void make_tensor_name(char out[WEIR_NAME_SIZE], const char *prefix, const
     out[0] = '\0';
     if (length == 0)
         return;
-    expand(out, 0, prefix, strlen(prefix), 0, 0);
-    expand(out, strlen(out), from, length, at.layer, at.index);
+    expand_pattern(out, 0, prefix, strlen(prefix), 0, 0);
+    expand_pattern(out, strlen(out), from, length, at.layer, at.index);
     if (!whole || which == WEIR_TENSOR_BLOCKS || which == WEIR_TENSOR_SCALES)
-        expand(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
+        expand_pattern(out, strlen(out), endings[which], strlen(endings[which]), 0, 0);
 }
 
 /* ---- the prefix of all names ---- */

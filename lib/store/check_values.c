@@ -10,7 +10,7 @@ enum { SAMPLE = 4, PIECE = 1 << 20 }; /* prompts looked into; values read at onc
 
 /* Ids must be below this; 0 when the file does not say. Where the config does, it is not asked how many logits there
    are: TransformerLens's models may have others. */
-static int64_t vocabulary(const struct weir_check *c, const weir_file *file)
+static int64_t vocabulary_size(const struct weir_check *c, const weir_file *file)
 {
     int64_t n = 0;
     cJSON *config;
@@ -55,7 +55,7 @@ static void check_stored_prompt(struct weir_check *c, const weir_file *file, int
 static void check_prompts(struct weir_check *c, const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
-    int64_t vocab = vocabulary(c, file);
+    int64_t vocab = vocabulary_size(c, file);
     for (int i = 0; i < info->n_prompts; i++)
         check_stored_prompt(c, file, i, vocab);
 }

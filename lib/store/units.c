@@ -20,7 +20,7 @@ static bool take_number(int32_t *out, const char **at, size_t limit)
 }
 
 /* LAYER. of the blocks, "." outside them. */
-static bool take_layer(int32_t *out, const char **at, size_t n_layers)
+static bool take_unit_layer(int32_t *out, const char **at, size_t n_layers)
 {
     *out = -1;
     return (n_layers == 0 || take_number(out, at, n_layers)) && *(*at)++ == '.';
@@ -47,7 +47,7 @@ weir_status weir_units_parse(struct weir_units *out, const char *text, size_t n_
     for (const char *at = text; at; at++) {
         struct weir_unit one;
         const char *begin = at;
-        if (!take_layer(&one.layer, &at, n_layers) || !take_number(&one.unit, &at, n_units))
+        if (!take_unit_layer(&one.layer, &at, n_layers) || !take_number(&one.unit, &at, n_units))
             return not_units(begin);
         if (out->n > 0 && compare_units(&out->list[out->n - 1], &one) >= 0)
             return not_units(begin);

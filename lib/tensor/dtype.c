@@ -29,7 +29,7 @@ weir_status weir_type_bytes(size_t *out, enum weir_type type, size_t n)
     return weir_mul(out, n / info->block_values, info->block_bytes);
 }
 
-static const struct weir_convert_kernels *kernels(void)
+static const struct weir_convert_kernels *convert_kernels(void)
 {
 #if defined(__x86_64__)
     if (weir_isa() == WEIR_ISA_AVX512)
@@ -42,15 +42,15 @@ static const struct weir_convert_kernels *kernels(void)
 
 void weir_to_f32(float *to, const void *from, enum weir_type type, size_t n)
 {
-    kernels()->to_f32[type](to, from, n);
+    convert_kernels()->to_f32[type](to, from, n);
 }
 
 uint64_t weir_f32_to_f16(uint16_t *to, const float *from, size_t n)
 {
-    return kernels()->f32_to_f16(to, from, n);
+    return convert_kernels()->f32_to_f16(to, from, n);
 }
 
 void weir_f32_to_bf16(uint16_t *to, const float *from, size_t n)
 {
-    kernels()->f32_to_bf16(to, from, n);
+    convert_kernels()->f32_to_bf16(to, from, n);
 }

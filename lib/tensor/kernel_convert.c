@@ -94,12 +94,12 @@ static void f32_to_bf16(uint16_t *restrict to, const float *restrict from, size_
     (to)[i] = (value)
 
 /* The two values of a byte. */
-static inline float low(uint8_t byte, int offset)
+static inline float low_nibble(uint8_t byte, int offset)
 {
     return (float)((byte & 15) - offset);
 }
 
-static inline float high(uint8_t byte, int offset)
+static inline float high_nibble(uint8_t byte, int offset)
 {
     return (float)((byte >> 4) - offset);
 }
@@ -109,8 +109,8 @@ static void from_q4_0(float *restrict to, const void *restrict from, size_t n)
     const uint8_t *p = from; /* d, 16 bytes of two values */
     for (; n > 0; n -= 32, to += 32, p += 18) {
         float d = load_half(p);
-        DECODE(to, 16, d * low(p[2 + i], 8));
-        DECODE(to + 16, 16, d * high(p[2 + i], 8));
+        DECODE(to, 16, d * low_nibble(p[2 + i], 8));
+        DECODE(to + 16, 16, d * high_nibble(p[2 + i], 8));
     }
 }
 
@@ -119,8 +119,8 @@ static void from_q4_1(float *restrict to, const void *restrict from, size_t n)
     const uint8_t *p = from; /* d, m, 16 bytes of two values */
     for (; n > 0; n -= 32, to += 32, p += 20) {
         float d = load_half(p), m = load_half(p + 2);
-        DECODE(to, 16, d * low(p[4 + i], 0) + m);
-        DECODE(to + 16, 16, d * high(p[4 + i], 0) + m);
+        DECODE(to, 16, d * low_nibble(p[4 + i], 0) + m);
+        DECODE(to + 16, 16, d * high_nibble(p[4 + i], 0) + m);
     }
 }
 
@@ -204,7 +204,7 @@ static void from_q2_k(float *restrict to, const void *restrict from, size_t n)
         for (int run = 0; run < 16; run++) {
             const uint8_t *q = p + 16 + run / 8 * 32 + run % 2 * 16;
             int shift = run % 8 / 2 * 2;
-            float scale = d * low(p[run], 0), min = d_min * high(p[run], 0);
+            float scale = d * low_nibble(p[run], 0), min = d_min * high_nibble(p[run], 0);
             DECODE(to + 16 * run, 16, scale * (float)(q[i] >> shift & 3) - min);
         }
     }

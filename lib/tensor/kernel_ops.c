@@ -123,7 +123,7 @@ static double squares(const float *x, size_t n, double mean)
     return sum;
 }
 
-static int apart(const float *a, const float *b, size_t n, float *apart_out, float *scale_out)
+static int max_difference(const float *a, const float *b, size_t n, float *difference_out, float *scale_out)
 {
     float most = 0, scaled = 0;
     int32_t odd = 0;
@@ -136,7 +136,7 @@ static int apart(const float *a, const float *b, size_t n, float *apart_out, flo
         scaled = x > scaled ? x : scaled;
         scaled = y > scaled ? y : scaled;
     }
-    *apart_out = most;
+    *difference_out = most;
     *scale_out = scaled;
     return !odd;
 }
@@ -208,16 +208,16 @@ static void weigh(const float *p, size_t n, struct weir_weighed *sums)
     *sums = (struct weir_weighed){sum, low < 0 ? magnitude(p, n) : sum, moment, entropy};
 }
 
-static void match(const float *p, const float *d, size_t n, double *product_out, double *apart_out)
+static void match(const float *p, const float *d, size_t n, double *product_out, double *difference_out)
 {
-    double product = 0, apart = 0;
-#pragma omp simd reduction(+ : product, apart)
+    double product = 0, difference = 0;
+#pragma omp simd reduction(+ : product, difference)
     for (size_t i = 0; i < n; i++) {
         product += (double)p[i] * (double)d[i];
-        apart += (double)fabsf(p[i] - d[i]);
+        difference += (double)fabsf(p[i] - d[i]);
     }
     *product_out = product;
-    *apart_out = apart;
+    *difference_out = difference;
 }
 
 /* ---- exponentials ---- */
@@ -454,7 +454,7 @@ const struct weir_ops JOIN(weir_ops_, WEIR_ISA) = {
     .rotate_pairs = rotate_pairs,
     .survey = survey,
     .squares = squares,
-    .apart = apart,
+    .max_difference = max_difference,
     .first_over = first_over,
     .weigh = weigh,
     .match = match,

@@ -107,7 +107,7 @@ static weir_status narrow_floats(size_t *out, const struct weir_matmul *matmul, 
     return WEIR_OK;
 }
 
-static void grow(size_t *most, size_t n)
+static void raise_to(size_t *most, size_t n)
 {
     *most = n > *most ? n : *most;
 }
@@ -116,9 +116,9 @@ weir_status weir_matmul_reserve(struct weir_matmul *matmul, const struct weir_ma
 {
     size_t needed;
     if (is_narrow(matmul, w)) {
-        grow(&matmul->most_units, weir_narrow_units(matmul->narrow, w->n_in));
+        raise_to(&matmul->most_units, weir_narrow_units(matmul->narrow, w->n_in));
         /* bf16 has no groups: room all the same, since even adding 0 to NULL is undefined */
-        grow(&matmul->most_groups, weir_max_size(weir_narrow_groups(matmul->narrow, w->n_in), 1));
+        raise_to(&matmul->most_groups, weir_max_size(weir_narrow_groups(matmul->narrow, w->n_in), 1));
         TRY(narrow_floats(&needed, matmul, w));
     } else if (!weir_matrix_is_direct(w)) {
         TRY(weir_mul(&needed, piece_width(matmul, w, false), w->n_in));

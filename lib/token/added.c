@@ -146,7 +146,7 @@ struct search {
 };
 
 /* The longest token that `text` begins with, or NULL. All in [low, high) have the first `depth` bytes of the text. */
-static const struct weir_added_token *longest(struct search *search, const char *text, size_t n)
+static const struct weir_added_token *find_longest_at(struct search *search, const char *text, size_t n)
 {
     const struct weir_finder *finder = search->finder;
     const struct weir_added_token *best = NULL;
@@ -230,7 +230,7 @@ static weir_status split_piece(const struct weir_finder *finder, struct weir_wor
     for (size_t at = 0; at < n;) {
         const struct weir_added_token *token = NULL;
         if (finder->begins[(unsigned char)text[at]])
-            token = longest(&search, text + at, n - at);
+            token = find_longest_at(&search, text + at, n - at);
         if (!token) {
             TRY(check_steps(&search, n));
             at++;

@@ -107,8 +107,8 @@ static weir_status add_bytes(const struct weir_bpe *bpe, struct weir_bpe_work *w
 
 /* A character as the vocabulary spells it: with the prefix when others come before it, the suffix when none follows.
  */
-static weir_status spell(const struct weir_bpe *bpe, struct weir_bpe_work *work, bool first, bool last,
-                         const char **text, size_t *n)
+static weir_status spell_piece(const struct weir_bpe *bpe, struct weir_bpe_work *work, bool first, bool last,
+                               const char **text, size_t *n)
 {
     const struct weir_text *prefix = first ? NULL : &bpe->prefix, *suffix = last ? &bpe->suffix : NULL;
     if ((!prefix || prefix->n == 0) && (!suffix || suffix->n == 0))
@@ -159,7 +159,7 @@ static weir_status add_chars(const struct weir_bpe *bpe, const struct weir_vocab
         }
         const char *text = piece + at;
         size_t spelled = length;
-        TRY(spell(bpe, work, at == 0, at + length == n, &text, &spelled));
+        TRY(spell_piece(bpe, work, at == 0, at + length == n, &text, &spelled));
         TRY(add_char(bpe, vocab, work, text, spelled, &unknown));
     }
     return unknown ? add_symbol(work, bpe->unknown) : WEIR_OK;

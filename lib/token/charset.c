@@ -68,7 +68,7 @@ static const struct {
 };
 
 /* Names are compared without case, spaces, hyphens and underscores. */
-static void simplify(char *to, size_t size, const char *name, size_t n)
+static void simplify_name(char *to, size_t size, const char *name, size_t n)
 {
     size_t used = 0;
     for (size_t i = 0; i < n && used + 1 < size; i++)
@@ -88,14 +88,14 @@ weir_status weir_charset_add_named(struct weir_charset *set, const char *name, s
         memcpy(simple, name, n);
         simple[n] = '\0';
     } else {
-        simplify(simple, sizeof simple, name, n);
+        simplify_name(simple, sizeof simple, name, n);
     }
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
         if (strcmp(aliases[i].name, simple) == 0)
             wanted = aliases[i].class;
     for (size_t i = 0; i < weir_n_unicode_classes; i++) {
         const struct weir_unicode_class *class = &weir_unicode_classes[i];
-        simplify(candidate, sizeof candidate, class->name, strlen(class->name));
+        simplify_name(candidate, sizeof candidate, class->name, strlen(class->name));
         /* a group is the union of the categories that begin with its letter */
         bool in_group = strlen(wanted) == 1 && strlen(candidate) == 2 && candidate[0] == tolower(wanted[0]);
         if (in_group || strcmp(class->name, wanted) == 0 || (wanted == simple && strcmp(candidate, wanted) == 0)) {

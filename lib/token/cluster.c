@@ -15,27 +15,27 @@ void weir_clusters_open(struct weir_clusters *clusters)
     clusters->pictograph = weir_unicode_find("pictograph", strlen("pictograph"));
 }
 
-static bool between(uint32_t code, uint32_t first, uint32_t last)
+static bool code_is_between(uint32_t code, uint32_t first, uint32_t last)
 {
     return code >= first && code <= last;
 }
 
-static enum kind hangul(uint32_t code)
+static enum kind hangul_kind(uint32_t code)
 {
-    if (between(code, 0x1100, 0x115f) || between(code, 0xa960, 0xa97c))
+    if (code_is_between(code, 0x1100, 0x115f) || code_is_between(code, 0xa960, 0xa97c))
         return HANGUL_L;
-    if (between(code, 0x1160, 0x11a7) || between(code, 0xd7b0, 0xd7c6))
+    if (code_is_between(code, 0x1160, 0x11a7) || code_is_between(code, 0xd7b0, 0xd7c6))
         return HANGUL_V;
-    if (between(code, 0x11a8, 0x11ff) || between(code, 0xd7cb, 0xd7fb))
+    if (code_is_between(code, 0x11a8, 0x11ff) || code_is_between(code, 0xd7cb, 0xd7fb))
         return HANGUL_T;
-    if (between(code, 0xac00, 0xd7a3))
+    if (code_is_between(code, 0xac00, 0xd7a3))
         return (code - 0xac00) % 28 == 0 ? HANGUL_LV : HANGUL_LVT;
     return OTHER;
 }
 
 static enum kind kind_of_code(const struct weir_clusters *clusters, uint32_t code)
 {
-    if (between(code, ' ', '~'))
+    if (code_is_between(code, ' ', '~'))
         return OTHER;
     if (weir_unicode_has(clusters->alone, code))
         return ALONE;
@@ -45,7 +45,7 @@ static enum kind kind_of_code(const struct weir_clusters *clusters, uint32_t cod
         return PREPEND;
     if (weir_unicode_has(clusters->pictograph, code))
         return PICTOGRAPH;
-    return hangul(code);
+    return hangul_kind(code);
 }
 
 static bool joins_cluster(enum kind before, enum kind next)

@@ -30,8 +30,8 @@ static weir_status check_size(const struct weir_text *out)
 }
 
 /* Matches as span_by_regex of words.c finds them. */
-static weir_status replace(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                           const char *text, size_t n)
+static weir_status normalize_replace(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
+                                     const char *text, size_t n)
 {
     size_t last = 0, from = 0, start = 0, end = 0, length;
     bool found, any = false;
@@ -64,8 +64,8 @@ static weir_status read_prepend(struct weir_stage *stage, const cJSON *json, con
     return weir_text_add(&stage->string, text, strlen(text));
 }
 
-static weir_status prepend(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                           const char *text, size_t n)
+static weir_status normalize_prepend(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
+                                     const char *text, size_t n)
 {
     (void)match;
     if (n > 0)
@@ -73,8 +73,8 @@ static weir_status prepend(const struct weir_stage *stage, struct weir_match *ma
     return weir_text_add(out, text, n);
 }
 
-static weir_status lowercase(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                             const char *text, size_t n)
+static weir_status normalize_lowercase(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
+                                       const char *text, size_t n)
 {
     (void)stage, (void)match;
     for (size_t at = 0, length; at < n; at += length)
@@ -113,8 +113,8 @@ static size_t count_spaces(const char *text, size_t n, bool back)
     return at;
 }
 
-static weir_status strip(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                         const char *text, size_t n)
+static weir_status normalize_strip(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
+                                   const char *text, size_t n)
 {
     (void)match;
     if (stage->right)
@@ -139,8 +139,8 @@ static bool nmt_is_space(uint32_t code)
     return code >= 0x200b && code <= 0x200f;
 }
 
-static weir_status nmt(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                       const char *text, size_t n)
+static weir_status normalize_nmt(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
+                                 const char *text, size_t n)
 {
     (void)stage, (void)match;
     for (size_t at = 0, length; at < n; at += length) {
@@ -158,8 +158,8 @@ static weir_status read_precompiled(struct weir_stage *stage, const cJSON *json,
     return weir_charsmap_open_base64(&stage->charsmap, file, text);
 }
 
-static weir_status precompiled(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
-                               const char *text, size_t n)
+static weir_status normalize_precompiled(const struct weir_stage *stage, struct weir_match *match,
+                                         struct weir_text *out, const char *text, size_t n)
 {
     (void)match;
     TRY(weir_charsmap_apply(&stage->charsmap, out, LARGEST, text, n));
@@ -177,7 +177,7 @@ static weir_status byte_level(const struct weir_stage *stage, struct weir_match 
 }
 
 static const struct weir_stage_type precompiled_type = {
-    .name = "Precompiled", .read = read_precompiled, .normalize = precompiled};
+    .name = "Precompiled", .read = read_precompiled, .normalize = normalize_precompiled};
 
 weir_status weir_normalizers_add_charsmap(struct weir_stages *stages, const char *file, const void *bytes, size_t n)
 {
@@ -191,13 +191,13 @@ static const struct weir_stage_type types[] = {
     {.name = "NFD", .normalize = normal_form, .form = WEIR_NFD},
     {.name = "NFKC", .normalize = normal_form, .form = WEIR_NFKC},
     {.name = "NFKD", .normalize = normal_form, .form = WEIR_NFKD},
-    {.name = "Replace", .read = read_replace, .normalize = replace},
-    {.name = "Prepend", .read = read_prepend, .normalize = prepend},
-    {.name = "Lowercase", .normalize = lowercase},
+    {.name = "Replace", .read = read_replace, .normalize = normalize_replace},
+    {.name = "Prepend", .read = read_prepend, .normalize = normalize_prepend},
+    {.name = "Lowercase", .normalize = normalize_lowercase},
     {.name = "StripAccents", .normalize = strip_accents},
-    {.name = "Strip", .read = read_strip, .normalize = strip},
-    {.name = "Nmt", .normalize = nmt},
-    {.name = "Precompiled", .read = read_precompiled, .normalize = precompiled},
+    {.name = "Strip", .read = read_strip, .normalize = normalize_strip},
+    {.name = "Nmt", .normalize = normalize_nmt},
+    {.name = "Precompiled", .read = read_precompiled, .normalize = normalize_precompiled},
     {.name = "ByteLevel", .normalize = byte_level},
 };
 

@@ -75,6 +75,10 @@ struct weir_model_text {
     size_t n_lines;
 };
 
+/* "model" of a tokenizer.json into the tokenizer's vocabulary and BPE or Unigram. `large` has the parts of it that the
+   tree leaves out. WEIR_E_UNSUPPORTED for other types. */
+WEIR_CHECKED weir_status weir_read_model(struct weir_tokenizer *t, const cJSON *model,
+                                         const struct weir_model_text *large, const char *file);
 /* The n bytes of a tokenizer.json. */
 WEIR_CHECKED weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const char *text, size_t n,
                                                   const char *file);

@@ -73,7 +73,7 @@ static weir_status read_field(struct weir_bytes *b, struct field *f)
 }
 
 /* A message inside another, to be read field by field. */
-static struct weir_bytes inside(const struct weir_bytes *b, const struct field *f)
+static struct weir_bytes message_inside(const struct weir_bytes *b, const struct field *f)
 {
     return (struct weir_bytes){.file = b->file, .data = f->data, .size = f->n};
 }
@@ -185,9 +185,9 @@ static weir_status read_specs(struct spec *spec, struct weir_bytes b)
     while (b.at < b.size) {
         TRY(read_field(&b, &f));
         if (f.number == 2 && f.wire == WIRE_BYTES)
-            TRY(read_trainer(spec, inside(&b, &f)));
+            TRY(read_trainer(spec, message_inside(&b, &f)));
         else if (f.number == 3 && f.wire == WIRE_BYTES)
-            TRY(read_normalizer(spec, inside(&b, &f)));
+            TRY(read_normalizer(spec, message_inside(&b, &f)));
     }
     return WEIR_OK;
 }
@@ -199,7 +199,7 @@ static weir_status read_pieces(struct weir_tokenizer *t, struct spec *spec, stru
     while (b.at < b.size) {
         TRY(read_field(&b, &f));
         if (f.number == 1 && f.wire == WIRE_BYTES)
-            TRY(read_piece(t, spec, inside(&b, &f)));
+            TRY(read_piece(t, spec, message_inside(&b, &f)));
     }
     return spec->n_pieces > 0 ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: no pieces: not a SentencePiece model", b.file);
 }

@@ -42,7 +42,7 @@ static void *allocate_for_pcre(size_t size, void *unused)
     return weir_alloc(&memory, size, 1) == WEIR_OK ? memory : NULL;
 }
 
-static void release(void *memory, void *unused)
+static void release_for_pcre(void *memory, void *unused)
 {
     (void)unused;
     weir_free(memory);
@@ -53,12 +53,13 @@ static weir_status no_memory(void)
     return weir_fail(WEIR_E_MEMORY, "out of memory for a regular expression");
 }
 
-static weir_status compile(struct weir_regex *regex, const struct weir_text *pattern, const char *shown, size_t n)
+static weir_status compile_pattern(struct weir_regex *regex, const struct weir_text *pattern, const char *shown,
+                                   size_t n)
 {
     int error = 0;
     PCRE2_SIZE at = 0;
     PCRE2_UCHAR why[128];
-    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release, NULL);
+    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release_for_pcre, NULL);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
     if (context) {
         pcre2_set_newline(context, PCRE2_NEWLINE_LF);
@@ -88,7 +89,7 @@ weir_status weir_regex_open(struct weir_regex **out, const char *file, const cha
     TRY_DONE(weir_copy_string(&regex->file, file));
     TRY_DONE(weir_copy_bytes(&regex->shown, pattern, n < SHOWN ? n : SHOWN));
     TRY_DONE(weir_regex_rewrite(&rewritten, file, pattern, n));
-    TRY_DONE(compile(regex, &rewritten, pattern, n));
+    TRY_DONE(compile_pattern(regex, &rewritten, pattern, n));
     *out = regex;
     regex = NULL;
 done:
@@ -129,7 +130,7 @@ weir_status weir_match_open(struct weir_match **out)
     struct weir_match *match;
     *out = NULL;
     TRY(weir_alloc_zero(&match, 1, sizeof *match));
-    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release, NULL);
+    pcre2_general_context *general = pcre2_general_context_create(allocate_for_pcre, release_for_pcre, NULL);
     if (general) {
         match->data = pcre2_match_data_create(1, general);
         match->context = pcre2_match_context_create(general);

@@ -22,7 +22,7 @@ struct rewriter {
     } groups[MAX_NESTING];
 };
 
-static weir_status refuse(const struct rewriter *r, const char *what)
+static weir_status refuse_syntax(const struct rewriter *r, const char *what)
 {
     int shown = (int)(r->n < 80 ? r->n : 80);
     return weir_fail(WEIR_E_UNSUPPORTED, "%s: regular expression \"%.*s\": %s at byte %zu is not supported", r->file,
@@ -35,7 +35,7 @@ static bool is_next(const struct rewriter *r, const char *text)
     return r->n - r->at >= n && memcmp(r->pattern + r->at, text, n) == 0;
 }
 
-static bool skip(struct rewriter *r, const char *text)
+static bool skip_text(struct rewriter *r, const char *text)
 {
     if (!is_next(r, text))
         return false;
@@ -89,15 +89,15 @@ static weir_status read_escaped_char(struct rewriter *r, uint32_t *code, bool *k
     if (named) {
         *code = (unsigned char)values[named - names];
         r->at++;
-    } else if (skip(r, "x{")) {
-        if (read_hex(r, 6, code) == 0 || !skip(r, "}") || !is_scalar(*code))
-            return refuse(r, "a bad \\x{...}");
-    } else if (skip(r, "x")) {
+    } else if (skip_text(r, "x{")) {
+        if (read_hex(r, 6, code) == 0 || !skip_text(r, "}") || !is_scalar(*code))
+            return refuse_syntax(r, "a bad \\x{...}");
+    } else if (skip_text(r, "x")) {
         if (read_hex(r, 2, code) == 0 || *code >= 0x80)
-            return refuse(r, "a byte as \\xNN");
-    } else if (skip(r, "u")) {
+            return refuse_syntax(r, "a byte as \\xNN");
+    } else if (skip_text(r, "u")) {
         if (read_hex(r, 4, code) != 4 || !is_scalar(*code))
-            return refuse(r, "a bad \\uNNNN");
+            return refuse_syntax(r, "a bad \\uNNNN");
     } else if ((unsigned char)c < 0x80 && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z')) {
         *code = weir_utf8_decode(r->pattern + r->at, &length);
         r->at += length;
@@ -119,19 +119,19 @@ static bool depends_on_case(const char *name, size_t n)
 static weir_status read_property(struct rewriter *r, struct weir_charset *set, bool inverted)
 {
     bool known = false;
-    if (!skip(r, "{"))
-        return refuse(r, "\\p without braces");
-    if (skip(r, "^"))
+    if (!skip_text(r, "{"))
+        return refuse_syntax(r, "\\p without braces");
+    if (skip_text(r, "^"))
         inverted = !inverted;
     const char *name = r->pattern + r->at;
     const char *end = memchr(name, '}', r->n - r->at);
     if (!end)
-        return refuse(r, "\\p without its end");
+        return refuse_syntax(r, "\\p without its end");
     if (r->caseless && depends_on_case(name, (size_t)(end - name)))
-        return refuse(r, "a class of upper or lower case in a group that ignores case");
+        return refuse_syntax(r, "a class of upper or lower case in a group that ignores case");
     TRY(weir_charset_add_named(set, name, (size_t)(end - name), &known));
     if (!known)
-        return refuse(r, "this \\p{...}");
+        return refuse_syntax(r, "this \\p{...}");
     r->at = (size_t)(end - r->pattern) + 1;
     return inverted ? weir_charset_invert(set) : WEIR_OK;
 }
@@ -167,18 +167,18 @@ static weir_status read_brackets(struct rewriter *r, struct weir_charset *set);
 static weir_status read_posix(struct rewriter *r, struct weir_charset *set)
 {
     char name[24];
-    bool known = false, inverted = skip(r, "^");
+    bool known = false, inverted = skip_text(r, "^");
     size_t n = 0;
     while (r->at + n < r->n && r->pattern[r->at + n] != ':')
         n++;
     int length = snprintf(name, sizeof name, "posix %.*s", (int)(n < 20 ? n : 20), r->pattern + r->at);
     if (r->caseless && depends_on_case(r->pattern + r->at, n))
-        return refuse(r, "a class of upper or lower case in a group that ignores case");
+        return refuse_syntax(r, "a class of upper or lower case in a group that ignores case");
     if (length < (int)sizeof name)
         TRY(weir_charset_add_named(set, name, (size_t)length, &known));
     r->at += n;
-    if (!known || !skip(r, ":]"))
-        return refuse(r, "this POSIX class");
+    if (!known || !skip_text(r, ":]"))
+        return refuse_syntax(r, "this POSIX class");
     return inverted ? weir_charset_invert(set) : WEIR_OK;
 }
 
@@ -188,28 +188,28 @@ static weir_status read_item(struct rewriter *r, struct weir_charset *set, uint3
     bool known = false;
     size_t length;
     *single = false;
-    if (skip(r, "[:"))
+    if (skip_text(r, "[:"))
         return read_posix(r, set);
-    if (skip(r, "["))
+    if (skip_text(r, "["))
         return read_brackets(r, set);
-    if (skip(r, "\\")) {
+    if (skip_text(r, "\\")) {
         if (r->at == r->n)
-            return refuse(r, "a lone backslash");
+            return refuse_syntax(r, "a lone backslash");
         TRY(read_escaped_class(r, set, true, &known));
         if (known)
             return WEIR_OK;
-        if (skip(r, "b"))
-            return refuse(r, "\\b in brackets");
+        if (skip_text(r, "b"))
+            return refuse_syntax(r, "\\b in brackets");
         TRY(read_escaped_char(r, code, &known));
         if (!known)
-            return refuse(r, "this escape");
+            return refuse_syntax(r, "this escape");
     } else {
         *code = weir_utf8_decode(r->pattern + r->at, &length);
         r->at += length;
     }
     *single = true;
     if (r->caseless && *code >= 0x80)
-        return refuse(r, "a class with letters beyond ASCII in a group that ignores case");
+        return refuse_syntax(r, "a class with letters beyond ASCII in a group that ignores case");
     return WEIR_OK;
 }
 
@@ -229,7 +229,7 @@ static weir_status read_range(struct rewriter *r, struct weir_charset *set)
         r->at++;
         TRY_DONE(read_item(r, &item, &last, &single));
         if (!single || last < first)
-            TRY_DONE(refuse(r, "this range"));
+            TRY_DONE(refuse_syntax(r, "this range"));
     }
     TRY_DONE(weir_charset_add(set, first, last));
 done:
@@ -246,7 +246,7 @@ static weir_status read_operand(struct rewriter *r, struct weir_charset *set)
         first = false;
     }
     if (r->at == r->n)
-        return refuse(r, "a class without its end");
+        return refuse_syntax(r, "a class without its end");
     if (r->caseless)
         TRY(weir_charset_fold(set));
     weir_charset_tidy(set);
@@ -258,17 +258,17 @@ static weir_status read_brackets(struct rewriter *r, struct weir_charset *set)
 {
     struct weir_charset operand = {0};
     weir_status status;
-    bool inverted = skip(r, "^");
+    bool inverted = skip_text(r, "^");
     if (++r->depth >= MAX_NESTING)
-        return refuse(r, "deep nesting");
+        return refuse_syntax(r, "deep nesting");
     TRY_DONE(read_operand(r, set));
-    while (skip(r, "&&")) {
+    while (skip_text(r, "&&")) {
         weir_charset_close(&operand);
         TRY_DONE(read_operand(r, &operand));
         TRY_DONE(weir_charset_intersect(set, &operand));
     }
-    if (!skip(r, "]"))
-        TRY_DONE(refuse(r, "a class without its end"));
+    if (!skip_text(r, "]"))
+        TRY_DONE(refuse_syntax(r, "a class without its end"));
     if (inverted)
         TRY_DONE(weir_charset_invert(set));
     r->depth--;
@@ -324,17 +324,17 @@ static weir_status rewrite_escape(struct rewriter *r)
     bool known = false;
     weir_status status;
     if (r->at == r->n)
-        return refuse(r, "a lone backslash");
+        return refuse_syntax(r, "a lone backslash");
     r->atom = r->out->n;
-    if (skip(r, "b"))
+    if (skip_text(r, "b"))
         return put_word_boundary(r, false);
-    if (skip(r, "B"))
+    if (skip_text(r, "B"))
         return put_word_boundary(r, true);
-    if (skip(r, "A"))
+    if (skip_text(r, "A"))
         return put_text(r, "\\A");
-    if (skip(r, "z"))
+    if (skip_text(r, "z"))
         return put_text(r, "\\z");
-    if (skip(r, "Z"))
+    if (skip_text(r, "Z"))
         return put_text(r, "\\Z");
     TRY_DONE(read_escaped_class(r, &set, false, &known));
     if (known) {
@@ -343,7 +343,7 @@ static weir_status rewrite_escape(struct rewriter *r)
     }
     TRY_DONE(read_escaped_char(r, &code, &known));
     if (!known)
-        TRY_DONE(refuse(r, "this escape"));
+        TRY_DONE(refuse_syntax(r, "this escape"));
     TRY_DONE(put_char(r, code));
 done:
     weir_charset_close(&set);
@@ -360,17 +360,17 @@ static const struct {
 static weir_status rewrite_group(struct rewriter *r)
 {
     if (r->depth + 1 >= MAX_NESTING)
-        return refuse(r, "deep nesting");
+        return refuse_syntax(r, "deep nesting");
     r->groups[r->depth].atom = r->out->n;
     r->groups[r->depth++].caseless = r->caseless;
     for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++)
-        if (skip(r, openings[i].opening)) {
+        if (skip_text(r, openings[i].opening)) {
             if (openings[i].caseless >= 0)
                 r->caseless = openings[i].caseless;
             return put_text(r, openings[i].opening);
         }
     if (is_next(r, "(?") || is_next(r, "(*"))
-        return refuse(r, "this kind of group");
+        return refuse_syntax(r, "this kind of group");
     r->at++;
     return put_text(r, "(?:");
 }
@@ -378,7 +378,7 @@ static weir_status rewrite_group(struct rewriter *r)
 static weir_status close_group(struct rewriter *r)
 {
     if (r->depth == 0)
-        return refuse(r, "a closing parenthesis alone");
+        return refuse_syntax(r, "a closing parenthesis alone");
     r->at++;
     r->depth--;
     r->atom = r->groups[r->depth].atom;
@@ -408,7 +408,7 @@ static weir_status rewrite_interval(struct rewriter *r)
 {
     size_t n = interval_length(r);
     if (n == 0)
-        return refuse(r, "a brace that is no interval");
+        return refuse_syntax(r, "a brace that is no interval");
     TRY(put_text(r, r->pattern[r->at + 1] == ',' ? "{0" : "{"));
     TRY(weir_text_add(r->out, r->pattern + r->at + 1, n - 1));
     bool fixed = !memchr(r->pattern + r->at, ',', n);
@@ -465,7 +465,7 @@ static weir_status rewrite_next(struct rewriter *r)
         r->atom = r->out->n;
         uint32_t code = weir_utf8_decode(r->pattern + r->at, &length);
         if (r->caseless && code >= 0x80)
-            return refuse(r, "a letter beyond ASCII in a group that ignores case");
+            return refuse_syntax(r, "a letter beyond ASCII in a group that ignores case");
         r->at += length;
         return put_char(r, code);
     }
@@ -477,7 +477,7 @@ weir_status weir_regex_rewrite(struct weir_text *out, const char *file, const ch
     while (r.at < r.n) {
         TRY(rewrite_next(&r));
         if (out->n > MAX_REWRITTEN) /* a class is some 10 kB: a short pattern can be a very long one */
-            return refuse(&r, "so large a pattern");
+            return refuse_syntax(&r, "so large a pattern");
     }
-    return r.depth > 0 ? refuse(&r, "a group without its end") : WEIR_OK;
+    return r.depth > 0 ? refuse_syntax(&r, "a group without its end") : WEIR_OK;
 }

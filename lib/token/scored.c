@@ -45,7 +45,7 @@ static int by_length(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static bool continues(char c)
+static bool continues_character(char c)
 {
     return ((unsigned char)c & 0xc0) == 0x80;
 }
@@ -57,9 +57,9 @@ static weir_status add_splits(struct splits *all, const struct weir_vocab *vocab
     const char *text = weir_vocab_string(vocab, id, &n);
     uint32_t n_right = 0, n_chars = 0;
     for (size_t i = 0; i < n && n <= LONGEST; i++)
-        n_chars += !continues(text[i]);
+        n_chars += !continues_character(text[i]);
     for (size_t at = n; n <= LONGEST && at-- > 1;) {
-        if (continues(text[at]))
+        if (continues_character(text[at]))
             continue;
         n_right++;
         int32_t left = weir_vocab_find(vocab, text, at);

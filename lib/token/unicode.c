@@ -85,7 +85,7 @@ static uint32_t order_of(uint32_t code)
 }
 
 /* The one code point that a and b make together, 0 when they make none. */
-static uint32_t compose(uint32_t a, uint32_t b)
+static uint32_t compose_pair(uint32_t a, uint32_t b)
 {
     if (a - HANGUL_L < N_L && b - HANGUL_V < N_V)
         return HANGUL + ((a - HANGUL_L) * N_V + (b - HANGUL_V)) * N_T;
@@ -152,7 +152,7 @@ static void compose_marks(struct cluster *c)
     size_t kept = 1;
     for (size_t i = 1; i < c->n; i++) {
         bool blocked = kept > 1 && c->codes[kept - 1].order >= c->codes[i].order;
-        uint32_t composed = blocked ? 0 : compose(c->codes[0].code, c->codes[i].code);
+        uint32_t composed = blocked ? 0 : compose_pair(c->codes[0].code, c->codes[i].code);
         if (composed)
             c->codes[0].code = composed;
         else
@@ -181,7 +181,7 @@ static weir_status take_into_cluster(struct cluster *c, uint32_t code)
             TRY(sort_marks(c));
             if (c->codes[0].order == 0)
                 compose_marks(c);
-            uint32_t composed = c->n == 1 && c->codes[0].order == 0 ? compose(c->codes[0].code, code) : 0;
+            uint32_t composed = c->n == 1 && c->codes[0].order == 0 ? compose_pair(c->codes[0].code, code) : 0;
             if (composed) {
                 c->codes[0].code = composed;
                 return WEIR_OK;
@@ -217,7 +217,7 @@ static weir_status take_decomposed(struct cluster *c, uint32_t code, bool compat
 }
 
 /* Bytes at the front of `text` that no form changes: ASCII, without its last when something follows it. */
-static size_t plain(const char *text, size_t n)
+static size_t plain_length(const char *text, size_t n)
 {
     size_t i = 0;
     while (i < n && (unsigned char)text[i] < 0x80)
@@ -230,7 +230,7 @@ weir_status weir_unicode_normalize(struct weir_text *out, const char *text, size
     struct cluster c = {.composes = form == WEIR_NFC || form == WEIR_NFKC, .out = out};
     weir_status status = WEIR_OK;
     for (size_t at = 0, length; at < n; at += length) {
-        size_t ascii = plain(text + at, n - at);
+        size_t ascii = plain_length(text + at, n - at);
         if (ascii > 0) {
             TRY_DONE(cluster_flush(&c));
             TRY_DONE(weir_text_add(out, text + at, ascii));

@@ -98,7 +98,7 @@ static void offer_token(struct weir_best *best, size_t from, size_t to, double s
     best[to] = (struct weir_best){.score = sum, .from = (uint32_t)from, .id = id, .reached = true};
 }
 
-static weir_status lacks(const char *text, size_t n)
+static weir_status fail_without_split(const char *text, size_t n)
 {
     return weir_fail(WEIR_E_INPUT, "the vocabulary lacks \"%.*s\" and has no token for unknown text", (int)n, text);
 }
@@ -124,7 +124,7 @@ static weir_status offer_all(const struct weir_unigram *u, struct weir_best *bes
     if (single)
         return WEIR_OK;
     if (u->unknown < 0)
-        return lacks(piece + at, length);
+        return fail_without_split(piece + at, length);
     offer_token(best, at, at + length, u->unknown_score, u->unknown);
     return WEIR_OK;
 }

@@ -287,7 +287,7 @@ Test(ops, first_over_finds_the_first)
 /* Every length, since the last few values go another way; then something odd at either end. */
 static void check_surveys(const char *isa)
 {
-    float a[LONGEST], b[LONGEST], low, high, apart, scale;
+    float a[LONGEST], b[LONGEST], low, high, difference, scale;
     double sum;
     for (size_t n = 1; n <= LONGEST; n++) {
         double expected = 0, around = 0, least = INFINITY, most = -INFINITY, between = 0, largest = 0;
@@ -305,22 +305,23 @@ static void check_surveys(const char *isa)
         cr_assert(fabs(sum - expected) <= 1e-12 * (double)n && low == (float)least && high == (float)most, "%s: %zu",
                   isa, n);
         cr_assert(fabs(weir_ops()->squares(a, n, 0.25) - around) <= 1e-12 * around + 1e-12, "%s: %zu", isa, n);
-        cr_assert(weir_ops()->apart(a, b, n, &apart, &scale), "%s: %zu", isa, n);
-        cr_assert(fabs((double)apart - between) <= 1e-6 && (double)scale == largest, "%s: %zu", isa, n);
+        cr_assert(weir_ops()->max_difference(a, b, n, &difference, &scale), "%s: %zu", isa, n);
+        cr_assert(fabs((double)difference - between) <= 1e-6 && (double)scale == largest, "%s: %zu", isa, n);
         const float odd[] = {NAN, INFINITY, -INFINITY};
         for (size_t k = 0; k < 3; k++) {
             size_t at = k == 1 ? 0 : n - 1;
             float kept = a[at];
             a[at] = odd[k];
             cr_assert(!weir_ops()->survey(a, n, &sum, &low, &high), "%s: %zu", isa, n);
-            cr_assert(!weir_ops()->apart(a, b, n, &apart, &scale) && !weir_ops()->apart(b, a, n, &apart, &scale),
+            cr_assert(!weir_ops()->max_difference(a, b, n, &difference, &scale) &&
+                          !weir_ops()->max_difference(b, a, n, &difference, &scale),
                       "%s: %zu", isa, n);
             a[at] = kept;
         }
     }
     a[0] = 3e38f;
     b[0] = -3e38f; /* finite, and too far apart for a float */
-    cr_assert(!weir_ops()->apart(a, b, 1, &apart, &scale), "%s", isa);
+    cr_assert(!weir_ops()->max_difference(a, b, 1, &difference, &scale), "%s", isa);
 }
 
 /* Weights as a softmax leaves them, among them none and ones too small for a normal float. */
@@ -328,7 +329,7 @@ static void check_weights(const char *isa)
 {
     float p[LONGEST], d[LONGEST];
     for (size_t n = 1; n <= LONGEST; n++) {
-        double sum = 0, moment = 0, entropy = 0, product = 0, between = 0, got, apart;
+        double sum = 0, moment = 0, entropy = 0, product = 0, between = 0, got, difference;
         for (size_t i = 0; i < n; i++) {
             p[i] = i % 7 == 3 ? 0 : i % 11 == 5 ? 1e-40f : i == n / 2 ? 0.9999f : expf(x[i] - 9);
             d[i] = i % 3 ? 0 : y[i];
@@ -344,9 +345,9 @@ static void check_weights(const char *isa)
         cr_assert(fabs(all.moment - moment) <= 1e-7 * moment, "%s: %zu", isa, n);
         cr_assert(fabs(all.entropy - entropy) <= 2e-7 * entropy, "%s: %zu: %.9g, not %.9g", isa, n, all.entropy,
                   entropy);
-        weir_ops()->match(p, d, n, &got, &apart);
-        cr_assert(fabs(got - product) <= 1e-13 * (double)n && fabs(apart - between) <= 1e-7 * (double)n, "%s: %zu", isa,
-                  n);
+        weir_ops()->match(p, d, n, &got, &difference);
+        cr_assert(fabs(got - product) <= 1e-13 * (double)n && fabs(difference - between) <= 1e-7 * (double)n, "%s: %zu",
+                  isa, n);
         p[n - 1] = -0.5f;
         sum = 0;
         for (size_t i = 0; i < n; i++)

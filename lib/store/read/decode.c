@@ -72,8 +72,8 @@ static bool drop_checksum(struct undoing *now)
 }
 
 /* Undoes a filter that makes other bytes, into `to`, which has room for `room`. */
-static bool rewrite(struct undoing *now, uint8_t *to, size_t room, const struct weir_packed *packed, int i,
-                    size_t bytes)
+static bool undo_rewriting_filter(struct undoing *now, uint8_t *to, size_t room, const struct weir_packed *packed,
+                                  int i, size_t bytes)
 {
     uLongf before = packed->filters[i] == WEIR_FILTER_DEFLATE ? length_before(packed, i, bytes) : now->n, got = before;
     now->why = packed->filters[i] == WEIR_FILTER_DEFLATE ? "does not decompress to its size" : "is not of its size";
@@ -98,7 +98,7 @@ bool weir_decode(uint8_t *out, uint8_t *spare, size_t bytes, const struct weir_p
         if (packed->filters[i] == WEIR_FILTER_FLETCHER)
             fine = drop_checksum(&now);
         else
-            fine = rewrite(&now, now.from == out ? spare : out, bytes + 4, packed, i, bytes);
+            fine = undo_rewriting_filter(&now, now.from == out ? spare : out, bytes + 4, packed, i, bytes);
     }
     *why = fine ? "is not of its size" : now.why;
     if (!fine || now.n != bytes)

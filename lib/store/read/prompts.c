@@ -117,7 +117,7 @@ weir_status weir_file_get_prompt(const weir_file *file, int index, weir_file_pro
 }
 
 /* [n, width] to [n, width + 1], each ended by NUL. */
-static void spread(char *texts, size_t n, size_t width)
+static void spread_texts(char *texts, size_t n, size_t width)
 {
     for (size_t i = n; i-- > 0;) {
         memmove(texts + i * (width + 1), texts + i * width, width);
@@ -136,7 +136,7 @@ static weir_status load_tokens(const weir_file *file, struct weir_open_prompt *p
         TRY(weir_alloc_zero(&prompt->tokens, token_blocks(prompt), sizeof *prompt->tokens));
     TRY_DONE(weir_alloc_zero(&tokens, n, width + 1));
     TRY_DONE(read_row(file, WEIR_S_TOKEN_TEXT, index, first, n, tokens));
-    spread(tokens, n, width);
+    spread_texts(tokens, n, width);
     prompt->tokens[which] = tokens;
     tokens = NULL;
 done:
@@ -198,7 +198,7 @@ static weir_status load_words(const weir_file *file, struct weir_open_words *wor
     TRY_DONE(weir_reader_list(file, &ids, &file->sets[WEIR_S_WORD_ID]));
     TRY_DONE(weir_alloc_zero(&texts, n, words->width + 1));
     TRY_DONE(weir_stored_read(&file->sets[WEIR_S_WORD_TEXT], start, count, texts));
-    spread(texts, n, words->width);
+    spread_texts(texts, n, words->width);
     *words = (struct weir_open_words){ids, texts, n, words->width};
     ids = NULL;
     texts = NULL;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static weir_status bad(const weir_file *file, const char *object, const char *what)
+static weir_status fail_object(const weir_file *file, const char *object, const char *what)
 {
     return weir_fail(WEIR_E_INPUT, "%s: %s: %s", file->path, object, what);
 }
@@ -37,7 +37,7 @@ static weir_status read_dtype(weir_file *file)
             file->info.dtype = (weir_dtype)t;
             return WEIR_OK;
         }
-    return bad(file, "attribute dtype", "must be f32, f16 or bf16");
+    return fail_object(file, "attribute dtype", "must be f32, f16 or bf16");
 }
 
 static weir_status read_root(weir_file *file)
@@ -85,7 +85,7 @@ static weir_status read_dims(weir_file *file)
         TRY(read_dim(file, dim));
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (file->sizes.size[needed[i]] == 0)
-            return bad(file, weir_dim_name(needed[i]), "the dimension is missing");
+            return fail_object(file, weir_dim_name(needed[i]), "the dimension is missing");
     file->info.n_layers = (int)file->sizes.size[WEIR_AXIS_LAYER];
     file->info.n_prompts = (int)file->sizes.size[WEIR_AXIS_PROMPT];
     file->info.n_positions = (int)file->sizes.size[WEIR_AXIS_POS];
@@ -112,7 +112,7 @@ static weir_status type_of_dataset(const weir_file *file, enum weir_elem *elem, 
     hid_t type = H5Dget_type(dataset);
     bool known = type >= 0 && weir_h5_elem(elem, width, type);
     weir_h5_close(&type);
-    return known ? WEIR_OK : bad(file, path, "is of a type that the layout does not have");
+    return known ? WEIR_OK : fail_object(file, path, "is of a type that the layout does not have");
 }
 
 /* Opens the dataset of a set or a column; *width is that of its strings. */
@@ -128,7 +128,7 @@ static weir_status open_as(struct weir_stored *stored, size_t *width, const weir
         return weir_fail(WEIR_E_INPUT, "%s: %s: holds %s, must hold %s", file->path, s->path, weir_elem_name(elem),
                          weir_elem_name(s->elem));
     if (elem == WEIR_ELEM_CHARS && *width > WEIR_TOKEN_TEXT)
-        return bad(file, s->path, "its strings are longer than the layout allows");
+        return fail_object(file, s->path, "its strings are longer than the layout allows");
     return WEIR_OK;
 }
 
@@ -169,7 +169,7 @@ static weir_status open_table(weir_file *file, int id)
 
 weir_status weir_reader_check_stored(const weir_file *file, const struct weir_stored *stored, uint64_t n)
 {
-    return n <= stored->decoded / stored->size ? WEIR_OK : bad(file, stored->name, "holds less than it claims");
+    return n <= stored->decoded / stored->size ? WEIR_OK : fail_object(file, stored->name, "holds less than it claims");
 }
 
 weir_status weir_reader_list(const weir_file *file, void *out, const struct weir_stored *stored)
@@ -219,7 +219,7 @@ static weir_status read_layers(const weir_file *file, struct weir_open_point *po
     TRY_DONE(weir_alloc_zero(&point->layers, (size_t)file->info.n_layers, sizeof *point->layers));
     for (size_t i = 0; i < n; i++) {
         if (numbers[i] < 0 || numbers[i] >= file->info.n_layers)
-            TRY_DONE(bad(file, point->path, "the attribute layers names a layer that the model does not have"));
+            TRY_DONE(fail_object(file, point->path, "the attribute layers names a layer that the model does not have"));
         point->layers[numbers[i]] = true;
     }
     point->info.layers = point->layers;
@@ -293,7 +293,7 @@ static weir_status read_points(weir_file *file)
     char path[WEIR_LONGEST_PATH];
     TRY(weir_h5_link(&link, file->source.file, WEIR_GROUP_ACTIVATIONS, file->path));
     if (link == WEIR_LINK_NONE)
-        return bad(file, WEIR_GROUP_ACTIVATIONS, "is missing");
+        return fail_object(file, WEIR_GROUP_ACTIVATIONS, "is missing");
     TRY_DONE(weir_alloc_zero(&file->points, WEIR_N_POINTS, sizeof *file->points));
     for (int i = 0; i < WEIR_N_POINTS; i++)
         file->points[i].stored.id = H5I_INVALID_HID;

@@ -24,7 +24,7 @@ size_t weir_place_of(const size_t *at, const size_t *shape, int rank)
     return place;
 }
 
-static size_t product(const size_t *sizes, int n)
+static size_t product_of_sizes(const size_t *sizes, int n)
 {
     size_t all = 1;
     for (int a = 0; a < n; a++)
@@ -90,7 +90,7 @@ static bool read_run(const struct weir_stored *stored, struct weir_sieve *sieve,
 /* True where the box is one run, which needs no sieve. */
 static bool is_one_run(const size_t *count, int axis)
 {
-    return product(count, axis) == 1;
+    return product_of_sizes(count, axis) == 1;
 }
 
 static weir_status read_contiguous(const struct weir_stored *stored, const size_t *start, const size_t *count,
@@ -142,8 +142,8 @@ static void chunks_of_box(struct chunk_range *out, const struct weir_stored *sto
 }
 
 /* Sets the copy to what the box and the chunk share. */
-static void share(struct copy *copy, const struct weir_stored *stored, const size_t *chunk, const size_t *start,
-                  const size_t *count)
+static void clip_to_chunk(struct copy *copy, const struct weir_stored *stored, const size_t *chunk, const size_t *start,
+                          const size_t *count)
 {
     size_t to[WEIR_MAX_RANK], from[WEIR_MAX_RANK];
     for (int a = 0; a < stored->rank; a++) {
@@ -175,7 +175,7 @@ static weir_status read_chunked(const struct weir_stored *stored, const size_t *
         TRY(weir_chunk_get(&copy.from, stored, chunk, range.slots));
         if (!copy.from)
             continue;
-        share(&copy, stored, chunk, start, count);
+        clip_to_chunk(&copy, stored, chunk, start, count);
         copy_box(&copy);
     } while (next_place(at, range.count, stored->rank));
     return WEIR_OK;
@@ -183,7 +183,7 @@ static weir_status read_chunked(const struct weir_stored *stored, const size_t *
 
 weir_status weir_stored_read(const struct weir_stored *stored, const size_t *start, const size_t *count, void *out)
 {
-    size_t n = product(count, stored->rank);
+    size_t n = product_of_sizes(count, stored->rank);
     for (int a = 0; a < stored->rank; a++)
         if (start[a] > stored->shape[a] || count[a] > stored->shape[a] - start[a])
             return weir_stored_damaged(stored, "is shorter than another dataset says");

@@ -109,7 +109,7 @@ static weir_status make_scale(struct maker *m, int dim)
 }
 
 /* Names the axes of a dataset and attaches their scales. */
-static weir_status label(const struct maker *m, hid_t dataset, int rank, const int *dims)
+static weir_status label_axes(const struct maker *m, hid_t dataset, int rank, const int *dims)
 {
     for (int a = 0; a < rank; a++)
         if (H5DSattach_scale(dataset, m->scales[dims[a]], (unsigned)a) < 0 ||
@@ -155,7 +155,7 @@ static weir_status make_set(hid_t *out, const struct maker *m, const struct weir
     weir_h5_close(&dcpl);
     if (*out < 0)
         return weir_h5_fail(WEIR_E_OUTPUT, m->path, s->path);
-    return label(m, *out, s->rank, s->dims);
+    return label_axes(m, *out, s->rank, s->dims);
 }
 
 /* One prompt's row: data is what `set` holds below the prompt. */
@@ -176,7 +176,7 @@ static weir_status write_prompt_row(const struct maker *m, hid_t dataset, const 
 }
 
 /* Strings in HDF5 end at a NUL: show those of a prompt as \x00. */
-static weir_status printable(char **out, const struct weir_store_prompt *prompt)
+static weir_status printable_text(char **out, const struct weir_store_prompt *prompt)
 {
     size_t nuls = 0, at = 0;
     for (size_t i = 0; i < prompt->n_text; i++)
@@ -201,7 +201,7 @@ static weir_status make_texts(const struct maker *m)
     weir_status status = make_set(&id, m, set, 0);
     for (size_t i = 0; i < m->spec->n_prompts && status == WEIR_OK; i++) {
         char *text = NULL;
-        status = m->spec->prompts[i].text ? printable(&text, &m->spec->prompts[i]) : weir_copy_string(&text, "");
+        status = m->spec->prompts[i].text ? printable_text(&text, &m->spec->prompts[i]) : weir_copy_string(&text, "");
         if (status == WEIR_OK)
             status = write_prompt_row(m, id, set, i, &text);
         weir_free(text);
@@ -243,7 +243,7 @@ static void length_row(int32_t *row, size_t n, const struct weir_store_prompt *p
     row[0] = (int32_t)prompt->n;
 }
 
-static void padded(int32_t *row, size_t n, const int32_t *values, size_t n_values)
+static void pad_row(int32_t *row, size_t n, const int32_t *values, size_t n_values)
 {
     for (size_t i = 0; i < n; i++)
         row[i] = i < n_values ? values[i] : -1;
@@ -251,12 +251,12 @@ static void padded(int32_t *row, size_t n, const int32_t *values, size_t n_value
 
 static void id_row(int32_t *row, size_t n, const struct weir_store_prompt *prompt)
 {
-    padded(row, n, prompt->ids, prompt->n);
+    pad_row(row, n, prompt->ids, prompt->n);
 }
 
 static void position_row(int32_t *row, size_t n, const struct weir_store_prompt *prompt)
 {
-    padded(row, n, prompt->positions, prompt->n_rows);
+    pad_row(row, n, prompt->positions, prompt->n_rows);
 }
 
 static weir_status make_numbers(const struct maker *m, const struct weir_set *set, row_fn *fill)
@@ -452,7 +452,7 @@ static weir_status make_point(const struct maker *m, hid_t group, struct weir_da
     struct weir_layout layout;
     weir_layout_of_point(&layout, m->sizes, m->spec, point);
     TRY(weir_dataset_make(out, group, point->point->name, &layout, m->path));
-    TRY(label(m, out->id, layout.rank, layout.dims));
+    TRY(label_axes(m, out->id, layout.rank, layout.dims));
     TRY(weir_h5_put_text(out->id, WEIR_A_HOOK, point->point->hook, m->path));
     if (point->units)
         TRY(weir_h5_put_text(out->id, WEIR_A_UNITS, point->units, m->path));
@@ -481,7 +481,7 @@ static weir_status make_columns(const struct maker *m, struct weir_dataset *data
         struct weir_layout layout;
         weir_layout_of_column(&layout, m->sizes, &table->columns[c]);
         TRY(weir_dataset_make(&datasets[c], m->file, table->columns[c].path, &layout, m->path));
-        TRY(label(m, datasets[c].id, layout.rank, layout.dims));
+        TRY(label_axes(m, datasets[c].id, layout.rank, layout.dims));
     }
     return WEIR_OK;
 }

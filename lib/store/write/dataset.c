@@ -42,7 +42,7 @@ static herr_t set_storage(hid_t dcpl, const struct weir_layout *layout)
     return layout->gzip && (H5Pset_shuffle(dcpl) < 0 || H5Pset_deflate(dcpl, GZIP_LEVEL) < 0) ? -1 : 0;
 }
 
-static weir_status create(struct weir_dataset *out, hid_t group, const char *name, const char *path)
+static weir_status create_dataset(struct weir_dataset *out, hid_t group, const char *name, const char *path)
 {
     const struct weir_layout *layout = &out->layout;
     hsize_t shape[WEIR_MAX_RANK];
@@ -70,7 +70,7 @@ weir_status weir_dataset_make(struct weir_dataset *out, hid_t group, const char 
         out->chunk[a] = a < pad ? 1 : layout->chunk[layout->n_lead + a - pad];
     }
     TRY(weir_alloc_zero(&out->seen, weir_layout_lead(layout), sizeof *out->seen));
-    TRY(create(out, group, name, path));
+    TRY(create_dataset(out, group, name, path));
     if (!layout->contiguous)
         return WEIR_OK;
     haddr_t offset = H5Dget_offset(out->id);

@@ -70,7 +70,7 @@ static weir_status through_cache(struct weir_output *out, const uint8_t *data, s
 }
 
 /* Bytes that can be handed to the disk from this address: all, or what is copied to one that it takes; 0: none. */
-static size_t stage(const void **from, struct weir_output *out, const uint8_t *data, size_t bytes)
+static size_t stage_aligned(const void **from, struct weir_output *out, const uint8_t *data, size_t bytes)
 {
     *from = data;
     if ((uintptr_t)data % MEMORY == 0)
@@ -89,7 +89,7 @@ static size_t past_cache(struct weir_output *out, const uint8_t *data, size_t by
     size_t done = 0;
     while (done < bytes && out->straight >= 0) {
         const void *from;
-        size_t some = stage(&from, out, data + done, bytes - done);
+        size_t some = stage_aligned(&from, out, data + done, bytes - done);
         ssize_t n = some ? pwrite(out->straight, from, some, (off_t)(offset + done)) : 0;
         if (n < 0 && errno == EINTR)
             continue;

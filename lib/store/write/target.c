@@ -48,7 +48,7 @@ static bool is_descriptor(const struct weir_target *target)
 }
 
 /* Goes on to what a link says. */
-static weir_status step(struct weir_target *target)
+static weir_status follow_one_link(struct weir_target *target)
 {
     char link[PATH_MAX], *next;
     ssize_t n = readlink(target->final, link, sizeof link - 1);
@@ -70,7 +70,7 @@ static weir_status follow_links(struct weir_target *target, const char *path)
     for (int i = 0; i < MOST_LINKS; i++) {
         if (is_descriptor(target) || lstat(target->final, &st) != 0 || !S_ISLNK(st.st_mode))
             return WEIR_OK;
-        TRY(step(target));
+        TRY(follow_one_link(target));
     }
     return weir_fail(WEIR_E_OUTPUT, "%s: %s", path, strerror(ELOOP));
 }
