@@ -53,7 +53,8 @@ static int print_from_tables(int argc, char **argv)
             shells[i].complete(stdout, commands, n_commands);
             return WEIR_OK;
         }
-    return weir_fail(WEIR_E_USAGE, "weir help %s: there are --markdown, --man [COMMAND] and --completion bash|zsh|fish",
+    return weir_fail(WEIR_E_USAGE,
+                     "weir help %s: the options are --markdown, --man [COMMAND] and --completion bash|zsh|fish",
                      argv[0]);
 }
 
@@ -100,7 +101,7 @@ static int dispatch_command(int argc, char **argv)
 {
     if (argc < 2) { /* what there is, for who tries; a script that forgot the command sees that it failed */
         help_all(stderr, commands, n_commands, help_width());
-        return weir_fail(WEIR_E_USAGE, "no command is given; the list of them is above");
+        return weir_fail(WEIR_E_USAGE, "no command is given; the commands are listed above");
     }
     const char *first = argv[1];
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
@@ -112,8 +113,7 @@ static int dispatch_command(int argc, char **argv)
         return WEIR_OK;
     }
     if (*first == '-')
-        return weir_fail(WEIR_E_USAGE, "weir has no option %s in front of a command; weir --help lists the commands",
-                         first);
+        return weir_fail(WEIR_E_USAGE, "weir has no option %s before a command; weir --help lists the commands", first);
     return run_command(first, argc - 2, argv + 2);
 }
 

@@ -143,7 +143,7 @@ static weir_status take_option(struct args *args, struct line *line, int i, cons
         return weir_fail(WEIR_E_USAGE, "--%s is given twice", opt->name);
     if (opt->kind != OPT_FLAG && !attached) {
         if (line->at == line->argc)
-            return weir_fail(WEIR_E_USAGE, "--%s lacks its value (%s)", opt->name, opt->value);
+            return weir_fail(WEIR_E_USAGE, "--%s needs a value (%s)", opt->name, opt->value);
         attached = line->argv[line->at++];
     }
     args->has[i] = true;
@@ -212,8 +212,8 @@ static weir_status check_required(const struct args *args)
     if (args->n_words < command->least_words)
         return weir_fail(WEIR_E_USAGE, "too few arguments; usage: weir %s %s", command->name, command->usage);
     if (args->n_words > command->most_words)
-        return weir_fail(WEIR_E_USAGE, "'%s' is one argument too many; usage: weir %s %s",
-                         args->words[command->most_words], command->name, command->usage);
+        return weir_fail(WEIR_E_USAGE, "unexpected argument '%s'; usage: weir %s %s", args->words[command->most_words],
+                         command->name, command->usage);
     return WEIR_OK;
 }
 
@@ -222,10 +222,10 @@ static weir_status check_dashes(const struct args *args)
 {
     for (int i = 0; i < args->n_words; i++)
         if (strcmp(args->words[i], "-") == 0)
-            return weir_fail(WEIR_E_USAGE,
-                             "'-' would be standard input, but weir %s reads here and there in its file, "
-                             "as a pipe cannot be read: name a file",
-                             args->command->name);
+            return weir_fail(
+                WEIR_E_USAGE,
+                "weir %s cannot read standard input ('-'), because it reads its file out of order: name a file",
+                args->command->name);
     return WEIR_OK;
 }
 

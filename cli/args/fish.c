@@ -41,7 +41,7 @@ static void put_fish_command(FILE *to, const struct command *command)
 void complete_fish(FILE *to, const struct command *const *commands, size_t n)
 {
     fputs("# fish completion for weir, made from its option tables by: weir help --completion fish\n"
-          "function __weir_points -d 'hook points behind the last comma'\n"
+          "function __weir_points -d 'hook points after the last comma'\n"
           "    set -l given (commandline -ct | string replace -r '^--[a-z-]*=' '')\n"
           "    set -l first (string replace -r '[^,]*$' '' -- $given)\n    printf \"$first%s\\n\" ",
           to);

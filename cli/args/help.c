@@ -7,17 +7,19 @@
 #include <string.h>
 
 #define WHAT_IT_IS                                                                                                     \
-    "weir runs a transformer with named hook points, keeps what flows past them, and answers questions about it."
+    "weir runs a transformer with named hook points, stores the activations, and answers questions about them."
 #define OUTPUT_AND_CODES                                                                                               \
-    "Data goes to standard output, words to standard error. Exit codes: 0 fine, 1 the answer is no, 2 usage, "         \
+    "Results go to standard output, messages to standard error. Exit codes: 0 success, 1 a check came out negative, "  \
+    "2 usage, "                                                                                                        \
     "3 bad input, 4 not supported, 5 could not write, 6 out of memory; 128 + n after signal n."
 
 static const struct variable variables[] = {
-    {"WEIR_MODEL", "the model that commands take without -m, as -m has it; without it rill, which comes with weir"},
-    {"HF_HUB_CACHE, HF_HOME", "where the Hugging Face cache is, in which -m org/name is looked for"},
-    {"WEIR_ISA", "plain or avx2: use no more of the processor than that"},
-    {"COLUMNS", "the width of what is printed; by default that of the terminal"},
-    {"NO_COLOR", "when set, no colours are used"},
+    {"WEIR_MODEL",
+     "the model for commands without -m, in any form that -m takes; if unset, rill, which comes with weir"},
+    {"HF_HUB_CACHE, HF_HOME", "the place of the Hugging Face cache, which -m org/name searches"},
+    {"WEIR_ISA", "plain or avx2: use no wider instructions than these"},
+    {"COLUMNS", "the width of the output; by default that of the terminal"},
+    {"NO_COLOR", "if set, no colours are used"},
     {NULL, NULL},
 };
 
@@ -88,8 +90,8 @@ void help_all(FILE *to, const struct command *const *commands, size_t n, size_t 
     }
     fputc('\n', to);
     print_wrapped(to,
-                  "weir help COMMAND shows a command's options and an example; weir --version the version. WEIR_MODEL "
-                  "in the environment names the model that commands take without -m.\n" OUTPUT_AND_CODES,
+                  "weir help COMMAND shows a command's options and an example, weir --version the version. WEIR_MODEL "
+                  "in the environment names the model for commands without -m.\n" OUTPUT_AND_CODES,
                   0, width);
 }
 
@@ -109,9 +111,8 @@ static void markdown_option(FILE *to, const struct opt *opt)
 void help_markdown(FILE *to, const struct command *const *commands, size_t n)
 {
     fprintf(to,
-            "# The command line\n\nMade from the option tables by `weir help --markdown`; do not edit.\n\n"
-            "%s\n"
-            "The shapes of `--json` are in json.md.\n\n| variable | |\n|---|---|\n",
+            "# The command line\n\n`weir help --markdown` writes this page from the option tables; do not edit "
+            "it.\n\n%s\njson.md describes the output of `--json`.\n\n| variable | |\n|---|---|\n",
             OUTPUT_AND_CODES);
     for (const struct variable *variable = variables; variable->name; variable++)
         fprintf(to, "| `%s` | %s |\n", variable->name, variable->help);

@@ -100,8 +100,7 @@ static weir_status scan_string(struct scan *scan, struct span *out)
     out->from = scan->p;
     for (scan->p++; scan->p < scan->end && *scan->p != '"'; scan->p++) {
         if ((unsigned char)*scan->p < ' ')
-            return fail_at_column(scan, scan->p,
-                                  "a control character stands in a string: write it as \\n, \\t or \\uXXXX");
+            return fail_at_column(scan, scan->p, "a control character in a string: write it as \\n, \\t or \\uXXXX");
         if (*scan->p != '\\')
             continue;
         if (scan->end - scan->p >= 6 && memcmp(scan->p, "\\u0000", 6) == 0)
@@ -110,11 +109,11 @@ static weir_status scan_string(struct scan *scan, struct span *out)
             break;
         size_t n = escape_length(scan, scan->p);
         if (n == 0)
-            return fail_at_column(scan, scan->p, "this escape is none that JSON has");
+            return fail_at_column(scan, scan->p, "this escape is not valid in JSON");
         scan->p += n - 1;
     }
     if (scan->p == scan->end || *scan->p != '"')
-        return fail_at_column(scan, out->from, "the string that begins here does not end");
+        return fail_at_column(scan, out->from, "the string that begins here has no end");
     out->to = ++scan->p;
     return WEIR_OK;
 }
@@ -142,7 +141,7 @@ static weir_status scan_number(struct scan *scan)
         scan->p += scan->p < scan->end && (*scan->p == '-' || *scan->p == '+');
         fine = scan_digits(scan);
     }
-    return fine ? WEIR_OK : fail_at_column(scan, from, "this is no number as JSON has them");
+    return fine ? WEIR_OK : fail_at_column(scan, from, "this is not a valid JSON number");
 }
 
 static weir_status scan_literal(struct scan *scan)
@@ -156,7 +155,7 @@ static weir_status scan_literal(struct scan *scan)
         }
     }
     return fail_at_column(scan, scan->p,
-                          "here must stand a value: a string, a number, true, false, null, [...] or {...}");
+                          "a value is missing here: a string, a number, true, false, null, [...] or {...}");
 }
 
 static weir_status scan_value(struct scan *scan, int depth);
@@ -175,7 +174,7 @@ static weir_status scan_inside(struct scan *scan, char close, int depth)
     while (true) {
         if (close == '}') {
             if (peek_character(scan) != '"')
-                return fail_at_column(scan, scan->p, "here must stand a name in double quotes");
+                return fail_at_column(scan, scan->p, "a name in double quotes is missing here");
             TRY(scan_string(scan, &name));
             TRY(expect_character(scan, ':', "a colon is missing"));
         }
@@ -185,7 +184,7 @@ static weir_status scan_inside(struct scan *scan, char close, int depth)
             return WEIR_OK;
         }
         TRY(expect_character(scan, ',',
-                             close == '}' ? "here must stand a comma or }" : "here must stand a comma or ]"));
+                             close == '}' ? "a comma or } is missing here" : "a comma or ] is missing here"));
     }
 }
 
@@ -220,13 +219,13 @@ static weir_status add_member(struct members *members, struct scan *scan)
     struct member *member = &members->list[members->n];
     *member = (struct member){0};
     if (peek_character(scan) != '"')
-        return fail_at_column(scan, scan->p, "here must stand a name in double quotes");
+        return fail_at_column(scan, scan->p, "a name in double quotes is missing here");
     TRY(scan_string(scan, &member->name));
     TRY(decode_string(&member->key, scan, member->name));
     members->n++;
     for (size_t i = 0; i + 1 < members->n; i++)
         if (strcmp(members->list[i].key, member->key) == 0)
-            return fail_at_column(scan, member->name.from, "this name stands in the object twice");
+            return fail_at_column(scan, member->name.from, "the object has this name twice");
     TRY(expect_character(scan, ':', "a colon is missing"));
     skip_space(scan);
     member->value.from = scan->p;
@@ -240,17 +239,17 @@ static weir_status scan_line(struct members *members, struct scan *scan)
     size_t bad;
     if (!weir_utf8_valid(scan->line, (size_t)(scan->end - scan->line), &bad))
         return fail_at_column(scan, scan->line + bad, "this is not UTF-8");
-    TRY(expect_character(scan, '{', "here must stand a JSON object: {\"prompt\": \"...\"}"));
+    TRY(expect_character(scan, '{', "a JSON object is missing here: {\"prompt\": \"...\"}"));
     while (members->n > 0 || peek_character(scan) != '}') {
         TRY(add_member(members, scan));
         if (peek_character(scan) == '}')
             break;
-        TRY(expect_character(scan, ',', "here must stand a comma or }"));
+        TRY(expect_character(scan, ',', "a comma or } is missing here"));
     }
     scan->p++;
     return peek_character(scan) == '\0' && scan->p == scan->end
                ? WEIR_OK
-               : fail_at_column(scan, scan->p, "something stands behind the object");
+               : fail_at_column(scan, scan->p, "there is text after the object");
 }
 
 static struct member *member_named(const struct members *members, const char *key)
@@ -292,7 +291,7 @@ static weir_status read_prompt_ids(struct jsonl *out, const struct scan *scan, s
     TRY(weir_alloc(&out->ids, (size_t)(span.to - span.from), sizeof *out->ids));
     return *span.from == '[' && list_of_ids(out->ids, &out->n, span, &at)
                ? WEIR_OK
-               : fail_at_column(scan, at, "token ids are a list of whole numbers: [464, 3797]");
+               : fail_at_column(scan, at, "token ids must be a list of whole numbers: [464, 3797]");
 }
 
 static weir_status take_prompt_text(struct jsonl *out, const struct scan *scan, const struct members *members)
@@ -303,7 +302,7 @@ static weir_status take_prompt_text(struct jsonl *out, const struct scan *scan, 
         return WEIR_OK;
     member->used = true;
     return *member->value.from == '"' ? decode_string(&out->text, scan, member->value)
-                                      : fail_at_column(scan, member->value.from, "a prompt is a string");
+                                      : fail_at_column(scan, member->value.from, "a prompt must be a string");
 }
 
 static weir_status take_prompt_ids(struct jsonl *out, const struct scan *scan, const struct members *members)

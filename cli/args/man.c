@@ -107,7 +107,7 @@ void man_command(FILE *to, const struct command *command)
 
 void man_all(FILE *to, const struct command *const *commands, size_t n)
 {
-    put_man_head(to, "weir", "run transformers with named hook points, store what passes them, ask about it");
+    put_man_head(to, "weir", "run transformers with named hook points, store and query activations");
     fputs("\n.SH SYNOPSIS\n\\fBweir\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n", to);
     put_roff_text(to, help_what(), true);
     fputc('\n', to);

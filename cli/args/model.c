@@ -47,7 +47,8 @@ weir_status bundled_where(const char **out)
         }
     }
     return weir_fail(WEIR_E_INPUT,
-                     "the bundled model " NAME " is not where weir is installed (%s%s/" NAME "); name a model with -m",
+                     "the bundled model " NAME " is missing from the installation (%s%s/" NAME
+                     "); name a model with -m",
                      folder, places[0]);
 }
 

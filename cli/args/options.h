@@ -9,12 +9,13 @@
 #define OPT_MODEL                                                                                                      \
     {                                                                                                                  \
         'm', "model", OPT_TEXT, "MODEL",                                                                               \
-            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; by default what "          \
-            "WEIR_MODEL in the environment names, or else rill, a small model that comes with weir"                    \
+            "a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; by default the model "     \
+            "named by "                                                                                                \
+            "WEIR_MODEL in the environment, or else rill, a small model that comes with weir"                          \
     }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \
-        0, "threads", OPT_WHOLE, "N", "how many threads; as many as the machine has by default",                       \
+        0, "threads", OPT_WHOLE, "N", "how many threads; by default as many as the machine has",                       \
             .least = 1, .most = WEIR_MOST_THREADS                                                                      \
     }
 #define OPT_JSON                                                                                                       \
@@ -24,8 +25,9 @@
 #define OPT_PROMPT_FILE                                                                                                \
     {                                                                                                                  \
         'f', "file", OPT_TEXT, "FILE",                                                                                 \
-            "prompts from a file, a text a line (blank lines are passed over), or a JSON object a line: in a .jsonl "  \
-            "file, and where the first line is one; - is standard input",                                              \
+            "prompts from a file, one text per line (blank lines are skipped), or one JSON object per line: in a "     \
+            ".jsonl "                                                                                                  \
+            "file, or if the first line is an object; - is standard input",                                            \
             .repeats = true                                                                                            \
     }
 #define OPT_PROMPT_IDS                                                                                                 \
@@ -35,11 +37,11 @@
 #define OPT_BOS                                                                                                        \
     {                                                                                                                  \
         0, "bos", OPT_CHOICE, "yes|no|auto",                                                                           \
-            "a beginning-of-sequence token in front of texts; auto, the default, is what the tokenizer says"           \
+            "a beginning-of-sequence token in front of texts; auto, the default, follows the tokenizer"                \
     }
 #define OPT_FORCE                                                                                                      \
     {                                                                                                                  \
-        0, "force", OPT_FLAG, NULL, "replace what exists under the output's name"                                      \
+        0, "force", OPT_FLAG, NULL, "replace an existing file"                                                         \
     }
 #define OPT_PROMPT_INDEX                                                                                               \
     {                                                                                                                  \

@@ -44,8 +44,7 @@ static weir_status parse_id_list(int32_t **out, size_t *n, const char *text, con
             weir_free(*out);
             *out = NULL;
             return weir_fail(WEIR_E_USAGE,
-                             "--%s: '%.20s' does not begin with a token id; write ids with commas "
-                             "between, as in 1,2,3",
+                             "--%s: '%.20s' does not begin with a token id; separate ids with commas, as in 1,2,3",
                              option, text);
         }
         (*out)[(*n)++] = (int32_t)id;
@@ -151,9 +150,9 @@ static weir_status take_prompt_line(struct reading *reading, char *text, size_t 
 static weir_status finish_prompt_lines(const struct reading *reading)
 {
     if (reading->n == 0)
-        return weir_fail(WEIR_E_USAGE, "%s: there is no prompt in it", reading->name);
+        return weir_fail(WEIR_E_USAGE, "%s: contains no prompt", reading->name);
     if (reading->n_blank)
-        say("%s: %zu blank line%s passed over, the first is line %zu\n", reading->name, reading->n_blank,
+        say("%s: %zu blank line%s skipped, the first is line %zu\n", reading->name, reading->n_blank,
             plural(reading->n_blank), reading->first_blank);
     return WEIR_OK;
 }
@@ -187,7 +186,7 @@ static weir_status add_prompt_file(struct prompts *prompts, const weir_model *mo
     if (path_ends(path, ".json"))
         return weir_fail(
             WEIR_E_USAGE,
-            "%s: prompts in JSON are one object a line, in a file called .jsonl: jq -c '.[]' makes an array so", path);
+            "%s: JSON prompts must be one object per line, in a .jsonl file: jq -c '.[]' converts an array", path);
     reading.json = path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
     FILE *file;
     TRY(weir_input_stream(&file, path));
@@ -202,7 +201,7 @@ static weir_status check_input_once(const struct args *args, const struct prompt
     int n = 0;
     for (size_t i = 0; i < args->n_given; i++)
         n += args->given[i].opt == opts->file && strcmp(args->given[i].text, "-") == 0;
-    return n <= 1 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "-f - is given twice; standard input can be read once");
+    return n <= 1 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "-f - is given twice; standard input can only be read once");
 }
 
 static weir_status add_given_prompts(struct prompts *prompts, const weir_model *model, const struct given *given,

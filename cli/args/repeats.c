@@ -45,7 +45,7 @@ static weir_status choose_repeat_length(size_t *out, int asked, bool has_bos, in
 {
     int most = (n_context - has_bos) / 2, n = asked > 0 ? asked : most < REPEAT_LENGTH ? most : REPEAT_LENGTH;
     if (n > most || n < 1)
-        return weir_fail(WEIR_E_USAGE, "--length: %d tokens twice%s are more than the model's context of %d holds", n,
+        return weir_fail(WEIR_E_USAGE, "--length: %d tokens twice%s do not fit into the model's context of %d", n,
                          has_bos ? " and BOS" : "", n_context);
     *out = (size_t)n;
     return WEIR_OK;
@@ -62,7 +62,8 @@ weir_status repeats_make(struct prompts *out, const weir_model *model, const str
     TRY_DONE(find_bos(&bos, model));
     TRY_DONE(choose_repeat_length(&length, how->length, bos >= 0, info->n_context));
     if (info->n_vocab < 2)
-        TRY_DONE(weir_fail(WEIR_E_UNSUPPORTED, "a model of %d tokens has nothing to repeat", info->n_vocab));
+        TRY_DONE(
+            weir_fail(WEIR_E_UNSUPPORTED, "a vocabulary of %d tokens is too small for random repeats", info->n_vocab));
     TRY_DONE(weir_alloc(&ids, 1 + 2 * length, sizeof *ids));
     TRY_DONE(weir_alloc_zero(&out->list, (size_t)how->sequences, sizeof *out->list));
     for (; out->n < (size_t)how->sequences; out->n++)

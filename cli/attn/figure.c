@@ -106,14 +106,14 @@ static size_t maps_across(const struct chosen *chosen, size_t n)
 static weir_status set_figure_texts(struct making *making, const struct chosen *chosen)
 {
     struct figure *figure = making->figure;
-    const char *what = making->look->per_head ? "part of the map's largest weight"
+    const char *what = making->look->per_head ? "fraction of the map's largest weight"
                        : chosen->join == SUM  ? "sum of attention weights"
                        : chosen->join == MEAN ? "mean attention weight"
                                               : "attention weight";
     TRY(weir_format(&figure->bar, "%s (%s scale)", what, scale_names[making->look->scale]));
     return weir_format(&figure->note, "%s%s%s", drop_first_note(chosen),
                        chosen->drop_first && making->reduced ? " " : "",
-                       making->reduced ? "A cell is the largest weight in it." : "");
+                       making->reduced ? "A cell shows the largest weight in it." : "");
 }
 
 static weir_status make_figure(struct making *making, struct chosen *chosen)
@@ -135,10 +135,10 @@ weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct
     struct making making = {.look = look, .n_maps = chosen_maps(chosen)};
     *out = NULL;
     if (making.n_maps > MOST_PANELS)
-        return weir_fail(WEIR_E_USAGE,
-                         "a picture of %zu maps could not be read: choose at most %d with --layer, "
-                         "--head and --prompt",
-                         making.n_maps, MOST_PANELS);
+        return weir_fail(
+            WEIR_E_USAGE,
+            "a picture of %zu maps would be unreadable: choose at most %d with --layer, --head and --prompt",
+            making.n_maps, MOST_PANELS);
     TRY(weir_alloc_zero(&making.figure, 1, sizeof *making.figure));
     chosen->mask = true;
     making.figure->scale = look->scale;

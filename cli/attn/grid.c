@@ -86,8 +86,8 @@ static void print_strips_head(const struct chosen *chosen)
     else
         printf(": %zu map%s of %zu of %d prompts\n", chosen_maps(chosen), plural(chosen_maps(chosen)),
                chosen->n_prompts, chosen->n_prompts_all);
-    printf("Rows are queries, columns keys, a cell the largest weight in it.%s%s\n\n", chosen->drop_first ? " " : "",
-           drop_first_note(chosen));
+    printf("Rows are queries, columns are keys; a cell shows the largest weight in it.%s%s\n\n",
+           chosen->drop_first ? " " : "", drop_first_note(chosen));
 }
 
 static weir_status add_map_to_strip(const struct map *map, void *payload)

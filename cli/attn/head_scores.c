@@ -63,7 +63,7 @@ weir_status score_find(const struct score **out, const char *name, bool matrix, 
         size_t at = strlen(all);
         snprintf(all + at, sizeof all - at, "%s%s", at ? ", " : "", scores[i].name);
     }
-    return weir_fail(WEIR_E_USAGE, "--%s: '%s' is no score; they are %s", option, name, all);
+    return weir_fail(WEIR_E_USAGE, "--%s: '%s' is not a score; the scores are %s", option, name, all);
 }
 
 double score_of(const struct score *score, const struct weir_head *head)
@@ -89,7 +89,7 @@ weir_status head_list_open(struct head_list *out, const struct weir_heads *heads
     if (out->n > 0)
         return WEIR_OK;
     head_list_close(out);
-    return weir_fail(WEIR_E_USAGE, "no pattern of what was asked for is stored");
+    return weir_fail(WEIR_E_USAGE, "none of the selected patterns is stored");
 }
 
 void head_list_close(struct head_list *list)

@@ -18,7 +18,7 @@ static const char *map_token(const struct map *map, int32_t position)
 
 const char *drop_first_note(const struct chosen *chosen)
 {
-    return chosen->drop_first ? "The first token is left out, and each row divided by what remains." : "";
+    return chosen->drop_first ? "The first token is left out, and each row is renormalized." : "";
 }
 
 double look_most(const struct look *look, const struct map *map)
@@ -109,7 +109,7 @@ static weir_status print_map(const struct map *map, void *payload)
     char title[TITLE];
     map_title(title, sizeof title, map);
     print_text(weir_file_get_info(chosen->file)->model);
-    printf(": %s\nRows are queries, columns keys.%s%s\n\n", title, chosen->drop_first ? " " : "",
+    printf(": %s\nRows are queries, columns are keys.%s%s\n\n", title, chosen->drop_first ? " " : "",
            drop_first_note(chosen));
     TRY(print_map_heatmap(map, payload));
     putchar('\n');

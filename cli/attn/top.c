@@ -104,7 +104,7 @@ weir_status attn_print_top(struct chosen *chosen, size_t k, bool drop_self, enum
     TRY(weir_alloc(&pairs, k, sizeof *pairs));
     weir_status status = weir_top(pairs, k, &n, chosen->file, &want);
     if (status == WEIR_OK && n == 0 && (chosen->queries.n > 0 || chosen->keys.n > 0))
-        status = weir_fail(WEIR_E_USAGE, "no prompt has a weight over 0 between tokens that --query and --key name");
+        status = weir_fail(WEIR_E_USAGE, "no prompt has a weight over 0 between the tokens of --query and --key");
     if (status == WEIR_OK)
         status = forms[form](chosen, pairs, n);
     weir_free(pairs);

@@ -42,21 +42,20 @@ static const struct opt opts[] = {
                 "which prompts, as in 1 or 0:3, or all; 0 by default, all with --top"},
     [QUERY] = {'q', "query", OPT_TEXT, "TOKEN", "only these queries: positions, or a token's text", .repeats = true},
     [KEY] = {'k', "key", OPT_TEXT, "TOKEN", "only these keys", .repeats = true},
-    [SUM_OF] = {0, "sum", OPT_FLAG, NULL, "add the heads up, to one map a prompt"},
-    [MEAN_OF] = {0, "mean", OPT_FLAG, NULL, "their mean"},
+    [SUM_OF] = {0, "sum", OPT_FLAG, NULL, "add the heads to one map per prompt"},
+    [MEAN_OF] = {0, "mean", OPT_FLAG, NULL, "average them instead"},
     [DROP_FIRST] = {0, "drop-first", OPT_FLAG, NULL,
-                    "leave the first token out as a key, and divide each row by what remains (not with --top)"},
-    [DROP_SELF] = {0, "drop-self", OPT_FLAG, NULL, "with --top: leave out what a token pays to itself"},
-    [TOP] = {0, "top", OPT_WHOLE, "K", "the K strongest pairs of query and key over all that is chosen", 1, MOST_TOP},
+                    "leave out the first token as a key, and renormalize each row (not with --top)"},
+    [DROP_SELF] = {0, "drop-self", OPT_FLAG, NULL, "with --top: ignore attention from a token to itself"},
+    [TOP] = {0, "top", OPT_WHOLE, "K", "the K strongest pairs of query and key in the selection", 1, MOST_TOP},
     [SCALE] = {0, "scale", OPT_CHOICE, "sqrt|linear|log", "how weights become colours; sqrt by default"},
-    [PER_HEAD] = {0, "per-head", OPT_FLAG, NULL, "end each head's scale at its largest weight, not at 1"},
-    [COLUMNS] = {0, "columns", OPT_WHOLE, "N", "at most N maps beside each other; a layer's heads by default", 1,
-                 MOST_COLUMNS},
-    [SCHEME] = {0, "scheme", OPT_CHOICE, "light|dark", "colours of a picture: light, for paper, by default"},
-    [PNG] = {0, "png", OPT_TEXT, "FILE", "draw a picture instead"},
-    [SVG] = {0, "svg", OPT_TEXT, "FILE", "the same as SVG"},
+    [PER_HEAD] = {0, "per-head", OPT_FLAG, NULL, "end each head's scale at its largest weight instead of 1"},
+    [COLUMNS] = {0, "columns", OPT_WHOLE, "N", "at most N maps per row; by default one layer's heads", 1, MOST_COLUMNS},
+    [SCHEME] = {0, "scheme", OPT_CHOICE, "light|dark", "the colours of a picture; light, for paper, by default"},
+    [PNG] = {0, "png", OPT_TEXT, "FILE", "write a picture instead"},
+    [SVG] = {0, "svg", OPT_TEXT, "FILE", "write an SVG picture instead"},
     [HTML] = {0, "html", OPT_TEXT, "FILE",
-              "a page to hover over, of the layers, heads and prompts chosen: weir view has more"},
+              "write a page to hover over, of the selected layers, heads and prompts; weir view has more"},
     [FORCE] = OPT_FORCE,
     [JSON] = OPT_JSON,
     [CSV] = {0, "csv", OPT_FLAG, NULL, "with --top: print CSV"},
@@ -82,16 +81,16 @@ static weir_status check_attn_options(const struct args *args)
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (args->has[rules[i].given] && args->has[rules[i].with] != rules[i].needed)
             return weir_fail(WEIR_E_USAGE, "--%s %s --%s", opts[rules[i].given].name,
-                             rules[i].needed ? "goes only with" : "does not go with", opts[rules[i].with].name);
+                             rules[i].needed ? "needs" : "cannot be combined with", opts[rules[i].with].name);
     int streams = 0;
     for (int opt = PNG; opt <= HTML; opt++)
         streams += args->has[opt] && strcmp(args->text[opt], "-") == 0;
     if (streams > 1)
-        return weir_fail(WEIR_E_USAGE, "standard output takes one of --png, --svg and --html");
+        return weir_fail(WEIR_E_USAGE, "only one of --png, --svg and --html can go to standard output");
     if (args->has[SCHEME] && !args->has[PNG] && !args->has[SVG])
-        return weir_fail(WEIR_E_USAGE, "--scheme goes only with --png or --svg");
+        return weir_fail(WEIR_E_USAGE, "--scheme needs --png or --svg");
     if (args->has[FORCE] && !args->has[PNG] && !args->has[SVG] && !args->has[HTML])
-        return weir_fail(WEIR_E_USAGE, "--force goes only with --png, --svg or --html");
+        return weir_fail(WEIR_E_USAGE, "--force needs --png, --svg or --html");
     return WEIR_OK;
 }
 
@@ -104,8 +103,8 @@ static weir_status write_picture(const struct figure *figure, const struct args 
     TRY(write(&written, figure, args->text[opt], args->has[FORCE]));
     say("%s: %s\n", args->text[opt], weir_size_text(size, written.bytes));
     if (written.n_missing > 0)
-        say("%s: %zu characters are in no font here, and boxes stand for them; in Debian's %s\n", args->text[opt],
-            written.n_missing, "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji most are");
+        say("%s: %zu characters are in no installed font and appear as boxes; Debian's %s\n", args->text[opt],
+            written.n_missing, "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have most of them");
     return WEIR_OK;
 }
 
@@ -180,13 +179,10 @@ const struct command cmd_attn = {
     .name = "attn",
     .summary = "draw attention patterns, with the strongest keys of each query",
     .usage = "FILE [OPTIONS]",
-    .notes =
-        "One head is drawn with its tokens, several as a grid of small maps. A TOKEN is a position or slice (7, -1, "
-        "2:5), or the text of a token, exactly or without the space in front; between bars it is text whatever it "
-        "looks "
-        "like: '|7|'. With --drop-first, --sum and --mean join rows that have been divided. --top leaves weights as "
-        "they "
-        "are stored and reads every pattern chosen.",
+    .notes = "One head is drawn with its tokens, several as a grid of small maps. A TOKEN is a position or slice (7, "
+             "-1, 2:5), or the text of a token, exactly or without the space in front; between bars it is always text: "
+             "'|7|'. With --drop-first, rows are renormalized before --sum or --mean combines them. --top uses weights "
+             "as stored and reads every selected pattern.",
     .example = "weir attn run.h5 --layer 3 --head 0 --png head.png",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -12,8 +12,7 @@
 enum { TOLERANCE, JSON };
 
 static const struct opt opts[] = {
-    [TOLERANCE] = {'t', "tolerance", OPT_REAL, "X",
-                   "the largest absolute difference that counts as none; 0 by default"},
+    [TOLERANCE] = {'t', "tolerance", OPT_REAL, "X", "largest absolute difference still treated as equal; 0 by default"},
     [JSON] = OPT_JSON,
 };
 
@@ -152,11 +151,11 @@ done:
 
 const struct command cmd_diff = {
     .name = "diff",
-    .summary = "the largest difference between two files, hook point by hook point",
+    .summary = "print the largest difference between two files at each hook point",
     .usage = "FILE FILE [OPTIONS]",
-    .notes =
-        "Exit code 1 when a hook point differs by more than the tolerance, or is stored in one file only. The relative "
-        "difference is to the largest value of the row (the values of one position, or of one head at one position).",
+    .notes = "The exit code is 1 if a hook point differs by more than the tolerance, or is stored in one file only. "
+             "The relative difference is relative to the largest value of the row (the values of one position, or of "
+             "one head at one position).",
     .example = "weir diff before.h5 after.h5 --tolerance 1e-4",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -51,22 +51,21 @@ static const struct opt opts[] = {
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
-    [HOOKS] =
-        {0, "hooks", OPT_TEXT, "LIST",
-         "what to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], with commas between; by default resid_pre, pattern, z, "
-         "mlp_post and resid_post, whole"},
-    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "which positions of every hook point, as in -1 or 0:16"},
+    [HOOKS] = {0, "hooks", OPT_TEXT, "LIST",
+               "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], separated by commas; by default "
+               "resid_pre, pattern, z, mlp_post and resid_post, complete"},
+    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "positions to store of every hook point, as in -1 or 0:16"},
     [NEXT] = {0, "next", OPT_WHOLE, "K",
-              "store the K most likely next tokens of each position with their log-probabilities, and the prompts' "
+              "store the K most likely next tokens at each position with their log-probabilities, and each prompt's "
               "loss: weir next FILE shows them",
               .least = 1, .most = 1000000},
-    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "how numbers are stored; f32 by default"},
+    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "the type of stored numbers; f32 by default"},
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
     [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",
-                 "what products with weights are computed in, where the processor can; f32 by default"},
+                 "precision of the weight matrix products, if the CPU supports it; f32 by default"},
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
-    [YES] = {0, "yes", OPT_FLAG, NULL, "write a file of more than 4 GB, which is refused without"},
+    [YES] = {0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"},
     [FORCE] = OPT_FORCE,
 };
 
@@ -203,7 +202,7 @@ static weir_compute chosen_compute(const struct dump *dump)
         positions += dump->prompts.list[i].n;
     if (asked == WEIR_COMPUTE_F32 || positions >= LEAST_POSITIONS)
         return asked;
-    say("computed in float32, which is no slower over %zu position%s; --compute pays from %d on\n", positions,
+    say("computed in float32, which is no slower for %zu position%s; --compute pays off from %d\n", positions,
         plural(positions), LEAST_POSITIONS);
     return WEIR_COMPUTE_F32;
 }
@@ -248,13 +247,12 @@ static weir_status check_unasked(const struct dump *dump)
     if (plan->n_points == 1)
         return weir_fail(
             WEIR_E_USAGE,
-            "%s would have %s: store fewer layers, heads or positions, as in --hooks %s:0@-1, or give --yes", out, all,
+            "%s would take %s: store fewer layers, heads or positions, as in --hooks %s:0@-1, or give --yes", out, all,
             largest);
-    return weir_fail(
-        WEIR_E_USAGE,
-        "%s would have %s, of which %s %s: leave that out of --hooks (%s are left), store less of it, as in "
-        "%s:0@-1, or give --yes",
-        out, all, largest, most, rest, largest);
+    return weir_fail(WEIR_E_USAGE,
+                     "%s would take %s, of which %s %s: remove that from --hooks (leaving %s), store less of it, as in "
+                     "%s:0@-1, or give --yes",
+                     out, all, largest, most, rest, largest);
 }
 
 /* The file is kept: what was computed is what was asked for. */
@@ -267,8 +265,8 @@ static void warn_not_finite(const struct dump *dump)
     if (odd.layer >= 0)
         snprintf(layer, sizeof layer, ", layer %d", odd.layer);
     fprintf(stderr,
-            "weir: warning: %llu stored value%s not finite; the first, %s, is in %s%s, prompt %d, position %d "
-            "(weir info --check says whether weights are)\n",
+            "weir: warning: %llu stored value%s not finite; the first, %s, is in %s%s, prompt %d, position %d (weir "
+            "info --check checks the weights)\n",
             (unsigned long long)odd.count, odd.count == 1 ? " is" : "s are", isnan(odd.value) ? "NaN" : "infinite",
             odd.point->name, layer, odd.prompt, odd.position);
 }
@@ -300,11 +298,11 @@ static bool has_prompt_options(const struct args *args)
 static weir_status check_dump_options(const struct args *args)
 {
     if (strcmp(args->text[OUT], "-") == 0)
-        return weir_fail(WEIR_E_USAGE,
-                         "-o -: HDF5 is written here and there in the file, as standard output cannot be: "
-                         "name a file");
+        return weir_fail(
+            WEIR_E_USAGE,
+            "-o -: HDF5 cannot be written to standard output, because it is written out of order: name a file");
     if (args->has[HOOKS] && !*args->text[HOOKS])
-        return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or leave it out for the default ones");
+        return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or omit it for the default ones");
     if (!has_prompt_options(args))
         return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
     return WEIR_OK;
@@ -326,23 +324,19 @@ static int run_dump(const struct args *args)
 
 const struct command cmd_dump = {
     .name = "dump",
-    .summary = "run a model on prompts and store what passes its hook points",
+    .summary = "run a model on prompts and store activations at its hook points",
     .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
     .notes =
-        "LIST is made of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK a short name, a full name or a glob (weir hooks lists "
-        "them); LAYERS, UNITS (heads or neurons) and POSITIONS a number or a Python slice, several joined by +. So "
-        "pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, or * for "
-        "all but the large ones that follow from others.\n"
-        "A line of JSON is an object: \"prompt\" or \"text\" is the prompt, \"ids\" its token ids (or \"tokens\", "
-        "where "
-        "there is neither); with ids, a text is only kept beside them. All its other members are kept in the file "
-        "(/prompts/fields, docs/store.md), and weir ls shows them.\n"
-        "--compute bf16 and int8 round weights and their inputs (attention and norms stay float32), and state in the "
-        "output, and in each dataset's attribute compute_error, how far from float32 that was: the largest over "
-        "layers, "
-        "measured on the first 16 positions of the first prompt. Under 256 positions in all they would gain nothing, "
-        "and "
-        "float32 is used.",
+        "LIST consists of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK is a short name, a full name or a glob (weir hooks "
+        "lists the names); LAYERS, UNITS (heads or neurons) and POSITIONS are numbers or Python slices, joined by +. "
+        "Examples: pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, "
+        "or * for every point except the large ones that can be derived from others.\nA line of JSON is an object: "
+        "\"prompt\" or \"text\" is the prompt, \"ids\" are its token ids (or \"tokens\", if it has neither); a text "
+        "beside ids is only stored. All its other members are stored in the file (/prompts/fields, docs/store.md), and "
+        "weir ls shows them.\n--compute bf16 and int8 round weights and their inputs (attention and norms stay "
+        "float32). The error against float32 is printed and stored in each dataset's attribute compute_error: the "
+        "largest over layers, measured on the first 16 positions of the first prompt. With fewer than 256 positions in "
+        "total they are no faster, so float32 is used.",
     .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -12,12 +12,12 @@ enum { OUT, FORMAT, PROMPT, DTYPE, FORCE };
 enum format { NPY, NPZ, CSV, N_FORMATS };
 
 static const struct opt opts[] = {
-    [OUT] = {'o', "output", OPT_TEXT, "OUT", "the file to write; its ending says the format; - is standard output",
+    [OUT] = {'o', "output", OPT_TEXT, "OUT", "the file to write; its ending selects the format; - is standard output",
              .required = true},
     [FORMAT] = {0, "format", OPT_CHOICE, "npy|npz|csv", "the format, whatever the ending"},
     [PROMPT] = OPT_PROMPT_OR_ALL,
     [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|keep",
-               "of arrays: f32, the default, or f16 where the file has that (numpy has no bf16)"},
+               "the type of arrays: f32, the default, or keep, which is f16 if the file has f16 (numpy has no bf16)"},
     [FORCE] = OPT_FORCE,
 };
 
@@ -35,7 +35,7 @@ static weir_status choose_format(enum format *out, const struct args *args)
             return WEIR_OK;
         }
     if (!args->has[FORMAT])
-        return weir_fail(WEIR_E_USAGE, "%s: ends with none of .npy, .npz and .csv: give --format", args->text[OUT]);
+        return weir_fail(WEIR_E_USAGE, "%s: does not end in .npy, .npz or .csv: give --format", args->text[OUT]);
     return WEIR_OK;
 }
 
@@ -95,16 +95,12 @@ const struct command cmd_export = {
     .usage = "FILE SELECTION -o OUT.npy|OUT.npz|OUT.csv [OPTIONS]",
     .notes =
         "SELECTION is as in weir show. The axes of an array are those that weir ls shows; as in numpy, a plain number "
-        "(--prompt I too) drops its axis and a slice keeps it: z:5.3@-1 is [d_head], z:5 is [pos, head, d_head], z "
-        "with "
-        "--prompt all is [layer, prompt, pos, head, d_head]. What is not stored is NaN, and so are the ends of shorter "
-        "prompts; expert_indices are int32, -1 there.\n"
-        ".npy holds one hook point. .npz holds several by their short names (z, and z_2 when it comes again), with the "
-        "arrays tokens, token_text and positions; hook points with other positions or prompts than the first have "
-        "their "
-        "own, such as z_positions. .csv is a tidy table, a line a value: hook, layer, prompt, a column an axis with "
-        "the "
-        "text of tokens, value.",
+        "(also --prompt I) drops its axis and a slice keeps it: z:5.3@-1 is [d_head], z:5 is [pos, head, d_head], z "
+        "with --prompt all is [layer, prompt, pos, head, d_head]. Values that are not stored are NaN, also past the "
+        "ends of shorter prompts; expert_indices are int32, -1 there.\n.npy holds one hook point. .npz holds several "
+        "by their short names (z, and z_2 if it occurs again), with the arrays tokens, token_text and positions; hook "
+        "points with other positions or prompts than the first have their own, such as z_positions. .csv is a tidy "
+        "table with one line per value: hook, layer, prompt, one column per axis with the text of tokens, value.",
     .example = "weir export run.h5 'resid_post@-1' --prompt all -o last.npy",
     .opts = opts,
     .n_opts = N_OPTS(opts),

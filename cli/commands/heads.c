@@ -45,31 +45,35 @@ enum { PIECE = 1 << 16, MOST_DETECTION = 1 << 29 };
 static const struct opt opts[] = {
     [MODEL] = {'m', "model", OPT_TEXT, "MODEL",
                "run a model instead of reading a file: a Hugging Face folder, a .gguf file, or an org/name in the "
-               "Hugging Face cache; without a FILE by default what WEIR_MODEL in the environment names, or else rill, "
-               "a small model that comes with weir"},
+               "Hugging Face cache; without a FILE, by default the model named by WEIR_MODEL in the environment, or "
+               "else rill, a "
+               "small model that comes with weir"},
     [PROMPT] = {'p', "prompt", OPT_TEXT, "TEXT",
-                "with --model a prompt; may repeat. With a FILE which of its prompts, as in 0 or 2:5; all by default",
+                "with --model, a prompt; may repeat. With a FILE, which of its prompts, as in 0 or 2:5; all by default",
                 .repeats = true},
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
-    [LENGTH] = {0, "length", OPT_WHOLE, "N", "without prompts: how many random tokens, then repeated; 50 by default",
+    [LENGTH] = {0, "length", OPT_WHOLE, "N",
+                "without prompts: the length of the random token sequence, which is then repeated; 50 by default",
                 .least = 1, .most = 1 << 24},
-    [SEQUENCES] = {0, "sequences", OPT_WHOLE, "N", "without prompts: how many of them are made; 8 by default",
+    [SEQUENCES] = {0, "sequences", OPT_WHOLE, "N", "without prompts: how many random sequences; 8 by default",
                    .least = 1, .most = 1 << 16},
-    [SEED] = {0, "seed", OPT_WHOLE, "N", "without prompts: which random tokens; 0 by default", .most = INT64_MAX},
+    [SEED] = {0, "seed", OPT_WHOLE, "N", "without prompts: the seed of the random tokens; 0 by default",
+              .most = INT64_MAX},
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
     [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, -1 or 0:6; all by default"},
     [HEAD] = {'H', "head", OPT_TEXT, "HEADS", "which heads; all by default"},
-    [EXCLUDE_BOS] = {0, "exclude-bos", OPT_FLAG, NULL,
-                     "in the detection scores, weight on the first token counts as 0"},
+    [EXCLUDE_BOS] = {0, "exclude-bos", OPT_FLAG, NULL, "in the detection scores, count weight on the first token as 0"},
     [EXCLUDE_CURRENT] = {0, "exclude-current-token", OPT_FLAG, NULL,
-                         "in the detection scores, weight on a query's own token counts as 0"},
+                         "in the detection scores, count weight on a query's own token as 0"},
     [DETECT] = {0, "detect", OPT_TEXT, "FILE",
-                "one more detection pattern: a square matrix [query, key] as .npy, or as text with a line a query; "
+                "another detection pattern: a square matrix [query, key] as .npy, or as text with one line per query; "
                 "- is standard input"},
-    [MEASURE] = {0, "measure", OPT_CHOICE, "ours|mul|abs|all", "what the table shows of detection; ours by default"},
-    [SORT] = {0, "sort", OPT_TEXT, "SCORE", "the largest first; by layer and head by default", .offered = score_name},
+    [MEASURE] = {0, "measure", OPT_CHOICE, "ours|mul|abs|all",
+                 "which detection measure the table shows; ours by default"},
+    [SORT] = {0, "sort", OPT_TEXT, "SCORE", "sort by a score, the largest first; by default by layer and head",
+              .offered = score_name},
     [REVERSE] = {0, "reverse", OPT_FLAG, NULL, "the smallest first"},
     [TOP] = {0, "top", OPT_WHOLE, "N", "print the first N heads only", .least = 1, .most = INT32_MAX},
     [GRID] = {0, "grid", OPT_TEXT, "SCORE", "print one score as a grid of layers by heads", .offered = score_name},
@@ -190,7 +194,7 @@ static void say_strongest(const struct head_list *sorted, const struct score *ou
 {
     say("%-16s", what);
     if (isnan(score_of(ours, &sorted->lines[0].scores)))
-        say("  no query has such a key");
+        say("  no query has a matching key");
     for (size_t i = 0; i < STRONGEST && i < sorted->n; i++) {
         const struct head_line *line = &sorted->lines[i];
         double value = score_of(ours, &line->scores);
@@ -320,16 +324,18 @@ static weir_status check_heads_source(const struct args *args)
     for (size_t i = 0; i < args->n_given; i++)
         n_prompts += args->given[i].opt == PROMPT;
     if (args->has[MODEL] && is_file)
-        return weir_fail(WEIR_E_USAGE, "give a FILE or --model MODEL, one of them");
+        return weir_fail(WEIR_E_USAGE, "give either a FILE or --model MODEL, not both");
     for (size_t i = 0; i < sizeof of_models / sizeof *of_models; i++) {
         bool random = of_models[i] == LENGTH || of_models[i] == SEQUENCES || of_models[i] == SEED;
         if (args->has[of_models[i]] && is_file)
-            return weir_fail(WEIR_E_USAGE, "--%s belongs to --model; a FILE has its prompts", opts[of_models[i]].name);
+            return weir_fail(WEIR_E_USAGE, "--%s only works with --model; a FILE already has its prompts",
+                             opts[of_models[i]].name);
         if (args->has[of_models[i]] && random && given)
-            return weir_fail(WEIR_E_USAGE, "--%s is for random tokens; there are prompts", opts[of_models[i]].name);
+            return weir_fail(WEIR_E_USAGE, "--%s only works without prompts, for random tokens",
+                             opts[of_models[i]].name);
     }
     if (is_file && n_prompts > 1)
-        return weir_fail(WEIR_E_USAGE, "--prompt is given twice; prompts of a FILE are joined by +, as in 0+2");
+        return weir_fail(WEIR_E_USAGE, "--prompt is given twice; join prompts of a FILE with +, as in 0+2");
     return WEIR_OK;
 }
 
@@ -337,11 +343,11 @@ static weir_status check_heads_printing(struct printing *printing)
 {
     const struct args *args = printing->args;
     if (args->has[JSON] + args->has[CSV] + args->has[GRID] > 1)
-        return weir_fail(WEIR_E_USAGE, "--json, --csv and --grid: one of them");
+        return weir_fail(WEIR_E_USAGE, "--json, --csv and --grid cannot be combined");
     if (args->has[GRID] && (args->has[SORT] || args->has[TOP]))
-        return weir_fail(WEIR_E_USAGE, "--grid shows all heads by layer; leave out --sort and --top");
+        return weir_fail(WEIR_E_USAGE, "--grid shows all heads by layer and cannot be combined with --sort or --top");
     if (args->has[REVERSE] && !args->has[SORT])
-        return weir_fail(WEIR_E_USAGE, "--reverse is of --sort SCORE");
+        return weir_fail(WEIR_E_USAGE, "--reverse needs --sort SCORE");
     if (args->has[SORT])
         TRY(score_find(&printing->sort, args->text[SORT], printing->matrix, "sort"));
     return args->has[GRID] ? score_find(&printing->grid, args->text[GRID], printing->matrix, "grid") : WEIR_OK;
@@ -355,7 +361,7 @@ static weir_status read_detection_input(char **bytes, size_t *n)
     *n = 0;
     do {
         if (*n > MOST_DETECTION)
-            return weir_fail(WEIR_E_INPUT, "standard input: more than %d MB are no detection pattern",
+            return weir_fail(WEIR_E_INPUT, "standard input: more than %d MB, too large for a detection pattern",
                              MOST_DETECTION >> 20);
         TRY(weir_grow(bytes, &capacity, *n + PIECE, 1));
         *n += fread(*bytes + *n, 1, PIECE, stdin);
@@ -410,21 +416,18 @@ const struct command cmd_heads = {
     .name = "heads",
     .summary = "score every head: previous-token, duplicate-token, induction, entropy and more",
     .usage = "(FILE | [-m MODEL] [-p TEXT | -f FILE | --tokens IDS]...) [OPTIONS]",
-    .notes =
-        "Of stored patterns, or of a model that is run up to its last pattern; nothing is written. Without prompts the "
-        "model gets random tokens twice in a row, behind BOS where its tokenizer has one.\n\n"
-        "entropy is in nats; self and first are the weight on the query's own and on the first token; distance is "
-        "query "
-        "minus key, by weight: means over all queries of all prompts. What an attention sink takes is in none of "
-        "them.\n\n"
-        "Detection patterns: previous is the token before the query's, duplicate earlier places of the same token, "
-        "induction the tokens behind those, detect a matrix of your own. The score is the weight that a query gives to "
-        "the keys that match, mean over the queries that have one. TransformerLens's detect_head divides by all "
-        "queries "
-        "instead: SCORE_mul is the part of all weight that is on matching keys, SCORE_abs 1 - the difference of the "
-        "two patterns, rounded to 3 decimals, each as there, of a prompt, then mean over prompts; prompts of one token "
-        "have none. --sort and --grid take these names too, and --json and --csv have all of them.\n\n"
-        "The strongest heads of each kind are said on standard error.",
+    .notes = "The patterns are those of a file, or of a model, which runs up to its last pattern; nothing is written. "
+             "Without prompts the model gets a random token sequence repeated once, after BOS if its tokenizer has "
+             "one.\n\nentropy is in nats; self and first are the weights on the query's own token and on the first "
+             "token; distance is query minus key, averaged by weight. All are means over all queries of all prompts, "
+             "and leave out attention sinks.\n\nDetection patterns: previous is the token before the query's, "
+             "duplicate are earlier places of the same token, induction the tokens after those, detect a matrix of "
+             "your own. A score is the weight that a query gives to its matching keys, averaged over the queries that "
+             "have any. SCORE_mul and SCORE_abs are the two measures of TransformerLens's detect_head, computed per "
+             "prompt as it does (over all queries, to 3 decimals) and averaged over prompts of more than one token: "
+             "mul is the fraction of all attention weight on matching keys; abs is 1 minus the mean absolute "
+             "difference between the pattern and the detection pattern. --sort and --grid take these names too, and "
+             "--json and --csv have all of them.\n\nThe strongest heads of each kind are printed to standard error.",
     .example = "weir heads run.h5 --sort induction --top 5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -108,7 +108,7 @@ done:
 
 const struct command cmd_hooks = {
     .name = "hooks",
-    .summary = "list the hook points that a model has",
+    .summary = "list the hook points of a model",
     .usage = "[-m MODEL] [--json]",
     .example = "weir hooks -m model.gguf",
     .opts = opts,

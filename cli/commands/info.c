@@ -20,7 +20,7 @@ static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
     [JSON] = OPT_JSON,
     [CHECK] = {0, "check", OPT_FLAG, NULL,
-               "read all of a model's weights and name the tensors that hold NaN or infinities"},
+               "read all weights of a model and name the tensors that contain NaN or infinities"},
 };
 
 static bool is_hdf5(const char *path)
@@ -127,7 +127,7 @@ static weir_status print_model_facts(const char *where, bool json)
         {"experts", experts, 0},
         {"positions", positions, 0},
         {"unembedding", unembedding_text(model), 0},
-        {"tokenizer", info->has_tokenizer ? "yes" : "none: it runs on token ids only", 0},
+        {"tokenizer", info->has_tokenizer ? "yes" : "none: the model runs on token ids only", 0},
         {"digest", info->digest, 0},
     };
     weir_status status = print_facts(facts, sizeof facts / sizeof *facts, model, json);
@@ -218,9 +218,9 @@ static int run_info(const struct args *args)
     if (args->n_words == 0)
         TRY(model_where(&where, args, MODEL));
     else if (args->has[MODEL])
-        return weir_fail(WEIR_E_USAGE, "'%s' and --model name two things; ask about one", where);
+        return weir_fail(WEIR_E_USAGE, "give either '%s' or --model, not both", where);
     if (args->has[CHECK] && is_hdf5(where))
-        return weir_fail(WEIR_E_USAGE, "--check reads a model's weights; %s is a stored file: try weir validate",
+        return weir_fail(WEIR_E_USAGE, "--check reads a model's weights, but %s is a dump file: use weir validate",
                          where);
     if (args->has[CHECK])
         return check_model(where, args->has[JSON]);
@@ -232,9 +232,9 @@ static int run_info(const struct args *args)
 
 const struct command cmd_info = {
     .name = "info",
-    .summary = "tell what a model or a stored file is",
+    .summary = "describe a model or a dump file",
     .usage = "[FILE | [-m] MODEL] [--check] [--json]",
-    .notes = "With --check, exit code 1 when a weight is not a number.",
+    .notes = "With --check, the exit code is 1 if a weight is not finite.",
     .example = "weir info run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -77,7 +77,7 @@ void activation_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->attn_only)
-        add_kind(to, "none: there are no MLPs");
+        add_kind(to, "none: no MLPs");
     else
         add_kind(to, "%s%s%s", names[c->activation], c->gated ? ", gated" : "",
                  c->parallel ? "; attention and MLP side by side" : "");
@@ -116,7 +116,7 @@ void positions_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->learned_positions)
-        add_kind(to, "learned%s", c->positions_to_qk ? ", added to what queries and keys read" : "");
+        add_kind(to, "learned%s", c->positions_to_qk ? ", added to the input of queries and keys" : "");
     if (c->rotary)
         add_rope_kind(to, c, &c->rope[0]);
     if (c->rotary && c->two_ropes)
@@ -137,7 +137,7 @@ void experts_text(char to[MOST_KIND], const struct weir_model *model)
     for (int i = 0; i < n_layers; i++)
         n_sparse += model->layers[i].spec.n_experts > 0;
     if (n_sparse > 0)
-        add_kind(to, "%d of %d a token", model->config.n_active, model->config.n_experts);
+        add_kind(to, "%d of %d per token", model->config.n_active, model->config.n_experts);
     if (n_sparse > 0 && n_sparse < n_layers)
         add_kind(to, " in %d of %d layers", n_sparse, n_layers);
 }

@@ -219,7 +219,7 @@ static int run_ls(const struct args *args)
 
 const struct command cmd_ls = {
     .name = "ls",
-    .summary = "list what a file holds: hook points and prompts",
+    .summary = "list the contents of a file: hook points and prompts",
     .usage = "FILE [--json]",
     .example = "weir ls run.h5",
     .opts = opts,

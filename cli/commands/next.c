@@ -17,9 +17,9 @@ enum { SHOWN = 3, MOST_SHOWN = 10, LONGEST_TEXT = 512 };
 static const struct opt opts[] = {
     [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS", "which prompts, as in 0, -1 or 2:5; all by default"},
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE",
-                   "which positions, as in -1 or 0:16; all that are stored by default"},
+                   "which positions, as in -1 or 0:16; by default all that are stored"},
     [TOP] = {0, "top", OPT_WHOLE, "K",
-             "how many tokens of each position; by default 3, and with --json all that are stored", .least = 1,
+             "how many tokens per position; by default 3, and with --json all that are stored", .least = 1,
              .most = INT32_MAX},
     [JSON] = OPT_JSON,
 };
@@ -114,7 +114,7 @@ static weir_status add_position(struct table *table, const struct likely *likely
 static weir_status print_positions(const struct likely *likely)
 {
     static const char *const names[MOST_SHOWN + 3] = {
-        "pos", "token", "rank", "likeliest: p, logit, token", "second", "third", "4th", "5th", "6th", "7th",
+        "pos", "token", "rank", "most likely: p, logit, token", "second", "third", "4th", "5th", "6th", "7th",
         "8th", "9th",   "10th"};
     static const enum align aligns[MOST_SHOWN + 3] = {RIGHT, FLEXIBLE, RIGHT};
     struct table table = {.n_columns = likely->asked->top + 3, .names = names, .aligns = aligns};
@@ -133,7 +133,7 @@ static weir_status print_likely(const struct likely *likely, bool *first)
     printf("%sprompt %d of %d", *first ? "" : "\n", likely->index, weir_file_get_info(likely->asked->file)->n_prompts);
     *first = false;
     if (!isnan(likely->prompt.loss))
-        printf(", loss %.4f nats a token", (double)likely->prompt.loss);
+        printf(", loss %.4f nats per token", (double)likely->prompt.loss);
     putchar('\n');
     return print_positions(likely);
 }
@@ -189,7 +189,7 @@ static weir_status check_likely_rows(const struct likely *likely)
             return WEIR_OK;
     if (prompt->n_rows == 0)
         return weir_fail(WEIR_E_USAGE, "prompt %d has no stored positions", likely->index);
-    return weir_fail(WEIR_E_USAGE, "--positions: none of them is stored of prompt %d, which has %zu, from %d to %d",
+    return weir_fail(WEIR_E_USAGE, "--positions: prompt %d stores none of them; it has %zu, from %d to %d",
                      likely->index, prompt->n_rows, prompt->positions[0], prompt->positions[prompt->n_rows - 1]);
 }
 
@@ -228,9 +228,9 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
     asked->top = (size_t)args_int(args, TOP, asked->json ? INT32_MAX : SHOWN);
     asked->top = asked->top < n ? asked->top : n;
     if (n == 0)
-        return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: weir dump --next K stores them", args->words[0]);
+        return weir_fail(WEIR_E_USAGE, "%s: contains no next tokens: weir dump --next K stores them", args->words[0]);
     if (asked->top > MOST_SHOWN && !asked->json)
-        return weir_fail(WEIR_E_USAGE, "--top: a table shows at most %d tokens of a position; --json has more",
+        return weir_fail(WEIR_E_USAGE, "--top: a table shows at most %d tokens per position; --json has more",
                          MOST_SHOWN);
     TRY(mark_asked_prompts(asked, args));
     return slices_parse(&asked->positions, args->text[POSITIONS], "position");
@@ -263,12 +263,11 @@ static int run_next(const struct args *args)
 
 const struct command cmd_next = {
     .name = "next",
-    .summary = "show the likeliest next tokens that a file holds, and the loss",
+    .summary = "show the most likely next tokens in a file, and the loss",
     .usage = "FILE [OPTIONS]",
-    .notes =
-        "Of files made with weir dump --next K. At each position: which of the K the prompt goes on with (rank; - for "
-        "none of them), and the likeliest with their probability and logit. The loss is the mean of -log p over the "
-        "tokens that are predicted.",
+    .notes = "The file must come from weir dump --next K. At each position: the rank among the K of the token that "
+             "follows in the prompt (- for none of them), and the most likely tokens with their probability and logit. "
+             "The loss is the mean of -log p over the predicted tokens, in nats.",
     .example = "weir next run.h5 --positions -1",
     .opts = opts,
     .n_opts = N_OPTS(opts),

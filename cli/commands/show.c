@@ -211,7 +211,7 @@ static weir_status json_begin(cJSON *head, bool *first)
     char *text = cJSON_PrintUnformatted(head);
     cJSON_Delete(head);
     if (!text)
-        return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
+        return weir_fail(WEIR_E_MEMORY, "out of memory: the result does not fit");
     text[strlen(text) - 1] = '\0';
     printf("%s%s,\"data\":", *first ? "" : ",", text);
     cJSON_free(text);
@@ -356,10 +356,9 @@ const struct command cmd_show = {
     .name = "show",
     .summary = "print stored values",
     .usage = "FILE SELECTION [OPTIONS]",
-    .notes =
-        "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS], or has numpy's brackets: pattern[3, 0, 5], "
-        "resid_post[-1, 0, -3:, ::64], z[..., 0, :] count along the axes that weir ls shows. Large values are shown by "
-        "their edges, JSON has them whole; - stands for what is not stored.",
+    .notes = "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS], or has numpy's brackets: pattern[3, 0, "
+             "5], resid_post[-1, 0, -3:, ::64] and z[..., 0, :] index the axes that weir ls shows. Only the edges of "
+             "large values are printed, JSON has them complete; - marks values that are not stored.",
     .example = "weir show run.h5 z:5.3@-1",
     .opts = opts,
     .n_opts = N_OPTS(opts),

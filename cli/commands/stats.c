@@ -161,12 +161,11 @@ static int run_stats(const struct args *args)
 
 const struct command cmd_stats = {
     .name = "stats",
-    .summary = "mean, spread and range of every stored hook point",
+    .summary = "print mean, spread and range of every stored hook point",
     .usage = "FILE [--json]",
-    .notes =
-        "A row a layer, and one of all of them. All but NaN and inf are over finite values; what is not stored counts "
-        "nowhere. norm, max norm: the mean and the largest L2 norm of rows, which lie along the last axis: a "
-        "position's, or a head's at a position. saturated: values that were too large for f16.",
+    .notes = "One row per layer, and one for all layers. The columns except NaN and inf cover finite values; values "
+             "that were not stored are ignored. norm, max norm: the mean and the largest L2 norm of rows along the "
+             "last axis: a position's, or a head's at a position. saturated: values that were too large for f16.",
     .example = "weir stats run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -12,7 +12,7 @@ static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
     [FROM] = OPT_PROMPT_FILE,
-    [IDS] = {0, "ids", OPT_TEXT, "IDS", "token ids to be shown as text, 1,2,3; may repeat", .repeats = true},
+    [IDS] = {0, "ids", OPT_TEXT, "IDS", "token ids to show as text, 1,2,3; may repeat", .repeats = true},
     [BOS] = OPT_BOS,
     [JSON] = OPT_JSON,
 };
@@ -76,7 +76,7 @@ static int run_tokens(const struct args *args)
     const char *where;
     weir_status status;
     if (!args->has[TEXT] && !args->has[FROM] && !args->has[IDS])
-        return weir_fail(WEIR_E_USAGE, "there is no text: give -p TEXT, -f FILE or --ids IDS");
+        return weir_fail(WEIR_E_USAGE, "there are no texts: give -p TEXT, -f FILE or --ids IDS");
     TRY_DONE(model_where(&where, args, MODEL));
     TRY_DONE(open_with_notes(&model, where, &(weir_model_options){.tokenizer_only = true}));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
@@ -89,11 +89,10 @@ done:
 
 const struct command cmd_tokens = {
     .name = "tokens",
-    .summary = "show how a model's tokenizer cuts a text, and what ids stand for",
-    .notes = "A token in front (BOS) stands there where the tokenizer's own rules put one, as AutoTokenizer does it. "
-             "TransformerLens puts one in front of every text unless prepend_bos=False is given: --bos yes does that "
-             "(so for "
-             "GPT-2 and Pythia, whose rules put none). docs/tokenizers.md says which tokenizers are read.",
+    .summary = "show how a model tokenizes a text, and the tokens of ids",
+    .notes = "A beginning-of-sequence token (BOS) is added if the tokenizer's own rules add one, as in AutoTokenizer. "
+             "TransformerLens adds one to every text unless prepend_bos=False is given: --bos yes does the same (for "
+             "GPT-2 and Pythia, whose rules add none). docs/tokenizers.md lists the supported tokenizers.",
     .usage = "[-m MODEL] (-p TEXT | -f FILE | --ids IDS)... [OPTIONS]",
     .example = "weir tokens -m model.gguf -p \"The cat sat\"",
     .opts = opts,

@@ -42,10 +42,10 @@ static int run_validate(const struct args *args)
 
 const struct command cmd_validate = {
     .name = "validate",
-    .summary = "check a file against the layout and say what is wrong where",
+    .summary = "check a file against the layout and name each problem and its place",
     .usage = "FILE [--json]",
-    .notes = "Exit code 1 when something is wrong. HDF5 reads the file in a process of its own: what makes it crash is "
-             "said, with exit code 3.",
+    .notes = "The exit code is 1 if there is a problem. The file is read in a child process; if libhdf5 crashes on it, "
+             "that is reported, with exit code 3.",
     .example = "weir validate run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -12,13 +12,13 @@ enum { OUT, LAYER, HEAD, PROMPT, NEURONS, MAX_SIZE, FORCE };
 
 static const struct opt opts[] = {
     [OUT] = {'o', "output", OPT_TEXT, "PAGE.html", "the file to write", .required = true},
-    [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, 0:6 or 2+5; all that are stored by default"},
+    [LAYER] = {'l', "layer", OPT_TEXT, "LAYERS", "which layers, as in 3, 0:6 or 2+5; by default all that are stored"},
     [HEAD] = {'H', "head", OPT_TEXT, "HEADS", "which heads, likewise"},
     [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS", "which prompts, likewise"},
     [NEURONS] = {0, "neurons", OPT_TEXT, "LIST",
                  "which neurons, as in mlp_post:3.10+25, or units of any other hook point [pos, units]; by default the "
-                 "most active of each layer"},
-    [MAX_SIZE] = {0, "max-size", OPT_WHOLE, "MB", "how large the page may be; 100 by default", .least = 1,
+                 "most active in each layer"},
+    [MAX_SIZE] = {0, "max-size", OPT_WHOLE, "MB", "the largest size of the page; 100 by default", .least = 1,
                   .most = 1000},
     [FORCE] = OPT_FORCE,
 };
@@ -30,7 +30,7 @@ static void print_view_done(const char *path, const struct page_summary *page)
     if (page->n_heads)
         say(", %zu x %zu heads", page->n_layers, page->n_heads);
     if (page->n_whole < page->n_patterns)
-        say(" (%zu with every weight, the others with their largest)", page->n_whole);
+        say(" (%zu with every weight, the others with their largest weights)", page->n_whole);
     if (page->n_units)
         say(", %zu neurons", page->n_units);
     say("; open it in a browser\n");
@@ -62,10 +62,10 @@ const struct command cmd_view = {
     .summary = "write an interactive HTML page of attention patterns, neurons and the residual stream",
     .usage = "FILE -o PAGE.html [OPTIONS]",
     .notes = "The page is one file that needs no network: every head as a thumbnail, one or several as a map, the "
-             "tokens coloured by what they attend to or are attended from; neurons; norms of the residual stream; what "
-             "dump --next stored. Press ? in it for its keys. Weights are shown to four digits, as they are stored. "
-             "Where they are too many, the heads with the highest detection scores have every weight, the others the "
-             "largest of every block and each query's strongest keys.",
+             "tokens coloured by attention from or to a token; neurons; norms of the residual stream; the predictions "
+             "of dump --next. Press ? in it for its keys. Weights are shown as stored, to four digits. If there are "
+             "too many, the heads with the highest detection scores have every weight, and the others have the largest "
+             "weight of every block and each query's strongest keys.",
     .example = "weir view run.h5 -o page.html --layer 0:6",
     .opts = opts,
     .n_opts = N_OPTS(opts),

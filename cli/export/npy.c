@@ -39,7 +39,7 @@ weir_status array_measure(struct array *out, const struct selected *selected, bo
     for (int a = 0; a < selected->what->n_axes; a++) {
         keep_array_axis(out, out->value[a], single[a]);
         if (__builtin_mul_overflow(n, out->value[a], &n))
-            return weir_fail(WEIR_E_INPUT, "%s: more values than can be counted", selected->what->name);
+            return weir_fail(WEIR_E_INPUT, "%s: too many values to count", selected->what->name);
     }
     for (int a = selected->what->n_axes; a < WEIR_MAX_AXES; a++)
         out->value[a] = 1;
@@ -186,6 +186,6 @@ weir_status export_npy(const struct export *export)
     int n = 0;
     TRY(selected_each(export->file, export->selection, export->prompt, count_selected, &n));
     if (n != 1)
-        return weir_fail(WEIR_E_USAGE, "a .npy file holds one array, and %d are selected: write a .npz file", n);
+        return weir_fail(WEIR_E_USAGE, "a .npy file holds one array, but %d are selected: write a .npz file", n);
     return selected_each(export->file, export->selection, export->prompt, write_npy, (void *)(uintptr_t) export);
 }

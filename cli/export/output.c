@@ -42,7 +42,7 @@ weir_status output_open(struct output *out, const char *path, bool force, bool s
     if (!seeks)
         TRY(open_stream(&is_stream, out, path));
     else if (strcmp(path, "-") == 0)
-        return weir_fail(WEIR_E_USAGE, "-: this format cannot be written to standard output: name a file");
+        return weir_fail(WEIR_E_USAGE, "-: this format cannot go to standard output: name a file");
     if (is_stream)
         return WEIR_OK;
     interrupts_catch();

@@ -66,7 +66,7 @@ weir_status drawing_load(void)
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         void *symbol = dlsym(handles[entries[i].library], entries[i].name);
         if (!symbol)
-            return weir_fail(WEIR_E_UNSUPPORTED, "pictures need a newer %s: the one found lacks %s",
+            return weir_fail(WEIR_E_UNSUPPORTED, "pictures need a newer %s: the installed one lacks %s",
                              libraries[entries[i].library].soname, entries[i].name);
         memcpy(entries[i].function, &symbol, sizeof symbol);
     }

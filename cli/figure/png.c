@@ -115,7 +115,7 @@ static weir_status png_begin(struct canvas *canvas, double width, double height)
     struct png *png = png_of(canvas);
     double most = fmax(width, height) * PIXELS;
     if (most > LARGEST)
-        return weir_fail(WEIR_E_UNSUPPORTED, "the picture would be %.0f pixels long, of at most %d: choose fewer maps",
+        return weir_fail(WEIR_E_UNSUPPORTED, "the picture would be %.0f pixels long, more than %d: choose fewer maps",
                          most, LARGEST);
     png->surface = drawing.cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width * PIXELS, (int)height * PIXELS);
     png->to = drawing.cairo_create(png->surface);

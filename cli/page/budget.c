@@ -155,7 +155,7 @@ weir_status page_refuse(struct page *page, const struct page_choice *choice, uin
     size_t n = strlen(advice);
     if (n)
         advice[n - 1] = '\0';
-    return weir_fail(WEIR_E_UNSUPPORTED, "the page would be %s, the limit is %s: %s%s%s%s--max-size %llu",
+    return weir_fail(WEIR_E_UNSUPPORTED, "the page would take %s, the limit is %s: %s%s%s%s--max-size %llu",
                      weir_size_text(is, bytes), weir_size_text(may, choice->limit), n ? "choose " : "", advice,
                      n ? ", or " : "choose ", choice->raise, (unsigned long long)mb);
 }

@@ -30,7 +30,7 @@ static weir_status choose_indices(struct picked *out, const char *slices, const 
         marked[i] &= stored[i];
     TRY_DONE(picked_of_marks(out, marked, n));
     if (slices && out->n == 0)
-        status = weir_fail(WEIR_E_USAGE, "--%s %s: nothing of that is stored (weir ls shows what is)", what, slices);
+        status = weir_fail(WEIR_E_USAGE, "--%s %s: none of that is stored (weir ls lists what is)", what, slices);
 done:
     weir_slices_close(&parsed);
     weir_free(marked);
@@ -75,7 +75,7 @@ static weir_status count_page_rows(struct page *page)
         page->n_tokens += prompt.n;
     }
     if (page->n_rows == 0)
-        return weir_fail(WEIR_E_INPUT, "the prompts have no stored positions, and a page nothing to show");
+        return weir_fail(WEIR_E_INPUT, "the prompts have no stored positions for a page to show");
     return WEIR_OK;
 }
 
@@ -95,7 +95,7 @@ static weir_status check_anything(const struct page *page)
     if (page->pattern || page->n_norms || page->n_units)
         return WEIR_OK;
     return weir_fail(WEIR_E_INPUT,
-                     "the file has nothing that a page shows; dump with --hooks pattern,mlp_post,resid_post");
+                     "the file contains nothing for a page to show; dump with --hooks pattern,mlp_post,resid_post");
 }
 
 static void close_page_part(struct page_part *part, size_t n_heads)

@@ -45,7 +45,7 @@ static weir_status add_page_units(struct cut *cut, void *payload)
     struct page *page = payload;
     if (cut->what->n_axes != 2)
         return weir_fail(WEIR_E_USAGE,
-                         "%s has no single value for a position and a unit: a page takes hook points [pos, units], as "
+                         "%s does not have one value per position and unit: a page shows hook points [pos, units], as "
                          "in mlp_post:3.10",
                          cut->what->name);
     const struct picked *picked = cut_columns(cut);

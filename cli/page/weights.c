@@ -16,11 +16,10 @@ struct head {
 
 weir_status page_no_weight(const struct weir_row *row, size_t key)
 {
-    return weir_fail(
-        WEIR_E_UNSUPPORTED,
-        "layer %d, head %zu, prompt %d: query %d has %g on key %zu, which is no weight of a causal pattern: "
-        "a page cannot show it (weir show can)",
-        row->layer, row->at[0], row->prompt, row->position, (double)row->values[key], key);
+    return weir_fail(WEIR_E_UNSUPPORTED,
+                     "layer %d, head %zu, prompt %d: query %d has %g on key %zu, which cannot occur in a causal "
+                     "pattern: a page cannot show it (weir show can)",
+                     row->layer, row->at[0], row->prompt, row->position, (double)row->values[key], key);
 }
 
 uint16_t page_sink_code(const struct weir_row *row)

@@ -79,7 +79,7 @@ weir_status json_print_part(cJSON *value)
     char *text = value ? cJSON_PrintUnformatted(value) : NULL;
     cJSON_Delete(value);
     if (!text)
-        return weir_fail(WEIR_E_MEMORY, "out of memory: the answer does not fit");
+        return weir_fail(WEIR_E_MEMORY, "out of memory: the result does not fit");
     put_json_text(text);
     cJSON_free(text);
     return WEIR_OK;

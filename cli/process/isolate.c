@@ -162,11 +162,11 @@ static int child_died(const struct files *files, int number)
             raise(number);
         }
     if (number == SIGXCPU)
-        return weir_fail(WEIR_E_INPUT, "%s: gave up after %llu seconds of work, which no file of its size needs", names,
+        return weir_fail(WEIR_E_INPUT, "%s: gave up after %llu seconds, more than any file of its size needs", names,
                          (unsigned long long)seconds_for(files));
     if (number == SIGKILL)
-        return weir_fail(WEIR_E_MEMORY, "%s: the process that read it was killed", names);
-    return weir_fail(WEIR_E_INPUT, "%s: damaged, or made to do harm: the process that read it died of it (%s)", names,
+        return weir_fail(WEIR_E_MEMORY, "%s: the process reading it was killed", names);
+    return weir_fail(WEIR_E_INPUT, "%s: libhdf5 crashed while reading it (%s): the file is damaged or malicious", names,
                      strsignal(number));
 }
 
@@ -178,7 +178,7 @@ static int child_outcome(const struct files *files, pid_t child, const char *mes
         ;
     reader = 0;
     if (ended < 0)
-        return weir_fail(WEIR_E_MEMORY, "%s: what became of the process that read it is not known: %s", files->names[0],
+        return weir_fail(WEIR_E_MEMORY, "%s: could not learn how the process reading it ended: %s", files->names[0],
                          strerror(errno));
     if (!WIFEXITED(status))
         return child_died(files, WTERMSIG(status));

@@ -35,7 +35,7 @@ weir_status prompt_or_all(int *out, const weir_file *file, const struct args *ar
         return WEIR_OK;
     }
     if (!weir_slice_split(&number, text, text + strlen(text)) || !number.single)
-        return weir_fail(WEIR_E_USAGE, "--prompt: '%s' is neither a whole number nor all", text);
+        return weir_fail(WEIR_E_USAGE, "--prompt: '%s' is neither a whole number nor 'all'", text);
     return prompt_in_range(out, file, number.start);
 }
 
@@ -48,7 +48,7 @@ weir_status no_index(const struct weir_selection *selection)
 {
     for (size_t i = 0; i < selection->n; i++)
         if (selection->terms[i].index.given)
-            return weir_fail(WEIR_E_USAGE, "--prompt: '%s' names the prompt itself, as the index %s",
+            return weir_fail(WEIR_E_USAGE, "--prompt: '%s' already names the prompt, as the index %s",
                              selection->terms[i].text, "after the layer's (the first outside the blocks)");
     return WEIR_OK;
 }

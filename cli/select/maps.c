@@ -375,7 +375,7 @@ weir_status chosen_each(struct chosen *chosen, map_fn *each, void *payload)
         if (chosen->prompts[walk.prompt])
             TRY(walk_prompt_maps(&walk));
     if (walk.n_handed == 0)
-        return weir_fail(WEIR_E_USAGE, "none of the prompts has stored queries and keys that --query and --key name");
+        return weir_fail(WEIR_E_USAGE, "no prompt stores the queries and keys of --query and --key");
     return WEIR_OK;
 }
 

@@ -93,7 +93,7 @@ weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i)
     for (int a = 0; a < what->n_axes; a++) {
         TRY(pick_axis(cut, selected, a));
         if (cut->axes[a].n == 0 && selected->prompts.single && !selected->term->index.given)
-            return weir_fail(WEIR_E_USAGE, "'%s': nothing of %s is stored there for prompt %d", selected->term->text,
+            return weir_fail(WEIR_E_USAGE, "'%s': no values of %s are stored there for prompt %d", selected->term->text,
                              what->name, cut->prompt);
     }
     return WEIR_OK;
@@ -222,7 +222,7 @@ weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES])
         block_to_read(&block, cut, place);
         TRY(hold_block(cut, &block));
         if (!find_held_row(&at, cut, place))
-            return weir_fail(WEIR_E_INPUT, "%s: a row could not be found again", cut->what->name);
+            return weir_fail(WEIR_E_INPUT, "%s: a row disappeared while it was read", cut->what->name);
     }
     cut->values = cut->memory + at;
     cut->first = row_axes(cut) < cut->what->n_axes ? cut->held.start[cut->what->n_axes - 1] : 0;
@@ -345,7 +345,7 @@ static weir_status visit_term_points(struct search *search)
     if (search->n_found > 0)
         return WEIR_OK;
     stored_names(names, sizeof names, search->file);
-    return weir_fail(WEIR_E_USAGE, "'%s' is not in the file, which holds: %s (weir ls shows the layers)",
+    return weir_fail(WEIR_E_USAGE, "'%s' is not in the file, which contains: %s (weir ls shows the layers)",
                      search->term->text, names);
 }
 

@@ -75,7 +75,7 @@ static void draw_status(const struct tui_app *app, int y, int width)
     char text[600];
     int right = (int)sizeof hints - 1;
     if (app->is_searching)
-        snprintf(text, sizeof text, " go to the token with: %s_", app->search);
+        snprintf(text, sizeof text, " go to the token with text: %s_", app->search);
     else if (app->note)
         snprintf(text, sizeof text, " %s", app->note);
     else

@@ -113,12 +113,12 @@ weir_status screen_check(void)
     const char *term = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return weir_fail(WEIR_E_USAGE, "weir tui needs a terminal for its input and output; weir ls, weir attn and "
-                                       "weir show print to files and pipes");
+                                       "weir show can write to files and pipes");
     if (!term || setupterm(NULL, STDOUT_FILENO, &found) != OK || !*terminal_capability("cup"))
-        return weir_fail(WEIR_E_USAGE,
-                         "weir tui cannot draw on a terminal of the type %s%s; weir ls, weir attn and "
-                         "weir show print lines",
-                         term ? "TERM=" : "", term ? term : "that TERM does not name");
+        return weir_fail(
+            WEIR_E_USAGE,
+            "weir tui cannot draw on a terminal of type %s%s; weir ls, weir attn and weir show print lines",
+            term ? "TERM=" : "", term ? term : "that TERM does not name");
     return WEIR_OK;
 }
 
@@ -147,7 +147,7 @@ weir_status screen_open(void)
     catch_signals();
     screen.curses = newterm(type_with_colours(type), stdout, stdin);
     if (!screen.curses)
-        return weir_fail(WEIR_E_USAGE, "the terminal could not be taken over; weir attn and weir show print lines");
+        return weir_fail(WEIR_E_USAGE, "the terminal could not be set up; weir attn and weir show print lines");
     prepare_farewell();
     cbreak();
     noecho();
@@ -195,7 +195,7 @@ weir_status screen_key(int *key, bool *is_text)
             take_new_size();
         /* hung up it is readable too, for ever, and a signal that came with it would never be let through */
         if (ready > 0 && input.revents & (POLLHUP | POLLERR | POLLNVAL))
-            return weir_fail(WEIR_E_STOPPED, "the terminal went away");
+            return weir_fail(WEIR_E_STOPPED, "the terminal disappeared");
         if (ready <= 0 || (kind = get_wch(&read)) == ERR)
             return WEIR_OK;
     }

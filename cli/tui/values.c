@@ -45,7 +45,7 @@ weir_status tui_extent_read(struct tui_extent *out, const weir_file *file)
             TRY(mark_stored_units(&out->points[i], point, axis, info->n_layers));
     }
     if (out->n_points == 0)
-        return weir_fail(WEIR_E_INPUT, "the file holds no hook points; weir dump --hooks stores some");
+        return weir_fail(WEIR_E_INPUT, "the file contains no hook points; weir dump --hooks stores them");
     return WEIR_OK;
 }
 

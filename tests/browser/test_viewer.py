@@ -401,7 +401,7 @@ def test_thirty_layers_of_nine_heads_on_128_tokens_stay_under_ten_megabytes(view
 
 def limit_of(message):
     """what a refusal advises: (what to choose, how much to ask for)"""
-    advice = re.fullmatch(r"weir: the page would be (\S+ \S+), the limit is \S+ \S+: choose (?:(--\S+ \S+(?: --\S+ \S+)*), or )?"
+    advice = re.fullmatch(r"weir: the page would take (\S+ \S+), the limit is \S+ \S+: choose (?:(--\S+ \S+(?: --\S+ \S+)*), or )?"
                           r"(?:weir view )?(--max-size \d+)\n", message)
     assert advice, message
     return (advice[2] or "").split(), advice[3].split()
@@ -445,10 +445,10 @@ def test_what_does_not_fit_whole_has_its_largest_weights_and_says_so(view, files
     ("f32", ["--layer", "7"], 2, "layer"),
     ("f32", ["--head", "0:2+9"], 2, "head"),
     ("f32", ["--prompt", "3"], 2, "prompt"),
-    ("part", ["--layer", "0"], 2, "nothing of that is stored"),
-    ("part", ["--head", "1"], 2, "nothing of that is stored"),
+    ("part", ["--layer", "0"], 2, "none of that is stored"),
+    ("part", ["--head", "1"], 2, "none of that is stored"),
     ("residual", ["--head", "0"], 3, "no attention patterns"),
-    ("nothing", [], 3, "nothing that a page shows"),
+    ("nothing", [], 3, "nothing for a page to show"),
     ("f32", ["--neurons", "pattern:0.1"], 2, "mlp_post:3.10"),
     ("f32", ["--neurons", "mlp_post:0.500"], 2, "d_mlp"),
     ("f32", ["--neurons", "mlp_pots:0.1"], 2, "mlp_post"),

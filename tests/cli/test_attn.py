@@ -540,7 +540,7 @@ def test_right_to_left_is_drawn_so(filled, tmp_path, word, first, last):
 
 def test_every_script_has_letters_and_emoji_have_colours(filled, tmp_path):
     labels, said = row_labels(filled, tmp_path, SCRIPTS)
-    assert "no font" not in said and len(said.splitlines()) == 2
+    assert "no installed font" not in said and len(said.splitlines()) == 2
     assert all((label < 160).any() for label in labels)
     colourful = [np.ptp(label, axis=2).max() for label in labels]
     assert colourful[3] > 80 and max(colourful[:3]) < 60, "an emoji has colours, letters are grey"
@@ -560,7 +560,7 @@ def fonts_of(tmp_path, *folders):
 def test_what_no_font_has_is_said(filled, tmp_path):
     env = fonts_of(tmp_path / "fonts", "/usr/share/fonts/truetype/dejavu")
     _, said = row_labels(filled, tmp_path, ["\u732b", "\u732b\u72d7", "c", "d", "e"], **env)
-    assert "p.png: 6 characters are in no font here" in said and "fonts-noto-cjk" in said
+    assert "p.png: 6 characters are in no installed font" in said and "fonts-noto-cjk" in said
 
 
 def test_without_any_font_one_line_says_so(filled, tmp_path):

@@ -109,7 +109,7 @@ def test_brackets_out_of_range_name_the_axis_and_its_size(folder):
     for index, hint in [("", "no index"), ("1,,2", "no index"), ("...,...", "ellipsis"), ("0,0,0,0,0", "too many indices"),
                         ("::0", "step"), ("[0]", "no index"), ("None", "no index"), ("1.5", "no index")]:
         assert hint in refusal("show", folder / "whole.h5", f"resid_post[{index}]"), index
-    assert "names the prompt itself" in refusal("show", folder / "whole.h5", "z[0]", "--prompt", "0")
+    assert "already names the prompt" in refusal("show", folder / "whole.h5", "z[0]", "--prompt", "0")
 
 
 def test_a_full_name_and_several_terms(folder):
@@ -287,11 +287,11 @@ def test_one_array_to_standard_output(folder):
 
 def test_refusals(folder, tmp_path):
     path = folder / "whole.h5"
-    assert "ends with none" in refusal("export", path, "z", "-o", tmp_path / "a.txt")
+    assert "does not end in" in refusal("export", path, "z", "-o", tmp_path / "a.txt")
     assert "write a .npz" in refusal("export", path, "z,pattern", "-o", tmp_path / "a.npy")
     assert "not in the file" in refusal("export", path, "hook_embed", "-o", tmp_path / "a.npy")
     assert "name a file" in refusal("export", path, "z", "-o", "-", "--format", "npz")
-    assert "neither a whole number nor all" in refusal("export", path, "z", "-o", tmp_path / "a.npy", "--prompt", "x")
+    assert "neither a whole number nor 'all'" in refusal("export", path, "z", "-o", tmp_path / "a.npy", "--prompt", "x")
     assert "out of range" in refusal("export", path, "z", "-o", tmp_path / "a.npy", "--prompt", "1")
     assert list(tmp_path.iterdir()) == []
     weir("export", path, "z", "-o", tmp_path / "a.npy")

@@ -147,7 +147,7 @@ source {MADE / '_weir'}
 """
     ask = lambda command, at: subprocess.run(["zsh", "-f", "-c", script, "zsh", command, str(at)], capture_output=True, text=True)
     commands = ask("", 2)
-    assert commands.stderr == "" and "dump:run a model on prompts and store what passes its hook points" in commands.stdout
+    assert commands.stderr == "" and "dump:run a model on prompts and store activations at its hook points" in commands.stdout
     dump = ask("dump", 3)
     assert dump.stderr == ""
     specs = dump.stdout.splitlines()

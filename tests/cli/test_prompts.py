@@ -28,7 +28,7 @@ def write(folder, name, *lines):
 def test_blank_lines_are_passed_over_and_said(folder):
     name = write(folder, "blank.txt", "", "act", "", "\r", "a cat", "")
     done = weir(folder, "dump", "-m", "letters", "-f", name, "--hooks", "embed", "--force", "-o", "p.h5")
-    assert b"blank.txt: 4 blank lines passed over, the first is line 1\n" in done.stderr
+    assert b"blank.txt: 4 blank lines skipped, the first is line 1\n" in done.stderr
     assert ids(ask(folder, "ls", "p.h5")["prompts"]) == [[0, 2, 19], [0, 29]]
 
 
@@ -44,12 +44,12 @@ def test_a_mark_in_front_of_the_file_is_no_part_of_the_prompt(folder):
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\n"])
 def test_a_file_without_prompts_is_said(folder, text):
     write(folder, "none.txt", text.encode())
-    assert dump(folder, "-f", "none.txt", "-p", "a", code=2) == "weir: none.txt: there is no prompt in it\n"
+    assert dump(folder, "-f", "none.txt", "-p", "a", code=2) == "weir: none.txt: contains no prompt\n"
 
 
 def test_standard_input_is_read_once(folder):
     assert dump(folder, "-f", "-", "-f", "-", stdin=b"a\n", code=2) == \
-        "weir: -f - is given twice; standard input can be read once\n"
+        "weir: -f - is given twice; standard input can only be read once\n"
 
 
 @pytest.mark.parametrize("first", ["{a}", '{"name": "a"}', '["prompt"]', '{"a": "prompt"}', 'a {"prompt": "a"}'])
@@ -121,14 +121,14 @@ def test_a_prompt_may_hold_line_ends_and_be_very_long(folder):
 
 @pytest.mark.parametrize(("line", "column", "what"), [
     ('{"prompt": "a"', 15, "comma or }"), ('{"prompt" "a"}', 11, "colon"), ('{"prompt": "a",}', 16, "name in double quotes"),
-    ('{"prompt": "a} ', 12, "does not end"), ('{"prompt": 01}', 12, "number"), ('{"prompt": a}', 12, "value"),
-    ('{"prompt": "a"} x', 17, "behind"), ('["prompt"]', 1, "object"), ("act", 1, "object"), ('{"é": 1, "prompt": 5}', 20, "string"),
+    ('{"prompt": "a} ', 12, "has no end"), ('{"prompt": 01}', 12, "number"), ('{"prompt": a}', 12, "value"),
+    ('{"prompt": "a"} x', 17, "after"), ('["prompt"]', 1, "object"), ("act", 1, "object"), ('{"é": 1, "prompt": 5}', 20, "string"),
     ('{"prompt": "a\tb"}', 14, "control"), ('{"prompt": "a", "prompt": "b"}', 17, "twice"), ('{"prompt": "\\u0000"}', 13, "u0000"),
     ('{"prompt": "\\x"}', 13, "escape"), ('{"prompt": "\\ud800"}', 13, "escape"), ('{"ids": [1, -2]}', 13, "token ids"),
     ('{"ids": [1.5]}', 10, "token ids"), ('{"ids": "1"}', 9, "token ids"), ('{"ids": [1, 2', 14, "comma or ]"), ('{"tokens": [1, "a"]}', 16, "token ids"),
     ('{"prompt": "a", "x": [1 2]}', 25, "comma or ]"), ('{"prompt": "a", "x": NaN}', 22, "value"), ('{"prompt": "a", "x": +1}', 22, "value"),
-    ('{"prompt": "a", "x": "\\q"}', 23, "escape"), ('{"prompt": "a", "x": "\\u12"}', 23, "escape"), ('{"prompt": "a", "x": "\\', 22, "not end"),
-    ('{"prompt": "a", "x": ["-\\udc00"]}', 25, "escape"), ('{"prompt": "a", "x": "\\ud83d\\u0041"}', 23, "escape"), ('{"prompt": "\\', 12, "not end"),
+    ('{"prompt": "a", "x": "\\q"}', 23, "escape"), ('{"prompt": "a", "x": "\\u12"}', 23, "escape"), ('{"prompt": "a", "x": "\\', 22, "no end"),
+    ('{"prompt": "a", "x": ["-\\udc00"]}', 25, "escape"), ('{"prompt": "a", "x": "\\ud83d\\u0041"}', 23, "escape"), ('{"prompt": "\\', 12, "no end"),
     ('{"prompt": "a", "x": {"y":}}', 27, "value"), ('{"prompt": "a", "x": ' + "[" * 70, 85, "deeper"),
 ])
 def test_errors_name_line_and_column(folder, line, column, what):
@@ -191,11 +191,11 @@ def test_likely_tokens_have_their_text(folder):
 def test_more_than_4_gb_are_asked_about(folder):
     """Plans only: nothing is written where the answer is no."""
     write(folder, "large.jsonl", *[json.dumps({"ids": [i % 200 for i in range(96)]})] * 12_000)
-    for hooks, says in (("pattern,z", "of which pattern 5.3 GB: leave that out of --hooks (682 MB are left)"),
+    for hooks, says in (("pattern,z", "of which pattern 5.3 GB: remove that from --hooks (leaving 682 MB)"),
                         ("pattern", "store fewer layers, heads or positions, as in --hooks pattern:0@-1")):
         done = weir(folder, "dump", "-m", "gpt2", "-f", "large.jsonl", "--hooks", hooks, "-o", "large.h5")
         assert done.returncode == 2 and done.stderr.count(b"\n") == 1
-        assert done.stderr.startswith(b"weir: large.h5 would have ") and says in done.stderr.decode() and b"--yes" in done.stderr
+        assert done.stderr.startswith(b"weir: large.h5 would take ") and says in done.stderr.decode() and b"--yes" in done.stderr
         assert not [path for path in folder.iterdir() if "large.h5" in path.name]
 
 
@@ -230,11 +230,11 @@ def test_the_plan_tells_the_prompts_length_from_what_is_stored_of_them(folder, t
 # ---- what would pass without a word ----
 
 @pytest.mark.parametrize("args, code, says", [
-    (["dump", "-m", "letters", "-f", "array.json", "-o", "x.h5"], 2, "one object a line"),
+    (["dump", "-m", "letters", "-f", "array.json", "-o", "x.h5"], 2, "one object per line"),
     (["dump", "-m", "letters", "-p", "a", "--hooks", "", "-o", "x.h5"], 2, "--hooks is empty"),
-    (["next", "one.h5", "--positions", "0"], 2, "--positions: none of them is stored of prompt 0, which has 1, from 2 to 2"),
+    (["next", "one.h5", "--positions", "0"], 2, "--positions: prompt 0 stores none of them; it has 1, from 2 to 2"),
     (["next", "one.h5", "--positions", "9"], 2, "prompt 0: position 9 is out of range"),
-    (["attn", "whole.h5", "--layer", "0", "--head", "0", "--png", "-", "--svg", "-"], 2, "standard output takes one of"),
+    (["attn", "whole.h5", "--layer", "0", "--head", "0", "--png", "-", "--svg", "-"], 2, "only one of --png, --svg and --html"),
 ])
 def test_what_nobody_can_mean_is_refused(folder, args, code, says):
     write(folder, "array.json", b'[{"prompt": "a"}, {"prompt": "b"}]')

@@ -232,7 +232,7 @@ def test_an_interrupt_stops_the_binary_and_leaves_nothing(tmp_path):
     assert list(scratch.iterdir()) == []
 
 
-LARGE = "weir: x.h5 would have 6 GB: leave that out of --hooks (1 GB are left), see --positions, or give --yes (/a/--yes)"
+LARGE = "weir: x.h5 would take 6 GB: remove that from --hooks (leaving 1 GB), see --positions, or give --yes (/a/--yes)"
 
 
 def test_advice_names_arguments_of_python(tmp_path, monkeypatch):
