@@ -92,11 +92,12 @@ def test_neurons_show_the_stored_activations(view, files, dtype):
     viewer, values = view(dtype, "--neurons", "mlp_post:0.3+17,mlp_post:2.80,resid_post:1.5"), stored(files[dtype], "mlp_post")
     viewer.tab("neurons")
     assert [unit.text.split("\n")[0] for unit in viewer.all(".unit")] == ["L0 · 3", "L0 · 17", "L1 · 5", "L2 · 80"]
-    for i, layer, unit in (0, 0, 3), (1, 0, 17), (3, 2, 80):
+    for prompt, i, layer, unit in (0, 0, 0, 3), (0, 1, 0, 17), (0, 3, 2, 80), (1, 1, 0, 17), (2, 0, 0, 3), (2, 3, 2, 80):
+        viewer.choose("prompt", prompt)
         viewer.click(viewer.all(".unit")[i])
-        for position in 0, 4, 11:
+        for position in (0, 4) if prompt == 1 else (0, 4, 11):
             viewer.hover(viewer.token(position, "unit"))
-            assert numpy.float32(viewer.tip()[f"L{layer} · {unit}"]) == values[layer, 0, position, unit]
+            assert numpy.float32(viewer.tip()[f"L{layer} · {unit}"]) == values[layer, prompt, position, unit]
 
 
 def test_without_a_choice_the_most_active_neurons_of_each_layer_are_there(view, files):
@@ -112,9 +113,10 @@ def test_without_a_choice_the_most_active_neurons_of_each_layer_are_there(view, 
 def test_the_residual_view_shows_the_norms(view, files):
     viewer = view("f32")
     viewer.tab("residual")
-    for point in "resid_pre", "resid_mid", "resid_post":
+    for prompt, point in (0, "resid_pre"), (0, "resid_mid"), (0, "resid_post"), (2, "resid_mid"):
+        viewer.choose("prompt", prompt)
         viewer.choose("norm-point", point)
-        norms, seen = numpy.linalg.norm(stored(files["f32"], point)[:, 0].astype("f8"), axis=-1), 0
+        norms, seen = numpy.linalg.norm(stored(files["f32"], point)[:, prompt].astype("f8"), axis=-1), 0
         for tip in viewer.cells("norm-map", [(x / 9, y / 12) for x in range(1, 9) for y in (0.3, 0.9, 1.4)]):
             position = index(tip["token"])
             (name, value), = [(name, value) for name, value in tip.items() if name.startswith(point)]
@@ -154,6 +156,16 @@ def test_the_scale_and_the_first_token_can_be_chosen(view, files):
     viewer.choose("scale", "fit")
     largest = numpy.tril(stored(files["f32"], "pattern")[0, 0, 0, :12, :12])[:, 1:].max()
     assert_close_colour(viewer.colours()[5], colour(row[5] / largest, "light"), "fit")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_activations_are_coloured_from_their_largest_below_0_to_their_largest_above_it(view, files, theme):
+    viewer = view("f32", "--neurons", "mlp_post:0.3", dark=theme == "dark")
+    viewer.tab("neurons")
+    values = stored(files["f32"], "mlp_post")[0, 0, :12, 3]
+    assert values.min() < 0 < values.max()
+    for got, value in zip(viewer.colours("unit"), values, strict=True):
+        assert_close_colour(got, colour(0.5 + value / abs(values).max() / 2, f"{theme} signed"), value)
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(view):
@@ -234,12 +246,13 @@ def test_hovering_a_token_previews_it_clicking_locks_it(view):
     viewer = view("f32")
     viewer.hover(viewer.token(3))
     assert "query 3 | word3|" in viewer.find("#sentence").text
-    viewer.click(viewer.token(6))
-    viewer.hover(viewer.token(2))
-    assert "query 6 | word6| (locked)" in viewer.find("#sentence").text
-    viewer.click(viewer.token(6))
-    viewer.hover(viewer.token(2))
-    assert "query 2 | word2|" in viewer.find("#sentence").text
+    for position in 6, 0:
+        viewer.click(viewer.token(position))
+        viewer.hover(viewer.token(2))
+        assert f"query {position} | word{position}| (locked)" in viewer.find("#sentence").text
+        viewer.click(viewer.token(position))
+        viewer.hover(viewer.token(2))
+        assert "query 2 | word2|" in viewer.find("#sentence").text
 
 
 def test_another_prompt_shows_its_own_tokens(view, files):
@@ -317,6 +330,17 @@ def test_everything_can_be_done_from_the_keyboard(view, files):
     assert (index(tip["query"]), index(tip["key"])) == (10, 2)
     assert float(tip["weight"]) == digits(pattern[1, 0, 1, 10, 2], 4)
     assert viewer.find("#spoken").text == f"query 10 | word10|, key 2 | word2|: {tip['weight']}"
+
+
+def test_arrows_go_to_the_first_and_to_the_last_token_and_no_further(view):
+    viewer = view("f32")
+    viewer.solo(0, 0)
+    for position, key, ends in (1, Keys.ARROW_LEFT, 0), (10, Keys.ARROW_RIGHT, 11):
+        viewer.click(viewer.token(position))
+        for _ in range(2):
+            viewer.press(key)
+            assert f"query {ends} | word{ends}|" in viewer.find("#sentence").text
+        viewer.press(Keys.ESCAPE)
 
 
 def test_the_grid_of_heads_is_walked_with_arrows(view):
