@@ -135,15 +135,17 @@ def test_a_locked_row_of_another_prompt_is_listed_by_itself(folder):
 
 
 def test_without_the_first_token_the_rest_are_parts_of_1(folder):
-    row = stored(folder, "random.h5", 0, 1, 0, 6).astype("f8")
-    key = 1 + int(row[1:].argmax())
+    rows = stored(folder, "random.h5", 0, 1, 0).astype("f8")
+    query = 2 + int(rows[2:20, 0].argmax())
+    row, key = rows[query], 1 + int(rows[query, 1:].argmax())
+    assert row[0] > 0.1 and row[key] > 0.1
     with tui(folder, "random.h5", "--prompt", 1) as terminal:
-        terminal.keys(*"jjjjjj", *"l" * key, "f")
+        terminal.keys(*"j" * query, *"l" * key, "f")
         terminal.wait("without the first token")
-        terminal.wait(status(6, key, f"{row[key] / row[1:].sum():.4f}"))
+        terminal.wait(status(query, key, f"{row[key] / row[1:].sum():.4f}"))
         terminal.keys("f")
         terminal.wait(r"(?s)\A(?!.*without the first token)")
-        terminal.wait(status(6, key, f"{row[key]:.4f}"))
+        terminal.wait(status(query, key, f"{row[key]:.4f}"))
 
 
 def test_search_goes_to_tokens_and_around(folder):
@@ -156,6 +158,26 @@ def test_search_goes_to_tokens_and_around(folder):
         terminal.wait(r"^ go to the token with: nowher_")
         terminal.keys("Enter")
         terminal.wait(r"^ no token has that text")
+
+
+def test_the_next_and_the_previous_match_are_the_nearest(folder):
+    with h5py.File(folder / "random.h5") as file:
+        found = [i for i, text in enumerate(file["tokens/text"][1]) if b"t2" in text]
+    assert found[:3] == [15, 22, 23], "far, and beside each other"
+    with tui(folder, "random.h5", "--prompt", 1) as terminal:
+        terminal.keys("/", *"t2", "Enter")
+        for key, match in ("n", found[0]), ("n", found[1]), ("N", found[2]), ("N", found[1]), ("N", found[0]), ("n", found[-1]):
+            terminal.wait(rf"^ query {match} \|")
+            terminal.keys(key)
+        terminal.wait(rf"^ query {found[0]} \|")
+
+
+def test_backspace_takes_the_last_letter_however_many_bytes_it_has(folder):
+    with tui(folder, "random.h5") as terminal:
+        terminal.keys("/", *"aé日👍")
+        for left in "aé日👍", "aé日", "aé", "a", "":
+            terminal.wait(rf"^ go to the token with: {left}_")
+            terminal.keys("BSpace")
 
 
 # ---- other points ----
