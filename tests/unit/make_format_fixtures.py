@@ -1,4 +1,4 @@
-"""Makes tests/unit/data/: types.gguf, types.safetensors and sharded/, with the real gguf and safetensors packages.
+"""Makes tests/unit/data/: types.gguf, types.safetensors, sharded/ and npy/, with the real gguf, safetensors and numpy packages.
 
     pip install gguf==0.19.0 safetensors torch numpy && python tests/unit/make_format_fixtures.py
 
@@ -104,7 +104,33 @@ def make_sharded() -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
+def make_npy() -> None:
+    """Arrays that numpy saves in every version of the format; those of floats count 0, 1, 2, ... in C order."""
+    count = np.arange(6).reshape(2, 3)
+    fields = np.dtype([(f"field{i:05}", "<f4") for i in range(4000)])
+    arrays = {
+        "f4": count.astype("<f4"),
+        "f8": count.astype("<f8"),
+        "f2": count.astype("<f2"),
+        "scalar": np.float32(5),
+        "empty": np.zeros((0, 3), "<f4"),
+        "fortran_row": np.asfortranarray(count.astype("<f4")[:1]),
+        "fortran": np.asfortranarray(count.astype("<f4")),
+        "i8": count,
+        "big": count.astype(">f4"),
+        "bool": count > 2,
+        "fields": np.zeros(1, [("a", "<f4"), ("b", "<i4", (2,))]),
+        "version2": np.zeros(0, fields),
+        "version3": np.zeros(1, [("\u6c34", "<f4")]),
+        "deep": np.zeros((1, 1, 1, 1, 2), "<f4"),
+    }
+    for name, array in arrays.items():
+        np.save(DATA / "npy" / f"{name}.npy", array)
+
+
 if __name__ == "__main__":
     (DATA / "sharded").mkdir(parents=True, exist_ok=True)
+    (DATA / "npy").mkdir(parents=True, exist_ok=True)
     make_types()
     make_sharded()
+    make_npy()
