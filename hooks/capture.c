@@ -255,6 +255,8 @@ static weir_status check_prompt(const struct weir_capture *capture, size_t promp
 static weir_status store_value(const weir_event *event, void *payload)
 {
     struct weir_capture *capture = payload;
+    bool softmaxed =
+        event->point->id == WEIR_P_PATTERN && !weir_plan_edits(&capture->run->plan, WEIR_P_PATTERN, event->layer);
     TRY(check_prompt(capture, (size_t)event->prompt));
     return weir_store_put(capture->store, &(struct weir_store_value){.point = capture->index_of[event->point->id],
                                                                      .layer = event->layer,
@@ -264,7 +266,8 @@ static weir_status store_value(const weir_event *event, void *payload)
                                                                      .positions = event->rows,
                                                                      .n_rows = event->rows ? event->n_rows : 0,
                                                                      .units = event->units,
-                                                                     .n_units = event->units ? event->n_units : 0});
+                                                                     .n_units = event->units ? event->n_units : 0,
+                                                                     .softmaxed = softmaxed});
 }
 
 static weir_status store_next(const weir_event *event, void *payload)
