@@ -8,18 +8,19 @@
 static void describe(weir_event *event, const struct weir_run *run, size_t prompt, weir_buffer *value)
 {
     const struct weir_batch *batch = &run->batch;
-    size_t length = batch->start[prompt + 1] - batch->start[prompt], row = 1;
-    bool square = event->point->axes[event->n_axes - 1] == WEIR_AXIS_KEY;
-    for (int i = 0; i < event->n_axes; i++) {
-        bool position = weir_axis_is_position(event->axes[i]);
-        if (position)
-            event->shape[i] = length;
+    bool has_keys = event->point->axes[event->n_axes - 1] == WEIR_AXIS_KEY;
+    size_t begin = has_keys ? batch->pattern_start[prompt] : batch->start[prompt];
+    for (int i = 0; i < event->n_axes; i++)
+        if (event->axes[i] == WEIR_AXIS_KEY)
+            event->shape[i] = weir_batch_keys(batch, prompt);
+        else if (weir_axis_is_position(event->axes[i]))
+            event->shape[i] = weir_batch_rows(batch, prompt);
         else
-            row *= event->shape[i];
-    }
+            begin *= event->shape[i];
     event->prompt = batch->first_prompt + (int)prompt;
+    event->first = batch->past[prompt];
     event->buffer = value;
-    event->data = value->data + row * (square ? batch->square_start[prompt] : batch->start[prompt]);
+    event->data = value->data + begin;
     event->indices = event->point->id == WEIR_P_EXPERT_INDICES ? (int32_t *)(void *)event->data : NULL;
 }
 
@@ -31,7 +32,7 @@ static size_t value_size(const struct weir_run *run, const weir_point *point)
     int n_axes = weir_model_shape(run->model, point->id, shape);
     for (int i = 0; i < n_axes; i++)
         n *= shape[i] ? shape[i] : 1;
-    return n * (point->axes[n_axes - 1] == WEIR_AXIS_KEY ? batch->square_start[batch->n] : batch->start[batch->n]);
+    return n * (point->axes[n_axes - 1] == WEIR_AXIS_KEY ? batch->pattern_start[batch->n] : batch->start[batch->n]);
 }
 
 /* Editors write to the value: not while a capture of an earlier point holds the same memory. */
@@ -49,11 +50,40 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
     return status;
 }
 
-/* Calls a hook with what its scope names of the value; not where that is no row. */
-static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call)
+/* The rows of a prompt of the batch that a hook's scope names. */
+static const struct weir_some *named_rows(const struct weir_run *run, const struct weir_call *call, size_t prompt)
+{
+    const struct weir_scope *scope = run->plan.hooks[call->hook].scope;
+    return weir_scope_rows(scope, call->site, (size_t)run->batch.first_prompt + prompt);
+}
+
+void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit)
+{
+    size_t first, readers, last;
+    weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
+    for (size_t i = first; i < readers; i++) {
+        const struct weir_some *units = &run->plan.calls[i].site->units;
+        for (size_t prompt = 0; prompt < run->batch.n; prompt++)
+            for (size_t u = 0; named_rows(run, &run->plan.calls[i], prompt)->n > 0 && u < units->n; u++)
+                marked[prompt * n_units + (units->list ? (size_t)units->list[u] : u)] |= (uint8_t)bit;
+    }
+}
+
+/* Whether calls first to last - 1 of the plan name anything in the batch. */
+static bool any_called(const struct weir_run *run, size_t first, size_t last)
+{
+    for (size_t i = first; i < last; i++)
+        for (size_t prompt = 0; prompt < run->batch.n; prompt++)
+            if (named_rows(run, &run->plan.calls[i], prompt)->n > 0)
+                return true;
+    return false;
+}
+
+/* Calls a hook with what its scope names of a prompt's value; not where that is no row. */
+static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call, size_t prompt)
 {
     const struct weir_hook *hook = &run->plan.hooks[call->hook];
-    const struct weir_some *rows = weir_scope_rows(hook->scope, call->site, (size_t)event->prompt);
+    const struct weir_some *rows = named_rows(run, call, prompt);
     if (rows->n == 0)
         return WEIR_OK;
     event->rows = rows->list;
@@ -73,7 +103,7 @@ static weir_status call_each(struct weir_run *run, weir_event *event, weir_buffe
     for (size_t prompt = 0; first < last && prompt < run->batch.n; prompt++) {
         describe(event, run, prompt, value);
         for (size_t i = first; i < last; i++)
-            TRY(call_hook(run, event, &run->plan.calls[i]));
+            TRY(call_hook(run, event, &run->plan.calls[i], prompt));
     }
     return WEIR_OK;
 }
@@ -86,7 +116,7 @@ weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **va
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
     weir_event event = {.point = weir_point_at(point), .layer = layer};
     event.axes = event.point->axes;
-    if (first < readers)
+    if (any_called(run, first, readers))
         TRY(make_private(run, event.point, value));
     event.n_axes = weir_model_shape(run->model, point, event.shape);
     TRY(call_each(run, &event, *value, first, readers));

@@ -1,6 +1,7 @@
 /* Attention: what each head asks for (q), offers (k), carries (v), where it looks (pattern), what it moves (z). Tile by
    tile of queries, keys after the last query of a tile never touched: scores live in a thread's scratch, unless
    somebody wants them whole; then in the buffers that go to the writer. */
+#include "base/alloc.h"
 #include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/gemm.h"
@@ -274,7 +275,7 @@ static void rotate_rows(void *context, size_t first, size_t last, int worker)
     for (size_t row = first; row < last; row++) {
         while (row >= batch->start[prompt + 1])
             prompt++;
-        rotate_position(r, row, r->angles->by_prompt ? row : row - batch->start[prompt]);
+        rotate_position(r, row, r->angles->by_prompt ? row : batch->past[prompt] + row - batch->start[prompt]);
     }
 }
 
@@ -294,40 +295,61 @@ static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_he
 
 /* ---- scores, pattern, z ---- */
 
-enum step { SCORE = 1, SOFTMAX = 2, MIX = 4 };
+enum step { SOFTMAX = 1, MIX = 2 };
+
+/* What hooks may change of one head of one prompt. */
+enum edited { EDITED_SCORES = 1, EDITED_PATTERN = 2 };
 
 struct attending {
     struct weir_run *run;
     const struct weir_layer_spec *spec;
     const float *sinks; /* [head]; NULL: none */
     unsigned steps;
+    uint8_t *edited; /* [prompt of the batch, head] of enum edited; NULL: nothing anywhere */
 };
+
+static unsigned edited_of(const struct attending *a, const struct weir_tile *tile)
+{
+    return a->edited ? a->edited[(size_t)tile->prompt * (size_t)a->spec->n_heads + (size_t)tile->head] : 0;
+}
 
 /* One tile: queries first to first + rows - 1 of a head, which see keys low to high - 1. */
 struct view {
-    size_t first, rows, low, high, length;
-    float *scores, *pattern; /* element (first, low); ld_* from query to query */
+    size_t first, rows, position; /* that of the first query */
+    size_t low, high, n_keys;     /* of n_keys that the prompt has */
+    float *scores, *pattern;      /* element (first, low); ld_* from query to query */
     size_t ld_scores, ld_pattern;
-    bool keeps_scores, keeps_pattern; /* in whole rows of `length` keys */
+    bool keeps_scores, keeps_pattern; /* in whole rows of n_keys */
 };
 
 static void locate(struct view *v, const struct attending *a, const struct weir_tile *tile, int worker)
 {
     const struct weir_run *run = a->run;
-    const struct weir_batch *batch = &run->batch;
-    size_t length = batch->start[tile->prompt + 1] - batch->start[tile->prompt], window = (size_t)a->spec->window;
-    size_t rows = length - tile->first < WEIR_TILE ? length - tile->first : WEIR_TILE;
-    size_t low = window && tile->first + 1 > window ? tile->first + 1 - window : 0;
-    size_t whole = batch->square_start[tile->prompt] * (size_t)a->spec->n_heads +
-                   ((size_t)tile->head * length + tile->first) * length + low;
+    size_t n_rows = weir_batch_rows(&run->batch, (size_t)tile->prompt), window = (size_t)a->spec->window;
+    size_t n_keys = weir_batch_keys(&run->batch, (size_t)tile->prompt);
+    size_t rows = n_rows - tile->first < WEIR_TILE ? n_rows - tile->first : WEIR_TILE;
+    size_t low = window && tile->position + 1 > window ? tile->position + 1 - window : 0;
+    size_t whole = run->batch.pattern_start[tile->prompt] * (size_t)a->spec->n_heads +
+                   ((size_t)tile->head * n_rows + tile->first) * n_keys + low;
     float *scratch = run->tile_scores + (size_t)worker * run->tile_floats;
-    *v = (struct view){.first = tile->first, .rows = rows, .low = low, .high = tile->first + rows, .length = length};
+    *v = (struct view){.first = tile->first, .rows = rows, .position = tile->position, .low = low, .n_keys = n_keys};
+    v->high = tile->position + rows;
     v->keeps_scores = run->values.scores != NULL;
     v->keeps_pattern = run->values.pattern != NULL;
     v->pattern = v->keeps_pattern ? run->values.pattern->data + whole : scratch;
-    v->ld_pattern = v->keeps_pattern ? length : v->high - low;
+    v->ld_pattern = v->keeps_pattern ? n_keys : v->high - low;
     v->scores = v->keeps_scores ? run->values.scores->data + whole : v->pattern;
-    v->ld_scores = v->keeps_scores ? length : v->ld_pattern;
+    v->ld_scores = v->keeps_scores ? n_keys : v->ld_pattern;
+}
+
+/* Keys or values of one head from position `first` of a prompt on, a row of all heads from one to the next. They are
+   those of this pass: what lies before a prompt's rows is not kept yet. */
+static const float *keys_from(const struct attending *a, const weir_buffer *values, const struct weir_tile *tile,
+                              size_t first)
+{
+    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
+    size_t row = a->run->batch.start[tile->prompt] + first - a->run->batch.past[tile->prompt];
+    return values->data + (row * n_kv + (size_t)tile->head / (n_heads / n_kv)) * d_head;
 }
 
 static void fill(float *x, size_t n, float value)
@@ -339,7 +361,7 @@ static void fill(float *x, size_t n, float value)
 /* The keys that query i of the tile sees: begin to end - 1. */
 static void visible(const struct attending *a, const struct view *v, size_t i, size_t *begin, size_t *end)
 {
-    size_t query = v->first + i, window = (size_t)a->spec->window;
+    size_t query = v->position + i, window = (size_t)a->spec->window;
     *end = query + 1;
     *begin = window && query + 1 > window ? query + 1 - window : 0;
 }
@@ -348,7 +370,7 @@ static void visible(const struct attending *a, const struct view *v, size_t i, s
 static void mask_row(const struct view *v, float *row /* at key low */, bool whole, size_t begin, size_t end,
                      float value)
 {
-    size_t from = whole ? 0 : v->low, to = whole ? v->length : v->high;
+    size_t from = whole ? 0 : v->low, to = whole ? v->n_keys : v->high;
     ptrdiff_t low = (ptrdiff_t)v->low;
     fill(row + ((ptrdiff_t)from - low), begin - from, value);
     fill(row + ((ptrdiff_t)end - low), to - end, value);
@@ -364,7 +386,7 @@ static void shape_scores(const struct attending *a, const struct view *v, int he
     if (spec->alibi == WEIR_ALIBI_ROUNDED) {
         weir_ops()->ramp_rounded(scores, scores, a->run->model->alibi[head], (float)first, spec->score_scale, n);
     } else if (spec->alibi) {
-        double from = (double)first - (spec->alibi == WEIR_ALIBI_FROM_END ? (double)(v->length - 1) : 0);
+        double from = (double)first - (spec->alibi == WEIR_ALIBI_FROM_END ? (double)(v->n_keys - 1) : 0);
         weir_ops()->ramp(scores, scores, a->run->model->alibi[head], (float)from, n);
     }
 }
@@ -373,18 +395,17 @@ static void score_tile(const struct attending *a, const struct view *v, const st
 {
     const struct weir_run *run = a->run;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
-    size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
-    const float *q = run->values.q->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
-    const float *k = run->values.k->data + ((start + v->low) * n_kv + kv_head) * d_head;
-    weir_gemm()(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head, k, n_kv * d_head,
-                v->scores, v->ld_scores);
+    size_t row = run->batch.start[tile->prompt] + v->first;
+    const float *q = run->values.q->data + (row * n_heads + (size_t)tile->head) * d_head;
+    weir_gemm()(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head,
+                keys_from(a, run->values.k, tile, v->low), n_kv * d_head, v->scores, v->ld_scores);
     for (size_t i = 0; i < v->rows; i++) {
-        float *row = v->scores + i * v->ld_scores;
+        float *scores = v->scores + i * v->ld_scores;
         size_t begin, end;
         visible(a, v, i, &begin, &end);
-        shape_scores(a, v, tile->head, row + (begin - v->low), begin, end - begin);
+        shape_scores(a, v, tile->head, scores + (begin - v->low), begin, end - begin);
         if (v->keeps_scores)
-            mask_row(v, row, true, begin, end, -INFINITY);
+            mask_row(v, scores, true, begin, end, -INFINITY);
     }
 }
 
@@ -410,94 +431,114 @@ static void softmax_tile(const struct attending *a, const struct view *v, const 
     }
 }
 
-static void mix_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+/* z of the tile's queries from keys `low` to `high` - 1, whose weights begin at `pattern`. */
+static void mix_keys(const struct attending *a, const struct view *v, const struct weir_tile *tile,
+                     const float *pattern, size_t low, size_t high)
 {
     const struct weir_run *run = a->run;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
-    size_t start = run->batch.start[tile->prompt], kv_head = (size_t)tile->head / (n_heads / n_kv);
-    const float *values = run->values.v->data + ((start + v->low) * n_kv + kv_head) * d_head;
-    float *z = run->values.z->data + ((start + v->first) * n_heads + (size_t)tile->head) * d_head;
-    weir_gemm()(false, v->rows, d_head, v->high - v->low, 1.0f, v->pattern, v->ld_pattern, values, n_kv * d_head, z,
-                n_heads * d_head);
+    size_t row = run->batch.start[tile->prompt] + v->first;
+    float *z = run->values.z->data + (row * n_heads + (size_t)tile->head) * d_head;
+    weir_gemm()(false, v->rows, d_head, high - low, 1.0f, pattern, v->ld_pattern,
+                keys_from(a, run->values.v, tile, low), n_kv * d_head, z, n_heads * d_head);
 }
 
+/* As far as no hook may change what comes in between. */
 static void attend_tiles(void *context, size_t first, size_t last, int worker)
 {
     const struct attending *a = context;
     for (size_t i = first; i < last; i++) {
         const struct weir_tile *tile = &a->run->batch.tiles[i];
+        unsigned edited = edited_of(a, tile);
         struct view v;
         locate(&v, a, tile, worker);
-        if (a->steps & SCORE)
-            score_tile(a, &v, tile);
-        if (a->steps & SOFTMAX)
+        score_tile(a, &v, tile);
+        if (!(edited & EDITED_SCORES))
             softmax_tile(a, &v, tile);
-        if (a->steps & MIX)
-            mix_tile(a, &v, tile);
+        if (!edited && a->steps & MIX)
+            mix_keys(a, &v, tile, v.pattern, v.low, v.high);
     }
 }
 
-static void attend_by(struct attending *a, unsigned steps)
+/* softmax of whole rows */
+static void soften_rows(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+{
+    for (size_t i = 0; i < v->rows; i++)
+        soften(a, (size_t)tile->head, v->pattern - v->low + i * v->n_keys, v->scores - v->low + i * v->n_keys,
+               v->n_keys);
+}
+
+/* What comes after an edit, over whole rows: one may look where no tile did, at keys after the query. */
+static void resume_tiles(void *context, size_t first, size_t last, int worker)
+{
+    const struct attending *a = context;
+    for (size_t i = first; i < last; i++) {
+        const struct weir_tile *tile = &a->run->batch.tiles[i];
+        unsigned edited = edited_of(a, tile);
+        struct view v;
+        if (!edited)
+            continue;
+        locate(&v, a, tile, worker);
+        if (edited & EDITED_SCORES && a->steps & SOFTMAX)
+            soften_rows(a, &v, tile);
+        if (a->steps & MIX)
+            mix_keys(a, &v, tile, v.pattern - v.low, 0, v.n_keys);
+    }
+}
+
+static void run_tiles(struct attending *a, weir_job *job, unsigned steps)
 {
     a->steps = steps;
-    weir_parallel(a->run->pool, a->run->batch.n_tiles, 1, attend_tiles, a);
+    weir_parallel(a->run->pool, a->run->batch.n_tiles, 1, job, a);
 }
 
-/* An edited pattern may look where no tile did, at keys after the query: whole rows then. */
-static void mix_whole(struct weir_run *run, const struct weir_layer_spec *spec)
+/* Only what someone wants is kept whole, and only heads that an editor names stop between the steps. */
+static weir_status attend_in_steps(struct attending *a, int layer)
 {
-    size_t n_heads = (size_t)spec->n_heads, n_kv = (size_t)spec->n_kv_heads, d_head = (size_t)spec->d_head;
-    for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
-        size_t start = run->batch.start[prompt], length = run->batch.start[prompt + 1] - start;
-        for (size_t head = 0; head < n_heads; head++)
-            weir_gemm()(false, length, d_head, length, 1.0f,
-                        run->values.pattern->data + run->batch.square_start[prompt] * n_heads + head * length * length,
-                        length, run->values.v->data + (start * n_kv + head / (n_heads / n_kv)) * d_head, n_kv * d_head,
-                        run->values.z->data + (start * n_heads + head) * d_head, n_heads * d_head);
-    }
-}
-
-static void softmax_whole(const struct attending *a)
-{
-    const struct weir_run *run = a->run;
-    size_t n_heads = (size_t)a->spec->n_heads;
-    for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
-        size_t length = run->batch.start[prompt + 1] - run->batch.start[prompt];
-        size_t first = run->batch.square_start[prompt] * n_heads;
-        for (size_t row = 0; row < n_heads * length; row++)
-            soften(a, row / length, run->values.pattern->data + first + row * length,
-                   run->values.scores->data + first + row * length, length);
-    }
-}
-
-/* Only what someone wants is kept whole, and only an edit makes the pass stop between the steps. */
-static weir_status attend(struct weir_run *run, int layer)
-{
-    const struct weir_plan *plan = &run->plan;
-    const struct weir_layer *weights = &run->model->layers[layer];
-    struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
-    size_t squares = run->batch.square_start[run->batch.n] * (size_t)a.spec->n_heads;
-    bool edits_scores = weir_plan_edits(plan, WEIR_P_ATTN_SCORES, layer);
-    bool edits_pattern = weir_plan_edits(plan, WEIR_P_PATTERN, layer);
-    bool mixes = weir_plan_goes_on(plan, WEIR_P_Z, layer);
-    unsigned at_once = edits_scores ? SCORE : edits_pattern || !mixes ? SCORE | SOFTMAX : SCORE | SOFTMAX | MIX;
-    weir_value_drop(&run->values.scores);
-    weir_value_drop(&run->values.pattern);
-    if (weir_plan_wants(plan, WEIR_P_ATTN_SCORES, layer))
-        TRY(weir_value_take(run, &run->values.scores, squares));
-    if (edits_scores || weir_plan_wants(plan, WEIR_P_PATTERN, layer))
-        TRY(weir_value_take(run, &run->values.pattern, squares));
-    TRY(weir_value_take_rows(run, &run->values.z, (size_t)a.spec->n_heads * (size_t)a.spec->d_head));
-    attend_by(&a, at_once);
+    struct weir_run *run = a->run;
+    size_t n = run->batch.pattern_start[run->batch.n] * (size_t)a->spec->n_heads;
+    bool mixes = weir_plan_goes_on(&run->plan, WEIR_P_Z, layer);
+    bool edits_scores = weir_plan_edits(&run->plan, WEIR_P_ATTN_SCORES, layer);
+    if (weir_plan_wants(&run->plan, WEIR_P_ATTN_SCORES, layer))
+        TRY(weir_value_take(run, &run->values.scores, n));
+    if (edits_scores || weir_plan_wants(&run->plan, WEIR_P_PATTERN, layer))
+        TRY(weir_value_take(run, &run->values.pattern, n));
+    TRY(weir_value_take_rows(run, &run->values.z, (size_t)a->spec->n_heads * (size_t)a->spec->d_head));
+    run_tiles(a, attend_tiles, mixes ? MIX : 0);
     TRY(weir_at(run, WEIR_P_ATTN_SCORES, layer, &run->values.scores));
     if (edits_scores)
-        softmax_whole(&a);
+        run_tiles(a, resume_tiles, SOFTMAX);
     TRY(weir_at(run, WEIR_P_PATTERN, layer, &run->values.pattern));
-    if (mixes && (edits_scores || edits_pattern))
-        mix_whole(run, a.spec);
+    if (a->edited && mixes)
+        run_tiles(a, resume_tiles, MIX);
+    return WEIR_OK;
+}
+
+/* Which heads of which prompts hooks may change; NULL where there are none. */
+static weir_status find_edited(uint8_t **edited, const struct weir_run *run, size_t n_heads, int layer)
+{
+    *edited = NULL;
+    if (!weir_plan_edits(&run->plan, WEIR_P_ATTN_SCORES, layer) && !weir_plan_edits(&run->plan, WEIR_P_PATTERN, layer))
+        return WEIR_OK;
+    TRY(weir_alloc_zero(edited, run->batch.n * n_heads, sizeof **edited));
+    weir_at_mark_edited(run, WEIR_P_ATTN_SCORES, layer, *edited, n_heads, EDITED_SCORES);
+    weir_at_mark_edited(run, WEIR_P_PATTERN, layer, *edited, n_heads, EDITED_PATTERN);
+    return WEIR_OK;
+}
+
+static weir_status attend(struct weir_run *run, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
     weir_value_drop(&run->values.scores);
     weir_value_drop(&run->values.pattern);
-    return mixes ? weir_at(run, WEIR_P_Z, layer, &run->values.z) : WEIR_OK;
+    TRY(find_edited(&a.edited, run, (size_t)a.spec->n_heads, layer));
+    weir_status status = attend_in_steps(&a, layer);
+    weir_free(a.edited);
+    TRY(status);
+    weir_value_drop(&run->values.scores);
+    weir_value_drop(&run->values.pattern);
+    return weir_plan_goes_on(&run->plan, WEIR_P_Z, layer) ? weir_at(run, WEIR_P_Z, layer, &run->values.z) : WEIR_OK;
 }
 
 /* ---- output ---- */

@@ -17,15 +17,16 @@ size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, s
 
 static weir_status measure(struct weir_batch *batch)
 {
+    TRY(weir_alloc_zero(&batch->past, batch->n, sizeof *batch->past));
     TRY(weir_alloc(&batch->start, batch->n + 1, sizeof *batch->start));
-    TRY(weir_alloc(&batch->square_start, batch->n + 1, sizeof *batch->square_start));
-    batch->start[0] = batch->square_start[0] = 0;
+    TRY(weir_alloc(&batch->pattern_start, batch->n + 1, sizeof *batch->pattern_start));
+    batch->start[0] = batch->pattern_start[0] = 0;
     for (size_t i = 0; i < batch->n; i++) {
-        size_t length = batch->prompts[i].n;
-        batch->start[i + 1] = batch->start[i] + length;
-        batch->square_start[i + 1] = batch->square_start[i] + length * length;
-        if (length > batch->longest)
-            batch->longest = length;
+        size_t rows = batch->prompts[i].n, keys = batch->past[i] + rows;
+        batch->start[i + 1] = batch->start[i] + rows;
+        batch->pattern_start[i + 1] = batch->pattern_start[i] + rows * keys;
+        if (keys > batch->most_keys)
+            batch->most_keys = keys;
     }
     return WEIR_OK;
 }
@@ -33,8 +34,8 @@ static weir_status measure(struct weir_batch *batch)
 static int by_falling_work(const void *a, const void *b)
 {
     const struct weir_tile *x = a, *y = b;
-    if (x->first != y->first)
-        return x->first < y->first ? 1 : -1;
+    if (x->position != y->position)
+        return x->position < y->position ? 1 : -1;
     if (x->prompt != y->prompt)
         return x->prompt < y->prompt ? -1 : 1;
     return x->head - y->head;
@@ -49,23 +50,24 @@ static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
     for (size_t i = 0; i < batch->n; i++)
         for (int head = 0; head < n_heads; head++)
             for (size_t first = 0; first < batch->prompts[i].n; first += WEIR_TILE)
-                batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, first};
+                batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, first, batch->past[i] + first};
     qsort(batch->tiles, batch->n_tiles, sizeof *batch->tiles, by_falling_work);
     return WEIR_OK;
 }
 
-/* Angles of n positions from row `first` on, in double before they are rounded: an angle may be large. */
-static void fill_angles(struct weir_angles *angles, size_t first, size_t n, const double *inv_freq,
+/* Angles of positions `from` to `to` - 1 of a prompt, at row `first` and those after it; in double before they are
+   rounded: an angle may be large. */
+static void fill_angles(struct weir_angles *angles, size_t first, size_t from, size_t to, const double *inv_freq,
                         const struct weir_rope *rope)
 {
     size_t half = (size_t)rope->n;
-    bool beyond = rope->long_from > 0 && (double)n > rope->long_from && rope->long_factor > 0;
+    bool beyond = rope->long_from > 0 && (double)to > rope->long_from && rope->long_factor > 0;
     double factor = beyond ? rope->long_factor : rope->factor;
-    for (size_t pos = 0; pos < n; pos++)
+    for (size_t pos = from; pos < to; pos++)
         for (size_t i = 0; i < half; i++) {
             double angle = (double)pos * inv_freq[i];
-            angles->cosines[(first + pos) * half + i] = (float)(cos(angle) * factor);
-            angles->sines[(first + pos) * half + i] = (float)(sin(angle) * factor);
+            angles->cosines[(first + pos - from) * half + i] = (float)(cos(angle) * factor);
+            angles->sines[(first + pos - from) * half + i] = (float)(sin(angle) * factor);
         }
 }
 
@@ -86,12 +88,12 @@ static weir_status grow_angles(struct weir_angles *angles, size_t rows, size_t h
 
 static weir_status fill_by_prompt(struct weir_run *run, struct weir_angles *angles, const struct weir_rope *rope)
 {
-    for (size_t i = 0; i < run->batch.n; i++) {
-        size_t length = run->batch.start[i + 1] - run->batch.start[i];
+    const struct weir_batch *batch = &run->batch;
+    for (size_t i = 0; i < batch->n; i++) {
         const double *inv_freq;
         double *own;
-        TRY(weir_rope_frequencies(&inv_freq, &own, rope, length));
-        fill_angles(angles, run->batch.start[i], length, inv_freq, rope);
+        TRY(weir_rope_frequencies(&inv_freq, &own, rope, weir_batch_keys(batch, i)));
+        fill_angles(angles, batch->start[i], batch->past[i], weir_batch_keys(batch, i), inv_freq, rope);
         weir_free(own);
     }
     return WEIR_OK;
@@ -101,21 +103,21 @@ static weir_status make_angles(struct weir_run *run, int kind)
 {
     const struct weir_rope *rope = &run->model->ropes[kind];
     struct weir_angles *angles = &run->angles[kind];
-    size_t longest = run->batch.longest, had = angles->rows;
+    size_t most = run->batch.most_keys, had = angles->rows;
     if (rope->n == 0)
         return WEIR_OK;
     angles->by_prompt = rope->long_from > 0;
-    TRY(grow_angles(angles, angles->by_prompt ? weir_total_pos(run) : longest, (size_t)rope->n));
+    TRY(grow_angles(angles, angles->by_prompt ? weir_total_pos(run) : most, (size_t)rope->n));
     if (angles->by_prompt)
         return fill_by_prompt(run, angles, rope);
     if (angles->rows > had)
-        fill_angles(angles, 0, longest, rope->inv_freq, rope);
+        fill_angles(angles, 0, 0, most, rope->inv_freq, rope);
     return WEIR_OK;
 }
 
-static weir_status make_scratch(struct weir_run *run, size_t longest)
+static weir_status make_scratch(struct weir_run *run, size_t most_keys)
 {
-    size_t floats = WEIR_TILE * longest, all;
+    size_t floats = WEIR_TILE * most_keys, all;
     if (floats <= run->tile_floats)
         return WEIR_OK;
     TRY(weir_mul(&all, floats, (size_t)weir_pool_size(run->pool)));
@@ -129,7 +131,8 @@ static weir_status make_scratch(struct weir_run *run, size_t longest)
 static void drop_batch(struct weir_batch *batch)
 {
     weir_free(batch->start);
-    weir_free(batch->square_start);
+    weir_free(batch->pattern_start);
+    weir_free(batch->past);
     weir_free(batch->tiles);
     *batch = (struct weir_batch){0};
 }
@@ -145,7 +148,7 @@ weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, s
     TRY(cut_into_tiles(batch, run->model->config.n_heads));
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
         TRY(make_angles(run, kind));
-    TRY(make_scratch(run, batch->longest));
+    TRY(make_scratch(run, batch->most_keys));
     return weir_matmul_reserve_rows(run->matmul, weir_total_pos(run));
 }
 

@@ -12,23 +12,36 @@ enum { WEIR_TILE = 64 }; /* queries that attention handles at once */
 struct weir_tile {
     int prompt; /* index in the batch */
     int head;
-    size_t first; /* query */
+    size_t first;    /* query: a row of the prompt */
+    size_t position; /* of that */
 };
 
-/* Prompts packed one behind the other, never padded. */
+/* Prompts packed one behind the other, never padded. A prompt's rows are its positions from past[i] on; its keys are
+   all of its positions, those before the first row too. */
 struct weir_batch {
     const weir_tokens *prompts; /* [n] */
     size_t n;
-    int first_prompt;     /* its number in the run */
-    size_t *start;        /* [n + 1] first position of each prompt; start[n] is total_pos */
-    size_t *square_start; /* [n + 1] the same, summing squares of lengths: where patterns begin */
-    size_t longest;
+    int first_prompt;        /* its number in the run */
+    size_t *past;            /* [n] position of each prompt's first row: 0 */
+    size_t *start;           /* [n + 1] first row of each prompt; start[n] is total_pos */
+    size_t *pattern_start;   /* [n + 1] the same, summing rows * keys: where patterns of one head begin */
+    size_t most_keys;        /* of a prompt */
     struct weir_tile *tiles; /* [n_tiles] all of attention, the longest pieces first */
     size_t n_tiles;
 };
 
+static inline size_t weir_batch_rows(const struct weir_batch *batch, size_t prompt)
+{
+    return batch->start[prompt + 1] - batch->start[prompt];
+}
+
+static inline size_t weir_batch_keys(const struct weir_batch *batch, size_t prompt)
+{
+    return batch->past[prompt] + weir_batch_rows(batch, prompt);
+}
+
 /* Cosines and sines of positions' angles, [rows, n]. Row of a position: itself; where the frequencies depend on a
-   prompt's length, itself behind the prompt's start in the batch. */
+   prompt's length, its row in the batch. */
 struct weir_angles {
     float *cosines, *sines;
     size_t rows;

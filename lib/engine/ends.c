@@ -23,7 +23,7 @@ static void embed_positions(const struct weir_run *run, float *out /* [total_pos
     const struct weir_batch *batch = &run->batch;
     const struct weir_matrix *w = &run->model->pos_embed;
     for (size_t i = 0; i < batch->n; i++)
-        for (size_t pos = 0; pos < batch->prompts[i].n; pos++, out += w->n_in)
+        for (size_t pos = batch->past[i]; pos < weir_batch_keys(batch, i); pos++, out += w->n_in)
             weir_matrix_row(out, w, pos + (size_t)run->model->config.position_offset);
 }
 

@@ -37,7 +37,7 @@ struct weir_run {
 
     struct weir_batch batch;
     struct weir_angles angles[WEIR_MAX_ROPES];
-    float *tile_scores; /* [pool size, WEIR_TILE, longest] scores that nobody keeps */
+    float *tile_scores; /* [pool size, WEIR_TILE, most keys] scores that nobody keeps */
     size_t tile_floats;
 
     union {
@@ -54,6 +54,9 @@ static inline size_t weir_total_pos(const struct weir_run *run)
 /* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once a prompt. *value
    may be replaced by a private copy when it is about to be edited. */
 WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value);
+/* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
+   names in a prompt in which it names a row. */
+void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit);
 
 /* forward.c: a pass over the batch, as far as the plan wants it. */
 WEIR_CHECKED weir_status weir_forward(struct weir_run *run);

@@ -589,6 +589,45 @@ static weir_status change_nothing(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
+static weir_status halve_named(const weir_event *event, void *payload)
+{
+    (void)payload; /* pattern or scores: [head, query, key] */
+    for (size_t r = 0; r < event->n_rows; r++)
+        for (size_t u = 0; u < event->n_units; u++) {
+            size_t head = event->units ? (size_t)event->units[u] : u, row = event->rows ? (size_t)event->rows[r] : r;
+            float *keys = event->data + (head * event->shape[1] + row) * event->shape[2];
+            for (size_t key = 0; key < event->shape[2]; key++)
+                keys[key] *= 0.5f;
+        }
+    return WEIR_OK;
+}
+
+Test(edits, heads_and_prompts_that_an_editor_does_not_name_are_as_they_would_be_to_the_bit)
+{
+    static const char *const where[] = {"pattern:1.2@60:", "attn_scores:1.2@60:"}; /* prompt 1 is too short for that */
+    const size_t lengths[] = {LENGTH, 9};
+    for (int m = 0; m < N_MODELS; m++)
+        for (int i = 0; i < 2; i++) {
+            weir_model *model = open_model(models[m], 2);
+            struct record plain = run_model(model, "z:1,pattern:1", lengths, 2, NULL);
+            struct record edited =
+                run_model(model, "z:1,pattern:1", lengths, 2, &(struct edit){where[i], halve_named, NULL});
+            const struct value *before = find(&plain, "z", 1, 0), *after = find(&edited, "z", 1, 0);
+            size_t n_heads = before->shape[1], d_head = before->shape[2];
+            double own = 0;
+            for (size_t at = 0; at < before->n; at++)
+                if (at / d_head % n_heads != 2)
+                    cr_assert(before->data[at] == after->data[at], "%s: another head has changed", models[m]);
+                else
+                    own = fmax(own, fabs((double)before->data[at] - (double)after->data[at]));
+            cr_expect(own > 1e-4, "%s, %s: %g", models[m], where[i], own);
+            cr_expect_eq(largest_difference(find(&plain, "z", 1, 1), find(&edited, "z", 1, 1)), 0);
+            forget(&plain);
+            forget(&edited);
+            weir_model_close(model);
+        }
+}
+
 Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
 {
     for (int m = 0; m < N_KINDS; m++) {
