@@ -1,6 +1,7 @@
 #include "hooks/next.h"
 
 #include "base/alloc.h"
+#include "base/ranked.h"
 #include "tensor/ops.h"
 
 #include <math.h>
@@ -44,22 +45,14 @@ struct looking {
     const int32_t *positions; /* [n_rows] */
 };
 
-/* The `top` largest of n logits, falling, the lower id first among equals: insertion into a short sorted list, which
-   the rest of the vocabulary mostly fails to enter. */
+/* The `top` largest of n logits, falling, the lower id first among equals: most of the vocabulary is turned away by one
+   comparison. */
 static void find_top(int32_t *ids, float *values, size_t top, const float *logits, size_t n)
 {
     size_t found = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (found == top && !(logits[i] > values[top - 1]))
-            continue;
-        size_t at = found < top ? found++ : top - 1;
-        for (; at > 0 && logits[i] > values[at - 1]; at--) {
-            values[at] = values[at - 1];
-            ids[at] = ids[at - 1];
-        }
-        values[at] = logits[i];
-        ids[at] = (int32_t)i;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (found < top || logits[i] > values[top - 1])
+            ids[weir_ranked_insert(values, ids, sizeof *ids, &found, top, logits[i])] = (int32_t)i;
 }
 
 static void top_rows(void *context, size_t first, size_t last, int worker)

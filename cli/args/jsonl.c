@@ -158,6 +158,14 @@ static weir_status scan_literal(struct scan *scan)
                           "a value is missing here: a string, a number, true, false, null, [...] or {...}");
 }
 
+/* "name" of an object. */
+static weir_status scan_name(struct scan *scan, struct span *out)
+{
+    if (peek_character(scan) != '"')
+        return fail_at_column(scan, scan->p, "a name in double quotes is missing here");
+    return scan_string(scan, out);
+}
+
 static weir_status scan_value(struct scan *scan, int depth);
 
 /* The rest of an array or object; names of the latter are passed over. */
@@ -173,9 +181,7 @@ static weir_status scan_inside(struct scan *scan, char close, int depth)
     }
     while (true) {
         if (close == '}') {
-            if (peek_character(scan) != '"')
-                return fail_at_column(scan, scan->p, "a name in double quotes is missing here");
-            TRY(scan_string(scan, &name));
+            TRY(scan_name(scan, &name));
             TRY(expect_character(scan, ':', "a colon is missing"));
         }
         TRY(scan_value(scan, depth));
@@ -218,9 +224,7 @@ static weir_status add_member(struct members *members, struct scan *scan)
     TRY(weir_grow(&members->list, &members->capacity, members->n + 1, sizeof *members->list));
     struct member *member = &members->list[members->n];
     *member = (struct member){0};
-    if (peek_character(scan) != '"')
-        return fail_at_column(scan, scan->p, "a name in double quotes is missing here");
-    TRY(scan_string(scan, &member->name));
+    TRY(scan_name(scan, &member->name));
     TRY(decode_string(&member->key, scan, member->name));
     members->n++;
     for (size_t i = 0; i + 1 < members->n; i++)

@@ -1,9 +1,9 @@
 /* The names nearest to a misspelt one, within a distance that grows with its length. */
 #include "cli/args/near.h"
 
+#include "base/text.h"
 #include "points/nearest.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { LETTERS_A_CHANGE = 3, LEAST_BEGINNING = 3 };
@@ -29,10 +29,8 @@ void near_add(struct near *near, const char *given, const char *name)
 
 const char *near_text(struct near *near, const char *before)
 {
-    size_t at = 0;
     near->text[0] = '\0';
-    for (size_t i = 0; i < near->n && at < sizeof near->text; i++)
-        at += (size_t)snprintf(near->text + at, sizeof near->text - at, "%s%s%s", i ? " or " : "", before,
-                               near->names[i]);
+    for (size_t i = 0; i < near->n; i++)
+        weir_text_append(near->text, sizeof near->text, "%s%s%s", i ? " or " : "", before, near->names[i]);
     return near->text;
 }

@@ -2,6 +2,7 @@
 #include "cli/attn/head_scores.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -60,8 +61,7 @@ weir_status score_find(const struct score **out, const char *name, bool matrix, 
         *out = &scores[i];
         if (strcmp(name, scores[i].name) == 0)
             return WEIR_OK;
-        size_t at = strlen(all);
-        snprintf(all + at, sizeof all - at, "%s%s", at ? ", " : "", scores[i].name);
+        weir_text_append(all, sizeof all, "%s%s", *all ? ", " : "", scores[i].name);
     }
     return weir_fail(WEIR_E_USAGE, "--%s: '%s' is not a score; the scores are %s", option, name, all);
 }

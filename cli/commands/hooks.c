@@ -32,15 +32,16 @@ static bool mark_firing_layers(const weir_model *model, const weir_point *point,
 /* "[pos, head 9, d_head 64]": numbers where the model fixes them. */
 static const char *hook_shape_text(char to[96], const weir_model *model, const weir_point *point)
 {
-    size_t shape[WEIR_MAX_AXES] = {0}, at = 0;
+    size_t shape[WEIR_MAX_AXES] = {0};
+    *to = '\0';
     weir_model_shape(model, point->id, shape);
     for (int i = 0; i < point->n_axes; i++) {
         const char *name = weir_axis_name(point->axes[i]);
-        at += (size_t)snprintf(to + at, 96 - at, "%s%s", i ? ", " : "[", name);
+        weir_text_append(to, 96, "%s%s", i ? ", " : "[", name);
         if (shape[i])
-            at += (size_t)snprintf(to + at, 96 - at, " %zu", shape[i]);
+            weir_text_append(to, 96, " %zu", shape[i]);
     }
-    snprintf(to + at, 96 - at, "]");
+    weir_text_append(to, 96, "]");
     return to;
 }
 

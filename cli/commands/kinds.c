@@ -1,19 +1,9 @@
 /* A model's norms, activation, positions, experts and weight types as short texts. */
 #include "cli/commands/kinds.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include "base/text.h"
 
-/* Adds to what is there, cut where there is no more room. */
-__attribute__((format(printf, 2, 3))) static void add_kind(char to[MOST_KIND], const char *format, ...)
-{
-    size_t n = strlen(to);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(to + n, MOST_KIND - n, format, args);
-    va_end(args);
-}
+#include <string.h>
 
 /* ---- types ---- */
 
@@ -35,7 +25,7 @@ void weights_text(char to[MOST_KIND], const struct weir_model *model)
             most = bytes[type] > bytes[most] ? type : most;
         if (bytes[most] == 0)
             return;
-        add_kind(to, "%s%s", *to ? ", " : "", weir_type_get_info((enum weir_type)most)->name);
+        weir_text_append(to, MOST_KIND, "%s%s", *to ? ", " : "", weir_type_get_info((enum weir_type)most)->name);
         bytes[most] = 0;
     }
 }
@@ -52,15 +42,15 @@ void norms_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->norm)
-        add_kind(to, "%s before the branches", norm_name(c->norm));
+        weir_text_append(to, MOST_KIND, "%s before the branches", norm_name(c->norm));
     if (c->norm && c->post_norm)
-        add_kind(to, " and after them");
+        weir_text_append(to, MOST_KIND, " and after them");
     else if (c->post_norm)
-        add_kind(to, "%s after the branches", norm_name(c->post_norm));
+        weir_text_append(to, MOST_KIND, "%s after the branches", norm_name(c->post_norm));
     if (c->qk_norm)
-        add_kind(to, "%squeries and keys normed", *to ? ", " : "");
+        weir_text_append(to, MOST_KIND, "%squeries and keys normed", *to ? ", " : "");
     if (*to == '\0')
-        add_kind(to, "none");
+        weir_text_append(to, MOST_KIND, "none");
 }
 
 void activation_text(char to[MOST_KIND], const struct weir_model *model)
@@ -77,10 +67,10 @@ void activation_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->attn_only)
-        add_kind(to, "none: no MLPs");
+        weir_text_append(to, MOST_KIND, "none: no MLPs");
     else
-        add_kind(to, "%s%s%s", names[c->activation], c->gated ? ", gated" : "",
-                 c->parallel ? "; attention and MLP side by side" : "");
+        weir_text_append(to, MOST_KIND, "%s%s%s", names[c->activation], c->gated ? ", gated" : "",
+                         c->parallel ? "; attention and MLP side by side" : "");
 }
 
 /* ---- positions ---- */
@@ -88,13 +78,14 @@ void activation_text(char to[MOST_KIND], const struct weir_model *model)
 /* "500000", as people write it */
 static void add_rope_kind(char to[MOST_KIND], const struct weir_config *c, const struct weir_rope_config *rope)
 {
-    add_kind(to, "rotary%s, theta %.9g", c->rotary == WEIR_ROTARY_PAIRS ? " (pairs)" : "", rope->theta);
+    weir_text_append(to, MOST_KIND, "rotary%s, theta %.9g", c->rotary == WEIR_ROTARY_PAIRS ? " (pairs)" : "",
+                     rope->theta);
     if (c->rotary_dims < c->d_head)
-        add_kind(to, ", %d of %d dimensions", c->rotary_dims, c->d_head);
+        weir_text_append(to, MOST_KIND, ", %d of %d dimensions", c->rotary_dims, c->d_head);
     if (*rope->type && strcmp(rope->type, "default") != 0)
-        add_kind(to, ", %s scaling", rope->type);
+        weir_text_append(to, MOST_KIND, ", %s scaling", rope->type);
     if (*rope->type && strcmp(rope->type, "default") != 0 && rope->factor > 1)
-        add_kind(to, " by %g", rope->factor);
+        weir_text_append(to, MOST_KIND, " by %g", rope->factor);
 }
 
 static void add_window_kind(char to[MOST_KIND], const struct weir_model *model)
@@ -106,9 +97,9 @@ static void add_window_kind(char to[MOST_KIND], const struct weir_model *model)
             window = model->layers[i].spec.window;
         }
     if (n_windows == n_layers)
-        add_kind(to, "; the last %d keys", window);
+        weir_text_append(to, MOST_KIND, "; the last %d keys", window);
     else if (n_windows > 0)
-        add_kind(to, "; the last %d keys in %d of %d layers", window, n_windows, n_layers);
+        weir_text_append(to, MOST_KIND, "; the last %d keys in %d of %d layers", window, n_windows, n_layers);
 }
 
 void positions_text(char to[MOST_KIND], const struct weir_model *model)
@@ -116,15 +107,16 @@ void positions_text(char to[MOST_KIND], const struct weir_model *model)
     const struct weir_config *c = &model->config;
     *to = '\0';
     if (c->learned_positions)
-        add_kind(to, "learned%s", c->positions_to_qk ? ", added to the input of queries and keys" : "");
+        weir_text_append(to, MOST_KIND, "learned%s",
+                         c->positions_to_qk ? ", added to the input of queries and keys" : "");
     if (c->rotary)
         add_rope_kind(to, c, &c->rope[0]);
     if (c->rotary && c->two_ropes)
-        add_kind(to, " (theta %.9g in sliding layers)", c->rope[1].theta);
+        weir_text_append(to, MOST_KIND, " (theta %.9g in sliding layers)", c->rope[1].theta);
     if (c->alibi)
-        add_kind(to, "%sALiBi", *to ? ", " : "");
+        weir_text_append(to, MOST_KIND, "%sALiBi", *to ? ", " : "");
     if (*to == '\0')
-        add_kind(to, "none");
+        weir_text_append(to, MOST_KIND, "none");
     add_window_kind(to, model);
 }
 
@@ -137,9 +129,9 @@ void experts_text(char to[MOST_KIND], const struct weir_model *model)
     for (int i = 0; i < n_layers; i++)
         n_sparse += model->layers[i].spec.n_experts > 0;
     if (n_sparse > 0)
-        add_kind(to, "%d of %d per token", model->config.n_active, model->config.n_experts);
+        weir_text_append(to, MOST_KIND, "%d of %d per token", model->config.n_active, model->config.n_experts);
     if (n_sparse > 0 && n_sparse < n_layers)
-        add_kind(to, " in %d of %d layers", n_sparse, n_layers);
+        weir_text_append(to, MOST_KIND, " in %d of %d layers", n_sparse, n_layers);
 }
 
 const char *unembedding_text(const struct weir_model *model)

@@ -37,10 +37,11 @@ static const char *stored_axis_at(const weir_file *file, const weir_file_point *
 static const char *stored_shape_text(char to[160], const weir_file *file, const weir_file_point *point)
 {
     const char *name;
-    size_t at = 0, length;
+    size_t length;
+    *to = '\0';
     for (int i = 0; (name = stored_axis_at(file, point, i, &length)); i++)
-        at += (size_t)snprintf(to + at, 160 - at, "%s%s %zu", i ? ", " : "[", name, length);
-    snprintf(to + at, 160 - at, "]");
+        weir_text_append(to, 160, "%s%s %zu", i ? ", " : "[", name, length);
+    weir_text_append(to, 160, "]");
     return to;
 }
 
@@ -148,11 +149,10 @@ done:
 /* A prompt's first tokens with bars between. */
 static void first_tokens(char *to, size_t size, const weir_file *file, int prompt, size_t n)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < n && i < FIRST_TOKENS && at < size; i++)
-        at += (size_t)snprintf(to + at, size - at, "|%s", weir_file_token(file, prompt, (int)i));
-    if (at < size)
-        snprintf(to + at, size - at, "%s", n > FIRST_TOKENS ? "|..." : "|");
+    *to = '\0';
+    for (size_t i = 0; i < n && i < FIRST_TOKENS; i++)
+        weir_text_append(to, size, "|%s", weir_file_token(file, prompt, (int)i));
+    weir_text_append(to, size, "%s", n > FIRST_TOKENS ? "|..." : "|");
 }
 
 static weir_status any_has_fields(bool *out, const weir_file *file)

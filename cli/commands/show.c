@@ -208,13 +208,9 @@ static cJSON *json_value_head(const weir_point *what, int layer, int prompt)
 /* Prints and deletes the head of an object that goes on with its numbers. */
 static weir_status json_begin(cJSON *head, bool *first)
 {
-    char *text = cJSON_PrintUnformatted(head);
-    cJSON_Delete(head);
-    if (!text)
-        return weir_fail(WEIR_E_MEMORY, "out of memory: the result does not fit");
-    text[strlen(text) - 1] = '\0';
-    printf("%s%s,\"data\":", *first ? "" : ",", text);
-    cJSON_free(text);
+    fputs(*first ? "" : ",", stdout);
+    TRY(json_print_open(head));
+    fputs(",\"data\":", stdout);
     *first = false;
     return WEIR_OK;
 }

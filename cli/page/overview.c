@@ -4,6 +4,7 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
+#include "base/ranked.h"
 
 #include <math.h>
 #include <string.h>
@@ -120,12 +121,8 @@ static weir_status check_masked_keys(const struct weir_row *row)
 /* Puts a key among the strongest found so far, which are in falling order; of equal ones the first stays first. */
 static void keep_strongest(struct overview *overview, struct strong *list, float weight, size_t distance)
 {
-    size_t k = overview->page->n_strongest, at = overview->n_kept < k ? overview->n_kept++ : k - 1;
-    for (; at > 0 && overview->least[at - 1] < weight; at--) {
-        overview->least[at] = overview->least[at - 1];
-        list[at] = list[at - 1];
-    }
-    overview->least[at] = weight;
+    size_t k = overview->page->n_strongest;
+    size_t at = weir_ranked_insert(overview->least, list, sizeof *list, &overview->n_kept, k, weight);
     list[at] = (struct strong){(uint16_t)distance, 0};
     (void)page_code(&list[at].code, weight);
 }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The shortest text that reads back as the same number; `digits` are always enough. */
 static const char *number_text(char to[32], double value, bool is_float)
@@ -74,15 +75,27 @@ static void put_json_text(const char *text)
     }
 }
 
-weir_status json_print_part(cJSON *value)
+/* Prints and deletes a value, but for its last `n_left` characters. */
+static weir_status print_json_but(cJSON *value, size_t n_left)
 {
     char *text = value ? cJSON_PrintUnformatted(value) : NULL;
     cJSON_Delete(value);
     if (!text)
         return weir_fail(WEIR_E_MEMORY, "out of memory: the result does not fit");
+    text[strlen(text) - n_left] = '\0';
     put_json_text(text);
     cJSON_free(text);
     return WEIR_OK;
+}
+
+weir_status json_print_part(cJSON *value)
+{
+    return print_json_but(value, 0);
+}
+
+weir_status json_print_open(cJSON *object)
+{
+    return print_json_but(object, 1);
 }
 
 weir_status json_print(cJSON *value)

@@ -20,5 +20,7 @@ cJSON *json_marked(const bool *marked, int n);
 WEIR_CHECKED weir_status json_print(cJSON *value);
 /* The same without the end of the line: for answers that are written piece by piece. */
 WEIR_CHECKED weir_status json_print_part(cJSON *value);
+/* Prints and deletes an object up to its closing brace, which the caller prints after what it adds. */
+WEIR_CHECKED weir_status json_print_open(cJSON *object);
 
 #endif

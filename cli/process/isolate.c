@@ -3,6 +3,8 @@
 
 #include "cli/process/interrupt.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -145,16 +147,16 @@ static void read_message(char message[LONGEST_MESSAGE], int pipe_end)
 /* "a.h5", "a.h5 or b.h5"; some arguments may be selections. */
 static const char *files_text(char to[LONGEST_FILES], const struct files *files)
 {
-    size_t at = 0;
-    for (int i = 0; i < files->n && at < LONGEST_FILES; i++)
+    *to = '\0';
+    for (int i = 0; i < files->n; i++)
         if (access(files->names[i], F_OK) == 0)
-            at += (size_t)snprintf(to + at, LONGEST_FILES - at, "%s%s", at ? " or " : "", files->names[i]);
+            weir_text_append(to, LONGEST_FILES, "%s%s", *to ? " or " : "", files->names[i]);
     return to;
 }
 
 static int child_died(const struct files *files, int number)
 {
-    char names[LONGEST_FILES] = "";
+    char names[LONGEST_FILES];
     files_text(names, files);
     for (int i = 0; i < N_PASSED_ON; i++)
         if (number == passed_on[i] || number == SIGPIPE) { /* nobody reads on, or an end was asked for: as any query */

@@ -5,6 +5,7 @@
 #include "cli/select/slices.h"
 
 #include "base/alloc.h"
+#include "base/ranked.h"
 #include "points/nearest.h"
 #include "points/text.h"
 
@@ -141,35 +142,29 @@ static size_t mark_text(bool *marked, const struct chosen *chosen, int prompt, s
     return found;
 }
 
-/* Puts a token among the nearest so far, unless its text is there. */
-static void put_near(const char *near[MOST_NEAR], size_t distance[MOST_NEAR], const char *token, size_t is)
+static bool is_listed(const char *const *list, size_t n, const char *token)
 {
-    size_t at = MOST_NEAR;
-    for (size_t i = 0; i < MOST_NEAR && near[i]; i++)
-        if (strcmp(near[i], token) == 0)
-            return;
-    while (at > 0 && (!near[at - 1] || distance[at - 1] > is))
-        at--;
-    if (at == MOST_NEAR)
-        return;
-    memmove(near + at + 1, near + at, (MOST_NEAR - 1 - at) * sizeof *near);
-    memmove(distance + at + 1, distance + at, (MOST_NEAR - 1 - at) * sizeof *distance);
-    near[at] = token;
-    distance[at] = is;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], token) == 0)
+            return true;
+    return false;
 }
 
 static weir_status no_such_token(const struct named *named, const struct chosen *chosen, int prompt, size_t n_tokens,
                                  const char *text)
 {
-    const char *near[MOST_NEAR] = {0};
-    size_t distance[MOST_NEAR] = {0};
+    const char *near[MOST_NEAR + 1]; /* the last takes those that are not near */
+    float nearness[MOST_NEAR];
+    size_t n = 0;
     char list[MOST_NEAR * (MOST_TOKEN + 8)] = "";
     for (size_t i = 0; i < n_tokens; i++) {
         const char *token = weir_file_token(chosen->file, prompt, (int)i);
-        put_near(near, distance, token, weir_edit_distance(text, token));
+        float is = -(float)weir_edit_distance(text, token);
+        if (!is_listed(near, n, token))
+            near[weir_ranked_insert(nearness, near, sizeof *near, &n, MOST_NEAR, is)] = token;
     }
-    for (size_t i = 0, at = 0; i < MOST_NEAR && near[i] && at < sizeof list; i++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s|%s|", i ? ", " : "", near[i]);
+    for (size_t i = 0; i < n; i++)
+        weir_text_append(list, sizeof list, "%s|%s|", i ? ", " : "", near[i]);
     return weir_fail(WEIR_E_USAGE, "%s: prompt %d has no token |%.64s|; the nearest are %s", named->option, prompt,
                      text, list);
 }

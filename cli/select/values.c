@@ -2,8 +2,8 @@
 #include "cli/select/values.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- indices along one axis ---- */
@@ -329,10 +329,9 @@ static weir_status visit_point(struct search *search, const weir_file_point *poi
 /* "z, pattern": the points that there are to choose from. */
 static void stored_names(char *to, size_t size, const weir_file *file)
 {
-    size_t at = 0;
     *to = '\0';
-    for (int i = 0; weir_file_point_at(file, i) && at < size; i++)
-        at += (size_t)snprintf(to + at, size - at, "%s%s", i ? ", " : "", weir_file_point_at(file, i)->point->name);
+    for (int i = 0; weir_file_point_at(file, i); i++)
+        weir_text_append(to, size, "%s%s", i ? ", " : "", weir_file_point_at(file, i)->point->name);
 }
 
 static weir_status visit_term_points(struct search *search)

@@ -1,4 +1,4 @@
-/* A text that grows. */
+/* Appends to text. */
 #include "base/text.h"
 
 #include "base/alloc.h"
@@ -37,4 +37,13 @@ void weir_text_close(struct weir_text *text)
 {
     weir_free(text->data);
     *text = (struct weir_text){0};
+}
+
+void weir_text_append(char *to, size_t size, const char *format, ...)
+{
+    size_t n = strlen(to);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(to + n, size - n, format, args);
+    va_end(args);
 }

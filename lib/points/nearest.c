@@ -1,5 +1,6 @@
 #include "points/nearest.h"
 
+#include "base/ranked.h"
 #include "points/points.h"
 
 #include <stdio.h>
@@ -70,32 +71,17 @@ static size_t to_point(const char *name, const weir_point *point)
     return best;
 }
 
-/* Puts the point where it belongs among the best so far; earlier points stay before equally near ones. */
-static int insert(int ids[MOST], size_t distances[MOST], int n, int id, size_t distance)
-{
-    int at = n;
-    while (at > 0 && distances[at - 1] > distance)
-        at--;
-    if (at == MOST)
-        return n;
-    n = n < MOST ? n + 1 : MOST;
-    for (int i = n - 1; i > at; i--) {
-        ids[i] = ids[i - 1];
-        distances[i] = distances[i - 1];
-    }
-    ids[at] = id;
-    distances[at] = distance;
-    return n;
-}
-
 void weir_nearest_points(char *text, size_t size, const char *name)
 {
     bool full = strchr(name, '.') || strstr(name, "hook");
-    int ids[MOST] = {0}, n = 0;
-    size_t distances[MOST] = {0}, at = 0;
-    for (int i = 0; i < WEIR_N_POINTS; i++)
-        n = insert(ids, distances, n, i, to_point(without_block(name), weir_point_at(i)));
-    for (int i = 0; i < n && distances[i] == distances[0]; i++) {
+    int ids[MOST + 1];
+    float nearness[MOST];
+    size_t n = 0, at = 0;
+    for (int i = 0; i < WEIR_N_POINTS; i++) {
+        float near = -(float)to_point(without_block(name), weir_point_at(i));
+        ids[weir_ranked_insert(nearness, ids, sizeof *ids, &n, MOST, near)] = i;
+    }
+    for (size_t i = 0; i < n && nearness[i] == nearness[0]; i++) {
         const weir_point *point = weir_point_at(ids[i]);
         int wrote = snprintf(at < size ? text + at : NULL, at < size ? size - at : 0, "%s%s", i ? ", " : "",
                              full ? point->hook : point->name);

@@ -5,7 +5,9 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/parallel.h"
+#include "base/ranked.h"
 #include "base/sizes.h"
+#include "base/text.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -243,4 +245,28 @@ Test(sizes, are_shown_with_two_or_three_digits_in_powers_of_1000)
     char text[16];
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         cr_assert_str_eq(weir_size_text(text, sizes[i].bytes), sizes[i].text);
+}
+
+Test(ranked, keeps_the_largest_in_falling_order_and_of_equals_the_first_first)
+{
+    static const float given[] = {2, 5, 2, 7, 5, 1, 7};
+    float values[3];
+    int places[3 + 1];
+    size_t n = 0;
+    for (int i = 0; i < 7; i++)
+        places[weir_ranked_insert(values, places, sizeof *places, &n, 3, given[i])] = i;
+    cr_assert_eq(n, 3);
+    cr_assert(places[0] == 3 && places[1] == 6 && places[2] == 1);
+    cr_assert(values[0] == 7 && values[1] == 7 && values[2] == 5);
+}
+
+Test(text, that_is_appended_to_a_buffer_ends_where_the_buffer_does)
+{
+    char to[8] = "ab";
+    weir_text_append(to, sizeof to, "-%d", 7);
+    cr_assert_str_eq(to, "ab-7");
+    weir_text_append(to, sizeof to, "%s", "01234567");
+    cr_assert_str_eq(to, "ab-7012");
+    weir_text_append(to, sizeof to, "%s", "x");
+    cr_assert_str_eq(to, "ab-7012");
 }
