@@ -1,4 +1,4 @@
-/* Questions that are answered from a stored file, on the weir_file calls alone: one file a question. Memory does not
+/* Questions that are answered from a stored file, on the weir_file calls alone: one file per question. Memory does not
    grow with the file; sums are in double. Values that were not stored are left out, never counted as NaN. */
 #ifndef WEIR_ANALYSIS_ANALYSIS_H
 #define WEIR_ANALYSIS_ANALYSIS_H
@@ -15,7 +15,8 @@ struct weir_row {
     int32_t position;            /* absolute position of its pos or query */
     const float *values, *other; /* [n]; other: the same row of the second file, else NULL */
     size_t n;
-    size_t missing; /* rows of n values each of which nothing is stored, in either file: values is NULL then; else 0 */
+    size_t
+        missing; /* rows, of n values each, of which nothing is stored, in either file: values is NULL then; else 0 */
 };
 
 typedef weir_status weir_stored_row_fn(const struct weir_row *row, void *payload);
@@ -26,10 +27,10 @@ struct weir_source {
     bool gaps; /* the caller knows rows that are missing */
 };
 
-/* Calls `each` for every row of layer `layer` (-1 outside blocks), prompts in order. `other` may be NULL; else
-   it must have the same prompts and shape. With gaps, many rows of
-   which neither file has anything come as one call (missing). Keys past the end of a prompt are not part of its rows.
- */
+/* Calls `each` for every row of layer `layer` (-1 outside blocks), prompts in order. `other` may be NULL; else it must
+   have the same prompts and shape. With gaps, many rows of which neither file has anything come as one call (missing).
+   Keys past the end of a prompt are not part of its rows.
+   @return the first failure of reading or of `each`, which ends the walk. */
 WEIR_CHECKED weir_status weir_each_row(const struct weir_source *source, const struct weir_source *other, int layer,
                                        weir_stored_row_fn *each, void *payload);
 /* The same for one prompt. */
@@ -46,9 +47,11 @@ struct weir_head_range {
 WEIR_CHECKED weir_status weir_rows_of_heads(const struct weir_source *pattern, const struct weir_head_range *range,
                                             weir_stored_row_fn *each, void *payload);
 
-/* True where nothing was stored in the row: weir_value_is_absent of all its values. */
+/* @return true where nothing was stored in the row [n]: weir_value_is_absent of all its values. */
 bool weir_row_is_absent(const float *values, size_t n);
-/* The layers of a point to walk through (outside blocks: 1), and whether the i-th is stored. */
+/* @return WEIR_E_INPUT where the query of a row of a pattern is not one of its keys. */
+WEIR_CHECKED weir_status weir_row_check_query(const struct weir_row *row);
+/* @return how many layers of a point there are to walk through (outside blocks: 1), and whether the i-th is stored. */
 int weir_source_layers(const struct weir_source *source);
 bool weir_source_has_layer(const struct weir_source *source, int i);
 
@@ -65,7 +68,8 @@ struct weir_stats {
     double norm_mean, norm_max; /* L2 norms of rows, which lie along the last axis; NaN when there are none */
 };
 
-/* One layer of a point. */
+/* Statistics of one layer (-1 outside blocks) of a point.
+   @return WEIR_E_INPUT where the file cannot be read. */
 WEIR_CHECKED weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point,
                                           int layer);
 /* Adds what `more` counted to `total`, which begins as {0}. */
@@ -81,10 +85,10 @@ struct weir_difference {
     int32_t position;
 };
 
-/* All layers that both have. WEIR_E_INPUT when the shapes differ. */
+/* Compares all layers that both have. @return WEIR_E_INPUT where the shapes differ. */
 WEIR_CHECKED weir_status weir_diff_point(struct weir_difference *out, const struct weir_source *a,
                                          const struct weir_source *b);
-/* WEIR_E_INPUT, saying where, unless both files hold the same positions of the same prompts. */
+/* @return WEIR_E_INPUT, naming the place, unless both files hold the same positions of the same prompts. */
 WEIR_CHECKED weir_status weir_diff_prompts(const weir_file *a, const weir_file *b);
 
 /* ---- units.c ---- */
@@ -104,21 +108,22 @@ struct weir_attention {
     size_t n_queries, n_keys;
     int32_t *positions; /* [n_queries] of the queries */
     int32_t *keys;      /* [n_keys] positions of the keys: 0, 1, 2, ... until some are picked */
-    float *weights;     /* [n_queries, n_keys] */
+    float *weights;     /* [n_queries, n_keys] fractions of 1; 0 for keys that are masked */
     int window;         /* a query looks at the last `window` keys, itself included; 0: at all before it */
 };
 
-/* The file's pattern. WEIR_E_INPUT when it has none. */
+/* The file's pattern. @return WEIR_E_INPUT where it has none. */
 WEIR_CHECKED weir_status weir_stored_pattern(const weir_file_point **out, const weir_file *file);
 /* One head's pattern on one prompt; queries that were not stored are left out. Negative layers and heads count from the
-   end and are replaced by what they mean. WEIR_E_USAGE when one is out of range or not stored. */
+   end and are replaced by what they mean. Close with weir_attention_close.
+   @return WEIR_E_USAGE where a layer, head or prompt is out of range or not stored. */
 WEIR_CHECKED weir_status weir_attention_read(struct weir_attention **out, const weir_file *file, int *layer, int *head,
                                              int prompt);
 void weir_attention_close(struct weir_attention *attention);
 /* Takes the first token's column away and divides each row by what remains; rows that looked at nothing else become
    zeros. For before keys are picked. */
 void weir_attention_drop_first(struct weir_attention *attention);
-/* Adds another head's weights on the same prompt. WEIR_E_INPUT when it was stored at other queries. */
+/* Adds another head's weights on the same prompt. @return WEIR_E_INPUT where it was stored at other queries. */
 WEIR_CHECKED weir_status weir_attention_add(struct weir_attention *sum, const struct weir_attention *more);
 void weir_attention_scale(struct weir_attention *attention, float factor);
 /* Keeps the queries and keys at marked positions [tokens of the prompt]; NULL: all. */
@@ -131,9 +136,9 @@ size_t weir_top_k_strided(size_t *out, size_t k, const float *weights, size_t n,
 
 /* ---- mask.c: which keys a query cannot look at ---- */
 
-/* The window of a layer as the file's configuration says it; 0: none, or not to be told (a GGUF file's). */
+/* The window of a layer as the file's configuration says it; 0: none, or not known (a GGUF file's). */
 int weir_window_of(const weir_file *file, int layer);
-/* Keys after the query, and before its window where there is one. */
+/* @return true for keys after the query, and for keys before its window where there is one. */
 bool weir_is_masked(int32_t query, int32_t key, int window);
 /* Makes NaN of their weights: 0 is then a weight of a key that a query can look at. */
 void weir_attention_mask(struct weir_attention *attention);

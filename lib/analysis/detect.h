@@ -36,8 +36,8 @@ struct weir_detection_matrix {
     size_t n;
 };
 
-/* Reads a .npy file of floats, or text: a line a query, numbers apart by commas or blanks. WEIR_E_INPUT, naming the
-   place, unless it is square, finite and 0 above the diagonal. */
+/* Reads a .npy file of floats, or text: a line per query, numbers separated by commas or blanks. WEIR_E_INPUT, naming
+   the place, unless it is square, finite and 0 above the diagonal. */
 WEIR_CHECKED weir_status weir_detection_matrix_read(struct weir_detection_matrix **out, const char *path);
 /* The same from n bytes, which messages call `name`. */
 WEIR_CHECKED weir_status weir_detection_matrix_parse(struct weir_detection_matrix **out, const char *name,

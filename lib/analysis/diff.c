@@ -14,7 +14,7 @@ static bool is_unlike(float a, float b)
     return isnan(a) ? !isnan(b) || weir_value_is_absent(a) != weir_value_is_absent(b) : a != b;
 }
 
-/* The largest difference and the largest value, of a row with values that are no numbers or not stored. */
+/* The largest difference and the largest value, of a row with values that are not numbers or not stored. */
 static void compare_odd_row(struct weir_difference *out, const struct weir_row *row, double *largest, double *scale)
 {
     *largest = *scale = 0;

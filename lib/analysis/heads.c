@@ -209,9 +209,7 @@ static weir_status add_pattern_row(const struct weir_row *row, void *payload)
     if (row->missing || weir_row_is_absent(row->values, row->n))
         return WEIR_OK;
     size_t query = (size_t)row->position;
-    if (row->position < 0 || query >= row->n)
-        return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens",
-                         row->prompt, row->position, row->n);
+    TRY(weir_row_check_query(row));
     if (heads->options->also)
         TRY(heads->options->also(row, heads->options->payload));
     add_query(heads, sums_of_head(heads, row->layer, row->at[0]), query, row->values);

@@ -9,8 +9,8 @@
 
 /* The share of a head that matches a detection pattern. `weight` is weir's: what a query gives to the keys that match,
    mean over the queries that have one. `mul` and `abs` are those of TransformerLens's detect_head, mean over prompts:
-   the part of all weight that is on matching keys, and 1 - the difference between the patterns, summed over keys and
-   mean over queries, rounded to 3 decimals as there. NaN where there is nothing to take the mean of. */
+   the fraction of all weight that is on matching keys, and 1 - the difference between the patterns, summed over keys
+   and mean over queries, rounded to 3 decimals as there. NaN where there is nothing to take the mean of. */
 struct weir_match {
     uint64_t queries; /* that have a key which matches */
     double weight, mul, abs;

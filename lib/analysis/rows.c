@@ -17,6 +17,14 @@ bool weir_row_is_absent(const float *values, size_t n)
     return true;
 }
 
+weir_status weir_row_check_query(const struct weir_row *row)
+{
+    if (row->position >= 0 && (size_t)row->position < row->n)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens", row->prompt,
+                     row->position, row->n);
+}
+
 int weir_source_layers(const struct weir_source *source)
 {
     return source->point->layers ? weir_file_get_info(source->file)->n_layers : 1;
@@ -108,7 +116,8 @@ static weir_status read_block(struct walk *walk, const weir_block *block)
     return visit_block(walk, block);
 }
 
-/* Cuts a prompt's value into blocks along its first axis, and along the second where one step of the first is much. */
+/* Splits a prompt's value into blocks along its first axis, and along the second where one step of the first is much.
+ */
 static weir_status walk_prompt_blocks(struct walk *walk)
 {
     const size_t *size = walk->size;

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* A row in which some values are no numbers, or not stored. */
+/* A row in which some values are not numbers, or not stored. */
 static void count_odd_row(struct weir_stats *one, const struct weir_row *row)
 {
     double sum = 0;

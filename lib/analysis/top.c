@@ -92,9 +92,7 @@ static weir_status search_row(const struct weir_row *row, void *payload)
     struct top *top = payload;
     if (row->missing)
         return WEIR_OK;
-    if (row->position < 0 || (size_t)row->position >= row->n)
-        return weir_fail(WEIR_E_INPUT, "prompt %d: position %d of a stored row lies outside its %zu tokens",
-                         row->prompt, row->position, row->n);
+    TRY(weir_row_check_query(row));
     if (top->queries && !top->queries[row->position])
         return WEIR_OK;
     struct weir_pair pair = {0, row->layer, row->prompt, (int)row->at[0], row->position, 0};

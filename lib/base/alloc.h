@@ -10,7 +10,7 @@ WEIR_CHECKED weir_status weir_mul(size_t *out, size_t count, size_t size);
 /* New memory for count * size bytes at *(void **)out, NULL on failure; free with weir_free. A count of 0 gives memory
  * too. */
 WEIR_CHECKED weir_status weir_alloc(void *out, size_t count, size_t size);
-/* The same, all zero. */
+/* The same, zeroed. */
 WEIR_CHECKED weir_status weir_alloc_zero(void *out, size_t count, size_t size);
 /* The same, aligned to 64 bytes (from 32 KiB on to pages, which a disk takes as they are; from 4 MiB on to 2 MiB, with
    huge pages asked for); free with weir_free. */

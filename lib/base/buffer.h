@@ -1,5 +1,5 @@
 /* Memory for activations that may outlive the call that made it: counted references, pages kept warm by reuse.
-   The engine computes a value into a buffer and gives it up; whoever wants the value longer (the writer thread) retains
+   The engine computes a value into a buffer and releases it; whoever needs the value longer (the writer thread) retains
    it, so that capture copies nothing. A buffer with more than one holder is never written to. */
 #ifndef WEIR_BASE_BUFFER_H
 #define WEIR_BASE_BUFFER_H

@@ -10,7 +10,7 @@
 
 /* A regular file, read-only. WEIR_E_INPUT, naming it and what else it is. *st is what fstat says. */
 WEIR_CHECKED weir_status weir_input_open(int *fd, struct stat *st, const char *path);
-/* The same for what is read from its beginning to its end: a pipe that somebody writes to, as in <(command), and a
+/* The same for what is read from its beginning to its end: a pipe with a writer, as in <(command), and a
    terminal will do too. */
 WEIR_CHECKED weir_status weir_input_stream(FILE **out, const char *path);
 

@@ -71,8 +71,8 @@ static void write_over(char *text, size_t n, const char *word, const char *same_
         memcpy(text, same_length, length);
 }
 
-/* Python writes NaN and Infinity. The first becomes what is no number, the other what is none of any use, so that
-   whoever needs a number there refuses them; each as long as the word was, so that bytes stay where they are. */
+/* Python writes NaN and Infinity. The first becomes a NaN, the others an unusable number, so that
+   whoever needs a number there refuses them; each as long as the word was, so that the rest keeps its place. */
 static void replace_constants(char *text, size_t n)
 {
     bool in_string = false;

@@ -279,7 +279,7 @@ static weir_status find_value(struct weir_json_text *t, struct weir_json_text *p
 }
 
 /* Over the object at t->at; values with one of the names, the first of each. parts[i].begin is set when the name was
-   met. Ends early where the text is no JSON: who parses the rest says so. */
+   met. Ends early where the text is not JSON: parsing the rest reports that. */
 static weir_status find_members(struct weir_json_text *t, const char *const *names, size_t n_names,
                                 struct weir_json_text *parts)
 {
@@ -300,7 +300,7 @@ done:
     return status;
 }
 
-/* The same of the object that is the first member called `within`. It is nearly all of the text, and gone over once. */
+/* The same of the object that is the first member called `within`. It is nearly all of the text, and is read once. */
 static weir_status find_parts(struct weir_json_text *t, const char *within, const char *const *names, size_t n_names,
                               struct weir_json_text *parts)
 {

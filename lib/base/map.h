@@ -12,7 +12,7 @@ struct weir_map {
     struct weir_guard *guard; /* NULL for an empty file, or when there are too many maps to watch */
 };
 
-/* Fails with WEIR_E_INPUT, naming the path, when it is no regular file that can be read. */
+/* Fails with WEIR_E_INPUT, naming the path, where it is not a regular file that can be read. */
 WEIR_CHECKED weir_status weir_map_open(struct weir_map **out, const char *path);
 void weir_map_close(struct weir_map *map);
 /* Gives back the memory of a piece of a map, pages that it has to itself. Reading it again reads the file again. */

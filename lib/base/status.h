@@ -28,7 +28,7 @@ WEIR_CHECKED weir_status weir_given(const void *argument, const char *function, 
 /* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
 weir_status weir_in(weir_status status, const char *where);
 
-/* strerror for writing: EFBIG is no matter of the disk. */
+/* strerror for writing: EFBIG does not concern the disk. */
 const char *weir_write_error(int number);
 
 /* Called by checks of files for each finding, with what is wrong and where. The text is valid until it returns. */

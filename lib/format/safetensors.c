@@ -107,7 +107,7 @@ static weir_status read_place(const struct shard *shard, const cJSON *entry, str
     return WEIR_OK;
 }
 
-/* MXFP4 has no type in the format: its values and scales are U8, and told by their names. */
+/* MXFP4 has no type in the format: its values and scales are U8, recognized by their names. */
 static enum weir_type packed_type(const char *name, const struct dtype *dtype)
 {
     size_t n = strlen(name);
@@ -252,7 +252,7 @@ static weir_status read_shards(struct weir_tensors *tensors, const char *index, 
     return WEIR_OK;
 }
 
-/* The index tells which shards there are. What it says of tensors is not believed: one that it has and no shard is
+/* The index tells which shards there are. Its list of tensors is not trusted: one that it has and no shard is
    missing only where the model needs it. */
 static weir_status read_index(struct weir_tensors *tensors, const char *path)
 {

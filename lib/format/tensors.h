@@ -29,7 +29,7 @@ struct weir_tensors {
 
 /* NULL when there is none whose values can be read. */
 struct weir_tensor *weir_tensors_find(const struct weir_tensors *tensors, const char *name);
-/* The same, whether they can be or not. */
+/* The same, whether they can be read or not. */
 struct weir_tensor *weir_tensors_look(const struct weir_tensors *tensors, const char *name);
 void weir_tensors_close(struct weir_tensors *tensors);
 /* WEIR_E_INPUT once one of its files was cut short (base/map.h): for after reading. NULL is fine. */

@@ -1,4 +1,4 @@
-/* Weights that are no numbers: every value of every tensor looked at, which opening a model does not do. */
+/* Looks for NaN and infinities in every value of every tensor, which opening a model does not do. */
 #include "model/model.h"
 
 #include <math.h>

@@ -120,7 +120,7 @@ static weir_status read_gguf_key(struct weir_config *config, const struct gguf_k
     return WEIR_OK;
 }
 
-/* llama.cpp reads no file without it. */
+/* llama.cpp refuses files without it. */
 static weir_status read_epsilon(struct weir_config *c, const struct weir_gguf *gguf, const char *architecture)
 {
     bool layer_norm = c->norm == WEIR_NORM_LAYER;
@@ -245,7 +245,7 @@ static weir_status read_long_factors(struct weir_config *c, const struct weir_gg
     return WEIR_OK;
 }
 
-/* Options that no key tells. Norms are in every layer or in none: the first one tells. */
+/* Options that have no key. Norms are in every layer or in none: the first layer shows which. */
 static void read_presence(struct weir_config *c, const struct weir_family *family, const struct weir_gguf *gguf)
 {
     c->shared_norm =
@@ -311,7 +311,7 @@ weir_status weir_config_from_gguf(struct weir_config *out, const struct weir_fam
 
 /* ---- what is not read ---- */
 
-/* Keys that other functions here read, and those that say again what the tensors' shapes do. */
+/* Keys that other functions here read, and those that repeat what the tensors' shapes say. */
 static const char elsewhere[] = " attention.layer_norm_epsilon attention.layer_norm_rms_epsilon rope.scaling.type"
                                 " attention.sliding_window_pattern attention.value_length rope.scaling.finetuned ";
 

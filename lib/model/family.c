@@ -129,9 +129,9 @@ static weir_status refine_phimoe(struct weir_config *c, const void *json, const 
     return WEIR_OK;
 }
 
-/* ---- what neither the keys nor the tensors of a GGUF file say: llama.cpp knows it by the architecture ---- */
+/* ---- options that neither keys nor tensors of a GGUF file have: llama.cpp knows them by the architecture ---- */
 
-/* The largest model scales scores by another rule than the head's size, and is told by its number of layers. */
+/* The largest model scales scores by another rule than the head's size, and is recognized by its number of layers. */
 static void scale_gemma_scores(struct weir_config *c, int layers_of_largest)
 {
     int share = c->n_heads > 0 ? c->d_model / c->n_heads : 0;

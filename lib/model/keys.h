@@ -55,7 +55,7 @@ weir_key_fn weir_read_quantization, weir_read_gemma_activation, weir_read_lens_a
 WEIR_CHECKED weir_status weir_read_keys(struct weir_config *config, cJSON **seen, const struct weir_family *family,
                                         const cJSON *json, const char *file);
 
-/* Roles whose biases a key speaks of. */
+/* Roles whose biases a key decides. */
 uint64_t weir_keys_biases(const struct weir_key *keys);
 bool weir_keys_have(const struct weir_key *keys, const char *name);
 /* True where a list of names, each between spaces, has this one. */

@@ -29,7 +29,7 @@ static void hash_number(struct sha256_ctx *hash, size_t number)
     hash_text(hash, text);
 }
 
-/* Over the config and every tensor's name, type and shape: tells models apart without reading the weights. */
+/* SHA-256 of the config and every tensor's name, type and shape: distinguishes models without reading the weights. */
 static void make_digest(struct weir_model *model)
 {
     struct sha256_ctx hash;

@@ -85,7 +85,7 @@ void weir_model_release(struct weir_model *model);
 /* weights.c: binds every part to its tensors, whose shapes are checked. */
 WEIR_CHECKED weir_status weir_model_bind(struct weir_model *model);
 
-/* notes.c: adds a line; the text of other files is shown as it is, so whoever prints it makes it safe. */
+/* notes.c: adds a line; text from files is in it as it is: the caller escapes it before printing. */
 __attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_model_add_note(struct weir_model *model,
                                                                                    const char *format, ...);
 /* Adds to the keys that weir_model_unread_key gives. */
@@ -97,7 +97,7 @@ void weir_model_close_notes(struct weir_model *model);
 /* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */
 WEIR_CHECKED weir_status weir_model_locate(char **path, const char *where);
 bool weir_model_folder_has(const char *folder, const char *name);
-/* WEIR_E_INPUT or _UNSUPPORTED for a folder that is no model, saying what it is or holds. */
+/* WEIR_E_INPUT or _UNSUPPORTED for a folder that is not a model, naming what it is or holds. */
 WEIR_CHECKED weir_status weir_model_check_folder(const char *folder);
 /* The weights of a Hugging Face folder: model.safetensors or its index. New memory. */
 WEIR_CHECKED weir_status weir_model_find_weights(char **path, const char *folder);

@@ -155,7 +155,7 @@ weir_status weir_read_quantization(struct weir_config *config, const cJSON *json
     if (!cJSON_IsObject(quantization))
         return weir_fail(WEIR_E_INPUT, "%s: \"quantization_config\" must be an object", file);
     const char *method = method_of(quantization);
-    if (method && strcmp(method, "mxfp4") == 0) /* told by the tensors: some are, some are not */
+    if (method && strcmp(method, "mxfp4") == 0) /* the tensors show which: some are, some are not */
         return WEIR_OK;
     return weir_fail(WEIR_E_UNSUPPORTED,
                      "%s: \"quantization_config\": weights quantized by %s are not implemented: dequantize the model",

@@ -132,7 +132,7 @@ static struct weir_tensor *look_for(const struct weir_model *model, enum weir_ro
     return weir_tensors_look(model->tensors, name);
 }
 
-/* Roles that may have a bias. What a key of config.json decides, a GGUF file tells by having the tensor. */
+/* Roles that may have a bias. What a key of config.json decides, a GGUF file decides by having the tensor. */
 static uint64_t may_have_biases(const struct weir_model *model)
 {
     return model->config.biases | (model->gguf ? weir_keys_biases(model->family->keys) : 0);

@@ -308,7 +308,7 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
     return walk->failed ? -1 : 0;
 }
 
-/* ---- links that are no objects of this file ---- */
+/* ---- links that lead out of this file ---- */
 
 static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, void *payload)
 {

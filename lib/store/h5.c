@@ -226,7 +226,7 @@ weir_status weir_h5_get_text(hid_t object, int attr, char **out, const char *whe
         return WEIR_OK;
     weir_status status;
     if (H5Tget_class(type) != H5T_STRING || n != 1)
-        status = wrong_attr(where, attr, "one string");
+        status = wrong_attr(where, attr, weir_attr_wanted(attr));
     else
         status = H5Tis_variable_str(type) > 0 ? read_variable(out, id, type, attr, where)
                                               : read_fixed(out, id, type, attr, where);
@@ -236,8 +236,7 @@ weir_status weir_h5_get_text(hid_t object, int attr, char **out, const char *whe
 }
 
 /* One number as the type `memory`; left alone when an optional attribute is absent. */
-static weir_status get_number(hid_t object, int attr, H5T_class_t class, hid_t memory, void *out, const char *what,
-                              const char *where)
+static weir_status get_number(hid_t object, int attr, H5T_class_t class, hid_t memory, void *out, const char *where)
 {
     hid_t id, type;
     size_t n;
@@ -246,7 +245,7 @@ static weir_status get_number(hid_t object, int attr, H5T_class_t class, hid_t m
         return WEIR_OK;
     weir_status status = WEIR_OK;
     if (H5Tget_class(type) != class || n != 1 || H5Aread(id, memory, out) < 0)
-        status = wrong_attr(where, attr, what);
+        status = wrong_attr(where, attr, weir_attr_wanted(attr));
     weir_h5_close(&type);
     weir_h5_close(&id);
     return status;
@@ -254,12 +253,12 @@ static weir_status get_number(hid_t object, int attr, H5T_class_t class, hid_t m
 
 weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where)
 {
-    return get_number(object, attr, H5T_INTEGER, H5T_NATIVE_INT64, out, "one whole number", where);
+    return get_number(object, attr, H5T_INTEGER, H5T_NATIVE_INT64, out, where);
 }
 
 weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *where)
 {
-    return get_number(object, attr, H5T_FLOAT, H5T_NATIVE_DOUBLE, out, "one number", where);
+    return get_number(object, attr, H5T_FLOAT, H5T_NATIVE_DOUBLE, out, where);
 }
 
 weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where)
@@ -271,7 +270,7 @@ weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, c
     if (id < 0)
         return WEIR_OK;
     if (H5Tget_class(type) != H5T_INTEGER || *n > weir_dim_limit(WEIR_AXIS_LAYER))
-        TRY_DONE(wrong_attr(where, attr, "a list of whole numbers"));
+        TRY_DONE(wrong_attr(where, attr, weir_attr_wanted(attr)));
     TRY_DONE(weir_alloc(out, *n, sizeof **out));
     if (*n && H5Aread(id, H5T_NATIVE_INT32, *out) < 0)
         TRY_DONE(wrong_attr(where, attr, "readable"));

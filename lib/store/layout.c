@@ -88,6 +88,15 @@ const struct weir_attr *weir_attr_at(int id)
     return &attrs[id];
 }
 
+const char *weir_attr_wanted(int id)
+{
+    static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
+                                         [WEIR_ATTR_INTS] = "a list of whole numbers",
+                                         [WEIR_ATTR_TEXT] = "one string",
+                                         [WEIR_ATTR_REAL] = "one number"};
+    return wanted[attrs[id].kind];
+}
+
 static const struct weir_set sets[WEIR_N_SETS] = {
     [WEIR_S_PROMPT_TEXT] = {"/prompts/text", WEIR_ELEM_TEXT, 1, {WEIR_AXIS_PROMPT}, true},
     [WEIR_S_PROMPT_LENGTH] = {"/prompts/length", WEIR_ELEM_I32, 1, {WEIR_AXIS_PROMPT}, true},

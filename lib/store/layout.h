@@ -64,6 +64,8 @@ struct weir_attr {
 
 /* Those of the root come first (to WEIR_N_ROOT_ATTRS - 1), then those of activations. */
 const struct weir_attr *weir_attr_at(int id);
+/* What its value must be, for messages: "one whole number". */
+const char *weir_attr_wanted(int id);
 
 enum weir_set_id {
     WEIR_S_PROMPT_TEXT,
@@ -135,7 +137,7 @@ WEIR_CHECKED weir_status weir_sizes_of(struct weir_sizes *out, const struct weir
 
 /* The shape and storage of one dataset. */
 struct weir_layout {
-    int rank, n_lead;        /* lead: layer and prompt, or prompt; one value lies below them */
+    int rank, n_lead;        /* lead: layer and prompt, or prompt; one value is below them */
     int dims[WEIR_MAX_RANK]; /* which dimension each axis is */
     size_t shape[WEIR_MAX_RANK];
     enum weir_elem elem;

@@ -46,15 +46,11 @@ static bool is_whole_list(const cJSON *item)
 
 static void check_attribute(struct weir_check *c, const cJSON *object, const char *path, int attr, bool required)
 {
-    static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
-                                         [WEIR_ATTR_INTS] = "a list of whole numbers",
-                                         [WEIR_ATTR_TEXT] = "one string",
-                                         [WEIR_ATTR_REAL] = "one number"};
     const struct weir_attr *info = weir_attr_at(attr);
     const cJSON *value = weir_check_attribute(object, attr);
     if (!value) {
         if (required)
-            weir_check_finding(c, path, "the attribute %s is missing (%s)", info->name, wanted[info->kind]);
+            weir_check_finding(c, path, "the attribute %s is missing (%s)", info->name, weir_attr_wanted(attr));
         return;
     }
     bool fits = info->kind == WEIR_ATTR_INT    ? is_whole_number(value)
@@ -62,7 +58,7 @@ static void check_attribute(struct weir_check *c, const cJSON *object, const cha
                 : info->kind == WEIR_ATTR_REAL ? cJSON_IsNumber(value)
                                                : cJSON_IsString(value);
     if (!fits)
-        weir_check_finding(c, path, "the attribute %s must be %s", info->name, wanted[info->kind]);
+        weir_check_finding(c, path, "the attribute %s must be %s", info->name, weir_attr_wanted(attr));
 }
 
 const char *weir_check_text(const cJSON *object, int attr)

@@ -1,5 +1,5 @@
 /* The NaN that stands for "not stored" in a cache file: one quiet NaN per type, which no computation results in. What
-   is computed and comes out NaN is stored as the plain one (the store sees to it), so that the two are told by their
+   is computed and comes out NaN is stored as the plain one (by the store), so that the two differ in their
    bits. Widening keeps them: all three are the same float32. docs/store.md says this to users. */
 #ifndef WEIR_TENSOR_ABSENT_H
 #define WEIR_TENSOR_ABSENT_H

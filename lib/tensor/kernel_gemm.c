@@ -77,7 +77,7 @@ INLINE void turn_over(float *to, const float *from, size_t ld)
         store(to + i * PANEL, rows[i]);
 }
 
-/* panel [k, PANEL] from n outputs' weights [n, ld]; those that are not there are zeros. */
+/* panel [k, PANEL] from n outputs' weights [n, ld]; missing ones are zeros. */
 static void pack_panel(float *panel, const float *b, size_t ld, size_t n, size_t k)
 {
     size_t whole_n = n / WIDE * WIDE, whole_k = k / WIDE * WIDE;

@@ -86,7 +86,7 @@ static void norm(float *out, const float *x, float mean, float by, const float *
 
 /* ---- what rows hold ---- */
 
-/* 1 for infinities and NaN, told by their bits: comparisons would not see NaN. */
+/* 1 for infinities and NaN, by their bits: a comparison would miss NaN. */
 static inline int32_t is_not_finite(float x)
 {
     int32_t bits;

@@ -66,10 +66,10 @@ struct weir_ops {
     /* Of the weights p [n] that a query gives to its keys: their sum, the sum of their magnitudes, that of index times
        weight, and their entropy in nats, to which weights of 0 or less add nothing */
     void (*weigh)(const float *p, size_t n, struct weir_weighed *sums);
-    /* The same of p [n] beside what it should be, d: *product the sum of p d, *difference that of |p - d| */
+    /* The same for p [n] and what it should be, d: *product the sum of p d, *difference that of |p - d| */
     void (*match)(const float *p, const float *d, size_t n, double *product, double *difference);
-    /* *difference the largest |a - b|, *scale the largest |a| or |b|, [n]; whether all are finite, else they say
-     * nothing */
+    /* *difference the largest |a - b|, *scale the largest |a| or |b|, [n]; @return whether all are finite; if not, both
+     * mean nothing */
     int (*max_difference)(const float *a, const float *b, size_t n, float *difference, float *scale);
     /* index of the first of x [n] over limit; n when there is none */
     size_t (*first_over)(const float *x, size_t n, float limit);

@@ -32,7 +32,7 @@ struct weir_added {
 
 /* Adds a token (a content once: the later replaces the earlier, as in tokenizers); copies content. */
 WEIR_CHECKED weir_status weir_added_add(struct weir_added *added, const struct weir_added_token *token);
-/* The same for a text that is looked for as it is. */
+/* The same for a text that is searched for literally. */
 WEIR_CHECKED weir_status weir_added_add_text(struct weir_added *added, const char *text, size_t n, int32_t id,
                                              bool special);
 /* @return the added token with that content, NULL when there is none. */

@@ -29,30 +29,21 @@ static weir_status check_size(const struct weir_text *out)
                              : weir_fail(WEIR_E_UNSUPPORTED, "the normalized text is larger than %d bytes", LARGEST);
 }
 
-/* Matches as span_by_regex of words.c finds them. */
 static weir_status normalize_replace(const struct weir_stage *stage, struct weir_match *match, struct weir_text *out,
                                      const char *text, size_t n)
 {
-    size_t last = 0, from = 0, start = 0, end = 0, length;
-    bool found, any = false;
+    struct weir_matches matches = {0};
+    size_t last = 0;
     if (n == 0) /* it may have no address */
         return WEIR_OK;
-    while (from <= n) {
-        TRY(weir_regex_find(stage->regex, match, text, n, from, &found, &start, &end));
-        if (!found)
+    for (;;) {
+        TRY(weir_regex_next(&matches, stage->regex, match, text, n));
+        if (!matches.found)
             break;
-        if (start == end && any && end == last) {
-            if (from == n)
-                break;
-            weir_utf8_decode(text + from, &length);
-            from += length;
-            continue;
-        }
-        TRY(weir_text_add(out, text + last, start - last));
+        TRY(weir_text_add(out, text + last, matches.start - last));
         TRY(weir_text_add(out, stage->string.data, stage->string.n));
         TRY(check_size(out));
-        last = from = end;
-        any = true;
+        last = matches.end;
     }
     return weir_text_add(out, text + last, n - last);
 }

@@ -70,7 +70,7 @@ WEIR_CHECKED weir_status weir_tokenizer_from_sentencepiece(struct weir_tokenizer
 
 /* The large parts of a tokenizer.json, as text. */
 struct weir_model_text {
-    struct weir_json_text vocab, merges; /* at NULL: it has none, or no array nor object */
+    struct weir_json_text vocab, merges; /* at NULL: absent, or not an array or object */
     const char *lines;                   /* [n_lines] bytes of a merges.txt instead of merges; or NULL */
     size_t n_lines;
 };
@@ -82,7 +82,7 @@ WEIR_CHECKED weir_status weir_read_model(struct weir_tokenizer *t, const cJSON *
 /* The n bytes of a tokenizer.json. */
 WEIR_CHECKED weir_status weir_tokenizer_from_json(struct weir_tokenizer **out, const char *text, size_t n,
                                                   const char *file);
-/* The same of its tree, with "vocab" and "merges" apart. */
+/* The same from its tree, with "vocab" and "merges" separate. */
 WEIR_CHECKED weir_status weir_tokenizer_from_parts(struct weir_tokenizer **out, const cJSON *json,
                                                    const struct weir_model_text *large, const char *file);
 

@@ -187,7 +187,7 @@ static int match_by_pcre(const struct weir_regex *regex, struct weir_match *matc
     return found;
 }
 
-/* PCRE2 does not say how many steps a match took: those that are through within a few are not counted, for the others
+/* PCRE2 does not say how many steps a match took: matches that end within a few are not counted, for the others
    the limit is doubled until it holds them or the text has no more left. */
 static int run_within(const struct weir_regex *regex, struct weir_match *match, const char *text, size_t n, size_t from)
 {
@@ -245,5 +245,27 @@ weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *m
     *start = pcre2_get_ovector_pointer(match->data)[0];
     *end = pcre2_get_ovector_pointer(match->data)[1];
     *found = true;
+    return WEIR_OK;
+}
+
+weir_status weir_regex_next(struct weir_matches *matches, const struct weir_regex *regex, struct weir_match *match,
+                            const char *text, size_t n)
+{
+    size_t last = matches->end, from = last, start = 0, end = 0, length;
+    for (;;) {
+        TRY(weir_regex_find(regex, match, text, n, from, &matches->found, &start, &end));
+        if (!matches->found)
+            return WEIR_OK;
+        if (start != end || !matches->any || end != last)
+            break;
+        matches->found = from < n;
+        if (!matches->found)
+            return WEIR_OK;
+        weir_utf8_decode(text + from, &length);
+        from += length;
+    }
+    matches->start = start;
+    matches->end = end;
+    matches->any = true;
     return WEIR_OK;
 }

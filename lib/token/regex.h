@@ -25,4 +25,15 @@ void weir_match_close(struct weir_match *match);
 WEIR_CHECKED weir_status weir_regex_find(const struct weir_regex *regex, struct weir_match *match, const char *text,
                                          size_t n, size_t from, bool *found, size_t *start, size_t *end);
 
+/* The matches in one text, one after the other. Begins all zero. */
+struct weir_matches {
+    bool found;        /* there was one more: */
+    size_t start, end; /* its place */
+    bool any;          /* there was one before */
+};
+
+/* The next match. An empty one right after the last is skipped, as by the iterator that tokenizers uses. */
+WEIR_CHECKED weir_status weir_regex_next(struct weir_matches *matches, const struct weir_regex *regex,
+                                         struct weir_match *match, const char *text, size_t n);
+
 #endif

@@ -103,7 +103,7 @@ weir_status weir_stages_read(struct weir_stages *stages, const struct weir_stage
     return !json || cJSON_IsNull(json) ? WEIR_OK : read_one(&r, json, 0);
 }
 
-/* GPT-2's way of writing bytes as letters: those that can be seen stand for themselves, the others follow 256. */
+/* GPT-2's way of writing bytes as letters: visible ones stand for themselves, the others follow 256. */
 static bool is_visible_byte(unsigned byte)
 {
     return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;

@@ -28,7 +28,7 @@ void weir_vocab_close(struct weir_vocab *vocab);
    whether this one is found by it from now on; otherwise that is WEIR_E_INPUT. */
 WEIR_CHECKED weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *string, size_t n,
                                         bool replace);
-/* The same without being found by the string: for a vocabulary that was not opened, and is all zero at first. */
+/* The same, but not found by the string: for a vocabulary that was not opened, and is all zero at first. */
 WEIR_CHECKED weir_status weir_vocab_store(struct weir_vocab *vocab, int32_t id, const char *string, size_t n);
 /* @return the id, -1 when there is none. */
 int32_t weir_vocab_find(const struct weir_vocab *vocab, const char *string, size_t n);

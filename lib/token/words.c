@@ -59,25 +59,15 @@ static weir_status add_match_span(struct weir_words *words, size_t *last, size_t
     return add_span(words, start, end, true);
 }
 
-/* An empty match right after the last one is skipped, as in the iterator that tokenizers uses. */
 static weir_status span_by_regex(struct weir_words *words, const struct weir_regex *regex, const char *text, size_t n)
 {
-    size_t last = 0, from = 0, start = 0, end = 0, length;
-    bool found, any = false;
-    while (from <= n) {
-        TRY(weir_regex_find(regex, words->match, text, n, from, &found, &start, &end));
-        if (!found)
+    struct weir_matches matches = {0};
+    size_t last = 0;
+    for (;;) {
+        TRY(weir_regex_next(&matches, regex, words->match, text, n));
+        if (!matches.found)
             break;
-        if (start == end && any && end == last) {
-            if (from == n)
-                break;
-            weir_utf8_decode(text + from, &length);
-            from += length;
-            continue;
-        }
-        TRY(add_match_span(words, &last, start, end));
-        from = end;
-        any = true;
+        TRY(add_match_span(words, &last, matches.start, matches.end));
     }
     return last != n ? add_span(words, last, n, false) : WEIR_OK;
 }

@@ -22,7 +22,7 @@ struct weir_chunks {
     struct kept kept[MOST_KEPT];
     int n;
     uint64_t now;
-    uint8_t *packed, *spare; /* [n_packed] as it lies in the file, [chunk_bytes + 4] */
+    uint8_t *packed, *spare; /* [n_packed] as stored in the file, [chunk_bytes + 4] */
     size_t n_packed;
 };
 

@@ -11,7 +11,7 @@ struct weir_packed {
     int n_filters;
     unsigned skipped;    /* bit i: filter i was not applied to this chunk */
     size_t element;      /* bytes */
-    const uint8_t *from; /* [n] the chunk as it lies in the file */
+    const uint8_t *from; /* [n] the chunk as stored in the file */
     size_t n;
 };
 

@@ -16,7 +16,7 @@ static uint64_t read_little(const uint8_t *p, int n)
     return number;
 }
 
-/* Where object `index` of the collection at `address` lies, and its length; false when there is none. */
+/* The offset of object `index` of the collection at `address`, and its length; false when there is none. */
 static bool find_object(uint64_t *at, uint64_t *length, const struct weir_h5_source *source, uint64_t address,
                         uint64_t index)
 {

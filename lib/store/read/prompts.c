@@ -84,12 +84,9 @@ done:
 /* NULL, and why in *status, when it cannot be had. */
 static struct weir_open_prompt *get_prompt(weir_status *status, const weir_file *file, int index)
 {
-    *status = WEIR_OK;
-    if (index < 0 || index >= file->info.n_prompts) {
-        *status =
-            weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, index, file->info.n_prompts - 1);
+    *status = weir_reader_check_prompt(file, index);
+    if (*status != WEIR_OK)
         return NULL;
-    }
     if (!file->prompts[index]) {
         weir_h5_begin();
         *status = load_prompt(&file->prompts[index], file, index);

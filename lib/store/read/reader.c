@@ -285,7 +285,7 @@ static weir_status read_point(const weir_file *file, struct weir_open_point *poi
     return WEIR_OK;
 }
 
-/* In the order in which a pass computes them. What is not a hook point is left alone: validate speaks of it. */
+/* In the order in which a pass computes them. Other datasets are ignored here: validate reports them. */
 static weir_status read_points(weir_file *file)
 {
     weir_status status;
@@ -379,6 +379,13 @@ void weir_file_close(weir_file *file)
     weir_free(file->words);
     weir_free(file->path);
     weir_free(file);
+}
+
+weir_status weir_reader_check_prompt(const weir_file *file, int index)
+{
+    if (index >= 0 && index < file->info.n_prompts)
+        return WEIR_OK;
+    return weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, index, file->info.n_prompts - 1);
 }
 
 const weir_file_info *weir_file_get_info(const weir_file *file)

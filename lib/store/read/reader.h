@@ -58,11 +58,14 @@ struct weir_file {
     struct weir_open_words *words;
 };
 
-/* WEIR_E_INPUT where a dataset has fewer bytes than n of its elements take: none of those that are asked leaves any
- * out. */
+/* WEIR_E_INPUT where a dataset has fewer bytes than n of its elements take: no element of these datasets is left out of
+ * the file. */
 WEIR_CHECKED weir_status weir_reader_check_stored(const weir_file *file, const struct weir_stored *stored, uint64_t n);
 /* A list of numbers, read whole into new memory, *out of the element's type. */
 WEIR_CHECKED weir_status weir_reader_list(const weir_file *file, void *out, const struct weir_stored *stored);
+
+/* WEIR_E_USAGE where the file has no prompt of that index. */
+WEIR_CHECKED weir_status weir_reader_check_prompt(const weir_file *file, int index);
 
 /* ---- prompts.c ---- */
 

@@ -1,4 +1,4 @@
-/* Short runs near each other, read from the file together with what lies between them. */
+/* Short runs near each other, read from the file together with what is between them. */
 #ifndef WEIR_STORE_READ_SIEVE_H
 #define WEIR_STORE_READ_SIEVE_H
 

@@ -14,12 +14,12 @@ struct weir_h5_source {
     hid_t file;
 };
 
-/* WEIR_E_INPUT when it is no regular file, another process has it locked for writing, or HDF5 cannot make it out.
+/* WEIR_E_INPUT where it is not a regular file, another process has it locked for writing, or it is not HDF5.
    Nothing needs closing after a failure. */
 WEIR_CHECKED weir_status weir_h5_source_open(struct weir_h5_source *out, const char *path);
 /* For one that was opened, or is {.fd = -1, .file = H5I_INVALID_HID}. */
 void weir_h5_source_close(struct weir_h5_source *source);
-/* Exactly n bytes at `address` of the file; false when they do not lie in it, or it was cut short. */
+/* Exactly n bytes at `address` of the file; false where they are not in it, or it was truncated. */
 bool weir_h5_source_read(const struct weir_h5_source *source, void *out, uint64_t address, size_t n);
 
 #endif

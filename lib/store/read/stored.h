@@ -1,7 +1,7 @@
-/* A dataset as it lies in the file, read without HDF5's own reading: that one trusts a chunk to decode to as many bytes
-   as the chunk should have, runs whatever filter is named, and follows data to other files. Contiguous datasets are
-   read from where they lie; of chunked ones HDF5 finds the chunk, and what is in it is decoded here into exactly its
-   size, or refused. Filters: deflate, shuffle, fletcher32, each at most once. */
+/* A dataset as it is stored in the file, read without HDF5's own reading: that one trusts a chunk to decode to as many
+   bytes as the chunk should have, runs whatever filter is named, and follows data to other files. Contiguous datasets
+   are read from where they lie; of chunked ones HDF5 finds the chunk, and what is in it is decoded here into exactly
+   its size, or refused. Filters: deflate, shuffle, fletcher32, each at most once. */
 #ifndef WEIR_STORE_READ_STORED_H
 #define WEIR_STORE_READ_STORED_H
 
@@ -28,9 +28,9 @@ struct weir_stored {
     struct weir_chunks *chunks;   /* those read last, of chunked ones */
 };
 
-/* Checks all that can be checked before a value is read: how it lies, filters, that it lies in the file, and that its
-   size does not exceed what its bytes can hold. Takes the dataset over, also on failure. WEIR_E_INPUT, naming what is
-   wrong. */
+/* Checks all that can be checked before a value is read: its storage and filters, that it is within the file, and that
+   its size does not exceed what its bytes can hold. Takes the dataset over, also on failure. WEIR_E_INPUT, naming what
+   is wrong. */
 WEIR_CHECKED weir_status weir_stored_open(struct weir_stored *out, const struct weir_h5_source *source, hid_t dataset,
                                           const char *name);
 void weir_stored_close(struct weir_stored *stored);

@@ -78,7 +78,7 @@ static void fill_elements(uint8_t *to, size_t n, const uint8_t *fill, size_t siz
 
 /* ---- contiguous datasets ---- */
 
-/* n bytes at `address` of the file; with a stride, of which more follow soon. */
+/* n bytes at `address` of the file; with a stride, where further runs follow. */
 static bool read_run(const struct weir_stored *stored, struct weir_sieve *sieve, uint8_t *to, uint64_t address,
                      size_t n, uint64_t stride)
 {
@@ -91,6 +91,11 @@ static bool read_run(const struct weir_stored *stored, struct weir_sieve *sieve,
 static bool is_one_run(const size_t *count, int axis)
 {
     return product_of_sizes(count, axis) == 1;
+}
+
+static weir_status check_read(const struct weir_stored *stored, bool fine)
+{
+    return fine ? WEIR_OK : weir_stored_damaged(stored, "cannot be read: the file was cut short");
 }
 
 static weir_status read_contiguous(const struct weir_stored *stored, const size_t *start, const size_t *count,
@@ -107,9 +112,8 @@ static weir_status read_contiguous(const struct weir_stored *stored, const size_
     for (int a = axis; a < stored->rank; a++)
         stride *= stored->shape[a];
     if (is_one_run(count, axis))
-        return weir_h5_source_read(stored->source, out, stored->offset + first * stored->size, run * stored->size)
-                   ? WEIR_OK
-                   : weir_stored_damaged(stored, "cannot be read: the file was cut short");
+        return check_read(stored, weir_h5_source_read(stored->source, out, stored->offset + first * stored->size,
+                                                      run * stored->size));
     TRY(weir_alloc(&sieve, 1, sizeof *sieve));
     sieve->n = 0;
     bool fine;
@@ -120,12 +124,12 @@ static weir_status read_contiguous(const struct weir_stored *stored, const size_
                         run * stored->size, stride);
     } while (fine && next_place(at, count, axis));
     weir_free(sieve);
-    return fine ? WEIR_OK : weir_stored_damaged(stored, "cannot be read: the file was cut short");
+    return check_read(stored, fine);
 }
 
 /* ---- chunked datasets ---- */
 
-/* The chunks that a box lies in: first to first + count along each axis, of `slots`. */
+/* The chunks that a box covers: first to first + count along each axis, of `slots`. */
 struct chunk_range {
     size_t first[WEIR_MAX_RANK], count[WEIR_MAX_RANK], slots[WEIR_MAX_RANK];
 };

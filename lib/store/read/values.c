@@ -19,9 +19,7 @@ static weir_status box_of(struct box *out, const weir_file *file, const struct w
 {
     const weir_point *p = point->info.point;
     memset(out, 0, sizeof *out);
-    if (prompt < 0 || prompt >= file->info.n_prompts)
-        return weir_fail(WEIR_E_USAGE, "%s: prompt %d: the file has 0 to %d", file->path, prompt,
-                         file->info.n_prompts - 1);
+    TRY(weir_reader_check_prompt(file, prompt));
     if (p->per_layer ? layer < 0 || layer >= file->info.n_layers : layer != -1)
         return weir_fail(WEIR_E_USAGE, "%s: %s: layer %d is out of range", file->path, point->path, layer);
     if (p->per_layer)

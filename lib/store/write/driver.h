@@ -1,4 +1,4 @@
-/* HDF5's way to an output file: what it writes goes the way of struct weir_output, large pieces past the page cache.
+/* HDF5's way to an output file: its writes go to struct weir_output, large pieces past the page cache.
    HDF5 calls this a virtual file driver; the file is as any other, and is read with HDF5's own. */
 #ifndef WEIR_STORE_WRITE_DRIVER_H
 #define WEIR_STORE_WRITE_DRIVER_H

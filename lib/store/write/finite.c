@@ -8,7 +8,7 @@
 
 enum { AT_ONCE = 4096 };
 
-/* 1 when the bits are no finite number's. */
+/* 1 where the bits are not a finite number's. */
 static inline uint32_t is_odd_value(uint32_t bits, uint32_t masked)
 {
     uint32_t special = (bits & 0x7fffffffu) >= 0x7f800000u;
@@ -25,7 +25,7 @@ static bool any_special(const weir_bits *values, size_t n)
     return carried >> 31;
 }
 
-/* The same of scores, in which -inf is no odd value. */
+/* The same for scores, where -inf is not odd. */
 static bool any_odd(const weir_bits *values, size_t n)
 {
     uint32_t odd = 0;

@@ -17,8 +17,8 @@ struct weir_odd {
 };
 
 /* True where every row of a pattern [head, query, key] that came out of a softmax is finite: its sum is NaN or it is
-   not, so one weight speaks for a row, the one on the query's own position, which no mask hides. Queries are the last
-   of the keys. */
+   not, so one weight shows it for the row, the one on the query's own position, which no mask hides. Queries are the
+   last of the keys. */
 bool weir_softmax_is_finite(const weir_bits *pattern, const size_t extent[3]);
 /* Those among the values that are stored; out->n is 0 when there are none. */
 void weir_find_odd(struct weir_odd *out, const struct weir_gather *gather, bool masked);

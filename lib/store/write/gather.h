@@ -27,7 +27,7 @@ bool weir_gather_is_whole(const struct weir_gather *gather);
 ptrdiff_t weir_gather_source(const struct weir_gather *gather, int axis, size_t i);
 /* True where any of the box is stored. */
 bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box *box);
-/* Where the box lies in the value in one run, NULL when it must be gathered. */
+/* The box in the value, if it is one run there; NULL where it must be gathered. */
 const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_box *box);
 /* out [count]: the box; what is not stored is left alone with `keep`, else filled. */
 void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_box *box, bool keep);

@@ -15,14 +15,14 @@
 
 struct weir_output {
     int fd;           /* not owned */
-    int straight;     /* the same file past the page cache; -1: cannot, or can no more */
+    int straight;     /* the same file past the page cache; -1: not possible, or no longer */
     uint8_t *staging; /* aligned bytes for values that are not; NULL until needed */
     uint64_t cached;  /* bytes that went through the page cache since the disk was set to work */
     const char *name; /* for messages; not owned */
 };
 
-/* fd is the file that `path` names now; `name` is what messages call it. Both outlive the output. Cannot fail: what
-   cannot be had is done without. */
+/* fd is the file that `path` names now; `name` is what messages call it. Both outlive the output. Never fails: features
+ * that the file system lacks are skipped. */
 void weir_output_open(struct weir_output *out, int fd, const char *path, const char *name);
 void weir_output_close(struct weir_output *out);
 

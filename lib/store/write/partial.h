@@ -12,7 +12,7 @@ struct weir_partial {
     bool done;
 };
 
-/* Refuses an output that exists (without force) or is no regular file, and a folder that is missing or cannot be
+/* Refuses an output that exists (without force) or is not a regular file, and a folder that is missing or cannot be
    written; removes what dead processes left for the same name; makes and locks the partial file. */
 WEIR_CHECKED weir_status weir_partial_open(struct weir_partial **out, const char *path, bool force);
 /* Refuses when the folder's disk has less than `bytes` free. */

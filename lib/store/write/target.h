@@ -27,8 +27,8 @@ struct weir_target {
 /* WEIR_E_OUTPUT for a path that names nothing, or a name that is too long for its folder. */
 WEIR_CHECKED weir_status weir_target_find(struct weir_target *out, const char *path);
 void weir_target_close(struct weir_target *target);
-/* Gives the file of `fd` the permissions and the owner, as far as this process may: what it may not give it to does
-   not get more than others had. */
+/* Gives the file of `fd` the permissions and the owner, as far as this process may: whoever it may not give the file to
+ * gets no more than others had. */
 void weir_target_keep(const struct weir_target *target, int fd);
 
 /* The part of a path after its last slash. */

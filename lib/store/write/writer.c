@@ -19,7 +19,7 @@ static weir_status alloc_work_space(struct weir_store *store)
     return weir_scratch_open(&store->scratch, store->datasets, store->n_datasets);
 }
 
-/* Room for values of which each prompt has one: what is never given reads as not stored. */
+/* Room for one value per prompt, which reads as not stored until it is given. */
 static weir_status hold_columns(struct weir_store_rows *table, size_t n_prompts)
 {
     for (int c = 0; c < table->table->n_columns; c++) {
@@ -176,7 +176,8 @@ weir_status weir_store_commit(struct weir_store *store)
     TRY(weir_store_failure(store));
     TRY(check_all_written(store));
     TRY(finish_content(store));
-    if (H5Fflush(store->file, H5F_SCOPE_LOCAL) < 0) /* a full disk shows here, while the file can be given up cleanly */
+    if (H5Fflush(store->file, H5F_SCOPE_LOCAL) <
+        0) /* a full disk shows here, while the file can still be abandoned cleanly */
         return weir_h5_fail(WEIR_E_OUTPUT, store->partial->target.final, "cannot be written");
     if (!close_file(store))
         return weir_h5_fail(WEIR_E_OUTPUT, store->partial->target.final, "cannot be completed");
