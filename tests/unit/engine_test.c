@@ -14,16 +14,34 @@
 
 enum { LENGTH = 70, MAX_VALUES = 64, LAYERS = 3 };
 
-static const char *const models[] = {"gpt2", "llama", "llama3_rope", "mistral"};
-enum { N_MODELS = sizeof models / sizeof *models };
+/* The plainest models ... */
+#define MODELS_OF(X, suite, claim)                                                                                     \
+    X(suite, claim, gpt2) X(suite, claim, llama) X(suite, claim, llama3_rope) X(suite, claim, mistral)
 
 /* ... and those whose weights stand otherwise, fused a head at a time or one behind the other, and that take other
    ways: experts, sinks, the sparse mixer, positions in q and k */
-static const char *const kinds[] = {
-    "gpt2",      "llama",           "gpt_neox", "bloom",  "falcon_new",  "phi3",    "gptj",
-    "olmo2",     "mixtral",         "mpt",      "gemma2", "gpt_bigcode", "gpt_oss", "phimoe_longrope",
-    "lens_solu", "lens_shortformer"};
-enum { N_KINDS = sizeof kinds / sizeof *kinds };
+/* clang-format off */
+#define KINDS_OF(X, suite, claim)                                                                                          \
+    X(suite, claim, gpt2) X(suite, claim, llama) X(suite, claim, gpt_neox) X(suite, claim, bloom)                          \
+    X(suite, claim, falcon_new) X(suite, claim, phi3) X(suite, claim, gptj) X(suite, claim, olmo2)                         \
+    X(suite, claim, mixtral) X(suite, claim, mpt) X(suite, claim, gemma2) X(suite, claim, gpt_bigcode)                     \
+    X(suite, claim, gpt_oss) X(suite, claim, phimoe_longrope) X(suite, claim, lens_solu) X(suite, claim, lens_shortformer)
+/* clang-format on */
+
+/* A claim about the model `name`, as a test for each of them: one that fails hides no other. */
+#define CLAIM_OF(suite, claim, model)                                                                                  \
+    Test(suite, claim##_##model)                                                                                       \
+    {                                                                                                                  \
+        claim(#model);                                                                                                 \
+    }
+#define EACH_MODEL(suite, claim)                                                                                       \
+    static void claim(const char *name);                                                                               \
+    MODELS_OF(CLAIM_OF, suite, claim)                                                                                  \
+    static void claim(const char *name)
+#define EACH_KIND(suite, claim)                                                                                        \
+    static void claim(const char *name);                                                                               \
+    KINDS_OF(CLAIM_OF, suite, claim)                                                                                   \
+    static void claim(const char *name)
 
 /* ---- a recorder: copies of what flowed past ---- */
 
@@ -137,25 +155,22 @@ static const size_t one_length[] = {LENGTH};
 
 /* ---- firing ---- */
 
-Test(hooks, every_point_that_applies_fires_once_a_layer_and_prompt)
+EACH_MODEL(hooks, every_point_that_applies_fires_once_a_layer_and_prompt)
 {
     const size_t lengths[] = {5, 1, 9};
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
-        struct record seen = run_model(model, "*,attn_in,q_input,k_input,v_input,mlp_in,result", lengths, 3, NULL);
-        size_t expected = 0;
-        for (int point = 0; point < weir_n_points(); point++)
-            for (int layer = -1; layer < LAYERS; layer++)
-                expected += 3 * (size_t)weir_model_has_point(model, point, layer, NULL);
-        cr_expect_eq(seen.n, expected, "%s: %zu events, %zu expected", models[m], seen.n, expected);
-        for (size_t i = 0; i < seen.n; i++)
-            for (size_t j = 0; j < i; j++)
-                cr_expect(seen.values[i].point != seen.values[j].point ||
-                          seen.values[i].layer != seen.values[j].layer ||
-                          seen.values[i].prompt != seen.values[j].prompt);
-        forget(&seen);
-        weir_model_close(model);
-    }
+    weir_model *model = open_model(name, 2);
+    struct record seen = run_model(model, "*,attn_in,q_input,k_input,v_input,mlp_in,result", lengths, 3, NULL);
+    size_t expected = 0;
+    for (int point = 0; point < weir_n_points(); point++)
+        for (int layer = -1; layer < LAYERS; layer++)
+            expected += 3 * (size_t)weir_model_has_point(model, point, layer, NULL);
+    cr_expect_eq(seen.n, expected, "%s: %zu events, %zu expected", name, seen.n, expected);
+    for (size_t i = 0; i < seen.n; i++)
+        for (size_t j = 0; j < i; j++)
+            cr_expect(seen.values[i].point != seen.values[j].point || seen.values[i].layer != seen.values[j].layer ||
+                      seen.values[i].prompt != seen.values[j].prompt);
+    forget(&seen);
+    weir_model_close(model);
 }
 
 static weir_status count(const weir_event *event, void *payload)
@@ -194,24 +209,21 @@ static weir_status fail_here(const weir_event *event, void *payload)
     return weir_fail(WEIR_E_STOPPED, "that is enough");
 }
 
-Test(hooks, one_that_fails_at_any_point_leaves_nothing_behind) /* the leak checker's to see */
+EACH_KIND(hooks, one_that_fails_at_any_point_leaves_nothing_behind) /* the leak checker's to see */
 {
-    for (int m = 0; m < N_KINDS; m++) {
-        weir_model *model = open_model(kinds[m], 1);
-        weir_tokens prompt = prompt_of(model, 4, 0);
-        for (int point = 0; point < weir_n_points(); point++) {
-            weir_run *run;
-            if (!weir_model_has_point(model, point, weir_point_at(point)->per_layer ? 1 : -1, NULL))
-                continue;
-            cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
-            cr_assert(weir_run_hook(run, weir_point_at(point)->name, WEIR_EDIT, fail_here, NULL) == WEIR_OK);
-            cr_expect(weir_run_forward(run, &prompt, 1) == WEIR_E_STOPPED, "%s, %s", kinds[m],
-                      weir_point_at(point)->name);
-            weir_run_close(run);
-        }
-        weir_tokens_close(&prompt);
-        weir_model_close(model);
+    weir_model *model = open_model(name, 1);
+    weir_tokens prompt = prompt_of(model, 4, 0);
+    for (int point = 0; point < weir_n_points(); point++) {
+        weir_run *run;
+        if (!weir_model_has_point(model, point, weir_point_at(point)->per_layer ? 1 : -1, NULL))
+            continue;
+        cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+        cr_assert(weir_run_hook(run, weir_point_at(point)->name, WEIR_EDIT, fail_here, NULL) == WEIR_OK);
+        cr_expect(weir_run_forward(run, &prompt, 1) == WEIR_E_STOPPED, "%s, %s", name, weir_point_at(point)->name);
+        weir_run_close(run);
     }
+    weir_tokens_close(&prompt);
+    weir_model_close(model);
 }
 
 Test(hooks, naming_what_a_model_lacks_says_why_and_a_misspelt_name_says_the_nearest)
@@ -394,28 +406,26 @@ static weir_status zero_head_1(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
-Test(edits, zeroing_a_heads_z_takes_its_result_out_of_attn_out)
+EACH_MODEL(edits, zeroing_a_heads_z_takes_its_result_out_of_attn_out)
 {
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
-        struct record plain = run_model(model, "z:1,result:1,attn_out:1,resid_pre:1", one_length, 1, NULL);
-        struct record edited =
-            run_model(model, "z:1,attn_out:1,resid_pre:1", one_length, 1, &(struct edit){"z:1", zero_head_1, NULL});
-        const struct value *result = find(&plain, "result", 1, 0), *out = find(&plain, "attn_out", 1, 0);
-        const struct value *changed = find(&edited, "attn_out", 1, 0);
-        size_t n_heads = result->shape[1], d_model = result->shape[2];
-        for (size_t pos = 0; pos < LENGTH; pos++)
-            for (size_t i = 0; i < d_model; i++) {
-                float without = out->data[pos * d_model + i] - result->data[(pos * n_heads + 1) * d_model + i];
-                cr_assert(fabsf(changed->data[pos * d_model + i] - without) < 2e-4f, "%s: %g, expected %g", models[m],
-                          (double)changed->data[pos * d_model + i], (double)without);
-            }
-        cr_expect_eq(largest_difference(find(&plain, "resid_pre", 1, 0), find(&edited, "resid_pre", 1, 0)), 0);
-        cr_expect(largest_difference(out, changed) > 1e-3);
-        forget(&plain);
-        forget(&edited);
-        weir_model_close(model);
-    }
+    weir_model *model = open_model(name, 2);
+    struct record plain = run_model(model, "z:1,result:1,attn_out:1,resid_pre:1", one_length, 1, NULL);
+    struct record edited =
+        run_model(model, "z:1,attn_out:1,resid_pre:1", one_length, 1, &(struct edit){"z:1", zero_head_1, NULL});
+    const struct value *result = find(&plain, "result", 1, 0), *out = find(&plain, "attn_out", 1, 0);
+    const struct value *changed = find(&edited, "attn_out", 1, 0);
+    size_t n_heads = result->shape[1], d_model = result->shape[2];
+    for (size_t pos = 0; pos < LENGTH; pos++)
+        for (size_t i = 0; i < d_model; i++) {
+            float without = out->data[pos * d_model + i] - result->data[(pos * n_heads + 1) * d_model + i];
+            cr_assert(fabsf(changed->data[pos * d_model + i] - without) < 2e-4f, "%s: %g, expected %g", name,
+                      (double)changed->data[pos * d_model + i], (double)without);
+        }
+    cr_expect_eq(largest_difference(find(&plain, "resid_pre", 1, 0), find(&edited, "resid_pre", 1, 0)), 0);
+    cr_expect(largest_difference(out, changed) > 1e-3);
+    forget(&plain);
+    forget(&edited);
+    weir_model_close(model);
 }
 
 static weir_status look_ahead(const weir_event *event, void *payload)
@@ -556,30 +566,28 @@ static weir_status scale_head_2(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
-Test(edits, an_edited_q_input_reaches_one_heads_queries_only)
+EACH_MODEL(edits, an_edited_q_input_reaches_one_heads_queries_only)
 {
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
-        struct record plain = run_model(model, "q:0,k:0,v:0", one_length, 1, NULL);
-        struct record edited =
-            run_model(model, "q:0,k:0,v:0", one_length, 1, &(struct edit){"q_input:0", scale_head_2, NULL});
-        const struct value *before = find(&plain, "q", 0, 0), *after = find(&edited, "q", 0, 0);
-        size_t n_heads = before->shape[1], d_head = before->shape[2];
-        double other = 0, own = 0;
-        for (size_t i = 0; i < before->n; i++) {
-            double difference = fabs((double)before->data[i] - (double)after->data[i]);
-            if (i / d_head % n_heads == 2)
-                own = fmax(own, difference);
-            else
-                other = fmax(other, difference);
-        }
-        cr_expect(own > 1e-2, "%s", models[m]);
-        cr_expect(other < 1e-4, "%s: %g", models[m], other);
-        cr_expect(largest_difference(find(&plain, "k", 0, 0), find(&edited, "k", 0, 0)) == 0, "%s", models[m]);
-        forget(&plain);
-        forget(&edited);
-        weir_model_close(model);
+    weir_model *model = open_model(name, 2);
+    struct record plain = run_model(model, "q:0,k:0,v:0", one_length, 1, NULL);
+    struct record edited =
+        run_model(model, "q:0,k:0,v:0", one_length, 1, &(struct edit){"q_input:0", scale_head_2, NULL});
+    const struct value *before = find(&plain, "q", 0, 0), *after = find(&edited, "q", 0, 0);
+    size_t n_heads = before->shape[1], d_head = before->shape[2];
+    double other = 0, own = 0;
+    for (size_t i = 0; i < before->n; i++) {
+        double difference = fabs((double)before->data[i] - (double)after->data[i]);
+        if (i / d_head % n_heads == 2)
+            own = fmax(own, difference);
+        else
+            other = fmax(other, difference);
     }
+    cr_expect(own > 1e-2, "%s", name);
+    cr_expect(other < 1e-4, "%s: %g", name, other);
+    cr_expect(largest_difference(find(&plain, "k", 0, 0), find(&edited, "k", 0, 0)) == 0, "%s", name);
+    forget(&plain);
+    forget(&edited);
+    weir_model_close(model);
 }
 
 static weir_status change_nothing(const weir_event *event, void *payload)
@@ -602,50 +610,46 @@ static weir_status halve_named(const weir_event *event, void *payload)
     return WEIR_OK;
 }
 
-Test(edits, heads_and_prompts_that_an_editor_does_not_name_are_as_they_would_be_to_the_bit)
+EACH_MODEL(edits, heads_and_prompts_that_an_editor_does_not_name_are_as_they_would_be_to_the_bit)
 {
     static const char *const where[] = {"pattern:1.2@60:", "attn_scores:1.2@60:"}; /* prompt 1 is too short for that */
     const size_t lengths[] = {LENGTH, 9};
-    for (int m = 0; m < N_MODELS; m++)
-        for (int i = 0; i < 2; i++) {
-            weir_model *model = open_model(models[m], 2);
-            struct record plain = run_model(model, "z:1,pattern:1", lengths, 2, NULL);
-            struct record edited =
-                run_model(model, "z:1,pattern:1", lengths, 2, &(struct edit){where[i], halve_named, NULL});
-            const struct value *before = find(&plain, "z", 1, 0), *after = find(&edited, "z", 1, 0);
-            size_t n_heads = before->shape[1], d_head = before->shape[2];
-            double own = 0;
-            for (size_t at = 0; at < before->n; at++)
-                if (at / d_head % n_heads != 2)
-                    cr_assert(before->data[at] == after->data[at], "%s: another head has changed", models[m]);
-                else
-                    own = fmax(own, fabs((double)before->data[at] - (double)after->data[at]));
-            cr_expect(own > 1e-4, "%s, %s: %g", models[m], where[i], own);
-            cr_expect_eq(largest_difference(find(&plain, "z", 1, 1), find(&edited, "z", 1, 1)), 0);
-            forget(&plain);
-            forget(&edited);
-            weir_model_close(model);
-        }
-}
-
-Test(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
-{
-    for (int m = 0; m < N_KINDS; m++) {
-        weir_model *model = open_model(kinds[m], 2);
-        struct record plain = run_model(model, "logits", one_length, 1, NULL);
-        for (int point = 0; point < weir_n_points(); point++) {
-            const weir_point *p = weir_point_at(point);
-            if (!weir_model_has_point(model, point, p->per_layer ? 1 : -1, NULL))
-                continue;
-            struct record edited =
-                run_model(model, "logits", one_length, 1, &(struct edit){p->name, change_nothing, NULL});
-            double difference = largest_difference(find(&plain, "logits", -1, 0), find(&edited, "logits", -1, 0));
-            cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", kinds[m], p->name, difference);
-            forget(&edited);
-        }
+    for (int i = 0; i < 2; i++) {
+        weir_model *model = open_model(name, 2);
+        struct record plain = run_model(model, "z:1,pattern:1", lengths, 2, NULL);
+        struct record edited =
+            run_model(model, "z:1,pattern:1", lengths, 2, &(struct edit){where[i], halve_named, NULL});
+        const struct value *before = find(&plain, "z", 1, 0), *after = find(&edited, "z", 1, 0);
+        size_t n_heads = before->shape[1], d_head = before->shape[2];
+        double own = 0;
+        for (size_t at = 0; at < before->n; at++)
+            if (at / d_head % n_heads != 2)
+                cr_assert(before->data[at] == after->data[at], "%s: another head has changed", name);
+            else
+                own = fmax(own, fabs((double)before->data[at] - (double)after->data[at]));
+        cr_expect(own > 1e-4, "%s, %s: %g", name, where[i], own);
+        cr_expect_eq(largest_difference(find(&plain, "z", 1, 1), find(&edited, "z", 1, 1)), 0);
         forget(&plain);
+        forget(&edited);
         weir_model_close(model);
     }
+}
+
+EACH_KIND(edits, an_editor_that_changes_nothing_changes_nothing_at_any_point)
+{
+    weir_model *model = open_model(name, 2);
+    struct record plain = run_model(model, "logits", one_length, 1, NULL);
+    for (int point = 0; point < weir_n_points(); point++) {
+        const weir_point *p = weir_point_at(point);
+        if (!weir_model_has_point(model, point, p->per_layer ? 1 : -1, NULL))
+            continue;
+        struct record edited = run_model(model, "logits", one_length, 1, &(struct edit){p->name, change_nothing, NULL});
+        double difference = largest_difference(find(&plain, "logits", -1, 0), find(&edited, "logits", -1, 0));
+        cr_expect(difference < 2e-3, "%s, %s: logits differ by %g", name, p->name, difference);
+        forget(&edited);
+    }
+    forget(&plain);
+    weir_model_close(model);
 }
 
 /* ---- what is not wanted is not computed ---- */
@@ -833,30 +837,28 @@ static void expect_equal_runs(const struct record *a, const struct record *b, co
     }
 }
 
-Test(prompts, a_batch_equals_each_alone)
+EACH_MODEL(prompts, a_batch_equals_each_alone)
 {
     const size_t lengths[] = {1, 70, 9, 2, 33, 64, 65, 11};
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 2);
-        struct record batch = run_model(model, "*", lengths, 8, NULL);
-        struct record alone = {0};
-        for (int i = 0; i < 8; i++) {
-            weir_tokens prompt = prompt_of(model, lengths[i], i);
-            weir_run *run;
-            size_t before = alone.n;
-            cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
-            cr_assert(weir_run_hook(run, "*", WEIR_READ, record, &alone) == WEIR_OK);
-            cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
-            for (size_t j = before; j < alone.n; j++)
-                alone.values[j].prompt = i;
-            weir_run_close(run);
-            weir_tokens_close(&prompt);
-        }
-        expect_equal_runs(&batch, &alone, models[m], "batch and alone");
-        forget(&batch);
-        forget(&alone);
-        weir_model_close(model);
+    weir_model *model = open_model(name, 2);
+    struct record batch = run_model(model, "*", lengths, 8, NULL);
+    struct record alone = {0};
+    for (int i = 0; i < 8; i++) {
+        weir_tokens prompt = prompt_of(model, lengths[i], i);
+        weir_run *run;
+        size_t before = alone.n;
+        cr_assert(weir_run_open(&run, model, NULL) == WEIR_OK);
+        cr_assert(weir_run_hook(run, "*", WEIR_READ, record, &alone) == WEIR_OK);
+        cr_assert(weir_run_forward(run, &prompt, 1) == WEIR_OK);
+        for (size_t j = before; j < alone.n; j++)
+            alone.values[j].prompt = i;
+        weir_run_close(run);
+        weir_tokens_close(&prompt);
     }
+    expect_equal_runs(&batch, &alone, name, "batch and alone");
+    forget(&batch);
+    forget(&alone);
+    weir_model_close(model);
 }
 
 /* The same prompt on so many threads. */
@@ -869,39 +871,34 @@ static void expect_same_on(const struct record *one, const char *name, int threa
     weir_model_close(model);
 }
 
-Test(prompts, threads_and_instruction_sets_agree)
+EACH_MODEL(prompts, threads_and_instruction_sets_agree)
 {
     static const char *const isas[] = {"plain kernels", "AVX2 kernels", "AVX-512 kernels"};
-    for (int m = 0; m < N_MODELS; m++) {
-        weir_model *model = open_model(models[m], 1);
-        struct record one = run_model(model, "*", one_length, 1, NULL);
-        weir_model_close(model);
-        expect_same_on(&one, models[m], 2, "one thread and two");
-        expect_same_on(&one, models[m], 3, "one thread and three");
-        expect_same_on(&one, models[m], 5, "one thread and five");
-        for (int isa = WEIR_ISA_PLAIN; isa <= WEIR_ISA_AVX512; isa++)
-            if (weir_isa_use((enum weir_isa)isa)) /* the last that there is stays */
-                expect_same_on(&one, models[m], 2, isas[isa]);
-        forget(&one);
-    }
+    weir_model *model = open_model(name, 1);
+    struct record one = run_model(model, "*", one_length, 1, NULL);
+    weir_model_close(model);
+    expect_same_on(&one, name, 2, "one thread and two");
+    expect_same_on(&one, name, 3, "one thread and three");
+    expect_same_on(&one, name, 5, "one thread and five");
+    for (int isa = WEIR_ISA_PLAIN; isa <= WEIR_ISA_AVX512; isa++)
+        if (weir_isa_use((enum weir_isa)isa)) /* the last that there is stays */
+            expect_same_on(&one, name, 2, isas[isa]);
+    forget(&one);
 }
 
-Test(prompts, the_same_run_gives_the_same_bits)
+EACH_KIND(prompts, the_same_run_gives_the_same_bits)
 {
     const size_t lengths[] = {70, 3, 33};
-    for (int m = 0; m < N_KINDS; m++) {
-        weir_model *model = open_model(kinds[m], 2);
-        struct record first = run_model(model, "*", lengths, 3, NULL);
-        struct record second = run_model(model, "*", lengths, 3, NULL);
-        cr_assert_eq(first.n, second.n);
-        for (size_t i = 0; i < first.n; i++) {
-            const struct value *a = &first.values[i], *b = &second.values[i];
-            for (size_t j = 0; j < a->n; j++)
-                cr_assert(a->data[j] == b->data[j], "%s: %s of layer %d", kinds[m], weir_point_at(a->point)->name,
-                          a->layer);
-        }
-        forget(&first);
-        forget(&second);
-        weir_model_close(model);
+    weir_model *model = open_model(name, 2);
+    struct record first = run_model(model, "*", lengths, 3, NULL);
+    struct record second = run_model(model, "*", lengths, 3, NULL);
+    cr_assert_eq(first.n, second.n);
+    for (size_t i = 0; i < first.n; i++) {
+        const struct value *a = &first.values[i], *b = &second.values[i];
+        for (size_t j = 0; j < a->n; j++)
+            cr_assert(a->data[j] == b->data[j], "%s: %s of layer %d", name, weir_point_at(a->point)->name, a->layer);
     }
+    forget(&first);
+    forget(&second);
+    weir_model_close(model);
 }
