@@ -66,7 +66,8 @@ def test_values_equal_what_the_command_line_shows(files, weir_cli, name, prompt)
 @pytest.mark.parametrize("index", [
     (0,), (-1, 1), (slice(None), 0, -1), (..., 3), (1, ..., slice(4, 40, 7)), (slice(None, None, -1), 0),
     (slice(2), slice(None), [0, 2, 6], slice(5)), ([2, 0, 2],), (np.array([True, False, True]), ..., slice(3, 3)), (),
-    (slice(2, 0, -1), slice(5, 1), slice(-3, None)), (1, 1, 1, 1),
+    (slice(2, 0, -1), slice(5, 1), slice(-3, None)), (1, 1, 1, 1), ([2, 1],), (slice(None), 0, [6, 3, 3, -2]),
+    (slice(1, 2), ..., np.array([5, 40, 7])), (np.array([False, True, True]), 1),
 ])
 def test_part_of_a_point_is_what_numpy_takes_of_all(files, dtype, index):
     point = weir.open(files / f"{dtype}.h5").points["resid_post"]
