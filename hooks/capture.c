@@ -189,7 +189,7 @@ static void find_largest(struct weir_capture *capture)
     }
 }
 
-static weir_status describe(struct weir_capture *capture, const weir_capture_options *options)
+static weir_status describe_file(struct weir_capture *capture, const weir_capture_options *options)
 {
     bool has_text = false;
     TRY(write_edits(capture));
@@ -317,7 +317,7 @@ static weir_status check_options(const weir_capture_options *options, const stru
     return WEIR_OK;
 }
 
-static weir_status prepare(struct weir_capture *capture, const weir_capture_options *options)
+static weir_status prepare_capture(struct weir_capture *capture, const weir_capture_options *options)
 {
     TRY(check_options(options, capture->run->model));
     TRY(weir_scope_open(&capture->scope, capture->run->model, options->hooks, options->positions));
@@ -328,7 +328,7 @@ static weir_status prepare(struct weir_capture *capture, const weir_capture_opti
     TRY(keep_points(capture));
     if (options->next > 0 || weir_scope_site(capture->scope, WEIR_P_LOGITS, -1))
         TRY(weir_next_open(&capture->next, (size_t)options->next, capture->longest));
-    return describe(capture, options);
+    return describe_file(capture, options);
 }
 
 weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path, const weir_tokens *prompts, size_t n,
@@ -350,7 +350,7 @@ weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *pat
     weir_run_hold(run);
     capture->prompts = prompts;
     capture->n_prompts = n;
-    TRY_DONE(prepare(capture, options));
+    TRY_DONE(prepare_capture(capture, options));
     TRY_DONE(weir_store_create(&capture->store, path, &capture->spec));
     TRY_DONE(register_hooks(capture, options));
     run->capture = capture;

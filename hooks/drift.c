@@ -1,3 +1,4 @@
+/* How far a run in fewer bits is from float32: a second run in float32 keeps its values, the run is compared. */
 #include "hooks/drift.h"
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@ struct weir_drift {
     double largest[WEIR_N_POINTS];
 };
 
-static float **slot(struct weir_drift *drift, const weir_event *event)
+static float **kept_slot(struct weir_drift *drift, const weir_event *event)
 {
     return &drift->kept[weir_site_index(drift->run->model->config.n_layers, event->point->id, event->layer)];
 }
@@ -27,9 +28,9 @@ static size_t n_values(const weir_event *event)
     return n;
 }
 
-static weir_status keep(const weir_event *event, void *payload)
+static weir_status keep_exact(const weir_event *event, void *payload)
 {
-    float **to = slot(payload, event);
+    float **to = kept_slot(payload, event);
     size_t n = n_values(event);
     if (event->point->id == WEIR_P_EXPERT_INDICES) /* no floats */
         return WEIR_OK;
@@ -66,10 +67,10 @@ static void add_row(struct sums *sums, const float *value, const float *exact, s
     }
 }
 
-static weir_status compare(const weir_event *event, void *payload)
+static weir_status compare_value(const weir_event *event, void *payload)
 {
     struct weir_drift *drift = payload;
-    const float *exact = *slot(drift, event);
+    const float *exact = *kept_slot(drift, event);
     size_t some[WEIR_MAX_AXES], all[WEIR_MAX_AXES] = {1, 1, 1};
     struct sums sums = {0, 0};
     if (event->prompt != 0 || !exact)
@@ -103,7 +104,7 @@ static weir_status run_exactly(struct weir_drift *drift, const struct weir_scope
     struct weir_run *exact;
     TRY(weir_run_open(&exact, drift->run->model, NULL));
     exact->keeps_weights = true; /* the run itself is about to read them */
-    weir_status status = hook_sites(drift, exact, scope, keep);
+    weir_status status = hook_sites(drift, exact, scope, keep_exact);
     if (status == WEIR_OK)
         status = weir_run_forward(exact, &begin, 1);
     weir_run_close(exact);
@@ -123,7 +124,7 @@ weir_status weir_drift_open(struct weir_drift **out, struct weir_run *run, const
         drift->largest[i] = NAN;
     TRY_DONE(weir_alloc_zero(&drift->kept, drift->n_kept, sizeof *drift->kept));
     TRY_DONE(run_exactly(drift, scope, prompt));
-    TRY_DONE(hook_sites(drift, run, scope, compare));
+    TRY_DONE(hook_sites(drift, run, scope, compare_value));
     *out = drift;
     drift = NULL;
 done:
@@ -140,7 +141,7 @@ void weir_drift_close(struct weir_drift *drift)
 {
     if (!drift)
         return;
-    weir_run_unhook(drift->run, compare, drift);
+    weir_run_unhook(drift->run, compare_value, drift);
     for (size_t i = 0; drift->kept && i < drift->n_kept; i++)
         weir_free(drift->kept[i]);
     weir_free(drift->kept);

@@ -1,3 +1,4 @@
+/* Next tokens: the largest logits of each row, and the loss of a prompt. */
 #include "hooks/next.h"
 
 #include "base/alloc.h"

@@ -5,7 +5,6 @@
 #include "tensor/ops.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Sums over one head's queries. */
@@ -288,13 +287,9 @@ static weir_status see_pattern(const weir_event *event, void *payload)
 /* A hook for each layer that was asked for: the run ends after the last of them. */
 static weir_status hook_layers(weir_run *run, const weir_model *model, struct weir_heads *heads)
 {
-    char selection[32];
-    for (size_t layer = 0; layer < heads->n_layers; layer++) {
-        if (!heads->layers[layer] || !weir_model_has_point(model, WEIR_P_PATTERN, (int)layer, NULL))
-            continue;
-        snprintf(selection, sizeof selection, "pattern:%zu", layer);
-        TRY(weir_run_hook(run, selection, WEIR_READ, see_pattern, heads));
-    }
+    for (size_t layer = 0; layer < heads->n_layers; layer++)
+        if (heads->layers[layer] && weir_model_has_point(model, WEIR_P_PATTERN, (int)layer, NULL))
+            TRY(weir_run_hook_at(run, WEIR_P_PATTERN, (int)layer, WEIR_READ, see_pattern, heads));
     return WEIR_OK;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The value of one prompt inside a batch's: its shape, and where it begins. */
-static void describe(weir_event *event, const struct weir_run *run, size_t prompt, weir_buffer *value)
+static void describe_event(weir_event *event, const struct weir_run *run, size_t prompt, weir_buffer *value)
 {
     const struct weir_batch *batch = &run->batch;
     bool has_keys = event->point->axes[event->n_axes - 1] == WEIR_AXIS_KEY;
@@ -101,7 +101,7 @@ static weir_status call_hook(struct weir_run *run, weir_event *event, const stru
 static weir_status call_each(struct weir_run *run, weir_event *event, weir_buffer *value, size_t first, size_t last)
 {
     for (size_t prompt = 0; first < last && prompt < run->batch.n; prompt++) {
-        describe(event, run, prompt, value);
+        describe_event(event, run, prompt, value);
         for (size_t i = first; i < last; i++)
             TRY(call_hook(run, event, &run->plan.calls[i], prompt));
     }

@@ -135,7 +135,7 @@ static void clip_row(float *out, const float *in, size_t n, const void *limit)
 
 /* One of q, k, v: from the common norm, or head by head where their inputs may have been edited. `per_head`: the value
    of attn_in, or NULL. Key-value heads that several query heads share read the stream itself. */
-static weir_status project(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
+static weir_status project_one(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
 {
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads;
     bool own = per_head && p->n_heads == n_heads;
@@ -152,7 +152,7 @@ static weir_status project(struct weir_run *run, const struct projection *p, con
 
 /* attn_in, when an editor wants it: the stream once a head. NULL else (readers have seen it all the same). Dropped by
    the caller, after a failure too. */
-static weir_status read_stream(struct weir_run *run, weir_buffer **out, int layer)
+static weir_status read_attn_in(struct weir_run *run, weir_buffer **out, int layer)
 {
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = (size_t)run->model->config.d_model;
     if (!weir_plan_wants(&run->plan, WEIR_P_ATTN_IN, layer))
@@ -179,7 +179,7 @@ static weir_status project_each(struct weir_run *run, const weir_buffer *per_hea
         {&run->values.v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->values.normed, NULL},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        TRY(project(run, &all[i], per_head, layer));
+        TRY(project_one(run, &all[i], per_head, layer));
     return WEIR_OK;
 }
 
@@ -201,7 +201,7 @@ static weir_status project_all(struct weir_run *run, int layer)
     const struct weir_layer *l = &run->model->layers[layer];
     weir_buffer *per_head = NULL, *positioned = NULL;
     weir_status status;
-    TRY_DONE(read_stream(run, &per_head, layer));
+    TRY_DONE(read_attn_in(run, &per_head, layer));
     TRY_DONE(weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, ln1_points, layer));
     TRY_DONE(add_positions(run, &positioned, layer));
     TRY_DONE(project_each(run, per_head, positioned, layer));
@@ -279,7 +279,7 @@ static void rotate_rows(void *context, size_t first, size_t last, int worker)
     }
 }
 
-static weir_status rotate(struct weir_run *run, weir_buffer **value, size_t n_heads, int point, int layer)
+static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_t n_heads, int point, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
@@ -322,7 +322,7 @@ struct view {
     bool keeps_scores, keeps_pattern; /* in whole rows of n_keys */
 };
 
-static void locate(struct view *v, const struct attending *a, const struct weir_tile *tile, int worker)
+static void locate_tile(struct view *v, const struct attending *a, const struct weir_tile *tile, int worker)
 {
     const struct weir_run *run = a->run;
     size_t n_rows = weir_batch_rows(&run->batch, (size_t)tile->prompt), window = (size_t)a->spec->window;
@@ -352,14 +352,14 @@ static const float *keys_from(const struct attending *a, const weir_buffer *valu
     return values->data + (row * n_kv + (size_t)tile->head / (n_heads / n_kv)) * d_head;
 }
 
-static void fill(float *x, size_t n, float value)
+static void fill_floats(float *x, size_t n, float value)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = value;
 }
 
 /* The keys that query i of the tile sees: begin to end - 1. */
-static void visible(const struct attending *a, const struct view *v, size_t i, size_t *begin, size_t *end)
+static void visible_keys(const struct attending *a, const struct view *v, size_t i, size_t *begin, size_t *end)
 {
     size_t query = v->position + i, window = (size_t)a->spec->window;
     *end = query + 1;
@@ -372,8 +372,8 @@ static void mask_row(const struct view *v, float *row /* at key low */, bool who
 {
     size_t from = whole ? 0 : v->low, to = whole ? v->n_keys : v->high;
     ptrdiff_t low = (ptrdiff_t)v->low;
-    fill(row + ((ptrdiff_t)from - low), begin - from, value);
-    fill(row + ((ptrdiff_t)end - low), to - end, value);
+    fill_floats(row + ((ptrdiff_t)from - low), begin - from, value);
+    fill_floats(row + ((ptrdiff_t)end - low), to - end, value);
 }
 
 /* What is done to q k before the softmax: the soft cap, ALiBi. n scores from key `first` on. */
@@ -402,7 +402,7 @@ static void score_tile(const struct attending *a, const struct view *v, const st
     for (size_t i = 0; i < v->rows; i++) {
         float *scores = v->scores + i * v->ld_scores;
         size_t begin, end;
-        visible(a, v, i, &begin, &end);
+        visible_keys(a, v, i, &begin, &end);
         shape_scores(a, v, tile->head, scores + (begin - v->low), begin, end - begin);
         if (v->keeps_scores)
             mask_row(v, scores, true, begin, end, -INFINITY);
@@ -411,7 +411,7 @@ static void score_tile(const struct attending *a, const struct view *v, const st
 
 /* softmax(scores) of a head, [n]; less what a sink takes, which is one more score that moves nothing: all, where edits
    have masked every key. */
-static void soften(const struct attending *a, size_t head, float *out, const float *scores, size_t n)
+static void softmax_row(const struct attending *a, size_t head, float *out, const float *scores, size_t n)
 {
     float total = a->sinks ? weir_ops()->logsumexp(scores, n) : 0; /* before `out`, which may be the scores */
     weir_ops()->softmax(out, scores, n);
@@ -424,9 +424,9 @@ static void softmax_tile(const struct attending *a, const struct view *v, const 
     for (size_t i = 0; i < v->rows; i++) {
         float *row = v->pattern + i * v->ld_pattern;
         size_t begin, end;
-        visible(a, v, i, &begin, &end);
-        soften(a, (size_t)tile->head, row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low),
-               end - begin);
+        visible_keys(a, v, i, &begin, &end);
+        softmax_row(a, (size_t)tile->head, row + (begin - v->low), v->scores + i * v->ld_scores + (begin - v->low),
+                    end - begin);
         mask_row(v, row, v->keeps_pattern, begin, end, 0.0f);
     }
 }
@@ -451,7 +451,7 @@ static void attend_tiles(void *context, size_t first, size_t last, int worker)
         const struct weir_tile *tile = &a->run->batch.tiles[i];
         unsigned edited = edited_of(a, tile);
         struct view v;
-        locate(&v, a, tile, worker);
+        locate_tile(&v, a, tile, worker);
         score_tile(a, &v, tile);
         if (!(edited & EDITED_SCORES))
             softmax_tile(a, &v, tile);
@@ -461,11 +461,11 @@ static void attend_tiles(void *context, size_t first, size_t last, int worker)
 }
 
 /* softmax of whole rows */
-static void soften_rows(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+static void softmax_whole_rows(const struct attending *a, const struct view *v, const struct weir_tile *tile)
 {
     for (size_t i = 0; i < v->rows; i++)
-        soften(a, (size_t)tile->head, v->pattern - v->low + i * v->n_keys, v->scores - v->low + i * v->n_keys,
-               v->n_keys);
+        softmax_row(a, (size_t)tile->head, v->pattern - v->low + i * v->n_keys, v->scores - v->low + i * v->n_keys,
+                    v->n_keys);
 }
 
 /* What comes after an edit, over whole rows: one may look where no tile did, at keys after the query. */
@@ -478,9 +478,9 @@ static void resume_tiles(void *context, size_t first, size_t last, int worker)
         struct view v;
         if (!edited)
             continue;
-        locate(&v, a, tile, worker);
+        locate_tile(&v, a, tile, worker);
         if (edited & EDITED_SCORES && a->steps & SOFTMAX)
-            soften_rows(a, &v, tile);
+            softmax_whole_rows(a, &v, tile);
         if (a->steps & MIX)
             mix_keys(a, &v, tile, v.pattern - v.low, 0, v.n_keys);
     }
@@ -526,7 +526,7 @@ static weir_status find_edited(uint8_t **edited, const struct weir_run *run, siz
     return WEIR_OK;
 }
 
-static weir_status attend(struct weir_run *run, int layer)
+static weir_status attend_heads(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
     struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
@@ -565,7 +565,7 @@ static void sum_heads(void *context, size_t first, size_t last, int worker)
 }
 
 /* result = z W_O, head by head */
-static weir_status results(struct weir_run *run, int layer)
+static weir_status make_results(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_heads = (size_t)l->spec.n_heads, d_head = (size_t)l->spec.d_head, d_model = l->o.w.n_out;
@@ -587,12 +587,12 @@ static weir_status results(struct weir_run *run, int layer)
     return weir_at(run, WEIR_P_RESULT, layer, &run->values.result);
 }
 
-static weir_status output(struct weir_run *run, int layer)
+static weir_status make_attn_out(struct weir_run *run, int layer)
 {
     const struct weir_linear *o = &run->model->layers[layer].o;
     size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = o->w.n_out;
     if (weir_plan_wants(&run->plan, WEIR_P_RESULT, layer))
-        TRY(results(run, layer));
+        TRY(make_results(run, layer));
     if (!weir_plan_edits(&run->plan, WEIR_P_RESULT, layer)) {
         weir_value_drop(&run->values.result);
         return weir_step_linear(run, &run->values.attn_out, run->values.z, o);
@@ -615,14 +615,14 @@ weir_status weir_block_attention(struct weir_run *run, int layer)
         TRY(norm_qk(run, &run->values.k, &weights->k_norm, (size_t)spec->n_kv_heads, WEIR_P_K_NORMED, layer));
     }
     if (spec->rotary) {
-        TRY(rotate(run, &run->values.q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
-        TRY(rotate(run, &run->values.k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
+        TRY(rotate_heads(run, &run->values.q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
+        TRY(rotate_heads(run, &run->values.k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
     }
     if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_SCORES, layer))
         return WEIR_OK;
-    TRY(attend(run, layer)); /* q, k, v -> pattern, z */
+    TRY(attend_heads(run, layer)); /* q, k, v -> pattern, z */
     if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
         return WEIR_OK;
-    TRY(output(run, layer)); /* z -> attn_out */
+    TRY(make_attn_out(run, layer)); /* z -> attn_out */
     return weir_step_finish_branch(run, &run->values.attn_out, &weights->ln1_post, ln1_post_points, layer);
 }

@@ -15,7 +15,7 @@ size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, s
     return i;
 }
 
-static weir_status measure(struct weir_batch *batch)
+static weir_status measure_prompts(struct weir_batch *batch)
 {
     TRY(weir_alloc_zero(&batch->past, batch->n, sizeof *batch->past));
     TRY(weir_alloc(&batch->start, batch->n + 1, sizeof *batch->start));
@@ -144,7 +144,7 @@ weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, s
     batch->prompts = prompts;
     batch->n = n;
     batch->first_prompt = first_prompt;
-    TRY(measure(batch));
+    TRY(measure_prompts(batch));
     TRY(cut_into_tiles(batch, run->model->config.n_heads));
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
         TRY(make_angles(run, kind));

@@ -28,7 +28,7 @@ static void embed_positions(const struct weir_run *run, float *out /* [total_pos
 }
 
 /* Tokens' embeddings at the stream's width, scaled and normed. */
-static weir_status embed(struct weir_run *run)
+static weir_status embed_into_stream(struct weir_run *run)
 {
     const struct weir_model *model = run->model;
     TRY(weir_value_take_rows(run, &run->values.stream, (size_t)model->config.d_embed));
@@ -46,7 +46,7 @@ static weir_status embed(struct weir_run *run)
 
 weir_status weir_embed(struct weir_run *run)
 {
-    TRY(embed(run));
+    TRY(embed_into_stream(run));
     TRY(weir_at(run, WEIR_P_EMBED, -1, &run->values.stream));
     if (!run->model->config.learned_positions)
         return WEIR_OK;

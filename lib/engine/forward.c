@@ -9,7 +9,7 @@ _Static_assert(WEIR_P_RESID_MID == WEIR_P_ATTN_OUT + 1, "resid_mid is what attn_
 _Static_assert(WEIR_P_MLP_IN == WEIR_P_RESID_MID + 1, "the MLP begins after resid_mid");
 _Static_assert(WEIR_P_RESID_POST == WEIR_P_MLP_OUT + 1, "resid_post is what mlp_out is added to");
 
-static weir_status block(struct weir_run *run, int layer)
+static weir_status run_block(struct weir_run *run, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
 
@@ -42,7 +42,7 @@ weir_status weir_forward(struct weir_run *run)
 
     TRY(weir_embed(run)); /* ids -> stream */
     for (int layer = 0; layer < plan->n_layers && layer <= plan->last_layer; layer++) {
-        TRY(block(run, layer));
+        TRY(run_block(run, layer));
         if (run->frees_weights)
             weir_model_release_pages(run->model, layer);
     }

@@ -67,7 +67,7 @@ static weir_status norm_neurons(struct weir_run *run, int layer)
 }
 
 /* mlp_in: the stream as ln2 reads it, apart from the stream itself, so that an edit reaches the MLP only. */
-static weir_status read_stream(struct weir_run *run, int layer)
+static weir_status read_mlp_in(struct weir_run *run, int layer)
 {
     size_t n = weir_total_pos(run) * (size_t)run->model->config.d_model;
     weir_value_drop(&run->values.spare);
@@ -84,7 +84,7 @@ static weir_status read_stream(struct weir_run *run, int layer)
 static weir_status read_and_norm(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
-    TRY(read_stream(run, layer));
+    TRY(read_mlp_in(run, layer));
     TRY(weir_step_norm(run, &run->values.normed, run->values.spare, &weights->ln2, weights->spec.eps, ln2_points,
                        layer));
     weir_value_drop(&run->values.spare);

@@ -13,7 +13,7 @@ enum {
 
 /* ---- opening ---- */
 
-static weir_status reserve(struct weir_matrix *matrix, void *payload)
+static weir_status reserve_matrix(struct weir_matrix *matrix, void *payload)
 {
     return weir_matmul_reserve(payload, matrix);
 }
@@ -45,7 +45,7 @@ done:
     return status;
 }
 
-static void destroy(struct weir_run *run)
+static void destroy_run(struct weir_run *run)
 {
     weir_values_drop(run);
     weir_batch_close(run);
@@ -83,7 +83,7 @@ void weir_run_hold(struct weir_run *run)
 void weir_run_release(struct weir_run *run)
 {
     if (--run->holders == 0)
-        destroy(run);
+        destroy_run(run);
 }
 
 void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const char *function)
@@ -213,7 +213,7 @@ static weir_status run_batches(struct weir_run *run, const weir_tokens *prompts,
         return WEIR_OK; /* nobody wants anything */
     for (size_t i = 0; i < run->plan.n_hooks; i++)
         TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, NULL, n));
-    TRY(weir_model_each_matrix(run->model, reserve, run->matmul));
+    TRY(weir_model_each_matrix(run->model, reserve_matrix, run->matmul));
     if (run->n_passes > 0)
         TRY(weir_run_keep_copies(run));
     for (size_t done = 0; done < n;) {

@@ -99,7 +99,7 @@ static int32_t *indices_of(const weir_buffer *buffer)
     return (int32_t *)(void *)buffer->data;
 }
 
-static weir_status route(struct weir_run *run, int layer)
+static weir_status route_batch(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_experts = (size_t)l->spec.n_experts, n_active = (size_t)l->spec.n_active;
@@ -137,13 +137,13 @@ static void find_slots(struct work *work, const struct weir_run *run, size_t n_a
 }
 
 /* The rows of `in` that the slots read, side by side: row slot / per_row. */
-static void gather(const struct work *work, const float *in, size_t per_row, size_t width)
+static void gather_rows(const struct work *work, const float *in, size_t per_row, size_t width)
 {
     for (size_t i = 0; i < work->n; i++)
         memcpy(work->in->data + i * width, in + work->slots[i] / per_row * width, width * sizeof *in);
 }
 
-static void multiply(struct weir_run *run, struct work *work, const struct weir_linear *linear)
+static void multiply_gathered(struct weir_run *run, struct work *work, const struct weir_linear *linear)
 {
     weir_matmul_run(run->matmul, work->out->data, linear->w.n_out, work->in->data, linear->w.n_in, work->n, &linear->w,
                     linear->bias);
@@ -152,7 +152,8 @@ static void multiply(struct weir_run *run, struct work *work, const struct weir_
 enum part { GATE, IN };
 
 /* *value [total_pos, n_active, d_expert]: each position's chosen experts' W normed */
-static weir_status project(struct weir_run *run, weir_buffer **value, struct work *work, int layer, enum part part)
+static weir_status project_experts(struct weir_run *run, weir_buffer **value, struct work *work, int layer,
+                                   enum part part)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_active = (size_t)l->spec.n_active, d_expert = (size_t)l->spec.d_mlp;
@@ -163,8 +164,8 @@ static weir_status project(struct weir_run *run, weir_buffer **value, struct wor
         find_slots(work, run, n_active, expert);
         if (work->n == 0)
             continue;
-        gather(work, run->values.normed->data, n_active, d_model);
-        multiply(run, work, part == GATE ? &l->experts[expert].gate : &l->experts[expert].in);
+        gather_rows(work, run->values.normed->data, n_active, d_model);
+        multiply_gathered(run, work, part == GATE ? &l->experts[expert].gate : &l->experts[expert].in);
         for (size_t i = 0; i < work->n; i++)
             memcpy((*value)->data + work->slots[i] * d_expert, work->out->data + i * d_expert,
                    d_expert * sizeof(float));
@@ -173,7 +174,7 @@ static weir_status project(struct weir_run *run, weir_buffer **value, struct wor
 }
 
 /* mlp_out = sum over the chosen experts of weight * W_out post */
-static weir_status combine(struct weir_run *run, struct work *work, int layer)
+static weir_status combine_experts(struct weir_run *run, struct work *work, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     size_t n_active = (size_t)l->spec.n_active, n_experts = (size_t)l->spec.n_experts;
@@ -184,8 +185,8 @@ static weir_status combine(struct weir_run *run, struct work *work, int layer)
         find_slots(work, run, n_active, expert);
         if (work->n == 0)
             continue;
-        gather(work, run->values.mlp_post->data, 1, d_expert);
-        multiply(run, work, &l->experts[expert].out);
+        gather_rows(work, run->values.mlp_post->data, 1, d_expert);
+        multiply_gathered(run, work, &l->experts[expert].out);
         for (size_t i = 0; i < work->n; i++) {
             size_t pos = work->slots[i] / n_active;
             weir_ops()->accumulate(run->values.mlp_out->data + pos * d_model, work->out->data + i * d_model,
@@ -195,18 +196,18 @@ static weir_status combine(struct weir_run *run, struct work *work, int layer)
     return WEIR_OK;
 }
 
-static weir_status compute(struct weir_run *run, struct work *work, int layer)
+static weir_status compute_experts(struct weir_run *run, struct work *work, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
-    TRY(project(run, &run->values.mlp_pre, work, layer, spec->gated ? GATE : IN));
+    TRY(project_experts(run, &run->values.mlp_pre, work, layer, spec->gated ? GATE : IN));
     TRY(weir_at(run, WEIR_P_EXPERT_PRE, layer, &run->values.mlp_pre));
     if (spec->gated) {
-        TRY(project(run, &run->values.mlp_linear, work, layer, IN));
+        TRY(project_experts(run, &run->values.mlp_linear, work, layer, IN));
         TRY(weir_at(run, WEIR_P_EXPERT_PRE_LINEAR, layer, &run->values.mlp_linear));
     }
     TRY(weir_step_activate(run, spec, (size_t)spec->n_active * (size_t)spec->d_mlp));
     TRY(weir_at(run, WEIR_P_EXPERT_POST, layer, &run->values.mlp_post));
-    return combine(run, work, layer);
+    return combine_experts(run, work, layer);
 }
 
 weir_status weir_block_experts(struct weir_run *run, int layer)
@@ -217,11 +218,11 @@ weir_status weir_block_experts(struct weir_run *run, int layer)
     size_t widest = d_model > d_expert ? d_model : d_expert;
     struct work work = {0};
     weir_status status;
-    TRY_DONE(route(run, layer));
+    TRY_DONE(route_batch(run, layer));
     TRY_DONE(weir_alloc(&work.slots, slots, sizeof *work.slots));
     TRY_DONE(weir_value_take(run, &work.in, slots * widest));
     TRY_DONE(weir_value_take(run, &work.out, slots * widest));
-    TRY_DONE(compute(run, &work, layer));
+    TRY_DONE(compute_experts(run, &work, layer));
 done:
     weir_free(work.slots);
     weir_value_drop(&work.in);

@@ -1,3 +1,4 @@
+/* Brackets after a stored point, [3, 0, ..., ::2], as numpy indexes: from text, then to ranges of axes. */
 #include "points/select.h"
 
 #include <string.h>
@@ -6,14 +7,14 @@ enum { SHOWN = 40 }; /* of a long item, in messages */
 
 /* ---- parsing ---- */
 
-static const char *skip_spaces(const char *text, const char *end)
+static const char *skip_item_spaces(const char *text, const char *end)
 {
     while (text < end && (*text == ' ' || *text == '\t' || *text == '\n'))
         text++;
     return text;
 }
 
-static const char *drop_spaces(const char *text, const char *end)
+static const char *drop_item_spaces(const char *text, const char *end)
 {
     while (text < end && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\n'))
         end--;
@@ -40,8 +41,8 @@ weir_status weir_index_parse(struct weir_index *out, const char *text, size_t n,
         rank = WEIR_MAX_INDEX;
     while (true) {
         const char *comma = memchr(text, ',', (size_t)(end - text)), *stop = comma ? comma : end;
-        text = skip_spaces(text, stop);
-        stop = drop_spaces(text, stop);
+        text = skip_item_spaces(text, stop);
+        stop = drop_item_spaces(text, stop);
         if (stop == text && !comma && out->n + has_ellipsis > 0)
             break; /* [3,] is [3] */
         if (stop - text == 3 && memcmp(text, "...", 3) == 0) {
@@ -64,7 +65,7 @@ weir_status weir_index_parse(struct weir_index *out, const char *text, size_t n,
 /* ---- what it names ---- */
 
 /* An end of a slice as in Python, within low to high. */
-static int64_t clip(int64_t at, int64_t length, int64_t low, int64_t high)
+static int64_t clip_end(int64_t at, int64_t length, int64_t low, int64_t high)
 {
     if (at < 0)
         at += length;
@@ -74,14 +75,14 @@ static int64_t clip(int64_t at, int64_t length, int64_t low, int64_t high)
 static struct weir_range range_of(const struct weir_slice *slice, size_t size)
 {
     int64_t length = (int64_t)size, step = slice->step, low = step < 0 ? -1 : 0, high = low + length;
-    int64_t start = slice->has_start ? clip(slice->start, length, low, high) : step < 0 ? high : low;
-    int64_t stop = slice->has_stop ? clip(slice->stop, length, low, high) : step < 0 ? low : high;
+    int64_t start = slice->has_start ? clip_end(slice->start, length, low, high) : step < 0 ? high : low;
+    int64_t stop = slice->has_stop ? clip_end(slice->stop, length, low, high) : step < 0 ? low : high;
     int64_t apart = step < 0 ? start - stop : stop - start, by = step < 0 ? -step : step;
     size_t n = apart > 0 ? (size_t)((apart - 1) / by) + 1 : 0;
     return (struct weir_range){.first = n ? (size_t)start : 0, .n = n, .step = step};
 }
 
-static weir_status resolve(struct weir_range *out, const struct weir_slice *slice, size_t size, const char *name)
+static weir_status resolve_item(struct weir_range *out, const struct weir_slice *slice, size_t size, const char *name)
 {
     if (!slice->single) {
         *out = range_of(slice, size);
@@ -102,9 +103,9 @@ weir_status weir_index_resolve(struct weir_range *out, const struct weir_index *
     for (int a = 0; a < rank; a++) {
         out[a] = (struct weir_range){.n = shape[a], .step = 1};
         if (a < index->n_before)
-            TRY(resolve(&out[a], &index->items[a], shape[a], names[a]));
+            TRY(resolve_item(&out[a], &index->items[a], shape[a], names[a]));
         else if (a >= rank - n_after)
-            TRY(resolve(&out[a], &index->items[a - rank + index->n], shape[a], names[a]));
+            TRY(resolve_item(&out[a], &index->items[a - rank + index->n], shape[a], names[a]));
     }
     return WEIR_OK;
 }

@@ -1,3 +1,4 @@
+/* The names nearest to a misspelt one. */
 #include "points/nearest.h"
 
 #include "base/ranked.h"
@@ -8,7 +9,7 @@
 
 enum { LONGEST = 63, MOST = 3 };
 
-static size_t least(size_t a, size_t b)
+static size_t smaller_size(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -23,9 +24,9 @@ size_t weir_edit_distance(const char *a, const char *b)
     for (size_t i = 1; i <= n; i++) {
         now[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            now[j] = smaller_size(smaller_size(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = least(now[j], before[j - 2] + 1);
+                now[j] = smaller_size(now[j], before[j - 2] + 1);
         }
         size_t *free = before;
         before = last;
@@ -57,17 +58,17 @@ static size_t to_full_name(const char *name, const char *full)
 {
     const char *dot = strrchr(full, '.');
     size_t whole = weir_edit_distance(name, full);
-    return dot ? least(whole, weir_edit_distance(name, dot + 1)) : whole;
+    return dot ? smaller_size(whole, weir_edit_distance(name, dot + 1)) : whole;
 }
 
 static size_t to_point(const char *name, const weir_point *point)
 {
-    size_t best = least(weir_edit_distance(name, point->name), to_full_name(name, without_block(point->hook)));
+    size_t best = smaller_size(weir_edit_distance(name, point->name), to_full_name(name, without_block(point->hook)));
     if (strlen(name) > 2 && strstr(point->name, name))
-        best = least(best, 1); /* "scores" is far from attn_scores by letters, and not by meaning */
+        best = smaller_size(best, 1); /* "scores" is far from attn_scores by letters, and not by meaning */
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strcmp(aliases[i].point, point->name) == 0)
-            best = least(best, to_full_name(name, aliases[i].name));
+            best = smaller_size(best, to_full_name(name, aliases[i].name));
     return best;
 }
 

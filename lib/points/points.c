@@ -1,3 +1,4 @@
+/* The hook points of points.def, by number and by name. */
 #include "points/points.h"
 
 #include <stdlib.h>

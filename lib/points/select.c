@@ -1,3 +1,4 @@
+/* Selections: the terms of HOOK[:LAYERS[.UNITS]][@POSITIONS] from text. */
 #include "points/select.h"
 
 #include "base/alloc.h"
@@ -19,7 +20,7 @@ struct pieces {
 };
 
 /* HOOK[:LAYERS[.UNITS]][@POSITIONS]. Full names have dots and no colon; layers have colons and no dot. */
-static void cut(struct pieces *out, const char *text)
+static void split_term(struct pieces *out, const char *text)
 {
     const char *end = text + strlen(text), *at = strchr(text, '@');
     const char *tail = at ? at : end;
@@ -69,7 +70,7 @@ static const char *lone_bracket(const char *name)
     return close && (!open || close < open) ? "lacks the [ in front of its ]" : NULL;
 }
 
-static weir_status unknown(const char *name, const char *verb)
+static weir_status fail_unknown(const char *name, const char *verb)
 {
     char nearest[256];
     const char *lone = lone_bracket(name);
@@ -95,7 +96,7 @@ static weir_status match_glob(struct weir_term *term, const char *glob)
         return WEIR_OK;
     if (n_named > 0)
         return weir_fail(WEIR_E_USAGE, "'%s' matches only large, derivable hook points: write their names", term->text);
-    return unknown(glob, "matches");
+    return fail_unknown(glob, "matches");
 }
 
 static weir_status match_point(struct weir_term *term, const weir_point *point)
@@ -116,7 +117,7 @@ static weir_status match_name(struct weir_term *term, const char *name, int *lay
         return match_point(term, point);
     term->alias = weir_alias_find(name, layer);
     if (!term->alias)
-        return unknown(name, "is called");
+        return fail_unknown(name, "is called");
     for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row))
         TRY(match_point(term, weir_alias_point(row)));
     return WEIR_OK;
@@ -205,7 +206,7 @@ static weir_status parse_term(struct weir_term *term)
     int layer = -1;
     if (strlen(term->text) >= LONGEST_TERM)
         return weir_fail(WEIR_E_USAGE, "'%.20s...' is longer than %d bytes", term->text, LONGEST_TERM);
-    cut(&pieces, term->text);
+    split_term(&pieces, term->text);
     if (pieces.hook.from == pieces.hook.to)
         return weir_fail(WEIR_E_USAGE, "'%s' lacks the hook point in front; * stands for all", term->text);
     snprintf(name, sizeof name, "%.*s", (int)(pieces.hook.to - pieces.hook.from), pieces.hook.from);
@@ -285,7 +286,7 @@ static weir_status parse_all(struct weir_selection *selection, const char *text,
     }
 }
 
-static weir_status parse(struct weir_selection **out, const char *text, bool stored)
+static weir_status parse_selection(struct weir_selection **out, const char *text, bool stored)
 {
     struct weir_selection *selection;
     *out = NULL;
@@ -301,12 +302,12 @@ static weir_status parse(struct weir_selection **out, const char *text, bool sto
 
 weir_status weir_selection_parse(struct weir_selection **out, const char *text)
 {
-    return parse(out, text, false);
+    return parse_selection(out, text, false);
 }
 
 weir_status weir_selection_parse_stored(struct weir_selection **out, const char *text)
 {
-    return parse(out, text, true);
+    return parse_selection(out, text, true);
 }
 
 static void close_term(struct weir_term *term)

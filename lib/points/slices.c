@@ -1,3 +1,4 @@
+/* Slices as in Python, joined by +: from text, and what they name of n. */
 #include "points/select.h"
 
 #include "base/alloc.h"
@@ -7,7 +8,7 @@
 enum { LONGEST = 255, MOST_DIGITS = 15 };
 
 /* One signed number up to `end`, or none: *has says which. False for anything else. */
-static bool number(const char *text, const char *end, bool *has, int64_t *out)
+static bool take_signed(const char *text, const char *end, bool *has, int64_t *out)
 {
     const char *p = text;
     *has = text < end;
@@ -40,11 +41,11 @@ bool weir_slice_split(struct weir_slice *out, const char *text, const char *end)
     const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon) - 1) : NULL;
     bool has_step = false;
     *out = (struct weir_slice){.step = 1, .single = !colon};
-    if (!number(text, colon ? colon : end, &out->has_start, &out->start) || (out->single && !out->has_start))
+    if (!take_signed(text, colon ? colon : end, &out->has_start, &out->start) || (out->single && !out->has_start))
         return false;
-    if (colon && !number(colon + 1, second ? second : end, &out->has_stop, &out->stop))
+    if (colon && !take_signed(colon + 1, second ? second : end, &out->has_stop, &out->stop))
         return false;
-    return !second || number(second + 1, end, &has_step, &out->step);
+    return !second || take_signed(second + 1, end, &has_step, &out->step);
 }
 
 static weir_status parse_one(struct weir_slice *out, const char *text, const char *end, const char *what)
@@ -94,7 +95,7 @@ void weir_slices_close(struct weir_slices *slices)
 }
 
 /* An end of a slice as in Python: from the end when negative, then clipped. */
-static size_t clip(int64_t index, size_t length)
+static size_t clip_bound(int64_t index, size_t length)
 {
     if (index < 0)
         index += (int64_t)length;
@@ -115,8 +116,8 @@ static weir_status mark_one(const struct weir_slice *slice, bool *marked, size_t
         marked[index] = true;
         return WEIR_OK;
     }
-    size_t start = slice->has_start ? clip(slice->start, length) : 0;
-    size_t stop = slice->has_stop ? clip(slice->stop, length) : length;
+    size_t start = slice->has_start ? clip_bound(slice->start, length) : 0;
+    size_t stop = slice->has_stop ? clip_bound(slice->stop, length) : length;
     for (size_t i = start; i < stop; i += (size_t)slice->step)
         marked[i] = true;
     return WEIR_OK;
@@ -131,19 +132,19 @@ weir_status weir_slices_mark(const struct weir_slices *slices, bool *marked, siz
     return WEIR_OK;
 }
 
-static bool names(const struct weir_slice *slice, size_t i, size_t length)
+static bool slice_names(const struct weir_slice *slice, size_t i, size_t length)
 {
     if (slice->single)
         return slice->start == (int64_t)i || slice->start + (int64_t)length == (int64_t)i;
-    size_t start = slice->has_start ? clip(slice->start, length) : 0;
-    size_t stop = slice->has_stop ? clip(slice->stop, length) : length;
+    size_t start = slice->has_start ? clip_bound(slice->start, length) : 0;
+    size_t stop = slice->has_stop ? clip_bound(slice->stop, length) : length;
     return i >= start && i < stop && (i - start) % (size_t)slice->step == 0;
 }
 
 bool weir_slices_name(const struct weir_slices *slices, size_t i, size_t length)
 {
     for (size_t j = 0; j < slices->n; j++)
-        if (names(&slices->list[j], i, length))
+        if (slice_names(&slices->list[j], i, length))
             return true;
     return slices->n == 0;
 }
