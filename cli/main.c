@@ -79,6 +79,7 @@ static int run_isolated_command(const void *payload)
     return args->command->run(args);
 }
 
+/* Commands that read files run in a child process, where there are files. */
 static int run_command(const char *name, int argc, char **argv)
 {
     const struct command *command;
@@ -97,6 +98,7 @@ static int run_command(const char *name, int argc, char **argv)
     return code;
 }
 
+/* By the first word of the command line. */
 static int dispatch_command(int argc, char **argv)
 {
     if (argc < 2) { /* what there is, for who tries; a script that forgot the command sees that it failed */

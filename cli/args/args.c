@@ -36,6 +36,7 @@ static int find_option_letter(const struct command *command, char letter)
     return NOT_FOUND;
 }
 
+/* Fails, with the options nearest to what was given. */
 static weir_status unknown_option(const struct command *command, const char *name, size_t n)
 {
     char given[64];
@@ -152,6 +153,7 @@ static weir_status take_option(struct args *args, struct line *line, int i, cons
     return attached ? parse_value(args, i, attached) : WEIR_OK;
 }
 
+/* "--name VALUE" or "--name=VALUE"; `word` is what follows the dashes. */
 static weir_status take_long_option(struct args *args, struct line *line, const char *word)
 {
     const char *equals = strchr(word, '=');
@@ -185,6 +187,7 @@ static weir_status take_letter_options(struct args *args, struct line *line, con
     return WEIR_OK;
 }
 
+/* Sorts the words of the command line into options and arguments; after "--" there are arguments only. */
 static weir_status take_arguments(struct args *args, struct line *line)
 {
     bool only_words = false;
@@ -202,6 +205,7 @@ static weir_status take_arguments(struct args *args, struct line *line)
     return WEIR_OK;
 }
 
+/* Fails where a required option is missing, and for too few or too many arguments. */
 static weir_status check_required(const struct args *args)
 {
     const struct command *command = args->command;

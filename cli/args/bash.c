@@ -44,6 +44,7 @@ static void put_option_names(FILE *to, const struct opt *opt, const char *betwee
     fprintf(to, "--%s", opt->name);
 }
 
+/* A case of the value of one option, by the word before the cursor. */
 static void put_bash_value(FILE *to, const struct opt *opt)
 {
     enum completes what = completes_of(opt);
@@ -69,6 +70,7 @@ static void put_bash_options(FILE *to, const struct command *command, bool all)
     }
 }
 
+/* The case of one command: values of options, names of options, arguments by their number. */
 static void put_bash_command(FILE *to, const struct command *command)
 {
     fprintf(to, "    %s)\n        case $prev in\n", command->name);

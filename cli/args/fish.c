@@ -1,6 +1,7 @@
 /* Completion for fish: one line of "complete" per command and per option. */
 #include "cli/args/complete.h"
 
+/* "complete -c weir -n '__fish_seen_subcommand_from dump' -l hooks -x -a '...' -d '...'" */
 static void put_fish_option(FILE *to, const struct command *command, const struct opt *opt)
 {
     char help[80];

@@ -95,6 +95,7 @@ static size_t escape_length(const struct scan *scan, const char *p)
     return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
 }
 
+/* Checks every escape and control character, so that what is kept is JSON by the letter. */
 static weir_status scan_string(struct scan *scan, struct span *out)
 {
     out->from = scan->p;
@@ -126,6 +127,7 @@ static bool scan_digits(struct scan *scan)
     return scan->p > from;
 }
 
+/* An optional minus, digits without a leading 0, a fraction, an exponent. */
 static weir_status scan_number(struct scan *scan)
 {
     const char *from = scan->p;
@@ -217,6 +219,7 @@ static weir_status decode_string(char **out, const struct scan *scan, struct spa
     return status;
 }
 
+/* Reads "name": value; a name that is there already is an error. */
 static weir_status add_member(struct members *members, struct scan *scan)
 {
     if (members->n == MOST_MEMBERS) /* each is compared with all before it */
@@ -238,6 +241,7 @@ static weir_status add_member(struct members *members, struct scan *scan)
     return WEIR_OK;
 }
 
+/* One object, nothing but space around it. */
 static weir_status scan_line(struct members *members, struct scan *scan)
 {
     size_t bad;

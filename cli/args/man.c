@@ -65,6 +65,7 @@ static void put_man_head(FILE *to, const char *name, const char *summary)
     put_roff_line(to, summary);
 }
 
+/* ".TP", the names in bold, the value in italics, the help. */
 static void put_man_option(FILE *to, char letter, const char *name, const char *value, const char *help)
 {
     fprintf(to, ".TP\n\\fB");

@@ -130,6 +130,7 @@ static void skip_byte_order_mark(const struct reading *reading, char **text, siz
     }
 }
 
+/* Adds the prompt of one line; a file is JSON if its name says so or its first line is an object. */
 static weir_status take_prompt_line(struct reading *reading, char *text, size_t n)
 {
     char where[512];
@@ -157,6 +158,7 @@ static weir_status finish_prompt_lines(const struct reading *reading)
     return WEIR_OK;
 }
 
+/* Reads the file to its end; what is wrong with a line stops it there. */
 static weir_status add_prompt_lines(struct reading *reading, FILE *file)
 {
     char *line = NULL;
@@ -176,6 +178,7 @@ bool path_ends(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* "-" is standard input; .json, an array most likely, is refused with the way to make lines of it. */
 static weir_status add_prompt_file(struct prompts *prompts, const weir_model *model, const char *path, weir_bos bos)
 {
     struct reading reading = {.prompts = prompts, .model = model, .name = path, .bos = bos};

@@ -54,6 +54,7 @@ static weir_status panel_title(char **out, const struct map *map, const struct l
     return weir_format(out, "%s%s%s", prompt, head, limit);
 }
 
+/* Reduces the map to the cells that its panel has, with titles, positions and labels. */
 static weir_status fill_map_panel(struct panel *panel, struct making *making, const struct map *map)
 {
     const struct weir_attention *attention = map->attention;
@@ -74,6 +75,7 @@ static weir_status fill_map_panel(struct panel *panel, struct making *making, co
     return fill_map_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
 }
 
+/* A picture of one map has the map's title as its own. */
 static weir_status add_map_panel(const struct map *map, void *payload)
 {
     struct making *making = payload;
@@ -96,14 +98,15 @@ static weir_status add_map_panel(const struct map *map, void *payload)
 }
 
 /* Heads of a layer beside each other, layers below each other; else about as wide as high. */
-static size_t maps_across(const struct chosen *chosen, size_t n)
+static size_t maps_across(const struct map_choice *chosen, size_t n)
 {
     if (chosen->join == EACH && chosen->n_layers > 1 && chosen->n_heads > 1 && chosen->n_heads <= MOST_ACROSS)
         return chosen->n_heads;
     return (size_t)ceil(sqrt((double)n));
 }
 
-static weir_status set_figure_texts(struct making *making, const struct chosen *chosen)
+/* The text beside the colour bar, and the note below the title. */
+static weir_status set_figure_texts(struct making *making, const struct map_choice *chosen)
 {
     struct figure *figure = making->figure;
     const char *what = making->look->per_head ? "fraction of the map's largest weight"
@@ -116,23 +119,24 @@ static weir_status set_figure_texts(struct making *making, const struct chosen *
                        making->reduced ? "A cell shows the largest weight in it." : "");
 }
 
-static weir_status make_figure(struct making *making, struct chosen *chosen)
+/* Titles first, then panel by panel as maps are read. */
+static weir_status make_figure(struct making *making, struct map_choice *chosen)
 {
     struct figure *figure = making->figure;
     const char *model = weir_file_get_info(chosen->file)->model;
     if (chosen->n_prompts == 1)
         TRY(weir_format(&figure->title, "%s: %zu heads, prompt %d of %d", model, making->n_maps,
-                        chosen_first_prompt(chosen), chosen->n_prompts_all));
+                        map_choice_first_prompt(chosen), chosen->n_prompts_all));
     else
         TRY(weir_format(&figure->title, "%s: %zu maps of %zu prompts", model, making->n_maps, chosen->n_prompts));
-    TRY(chosen_each(chosen, add_map_panel, making));
+    TRY(map_choice_each(chosen, add_map_panel, making));
     text_clean(figure->title);
     return set_figure_texts(making, chosen);
 }
 
-weir_status attn_figure(struct figure **out, struct chosen *chosen, const struct look *look)
+weir_status attn_figure(struct figure **out, struct map_choice *chosen, const struct look *look)
 {
-    struct making making = {.look = look, .n_maps = chosen_maps(chosen)};
+    struct making making = {.look = look, .n_maps = map_choice_count(chosen)};
     *out = NULL;
     if (making.n_maps > MOST_PANELS)
         return weir_fail(

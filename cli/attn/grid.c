@@ -13,7 +13,7 @@ enum { LEAST = 6, MOST = 24, NARROW = 100, GAP = 1, MARGIN = 5 };
 
 /* A line of small maps while it is gathered: heads of one layer, as many as fit beside each other. */
 struct strip {
-    const struct chosen *chosen;
+    const struct map_choice *chosen;
     const struct look *look;
     enum colours colours;
     size_t width, height; /* the room of one map in cells: columns, and rows of cells */
@@ -77,19 +77,21 @@ static void print_strip(struct strip *strip)
     strip->n = 0;
 }
 
-static void print_strips_head(const struct chosen *chosen)
+/* "rill: 24 heads, prompt 0 of 1", and how to read the maps. */
+static void print_strips_head(const struct map_choice *chosen)
 {
     size_t n = chosen->n_layers * chosen->n_heads;
     print_text(weir_file_get_info(chosen->file)->model);
     if (chosen->n_prompts == 1)
-        printf(": %zu head%s, prompt %d of %d\n", n, plural(n), chosen_first_prompt(chosen), chosen->n_prompts_all);
+        printf(": %zu head%s, prompt %d of %d\n", n, plural(n), map_choice_first_prompt(chosen), chosen->n_prompts_all);
     else
-        printf(": %zu map%s of %zu of %d prompts\n", chosen_maps(chosen), plural(chosen_maps(chosen)),
+        printf(": %zu map%s of %zu of %d prompts\n", map_choice_count(chosen), plural(map_choice_count(chosen)),
                chosen->n_prompts, chosen->n_prompts_all);
     printf("Rows are queries, columns are keys; a cell shows the largest weight in it.%s%s\n\n",
            chosen->drop_first ? " " : "", drop_first_note(chosen));
 }
 
+/* Prints the strip where the map begins a new one, then reduces the map into its place. */
 static weir_status add_map_to_strip(const struct map *map, void *payload)
 {
     struct strip *strip = payload;
@@ -115,7 +117,7 @@ static weir_status add_map_to_strip(const struct map *map, void *payload)
     return WEIR_OK;
 }
 
-weir_status attn_print_grid(struct chosen *chosen, const struct look *look)
+weir_status attn_print_grid(struct map_choice *chosen, const struct look *look)
 {
     struct strip strip = {.chosen = chosen, .look = look, .colours = terminal_colours(), .prompt = -1};
     weir_status status;
@@ -123,7 +125,7 @@ weir_status attn_print_grid(struct chosen *chosen, const struct look *look)
     chosen->mask = true;
     TRY_DONE(weir_alloc(&strip.parts, strip.n_fit * strip.height * strip.width, sizeof *strip.parts));
     TRY_DONE(weir_alloc(&strip.heads, strip.n_fit, sizeof *strip.heads));
-    TRY_DONE(chosen_each(chosen, add_map_to_strip, &strip));
+    TRY_DONE(map_choice_each(chosen, add_map_to_strip, &strip));
     print_strip(&strip);
     print_spaces(MARGIN);
     if (look->per_head)

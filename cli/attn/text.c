@@ -16,7 +16,7 @@ static const char *map_token(const struct map *map, int32_t position)
     return weir_file_token(map->chosen->file, map->prompt, position);
 }
 
-const char *drop_first_note(const struct chosen *chosen)
+const char *drop_first_note(const struct map_choice *chosen)
 {
     return chosen->drop_first ? "The first token is left out, and each row is renormalized." : "";
 }
@@ -34,6 +34,7 @@ double look_most(const struct look *look, const struct map *map)
 
 /* ---- as text ---- */
 
+/* The map with tokens at its rows; key positions above it, by number where some are left out. */
 static weir_status print_map_heatmap(const struct map *map, const struct look *look)
 {
     const struct weir_attention *attention = map->attention;
@@ -84,6 +85,7 @@ static weir_status add_strongest(struct table *table, const struct map *map, con
     return WEIR_OK;
 }
 
+/* A row per query with its strongest keys, or the other way round. */
 static weir_status print_map_strongest(const struct map *map, bool by_key)
 {
     static const char *const by_query_names[] = {"query", "token", "strongest key", "second", "third"},
@@ -105,7 +107,7 @@ done:
 
 static weir_status print_map(const struct map *map, void *payload)
 {
-    const struct chosen *chosen = map->chosen;
+    const struct map_choice *chosen = map->chosen;
     char title[TITLE];
     map_title(title, sizeof title, map);
     print_text(weir_file_get_info(chosen->file)->model);
@@ -116,15 +118,16 @@ static weir_status print_map(const struct map *map, void *payload)
     return print_map_strongest(map, chosen->keys.n > 0 && chosen->queries.n == 0);
 }
 
-weir_status attn_print_map(struct chosen *chosen, const struct look *look)
+weir_status attn_print_map(struct map_choice *chosen, const struct look *look)
 {
     struct look copy = *look;
     chosen->mask = true;
-    return chosen_each(chosen, print_map, &copy);
+    return map_choice_each(chosen, print_map, &copy);
 }
 
 /* ---- as JSON ---- */
 
+/* One row of a map: its weights, and positions of its strongest keys. */
 static cJSON *json_map_query(const struct map *map, size_t query)
 {
     const struct weir_attention *attention = map->attention;
@@ -145,7 +148,7 @@ static cJSON *json_map_query(const struct map *map, size_t query)
 /* The head of a map, or the heads and how they are joined. */
 static cJSON *json_map_head(const struct map *map)
 {
-    const struct chosen *chosen = map->chosen;
+    const struct map_choice *chosen = map->chosen;
     cJSON *json = cJSON_CreateObject();
     if (map->layer >= 0) {
         cJSON_AddNumberToObject(json, "layer", map->layer);
@@ -178,10 +181,10 @@ static weir_status print_json_map(const struct map *map, void *payload)
     return json_print_part(root);
 }
 
-weir_status attn_print_json(struct chosen *chosen)
+weir_status attn_print_json(struct map_choice *chosen)
 {
     bool first = true;
-    TRY(chosen_each(chosen, print_json_map, &first));
+    TRY(map_choice_each(chosen, print_json_map, &first));
     fputs("]}\n", stdout);
     return WEIR_OK;
 }

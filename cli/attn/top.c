@@ -8,17 +8,17 @@
 
 #include <unistd.h>
 
-static const char *pair_query_token(const struct chosen *chosen, const struct weir_pair *pair)
+static const char *pair_query_token(const struct map_choice *chosen, const struct weir_pair *pair)
 {
     return weir_file_token(chosen->file, pair->prompt, pair->query);
 }
 
-static const char *pair_key_token(const struct chosen *chosen, const struct weir_pair *pair)
+static const char *pair_key_token(const struct map_choice *chosen, const struct weir_pair *pair)
 {
     return weir_file_token(chosen->file, pair->prompt, pair->key);
 }
 
-static weir_status print_pairs_table(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_table(const struct map_choice *chosen, const struct weir_pair *pairs, size_t n)
 {
     static const char *const names[] = {"weight", "layer", "head", "prompt", "query", "token", "key", "token"};
     static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, RIGHT, FLEXIBLE};
@@ -40,7 +40,7 @@ done:
     return status;
 }
 
-static weir_status print_pairs_json(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_json(const struct map_choice *chosen, const struct weir_pair *pairs, size_t n)
 {
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "pairs");
     for (size_t i = 0; i < n; i++) {
@@ -73,7 +73,7 @@ static void print_csv_text(const char *text)
     putchar('"');
 }
 
-static weir_status print_pairs_csv(const struct chosen *chosen, const struct weir_pair *pairs, size_t n)
+static weir_status print_pairs_csv(const struct map_choice *chosen, const struct weir_pair *pairs, size_t n)
 {
     puts("weight,layer,head,prompt,query,key,query_token,key_token");
     for (size_t i = 0; i < n; i++) {
@@ -88,14 +88,14 @@ static weir_status print_pairs_csv(const struct chosen *chosen, const struct wei
     return WEIR_OK;
 }
 
-weir_status attn_print_top(struct chosen *chosen, size_t k, bool drop_self, enum form form)
+weir_status attn_print_top(struct map_choice *chosen, size_t k, bool drop_self, enum form form)
 {
-    static weir_status (*const forms[])(const struct chosen *, const struct weir_pair *, size_t) = {
+    static weir_status (*const forms[])(const struct map_choice *, const struct weir_pair *, size_t) = {
         [FORM_TABLE] = print_pairs_table, [FORM_JSON] = print_pairs_json, [FORM_CSV] = print_pairs_csv};
     struct weir_top_want want = {.layers = chosen->layers,
                                  .prompts = chosen->prompts,
                                  .heads = chosen->heads,
-                                 .tokens = chosen_tokens,
+                                 .tokens = map_choice_tokens,
                                  .payload = chosen,
                                  .drop_first = chosen->drop_first,
                                  .drop_self = drop_self};

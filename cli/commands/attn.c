@@ -61,7 +61,7 @@ static const struct opt opts[] = {
     [CSV] = {0, "csv", OPT_FLAG, NULL, "with --top: print CSV"},
 };
 
-static const struct chosen_opts choosing = {LAYER, HEAD, PROMPT, QUERY, KEY};
+static const struct map_choice_opts choosing = {LAYER, HEAD, PROMPT, QUERY, KEY};
 
 /* Options that cannot be combined, and options that need another. */
 static const struct {
@@ -76,6 +76,7 @@ static const struct {
     {DROP_SELF, TOP, true},   {TOP, COLUMNS, false},  {HTML, COLUMNS, false},    {JSON, COLUMNS, false},
 };
 
+/* Refuses options that cannot be combined, and several outputs on one stream. */
 static weir_status check_attn_options(const struct args *args)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
@@ -94,6 +95,7 @@ static weir_status check_attn_options(const struct args *args)
     return WEIR_OK;
 }
 
+/* Writes the picture of one option, and reports characters that no font has. */
 static weir_status write_picture(const struct figure *figure, const struct args *args, int opt, figure_write *write)
 {
     struct written written;
@@ -108,7 +110,7 @@ static weir_status write_picture(const struct figure *figure, const struct args 
     return WEIR_OK;
 }
 
-static weir_status write_pictures(struct chosen *chosen, const struct look *look, const struct args *args)
+static weir_status write_pictures(struct map_choice *chosen, const struct look *look, const struct args *args)
 {
     struct figure *figure;
     TRY(attn_figure(&figure, chosen, look));
@@ -120,7 +122,7 @@ static weir_status write_pictures(struct chosen *chosen, const struct look *look
 }
 
 /* The page of weir view, of what was chosen here. */
-static weir_status write_attn_page(const struct chosen *chosen, const struct args *args)
+static weir_status write_attn_page(const struct map_choice *chosen, const struct args *args)
 {
     struct page_summary page;
     char size[16];
@@ -135,14 +137,15 @@ static weir_status write_attn_page(const struct chosen *chosen, const struct arg
     return WEIR_OK;
 }
 
-static weir_status write_attn_files(struct chosen *chosen, const struct look *look, const struct args *args)
+static weir_status write_attn_files(struct map_choice *chosen, const struct look *look, const struct args *args)
 {
     if (args->has[PNG] || args->has[SVG])
         TRY(write_pictures(chosen, look, args));
     return args->has[HTML] ? write_attn_page(chosen, args) : WEIR_OK;
 }
 
-static weir_status answer_attn(struct chosen *chosen, const struct args *args)
+/* One of the answers, by the options: a list, files, JSON, one map or several. */
+static weir_status answer_attn(struct map_choice *chosen, const struct args *args)
 {
     struct look look = {.scale = args->has[SCALE] ? (enum scale)args->whole[SCALE] : SCALE_SQRT,
                         .per_head = args->has[PER_HEAD],
@@ -155,22 +158,22 @@ static weir_status answer_attn(struct chosen *chosen, const struct args *args)
         return write_attn_files(chosen, &look, args);
     if (args->has[JSON])
         return attn_print_json(chosen);
-    return chosen_maps(chosen) == 1 ? attn_print_map(chosen, &look) : attn_print_grid(chosen, &look);
+    return map_choice_count(chosen) == 1 ? attn_print_map(chosen, &look) : attn_print_grid(chosen, &look);
 }
 
 static int run_attn(const struct args *args)
 {
     weir_file *file = NULL;
-    struct chosen chosen = {0};
+    struct map_choice chosen = {0};
     weir_status status;
     TRY_DONE(check_attn_options(args));
     TRY_DONE(weir_file_open(&file, args->words[0]));
-    TRY_DONE(chosen_open(&chosen, file, args, &choosing, args->has[TOP]));
+    TRY_DONE(map_choice_open(&chosen, file, args, &choosing, args->has[TOP]));
     chosen.drop_first = args->has[DROP_FIRST];
     chosen.join = args->has[SUM_OF] ? SUM : args->has[MEAN_OF] ? MEAN : EACH;
     status = answer_attn(&chosen, args);
 done:
-    chosen_close(&chosen);
+    map_choice_close(&chosen);
     weir_file_close(file);
     return (int)status;
 }

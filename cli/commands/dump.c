@@ -179,6 +179,7 @@ static void print_compute_error(const struct dump *dump, const char *name)
     say("\n");
 }
 
+/* Size and time, values that f16 could not hold, and how exact a smaller type was. */
 static void print_dump_done(const struct dump *dump, double seconds)
 {
     struct stat file;
@@ -207,6 +208,7 @@ static weir_compute chosen_compute(const struct dump *dump)
     return WEIR_COMPUTE_F32;
 }
 
+/* Everything up to the capture is opened before anything is computed. */
 static weir_status open_dump(struct dump *dump)
 {
     const struct args *args = dump->args;
@@ -271,6 +273,7 @@ static void warn_not_finite(const struct dump *dump)
             odd.point->name, layer, odd.prompt, odd.position);
 }
 
+/* Runs, commits and reports; an interrupted run leaves no file. */
 static weir_status run_opened_dump(struct dump *dump)
 {
     TRY(check_unasked(dump));

@@ -26,6 +26,7 @@ static const struct {
     weir_status (*write)(const struct export *export);
 } formats[N_FORMATS] = {[NPY] = {".npy", export_npy}, [NPZ] = {".npz", export_npz}, [CSV] = {".csv", export_csv}};
 
+/* By --format, or by the ending of the output's name. */
 static weir_status choose_format(enum format *out, const struct args *args)
 {
     *out = (enum format)args_int(args, FORMAT, NPY);

@@ -190,6 +190,7 @@ static weir_status print_heads_table(const struct printing *printing)
 
 enum { STRONGEST = 3 };
 
+/* "induction:  L5H1 0.913 (mul 0.871)  L6H9 0.870 (mul 0.802)" */
 static void say_strongest(const struct head_list *sorted, const struct score *ours, const char *what)
 {
     say("%-16s", what);
@@ -259,6 +260,7 @@ done:
 
 /* ---- all of it ---- */
 
+/* Sorts and prints, in one of the forms. */
 static weir_status print_heads(struct printing *printing)
 {
     const struct args *args = printing->args;
@@ -296,6 +298,7 @@ static weir_status make_heads_prompts(struct prompts *out, const weir_model *mod
     return repeats_make(out, model, &repeats);
 }
 
+/* Runs the model up to its last pattern, on prompts given or random ones. */
 static weir_status score_model(struct weir_heads **out, const struct args *args,
                                const struct weir_heads_options *options)
 {
@@ -339,6 +342,7 @@ static weir_status check_heads_source(const struct args *args)
     return WEIR_OK;
 }
 
+/* Refuses options of printing that cannot be combined, and finds the scores that they name. */
 static weir_status check_heads_printing(struct printing *printing)
 {
     const struct args *args = printing->args;

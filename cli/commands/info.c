@@ -23,6 +23,7 @@ static const struct opt opts[] = {
                "read all weights of a model and name the tensors that contain NaN or infinities"},
 };
 
+/* True where a file begins with the signature of HDF5. */
 static bool is_hdf5(const char *path)
 {
     static const char signature[8] = "\x89HDF\r\n\x1a\n";
@@ -95,6 +96,7 @@ static weir_status print_facts(const struct fact *facts, size_t n, const weir_mo
 
 #define NUMBER(value) NULL, (uint64_t)(value)
 
+/* Opens the model, but reads no weights. */
 static weir_status print_model_facts(const char *where, bool json)
 {
     weir_model *model;

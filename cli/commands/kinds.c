@@ -88,6 +88,7 @@ static void add_rope_kind(char to[MOST_KIND], const struct weir_config *c, const
         weir_text_append(to, MOST_KIND, " by %g", rope->factor);
 }
 
+/* "; the last 512 keys in 20 of 26 layers" */
 static void add_window_kind(char to[MOST_KIND], const struct weir_model *model)
 {
     int n_windows = 0, window = 0, n_layers = model->config.n_layers;

@@ -194,6 +194,7 @@ done:
     return status;
 }
 
+/* A line about the model, then hook points, then prompts. */
 static weir_status print_ls_tables(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);

@@ -45,6 +45,7 @@ struct likely {
     size_t n_next;
 };
 
+/* Reads all rows of the prompt, and marks the positions that were asked for. */
 static weir_status likely_open(struct likely *out, const struct asked *asked, int index)
 {
     size_t n;
@@ -221,6 +222,7 @@ static weir_status mark_asked_prompts(struct asked *asked, const struct args *ar
     return status;
 }
 
+/* Reads the options, before any values. */
 static weir_status choose_next(struct asked *asked, const struct args *args)
 {
     size_t n = (size_t)weir_file_get_info(asked->file)->n_next;

@@ -50,9 +50,9 @@ static const char *value_text(char to[32], float value)
     return weir_value_is_absent(value) ? "-" : short_number(to, (double)value);
 }
 
-static void print_value_columns(const struct cut *cut, const char *name, size_t margin, size_t edge)
+static void print_value_columns(const struct excerpt *excerpt, const char *name, size_t margin, size_t edge)
 {
-    const struct picked *columns = cut_columns(cut);
+    const struct picked *columns = excerpt_columns(excerpt);
     char number[24];
     print_left(name, margin);
     for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
@@ -64,13 +64,13 @@ static void print_value_columns(const struct cut *cut, const char *name, size_t 
 }
 
 /* "   3 The" and the values of that row. */
-static void print_value_row(const struct cut *cut, size_t row, size_t edge)
+static void print_value_row(const struct excerpt *excerpt, size_t row, size_t edge)
 {
-    const struct picked *columns = cut_columns(cut);
-    int32_t position = cut->tokens.positions[row];
+    const struct picked *columns = excerpt_columns(excerpt);
+    int32_t position = excerpt->tokens.positions[row];
     char label[4 * LABEL + 8], number[32];
     if (position >= 0) {
-        token_label(label, sizeof label, weir_file_token(cut->file, cut->prompt, position), LABEL);
+        token_label(label, sizeof label, weir_file_token(excerpt->file, excerpt->prompt, position), LABEL);
         printf("%5d ", position);
     } else {
         snprintf(label, sizeof label, "past the end"); /* of a shorter prompt */
@@ -78,58 +78,60 @@ static void print_value_row(const struct cut *cut, size_t row, size_t edge)
     }
     print_left(label, LABEL);
     for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
-        print_right(value_text(number, cut_value(cut, i)), CELL);
+        print_right(value_text(number, excerpt_value(excerpt, i)), CELL);
         fputs(is_gap(i, edge) ? " ..." : "", stdout);
     }
     putchar('\n');
 }
 
-static weir_status print_value_matrix(struct cut *cut, size_t place[WEIR_MAX_AXES])
+/* The rows of the last two axes, with `place` set for those before. */
+static weir_status print_value_matrix(struct excerpt *excerpt, size_t place[WEIR_MAX_AXES])
 {
-    const struct picked *rows = &cut->axes[cut->row];
-    const weir_point *what = cut->what;
+    const struct picked *rows = &excerpt->axes[excerpt->row];
+    const weir_point *what = excerpt->what;
     size_t margin = 6 + LABEL, fit = columns_that_fit(margin);
-    size_t edge = cut_columns(cut)->n > fit ? fit / 2 : 0;
+    size_t edge = excerpt_columns(excerpt)->n > fit ? fit / 2 : 0;
     size_t row_edge = edge_of(rows->n, MOST_ROWS);
     char name[48];
     int last = what->n_axes - 1;
-    snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[cut->row]),
-             last == cut->row ? "" : weir_axis_name(what->axes[last]));
-    if (last != cut->row)
-        print_value_columns(cut, name, margin, edge);
+    snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[excerpt->row]),
+             last == excerpt->row ? "" : weir_axis_name(what->axes[last]));
+    if (last != excerpt->row)
+        print_value_columns(excerpt, name, margin, edge);
     for (size_t i = 0; i < rows->n; i = next_shown(i, rows->n, row_edge)) {
-        place[cut->row] = i;
-        TRY(cut_read_row(cut, place));
-        print_value_row(cut, rows->list[i], edge);
+        place[excerpt->row] = i;
+        TRY(excerpt_read_row(excerpt, place));
+        print_value_row(excerpt, rows->list[i], edge);
         if (is_gap(i, row_edge))
             printf("%5s\n", "...");
     }
     return WEIR_OK;
 }
 
-static void print_value_head(const struct cut *cut)
+static void print_value_head(const struct excerpt *excerpt)
 {
-    printf("%s", cut->what->name);
-    if (cut->layer >= 0)
-        printf(", layer %d", cut->layer);
-    printf(", prompt %d of %d: [", cut->prompt, weir_file_get_info(cut->file)->n_prompts);
-    for (int i = 0; i < cut->what->n_axes; i++)
-        printf("%s%s %zu", i ? ", " : "", weir_axis_name(cut->what->axes[i]), cut->axes[i].n);
+    printf("%s", excerpt->what->name);
+    if (excerpt->layer >= 0)
+        printf(", layer %d", excerpt->layer);
+    printf(", prompt %d of %d: [", excerpt->prompt, weir_file_get_info(excerpt->file)->n_prompts);
+    for (int i = 0; i < excerpt->what->n_axes; i++)
+        printf("%s%s %zu", i ? ", " : "", weir_axis_name(excerpt->what->axes[i]), excerpt->axes[i].n);
     printf("]\n");
 }
 
-static weir_status print_cut(struct cut *cut)
+/* A matrix, or one for each index of the axis before its axes. */
+static weir_status print_excerpt(struct excerpt *excerpt)
 {
     size_t place[WEIR_MAX_AXES] = {0};
-    print_value_head(cut);
-    if (cut->outer < 0)
-        return print_value_matrix(cut, place);
-    const struct picked *outer = &cut->axes[cut->outer];
+    print_value_head(excerpt);
+    if (excerpt->outer < 0)
+        return print_value_matrix(excerpt, place);
+    const struct picked *outer = &excerpt->axes[excerpt->outer];
     size_t edge = edge_of(outer->n, MOST_OUTER);
     for (size_t i = 0; i < outer->n; i = next_shown(i, outer->n, edge)) {
-        place[cut->outer] = i;
-        printf("%s %zu\n", weir_axis_name(cut->what->axes[cut->outer]), outer->list[i]);
-        TRY(print_value_matrix(cut, place));
+        place[excerpt->outer] = i;
+        printf("%s %zu\n", weir_axis_name(excerpt->what->axes[excerpt->outer]), outer->list[i]);
+        TRY(print_value_matrix(excerpt, place));
         if (is_gap(i, edge))
             printf("...\n");
     }
@@ -141,15 +143,15 @@ static weir_status print_selected(const struct selected *selected, void *payload
     bool *first = payload;
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
-        struct cut cut;
+        struct excerpt excerpt;
         fputs(*first ? "" : "\n", stdout);
         *first = false;
-        status = cut_open(&cut, selected, i);
+        status = excerpt_open(&excerpt, selected, i);
         if (status == WEIR_OK)
-            status = cut_has_rows(&cut, selected);
+            status = excerpt_has_rows(&excerpt, selected);
         if (status == WEIR_OK)
-            status = print_cut(&cut);
-        cut_close(&cut);
+            status = print_excerpt(&excerpt);
+        excerpt_close(&excerpt);
     }
     return status;
 }
@@ -157,36 +159,36 @@ static weir_status print_selected(const struct selected *selected, void *payload
 /* ---- JSON: written as it is read, since values can be many ---- */
 
 /* The row read last, between brackets unless its axis is dropped. */
-static void json_row(const struct cut *cut, bool dropped)
+static void json_row(const struct excerpt *excerpt, bool dropped)
 {
-    size_t n = cut_columns(cut)->n;
+    size_t n = excerpt_columns(excerpt)->n;
     fputs(dropped ? "" : "[", stdout);
     for (size_t i = 0; i < n; i++) {
         fputs(i ? "," : "", stdout);
-        json_print_float(stdout, cut_value(cut, i));
+        json_print_float(stdout, excerpt_value(excerpt, i));
     }
     fputs(dropped ? "" : "]", stdout);
 }
 
 /* The axes from `axis` on, nested as the value is; without those chosen by a number when these are dropped. */
-static weir_status json_axis(struct cut *cut, int axis, size_t place[WEIR_MAX_AXES], bool drop)
+static weir_status json_axis(struct excerpt *excerpt, int axis, size_t place[WEIR_MAX_AXES], bool drop)
 {
-    int last = cut->what->n_axes - 1;
-    bool dropped = drop && cut->axes[axis].single;
-    if (axis == last && axis != cut->row) {
-        TRY(cut_read_row(cut, place));
-        json_row(cut, dropped);
+    int last = excerpt->what->n_axes - 1;
+    bool dropped = drop && excerpt->axes[axis].single;
+    if (axis == last && axis != excerpt->row) {
+        TRY(excerpt_read_row(excerpt, place));
+        json_row(excerpt, dropped);
         return WEIR_OK;
     }
     fputs(dropped ? "" : "[", stdout);
-    for (size_t i = 0; i < cut->axes[axis].n; i++) {
+    for (size_t i = 0; i < excerpt->axes[axis].n; i++) {
         fputs(i ? "," : "", stdout);
         place[axis] = i;
         if (axis < last && axis + 1 < WEIR_MAX_AXES) {
-            TRY(json_axis(cut, axis + 1, place, drop));
+            TRY(json_axis(excerpt, axis + 1, place, drop));
         } else {
-            TRY(cut_read_row(cut, place));
-            json_row(cut, true);
+            TRY(excerpt_read_row(excerpt, place));
+            json_row(excerpt, true);
         }
     }
     fputs(dropped ? "" : "]", stdout);
@@ -216,25 +218,27 @@ static weir_status json_begin(cJSON *head, bool *first)
 }
 
 /* An axis of a selection: absolute positions for pos and query. */
-static void add_shown_axis(cJSON *head, const struct cut *cut, int axis)
+static void add_shown_axis(cJSON *head, const struct excerpt *excerpt, int axis)
 {
     cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < cut->axes[axis].n; i++) {
-        size_t index = cut->axes[axis].list[i];
-        cJSON_AddItemToArray(list, cJSON_CreateNumber(axis == cut->row ? cut->tokens.positions[index] : (double)index));
+    for (size_t i = 0; i < excerpt->axes[axis].n; i++) {
+        size_t index = excerpt->axes[axis].list[i];
+        cJSON_AddItemToArray(
+            list, cJSON_CreateNumber(axis == excerpt->row ? excerpt->tokens.positions[index] : (double)index));
     }
-    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "axes"), cJSON_CreateString(weir_axis_name(cut->what->axes[axis])));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(head, "axes"),
+                         cJSON_CreateString(weir_axis_name(excerpt->what->axes[axis])));
     cJSON_AddItemToArray(cJSON_GetObjectItem(head, "indices"), list);
 }
 
-static weir_status json_cut(struct cut *cut, bool *first)
+static weir_status json_excerpt(struct excerpt *excerpt, bool *first)
 {
     size_t place[WEIR_MAX_AXES] = {0};
-    cJSON *head = json_value_head(cut->what, cut->layer, cut->prompt);
-    for (int a = 0; a < cut->what->n_axes; a++)
-        add_shown_axis(head, cut, a);
+    cJSON *head = json_value_head(excerpt->what, excerpt->layer, excerpt->prompt);
+    for (int a = 0; a < excerpt->what->n_axes; a++)
+        add_shown_axis(head, excerpt, a);
     TRY(json_begin(head, first));
-    TRY(json_axis(cut, 0, place, false));
+    TRY(json_axis(excerpt, 0, place, false));
     putchar('}');
     return WEIR_OK;
 }
@@ -251,6 +255,7 @@ static void add_shown_range(cJSON *head, weir_axis axis, const struct weir_range
     cJSON_AddItemToArray(cJSON_GetObjectItem(head, "indices"), list);
 }
 
+/* The axes that brackets keep, and which layer and prompt are fixed. */
 static cJSON *json_index_head(const struct selected *selected)
 {
     const struct weir_range *range = selected->index;
@@ -267,12 +272,12 @@ static cJSON *json_index_head(const struct selected *selected)
 
 static weir_status json_value(const struct selected *selected, size_t i)
 {
-    struct cut cut;
+    struct excerpt excerpt;
     size_t place[WEIR_MAX_AXES] = {0};
-    weir_status status = cut_open(&cut, selected, i);
+    weir_status status = excerpt_open(&excerpt, selected, i);
     if (status == WEIR_OK)
-        status = json_axis(&cut, 0, place, true);
-    cut_close(&cut);
+        status = json_axis(&excerpt, 0, place, true);
+    excerpt_close(&excerpt);
     return status;
 }
 
@@ -308,11 +313,11 @@ static weir_status json_selected(const struct selected *selected, void *payload)
     if (selected->term->index.given)
         return json_index(selected, payload);
     for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
-        struct cut cut;
-        status = cut_open(&cut, selected, i);
+        struct excerpt excerpt;
+        status = excerpt_open(&excerpt, selected, i);
         if (status == WEIR_OK)
-            status = json_cut(&cut, payload);
-        cut_close(&cut);
+            status = json_excerpt(&excerpt, payload);
+        excerpt_close(&excerpt);
     }
     return status;
 }

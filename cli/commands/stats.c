@@ -15,6 +15,7 @@ static const struct opt opts[] = {[JSON] = OPT_JSON};
 enum { WHOLE = -2 };
 typedef weir_status stats_fn(const weir_file_point *point, int layer, const struct weir_stats *stats, void *payload);
 
+/* Calls `each` for every stored layer of every point, and for each point's total. */
 static weir_status each_stats(const weir_file *file, stats_fn *each, void *payload)
 {
     for (int i = 0; weir_file_point_at(file, i); i++) {
@@ -54,6 +55,7 @@ struct json_stats {
     cJSON *list, *layers;
 };
 
+/* Layers are collected until their point's total comes. */
 static weir_status add_stats_json(const weir_file_point *point, int layer, const struct weir_stats *stats,
                                   void *payload)
 {

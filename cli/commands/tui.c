@@ -19,6 +19,7 @@ static int find_pattern_index(const weir_file *file)
     return -1;
 }
 
+/* Draws, waits for a key, acts on it. */
 static weir_status browse_until_quit(struct tui_app *app)
 {
     int key;

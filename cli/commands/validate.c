@@ -10,7 +10,7 @@ enum { JSON };
 
 static const struct opt opts[] = {[JSON] = OPT_JSON};
 
-static weir_status print_lines_json(const char *path, size_t *n)
+static weir_status print_findings_json(const char *path, size_t *n)
 {
     cJSON *root = cJSON_CreateObject(), *findings = cJSON_CreateArray();
     weir_status status = weir_store_validate(path, n, json_add_text, findings);
@@ -23,7 +23,7 @@ static weir_status print_lines_json(const char *path, size_t *n)
     return status;
 }
 
-static weir_status print_lines(const char *path, size_t *n)
+static weir_status print_findings(const char *path, size_t *n)
 {
     TRY(weir_store_validate(path, n, print_line, NULL));
     if (*n == 0) {
@@ -36,7 +36,7 @@ static weir_status print_lines(const char *path, size_t *n)
 static int run_validate(const struct args *args)
 {
     size_t n = 0;
-    weir_status status = args->has[JSON] ? print_lines_json(args->words[0], &n) : print_lines(args->words[0], &n);
+    weir_status status = args->has[JSON] ? print_findings_json(args->words[0], &n) : print_findings(args->words[0], &n);
     return status == WEIR_OK && n > 0 ? ANSWER_NO : (int)status;
 }
 

@@ -38,6 +38,7 @@ static const char *text_column(weir_axis axis)
                                      : NULL;
 }
 
+/* "hook,layer,prompt,query,query_token,key,key_token,value" */
 static weir_status write_csv_header(const struct csv *csv)
 {
     char line[512];
@@ -79,16 +80,16 @@ static void put_token_cell(const struct csv *csv, char *cell, const char *token)
     append_quoted(cell, CELL, csv->to_terminal ? shown : token);
 }
 
-static void set_csv_cell(struct csv *csv, const struct cut *cut, int a, size_t i)
+static void set_csv_cell(struct csv *csv, const struct excerpt *excerpt, int a, size_t i)
 {
-    weir_axis axis = cut->what->axes[a];
-    size_t index = cut->axes[a].list[i];
+    weir_axis axis = excerpt->what->axes[a];
+    size_t index = excerpt->axes[a].list[i];
     char *cell = csv->cell[axis];
-    int position = a == cut->row ? cut->tokens.positions[index] : (int)index;
+    int position = a == excerpt->row ? excerpt->tokens.positions[index] : (int)index;
     bool has_text = weir_axis_is_position(axis);
     snprintf(cell, CELL, has_text ? ",%d," : ",%d", position);
     if (has_text)
-        put_token_cell(csv, cell, weir_file_token(cut->file, cut->prompt, position));
+        put_token_cell(csv, cell, weir_file_token(excerpt->file, excerpt->prompt, position));
 }
 
 static void clear_csv_cells(struct csv *csv)
@@ -97,6 +98,7 @@ static void clear_csv_cells(struct csv *csv)
         snprintf(csv->cell[axis], CELL, "%s", text_column((weir_axis)axis) ? ",," : ",");
 }
 
+/* The head, the current cells, the value. */
 static weir_status write_csv_line(const struct csv *csv, const char *head, float value)
 {
     char line[LINE], number[32];
@@ -112,51 +114,52 @@ static weir_status write_csv_line(const struct csv *csv, const char *head, float
 
 /* ---- lines ---- */
 
-static weir_status write_csv_row(struct csv *csv, const struct cut *cut, const char *head)
+static weir_status write_csv_row(struct csv *csv, const struct excerpt *excerpt, const char *head)
 {
-    int last = cut->what->n_axes - 1;
-    for (size_t i = 0; i < cut_columns(cut)->n; i++) {
-        if (last != cut->row)
-            set_csv_cell(csv, cut, last, i);
-        TRY(write_csv_line(csv, head, cut_value(cut, i)));
+    int last = excerpt->what->n_axes - 1;
+    for (size_t i = 0; i < excerpt_columns(excerpt)->n; i++) {
+        if (last != excerpt->row)
+            set_csv_cell(csv, excerpt, last, i);
+        TRY(write_csv_line(csv, head, excerpt_value(excerpt, i)));
     }
     return WEIR_OK;
 }
 
 /* Rows that a prompt does not have, which brackets can name, are no lines. */
-static bool is_padding(const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+static bool is_padding(const struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES])
 {
-    return cut->axes[cut->row].list[place[cut->row]] >= cut->tokens.n_rows;
+    return excerpt->axes[excerpt->row].list[place[excerpt->row]] >= excerpt->tokens.n_rows;
 }
 
-static weir_status write_csv_rows(struct csv *csv, struct cut *cut, const char *head)
+/* Every row that `place` can name, in C order. */
+static weir_status write_csv_rows(struct csv *csv, struct excerpt *excerpt, const char *head)
 {
-    int last = cut->what->n_axes - 1, n_rows = cut->row == last ? last + 1 : last;
-    size_t place[WEIR_MAX_AXES] = {0}, n1 = n_rows > 1 ? cut->axes[1].n : 1;
-    for (place[0] = 0; place[0] < cut->axes[0].n; place[0]++)
+    int last = excerpt->what->n_axes - 1, n_rows = excerpt->row == last ? last + 1 : last;
+    size_t place[WEIR_MAX_AXES] = {0}, n1 = n_rows > 1 ? excerpt->axes[1].n : 1;
+    for (place[0] = 0; place[0] < excerpt->axes[0].n; place[0]++)
         for (place[1] = 0; place[1] < n1; place[1]++) {
-            if (is_padding(cut, place))
+            if (is_padding(excerpt, place))
                 continue;
             for (int a = 0; a < n_rows; a++)
-                set_csv_cell(csv, cut, a, place[a]);
-            TRY(cut_read_row(cut, place));
-            TRY(write_csv_row(csv, cut, head));
+                set_csv_cell(csv, excerpt, a, place[a]);
+            TRY(excerpt_read_row(excerpt, place));
+            TRY(write_csv_row(csv, excerpt, head));
         }
     return interrupted() ? stopped() : WEIR_OK;
 }
 
 static weir_status write_csv_value(struct csv *csv, const struct selected *selected, size_t i)
 {
-    struct cut cut;
+    struct excerpt excerpt;
     char head[96], layer[16] = "";
-    weir_status status = cut_open(&cut, selected, i);
-    cut.ahead = AHEAD;
-    if (cut.layer >= 0)
-        snprintf(layer, sizeof layer, "%d", cut.layer);
-    snprintf(head, sizeof head, "%s,%s,%d", selected->what->name, layer, cut.prompt);
+    weir_status status = excerpt_open(&excerpt, selected, i);
+    excerpt.ahead = AHEAD;
+    if (excerpt.layer >= 0)
+        snprintf(layer, sizeof layer, "%d", excerpt.layer);
+    snprintf(head, sizeof head, "%s,%s,%d", selected->what->name, layer, excerpt.prompt);
     if (status == WEIR_OK)
-        status = write_csv_rows(csv, &cut, head);
-    cut_close(&cut);
+        status = write_csv_rows(csv, &excerpt, head);
+    excerpt_close(&excerpt);
     return status;
 }
 

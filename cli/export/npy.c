@@ -103,47 +103,48 @@ static weir_status write_row_values(struct writer *writer, float *values, size_t
 }
 
 /* The picked columns of the row read last, or none; NaN after them. */
-static void fill_array_row(float *to, size_t n, const struct cut *cut, bool there)
+static void fill_array_row(float *to, size_t n, const struct excerpt *excerpt, bool there)
 {
-    const struct picked *columns = cut_columns(cut);
+    const struct picked *columns = excerpt_columns(excerpt);
     size_t i = 0, m = there ? columns->n : 0;
     if (m > 0 && columns->list[m - 1] == columns->list[0] + m - 1) {
-        memcpy(to, cut->values + (columns->list[0] - cut->first), m * sizeof *to);
+        memcpy(to, excerpt->values + (columns->list[0] - excerpt->first), m * sizeof *to);
         i = m;
     }
     for (; i < m; i++)
-        to[i] = cut_value(cut, i);
+        to[i] = excerpt_value(excerpt, i);
     for (; i < n; i++)
         to[i] = NAN;
 }
 
-static weir_status write_array_cut(struct writer *writer, struct cut *cut)
+/* All rows of one layer and prompt, padded to the array's shape. */
+static weir_status write_array_excerpt(struct writer *writer, struct excerpt *excerpt)
 {
     const size_t *size = writer->array->value;
-    int last = cut->what->n_axes - 1, n_rows = cut->row == last ? last + 1 : last; /* axes of rows */
-    size_t n = cut->row == last ? 1 : size[last];
+    int last = excerpt->what->n_axes - 1, n_rows = excerpt->row == last ? last + 1 : last; /* axes of rows */
+    size_t n = excerpt->row == last ? 1 : size[last];
     size_t place[WEIR_MAX_AXES] = {0};
     for (place[0] = 0; place[0] < size[0]; place[0]++)
         for (place[1] = 0; place[1] < (n_rows > 1 ? size[1] : 1); place[1]++) {
-            bool there = place[0] < cut->axes[0].n && (n_rows < 2 || place[1] < cut->axes[1].n);
+            bool there = place[0] < excerpt->axes[0].n && (n_rows < 2 || place[1] < excerpt->axes[1].n);
             if (there)
-                TRY(cut_read_row(cut, place));
-            fill_array_row(writer->row, n, cut, there);
+                TRY(excerpt_read_row(excerpt, place));
+            fill_array_row(writer->row, n, excerpt, there);
             TRY(write_row_values(writer, writer->row, n));
         }
     return interrupted() ? stopped() : WEIR_OK;
 }
 
-static weir_status write_all_cuts(struct writer *writer)
+static weir_status write_all_excerpts(struct writer *writer)
 {
     const struct selected *selected = writer->array->selected;
     for (size_t i = 0; i < selected_values(selected); i++) {
-        struct cut cut;
-        weir_status status = cut_open(&cut, selected, i);
-        cut.ahead = AHEAD;
+        struct excerpt excerpt;
+        weir_status status = excerpt_open(&excerpt, selected, i);
+        excerpt.ahead = AHEAD;
         if (status == WEIR_OK)
-            status = write_array_cut(writer, &cut);
-        cut_close(&cut);
+            status = write_array_excerpt(writer, &excerpt);
+        excerpt_close(&excerpt);
         TRY(status);
     }
     return WEIR_OK;
@@ -155,7 +156,7 @@ weir_status array_write(struct out *out, const struct array *array)
     weir_status status;
     TRY_DONE(weir_alloc(&writer.row, array->value[array->selected->what->n_axes - 1] + 1, sizeof *writer.row));
     TRY_DONE(weir_alloc(&writer.halves, BATCH, sizeof *writer.halves));
-    status = array->n > 0 ? write_all_cuts(&writer) : WEIR_OK;
+    status = array->n > 0 ? write_all_excerpts(&writer) : WEIR_OK;
 done:
     weir_free(writer.row);
     weir_free(writer.halves);

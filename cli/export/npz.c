@@ -33,22 +33,24 @@ static void close_labels(struct labels *labels)
     *labels = (struct labels){0};
 }
 
+/* Positions of every prompt's rows, and the longest prompt's number of tokens. */
 static weir_status fill_positions(struct labels *labels, const struct selected *selected)
 {
     for (size_t i = 0; i < labels->n_prompts; i++) {
-        struct cut cut;
+        struct excerpt excerpt;
         int32_t *to = labels->positions + i * labels->n_rows;
-        weir_status status = cut_open(&cut, selected, i);
-        const struct picked *rows = &cut.axes[cut.row];
+        weir_status status = excerpt_open(&excerpt, selected, i);
+        const struct picked *rows = &excerpt.axes[excerpt.row];
         for (size_t j = 0; j < labels->n_rows && status == WEIR_OK; j++)
-            to[j] = j < rows->n ? cut.tokens.positions[rows->list[j]] : -1;
-        labels->n_tokens = cut.tokens.n > labels->n_tokens ? cut.tokens.n : labels->n_tokens;
-        cut_close(&cut);
+            to[j] = j < rows->n ? excerpt.tokens.positions[rows->list[j]] : -1;
+        labels->n_tokens = excerpt.tokens.n > labels->n_tokens ? excerpt.tokens.n : labels->n_tokens;
+        excerpt_close(&excerpt);
         TRY(status);
     }
     return WEIR_OK;
 }
 
+/* Prompts, positions and sizes, with the axes that a plain number drops. */
 static weir_status open_labels(struct labels *out, const struct array *array)
 {
     const struct selected *selected = array->selected;
@@ -130,6 +132,7 @@ static weir_status write_token_ids(struct npz *npz, const char *prefix, const st
     return zip_end(&npz->zip);
 }
 
+/* In code points, as numpy's U type counts. */
 static size_t longest_token(const struct npz *npz, const struct labels *labels)
 {
     size_t longest = 1;
@@ -144,6 +147,7 @@ static size_t longest_token(const struct npz *npz, const struct labels *labels)
     return longest;
 }
 
+/* Fixed width, four bytes per code point, padded with zeros. */
 static weir_status write_token_texts(struct npz *npz, const char *prefix, const struct labels *labels)
 {
     size_t longest = longest_token(npz, labels);
@@ -183,6 +187,7 @@ static void name_array(char name[64], struct npz *npz, const weir_point *what)
     snprintf(name, 64, times > 1 ? "%s_%d" : "%s", what->name, times);
 }
 
+/* The array, then its labels where they are not those of the first array. */
 static weir_status write_npz_array(const struct selected *selected, void *payload)
 {
     struct npz *npz = payload;

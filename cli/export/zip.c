@@ -107,6 +107,7 @@ weir_status zip_end(struct zip *zip)
     return out_patch(zip->out, entry->offset + AT_CRC, crc.bytes, crc.n);
 }
 
+/* Sizes and offset go to the zip64 field where 32 bits do not hold them. */
 static weir_status write_central_header(struct out *out, const struct zip_entry *entry)
 {
     struct record head = {.n = 0}, extra = {.n = 0};

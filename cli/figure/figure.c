@@ -200,6 +200,7 @@ static void measure_panel_labels(struct layout *layout, const struct panel *pane
     layout->below = fmax(layout->below, below);
 }
 
+/* The largest panel, and the room for labels: of every panel, or once at the edges. */
 static void measure_panels(struct layout *layout, const struct figure *figure)
 {
     for (size_t i = 0; i < figure->n; i++) {
@@ -218,6 +219,7 @@ static void measure_panels(struct layout *layout, const struct figure *figure)
     layout->left = layout->below = 0;
 }
 
+/* From cells outwards: cell, panel, pitch, all panels, head. */
 static void plan_figure(struct layout *layout, const struct figure *figure)
 {
     *layout = (struct layout){.cell = cell_side(figure)};
@@ -291,6 +293,7 @@ static weir_status draw_cell_label(struct canvas *canvas, const struct marks *ma
     return draw_axis_text(canvas, &text, marks->numbers ? marks->digits + LABEL_GAP : 0);
 }
 
+/* Labels of rows or columns, except where one would run into the next panel. */
 static weir_status draw_axis(struct canvas *canvas, const struct placed *placed, const struct axis *axis, double cell,
                              bool below)
 {
@@ -319,6 +322,7 @@ static weir_status draw_frame(struct canvas *canvas, double x, double y, double 
     return WEIR_OK;
 }
 
+/* Title, frame, cells, labels. */
 static weir_status draw_panel(struct canvas *canvas, const struct figure *figure, const struct layout *layout, size_t i)
 {
     const struct panel *panel = &figure->panels[i];
@@ -438,6 +442,7 @@ static weir_status draw_masked(struct canvas *canvas, double x, double y)
                                                .text = "masked"});
 }
 
+/* The ramp as a panel of one column, its numbers, and what masked cells look like. */
 static weir_status draw_bar(struct canvas *canvas, const struct figure *figure, const struct layout *layout)
 {
     float values[BAR_CELLS];

@@ -110,6 +110,7 @@ static weir_status check_any_font(PangoLayout *layout)
     return WEIR_OK;
 }
 
+/* Opens the surface, fills it with the page, and sets up text. */
 static weir_status png_begin(struct canvas *canvas, double width, double height)
 {
     struct png *png = png_of(canvas);
@@ -173,6 +174,7 @@ static weir_status png_box(struct canvas *canvas, const struct box *box)
     return png_status(png);
 }
 
+/* The cells as an image of one pixel each, scaled up without smoothing. */
 static weir_status png_cells(struct canvas *canvas, const struct placed *placed)
 {
     struct png *png = png_of(canvas);

@@ -48,6 +48,7 @@ static void print_svg_colour(FILE *to, struct rgb rgb)
     fprintf(to, "#%02x%02x%02x", rgb.r, rgb.g, rgb.b);
 }
 
+/* The head of the file, styles, and a rectangle for the page. */
 static weir_status svg_begin(struct canvas *canvas, double width, double height)
 {
     FILE *to = svg_file(canvas);
@@ -134,6 +135,7 @@ static weir_status svg_box(struct canvas *canvas, const struct box *box)
     return WEIR_OK;
 }
 
+/* The cells as an embedded PNG of one pixel each. */
 static weir_status draw_cells_image(FILE *to, const struct placed *placed)
 {
     const struct panel *panel = placed->panel;
@@ -177,6 +179,7 @@ static weir_status draw_svg(struct svg *svg, const struct figure *figure)
     return WEIR_OK;
 }
 
+/* Into memory first: the file is written whole or not at all. */
 weir_status figure_write_svg(struct written *out, const struct figure *figure, const char *path, bool force)
 {
     struct svg svg = {.canvas = {.begin = svg_begin, .text = svg_text, .box = svg_box, .cells = svg_cells}};

@@ -162,6 +162,7 @@ weir_status page_refuse(struct page *page, const struct page_choice *choice, uin
 
 /* ---- what goes in ---- */
 
+/* Every weight where that fits, else the finest overviews that leave room for whole heads. */
 static weir_status choose_quality(const struct quality **out, struct page *page, const struct page_choice *choice)
 {
     const struct extent all = {page->layers.n, page->heads.n, page->prompts.n};
@@ -181,6 +182,7 @@ static weir_status choose_quality(const struct quality **out, struct page *page,
     return page_refuse(page, choice, bytes + rest);
 }
 
+/* Room for what will be kept of one prompt's heads. */
 static weir_status open_page_part(struct page_part *part, const struct page *page, size_t i,
                                   const struct quality *quality)
 {

@@ -66,6 +66,7 @@ static weir_status choose_page_patterns(struct page *page, const struct page_cho
     return choose_page_heads(page, choice->heads);
 }
 
+/* Rows and tokens of all chosen prompts. */
 static weir_status count_page_rows(struct page *page)
 {
     for (size_t i = 0; i < page->prompts.n; i++) {
@@ -229,6 +230,7 @@ static weir_status put_opening(struct writing *writing)
     return WEIR_OK;
 }
 
+/* Everything that the page does not open with: other thumbnails, whole heads, overviews. */
 static weir_status put_rest(struct writing *writing)
 {
     const struct page *page = writing->page;
@@ -242,6 +244,7 @@ static weir_status put_rest(struct writing *writing)
     return WEIR_OK;
 }
 
+/* Head, contents, what the page opens with, script, the rest. */
 static weir_status put_page(struct writing *writing, const char *json)
 {
     FILE *to = writing->to;
@@ -284,6 +287,7 @@ static weir_status find_page_room(struct writing *writing, uint64_t *most, const
     return WEIR_OK;
 }
 
+/* Refuses a page over the limit before its file is opened. */
 static weir_status write_page_file(const char *path, struct writing *writing, const char *json,
                                    const struct page_choice *choice)
 {

@@ -11,47 +11,48 @@
 
 enum { MOST_TOP = 8 }; /* neurons a layer when none are asked for */
 
-typedef weir_status cut_fn(struct cut *cut, void *payload);
+typedef weir_status excerpt_fn(struct excerpt *excerpt, void *payload);
 
 /* The function to call for every value of a selection. */
 struct visit {
-    cut_fn *each;
+    excerpt_fn *each;
     void *payload;
 };
 
+/* Opens the excerpt of each value, calls `each` and closes it. */
 static weir_status visit_layers(const struct selected *selected, void *payload)
 {
     const struct visit *visit = payload;
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < selected_values(selected) && status == WEIR_OK; i++) {
-        struct cut cut;
-        status = cut_open(&cut, selected, i);
+        struct excerpt excerpt;
+        status = excerpt_open(&excerpt, selected, i);
         if (status == WEIR_OK)
-            status = visit->each(&cut, visit->payload);
-        cut_close(&cut);
+            status = visit->each(&excerpt, visit->payload);
+        excerpt_close(&excerpt);
     }
     return status;
 }
 
 /* Every layer that the page's selection names of the i-th chosen prompt. */
-static weir_status each_cut(const struct page *page, size_t i, cut_fn *each, void *payload)
+static weir_status each_excerpt(const struct page *page, size_t i, excerpt_fn *each, void *payload)
 {
     struct visit visit = {each, payload};
     return selected_each(page->file, page->selection, (int)page->prompts.list[i], visit_layers, &visit);
 }
 
-static weir_status add_page_units(struct cut *cut, void *payload)
+static weir_status add_page_units(struct excerpt *excerpt, void *payload)
 {
     struct page *page = payload;
-    if (cut->what->n_axes != 2)
+    if (excerpt->what->n_axes != 2)
         return weir_fail(WEIR_E_USAGE,
                          "%s does not have one value per position and unit: a page shows hook points [pos, units], as "
                          "in mlp_post:3.10",
-                         cut->what->name);
-    const struct picked *picked = cut_columns(cut);
+                         excerpt->what->name);
+    const struct picked *picked = excerpt_columns(excerpt);
     TRY(weir_grow(&page->units, &page->unit_capacity, page->n_units + picked->n, sizeof *page->units));
     for (size_t i = 0; i < picked->n; i++)
-        page->units[page->n_units++] = (struct page_unit){cut->what, cut->layer, picked->list[i]};
+        page->units[page->n_units++] = (struct page_unit){excerpt->what, excerpt->layer, picked->list[i]};
     return WEIR_OK;
 }
 
@@ -106,7 +107,7 @@ weir_status page_choose_units(struct page *page, const char *selection)
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
-        status = each_cut(page, 0, add_page_units, page);
+        status = each_excerpt(page, 0, add_page_units, page);
     }
     page->reserved = 0;
 done:
@@ -115,28 +116,28 @@ done:
 }
 
 /* Fills `values`, [units, n_rows], with those of the positions that are picked. */
-static weir_status read_unit_series(float *values, struct cut *cut)
+static weir_status read_unit_series(float *values, struct excerpt *excerpt)
 {
-    const struct picked *rows = &cut->axes[cut->row];
-    size_t place[WEIR_MAX_AXES] = {0}, n_units = cut_columns(cut)->n, n_rows = cut->tokens.n_rows;
+    const struct picked *rows = &excerpt->axes[excerpt->row];
+    size_t place[WEIR_MAX_AXES] = {0}, n_units = excerpt_columns(excerpt)->n, n_rows = excerpt->tokens.n_rows;
     for (size_t i = 0; i < n_units * n_rows; i++)
         values[i] = NAN;
     for (size_t i = 0; i < rows->n; i++) {
-        place[cut->row] = i;
-        TRY(cut_read_row(cut, place));
+        place[excerpt->row] = i;
+        TRY(excerpt_read_row(excerpt, place));
         for (size_t j = 0; j < n_units; j++)
-            values[j * n_rows + rows->list[i]] = cut_value(cut, j);
+            values[j * n_rows + rows->list[i]] = excerpt_value(excerpt, j);
     }
     return WEIR_OK;
 }
 
-static weir_status put_unit_series(struct cut *cut, void *payload)
+static weir_status put_unit_series(struct excerpt *excerpt, void *payload)
 {
     float *values; /* [units, n_rows] */
     size_t n;
-    TRY(weir_mul(&n, cut_columns(cut)->n, cut->tokens.n_rows));
+    TRY(weir_mul(&n, excerpt_columns(excerpt)->n, excerpt->tokens.n_rows));
     TRY(weir_alloc(&values, n, sizeof *values));
-    weir_status status = read_unit_series(values, cut);
+    weir_status status = read_unit_series(values, excerpt);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         base64_put_float(payload, values[i]);
     weir_free(values);
@@ -146,7 +147,7 @@ static weir_status put_unit_series(struct cut *cut, void *payload)
 weir_status page_put_units(struct base64 *out, const struct page *page)
 {
     for (size_t i = 0; page->selection && i < page->prompts.n; i++)
-        TRY(each_cut(page, i, put_unit_series, out));
+        TRY(each_excerpt(page, i, put_unit_series, out));
     base64_end(out);
     return WEIR_OK;
 }

@@ -18,6 +18,7 @@ struct survey {
     size_t prompt, head; /* of this prompt and head of the page */
 };
 
+/* Keeps the thumbnail and the packed overview of the head that was under way. */
 static weir_status end_surveyed_head(struct survey *survey)
 {
     struct page *page = survey->page;
@@ -31,6 +32,7 @@ static weir_status end_surveyed_head(struct survey *survey)
     return page->n_strongest ? page_overview_pack(&part->maps[survey->head], &survey->overview, SIZE_MAX) : WEIR_OK;
 }
 
+/* Rows come head by head, prompt by prompt: a row of another head ends the one before. */
 static weir_status survey_row(const struct weir_row *row, void *payload)
 {
     struct survey *survey = payload;
@@ -60,6 +62,7 @@ static int compare_best_scores(const void *a, const void *b, void *payload)
     return best[x] != best[y] ? (best[x] < best[y] ? 1 : -1) : x < y ? -1 : x > y;
 }
 
+/* Scores of every head, and the heads in falling order of their best. */
 static weir_status keep_page_scores(struct page *page, const struct weir_heads *heads)
 {
     size_t n = page->layers.n * page->heads.n;
@@ -94,6 +97,7 @@ static weir_status place_in_page(size_t **out, const struct picked *picked, size
     return WEIR_OK;
 }
 
+/* Scores come from the same pass over the patterns as overviews. */
 static weir_status survey_patterns(struct survey *survey, const struct page_choice *choice)
 {
     struct weir_heads_options options = {.also = survey_row, .payload = survey};

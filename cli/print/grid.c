@@ -63,6 +63,7 @@ static struct rgb readable_on(struct rgb ground)
     return bright ? (struct rgb){0, 0, 0} : (struct rgb){255, 255, 255};
 }
 
+/* The number on its colour, or the colour alone; "-" where there is nothing. */
 static void print_grid_cell(const struct layout *layout, double value)
 {
     char text[32] = "";
@@ -84,6 +85,7 @@ static void print_grid_cell(const struct layout *layout, double value)
     colour_end(layout->colours);
 }
 
+/* One block of columns, with their numbers above and rows' numbers at the left. */
 static void print_grid_columns(const struct layout *layout, const struct grid *grid, size_t first, size_t end)
 {
     char text[24];

@@ -15,6 +15,7 @@ struct plan {
     enum colours colours;
 };
 
+/* Two columns per cell where they fit, else one; several values per cell where those do not fit. */
 static void plan_heatmap(struct plan *plan, const struct heatmap *map)
 {
     char number[16];
@@ -107,6 +108,7 @@ static float larger_weight(float a, float b)
     return b > a || isnan(a) ? b : a;
 }
 
+/* Number, label, and a shade per cell: the largest value in it. */
 static void print_heatmap_row(const struct plan *plan, const struct heatmap *map, size_t row)
 {
     char label[4 * LABEL + 8];

@@ -67,7 +67,7 @@ void label_of(char *to, size_t size, const char *token, size_t columns)
         snprintf(whole + at, sizeof whole - at, "%s", shown);
     }
     whole[at] = '\0';
-    text_cut(to, size, whole, columns);
+    text_shorten(to, size, whole, columns);
 }
 
 char *text_clean(char *text)

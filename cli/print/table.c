@@ -67,18 +67,19 @@ static void fit_columns(const struct table *table, size_t *widths, size_t limit)
     }
 }
 
+/* Shortened if flexible, padded but for the last. */
 static weir_status print_table_cell(const struct table *table, size_t column, const char *text, size_t width)
 {
-    char *cut;
+    char *shown;
     bool last = column + 1 == table->n_columns;
-    TRY(weir_alloc(&cut, strlen(text) + 8, 1));
-    text_cut(cut, strlen(text) + 8, text, table->aligns[column] == FLEXIBLE ? width : MOST_COLUMNS);
+    TRY(weir_alloc(&shown, strlen(text) + 8, 1));
+    text_shorten(shown, strlen(text) + 8, text, table->aligns[column] == FLEXIBLE ? width : MOST_COLUMNS);
     if (table->aligns[column] == RIGHT)
-        print_right(cut, width);
+        print_right(shown, width);
     else
-        print_left(cut, last ? 0 : width);
+        print_left(shown, last ? 0 : width);
     fputs(last ? "\n" : "  ", stdout);
-    weir_free(cut);
+    weir_free(shown);
     return WEIR_OK;
 }
 

@@ -53,7 +53,7 @@ bool text_is_leftwards(const char *text)
     return false;
 }
 
-void text_cut(char *to, size_t size, const char *text, size_t columns)
+void text_shorten(char *to, size_t size, const char *text, size_t columns)
 {
     static const char ellipsis[] = "…";
     bool whole = text_columns(text) <= columns && strlen(text) < size;
@@ -71,10 +71,10 @@ void text_cut(char *to, size_t size, const char *text, size_t columns)
 /* Bytes of the text that fit `most`, whole characters only. */
 static size_t whole_characters(const char *text, size_t most)
 {
-    size_t n = strnlen(text, most), cut = n;
-    while (cut > 0 && ((unsigned char)text[cut] & 0xc0) == 0x80)
-        cut--;
-    return cut ? cut : n;
+    size_t n = strnlen(text, most), end = n;
+    while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    return end ? end : n;
 }
 
 void print_text(const char *text)
@@ -106,7 +106,7 @@ void token_label(char *to, size_t size, const char *token, size_t columns)
 {
     char shown[512], text[128];
     weir_escape(shown, sizeof shown, token);
-    text_cut(text, size - 2 < sizeof text ? size - 2 : sizeof text, shown, columns - 2);
+    text_shorten(text, size - 2 < sizeof text ? size - 2 : sizeof text, shown, columns - 2);
     snprintf(to, size, "|%.*s|", (int)size - 3, text);
 }
 

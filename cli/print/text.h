@@ -18,7 +18,7 @@ size_t text_columns(const char *text);
 /* True where UTF-8 text goes from right to left, by its first letter that has a direction. */
 bool text_is_leftwards(const char *text);
 /* Copies text to at most `columns` columns, its end replaced by an ellipsis when it is longer. */
-void text_cut(char *to, size_t size, const char *text, size_t columns);
+void text_shorten(char *to, size_t size, const char *text, size_t columns);
 /* Prints text; characters that could steer a terminal are shown as escapes (base/escape.h). */
 void print_text(const char *text);
 /* The same as a line; a callback, whose payload is not used. */

@@ -154,6 +154,7 @@ static const char *files_text(char to[LONGEST_FILES], const struct files *files)
     return to;
 }
 
+/* Fails with the reason, or ends by the same signal where that asked for an end. */
 static int child_died(const struct files *files, int number)
 {
     char names[LONGEST_FILES];
@@ -172,6 +173,7 @@ static int child_died(const struct files *files, int number)
                      strsignal(number));
 }
 
+/* Waits for the child. @return its exit code, with its message. */
 static int child_outcome(const struct files *files, pid_t child, const char *message)
 {
     int status = 0;

@@ -39,7 +39,7 @@ static weir_status keep_stored_marks(bool *marked, int n, const bool *stored, co
     return any ? WEIR_OK : weir_fail(WEIR_E_USAGE, "--%s names nothing that is stored", what);
 }
 
-static weir_status choose_map_layers(struct chosen *chosen, const struct args *args, int opt)
+static weir_status choose_map_layers(struct map_choice *chosen, const struct args *args, int opt)
 {
     struct weir_slices slices = {0};
     int n = chosen->n_layers_all;
@@ -51,7 +51,7 @@ done:
     return status;
 }
 
-static weir_status choose_map_heads(struct chosen *chosen, const struct args *args, int opt)
+static weir_status choose_map_heads(struct map_choice *chosen, const struct args *args, int opt)
 {
     struct weir_slices slices = {0};
     bool *stored = NULL;
@@ -66,7 +66,7 @@ done:
     return status;
 }
 
-static weir_status choose_map_prompts(struct chosen *chosen, const struct args *args, int opt, bool all)
+static weir_status choose_map_prompts(struct map_choice *chosen, const struct args *args, int opt, bool all)
 {
     struct weir_slices slices = {0};
     weir_status status;
@@ -110,7 +110,7 @@ static weir_status name_token(struct named *named, const char *text)
     return WEIR_OK;
 }
 
-static weir_status name_tokens(struct named *named, const struct chosen *chosen, const struct args *args, int opt,
+static weir_status name_tokens(struct named *named, const struct map_choice *chosen, const struct args *args, int opt,
                                const char *option)
 {
     named->option = option;
@@ -130,7 +130,7 @@ static bool is_token_text(const char *token, const char *text, size_t n, bool sp
     return strlen(token) == n && memcmp(token, text, n) == 0;
 }
 
-static size_t mark_text(bool *marked, const struct chosen *chosen, int prompt, size_t n_tokens, const char *text,
+static size_t mark_text(bool *marked, const struct map_choice *chosen, int prompt, size_t n_tokens, const char *text,
                         size_t n, bool space)
 {
     size_t found = 0;
@@ -142,7 +142,7 @@ static size_t mark_text(bool *marked, const struct chosen *chosen, int prompt, s
     return found;
 }
 
-static bool is_listed(const char *const *list, size_t n, const char *token)
+static bool is_text_listed(const char *const *list, size_t n, const char *token)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(list[i], token) == 0)
@@ -150,8 +150,9 @@ static bool is_listed(const char *const *list, size_t n, const char *token)
     return false;
 }
 
-static weir_status no_such_token(const struct named *named, const struct chosen *chosen, int prompt, size_t n_tokens,
-                                 const char *text)
+/* Fails, with the prompt's nearest tokens, each once. */
+static weir_status no_such_token(const struct named *named, const struct map_choice *chosen, int prompt,
+                                 size_t n_tokens, const char *text)
 {
     const char *near[MOST_NEAR + 1]; /* the last takes those that are not near */
     float nearness[MOST_NEAR];
@@ -160,7 +161,7 @@ static weir_status no_such_token(const struct named *named, const struct chosen 
     for (size_t i = 0; i < n_tokens; i++) {
         const char *token = weir_file_token(chosen->file, prompt, (int)i);
         float is = -(float)weir_edit_distance(text, token);
-        if (!is_listed(near, n, token))
+        if (!is_text_listed(near, n, token))
             near[weir_ranked_insert(nearness, near, sizeof *near, &n, MOST_NEAR, is)] = token;
     }
     for (size_t i = 0; i < n; i++)
@@ -170,7 +171,7 @@ static weir_status no_such_token(const struct named *named, const struct chosen 
 }
 
 /* The tokens of exactly that text; where there are none, those that have a space in front of it. */
-static weir_status mark_tokens(struct named *named, const struct chosen *chosen, int prompt, size_t n_tokens,
+static weir_status mark_tokens(struct named *named, const struct map_choice *chosen, int prompt, size_t n_tokens,
                                const char *text)
 {
     size_t n = strlen(text);
@@ -184,7 +185,7 @@ static weir_status mark_tokens(struct named *named, const struct chosen *chosen,
     return no_such_token(named, chosen, prompt, n_tokens, text);
 }
 
-static weir_status mark_named(struct named *named, const struct chosen *chosen, int prompt, size_t n_tokens)
+static weir_status mark_named(struct named *named, const struct map_choice *chosen, int prompt, size_t n_tokens)
 {
     memset(named->marked, 0, (size_t)weir_file_get_info(chosen->file)->n_key);
     for (size_t i = 0; i < named->n; i++) {
@@ -196,7 +197,7 @@ static weir_status mark_named(struct named *named, const struct chosen *chosen, 
 }
 
 /* A prompt without the tokens is an error when it is the only one; else it is left out. */
-static weir_status mark_or_leave(const bool **out, struct named *named, const struct chosen *chosen, int prompt,
+static weir_status mark_or_leave(const bool **out, struct named *named, const struct map_choice *chosen, int prompt,
                                  size_t n_tokens)
 {
     *out = named->marked;
@@ -208,9 +209,9 @@ static weir_status mark_or_leave(const bool **out, struct named *named, const st
     return status;
 }
 
-weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, void *payload)
+weir_status map_choice_tokens(const bool **queries, const bool **keys, int prompt, void *payload)
 {
-    struct chosen *chosen = payload;
+    struct map_choice *chosen = payload;
     weir_file_prompt tokens;
     TRY(weir_file_get_prompt(chosen->file, prompt, &tokens));
     TRY(mark_or_leave(queries, &chosen->queries, chosen, prompt, tokens.n));
@@ -219,7 +220,8 @@ weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, v
 
 /* ---- all of it ---- */
 
-static weir_status choose_maps(struct chosen *chosen, const struct args *args, const struct chosen_opts *opts,
+/* Reads all options and counts what they mark. */
+static weir_status choose_maps(struct map_choice *chosen, const struct args *args, const struct map_choice_opts *opts,
                                bool all_prompts)
 {
     TRY(weir_stored_pattern(&chosen->pattern, chosen->file));
@@ -236,13 +238,13 @@ static weir_status choose_maps(struct chosen *chosen, const struct args *args, c
     return name_tokens(&chosen->keys, chosen, args, opts->key, "--key");
 }
 
-weir_status chosen_open(struct chosen *out, const weir_file *file, const struct args *args,
-                        const struct chosen_opts *opts, bool all_prompts)
+weir_status map_choice_open(struct map_choice *out, const weir_file *file, const struct args *args,
+                            const struct map_choice_opts *opts, bool all_prompts)
 {
-    *out = (struct chosen){.file = file};
+    *out = (struct map_choice){.file = file};
     weir_status status = choose_maps(out, args, opts, all_prompts);
     if (status != WEIR_OK)
-        chosen_close(out);
+        map_choice_close(out);
     return status;
 }
 
@@ -254,28 +256,28 @@ static void close_named(struct named *named)
     weir_free(named->marked);
 }
 
-void chosen_close(struct chosen *chosen)
+void map_choice_close(struct map_choice *chosen)
 {
     close_named(&chosen->queries);
     close_named(&chosen->keys);
     weir_free(chosen->layers);
     weir_free(chosen->heads);
     weir_free(chosen->prompts);
-    *chosen = (struct chosen){0};
+    *chosen = (struct map_choice){0};
 }
 
 /* True where the pattern of that head is wanted and stored. */
-static bool has_map(const struct chosen *chosen, int layer, int head)
+static bool has_map(const struct map_choice *chosen, int layer, int head)
 {
     return chosen->layers[layer] && chosen->heads[head] && weir_file_has_unit(chosen->pattern, layer, (size_t)head);
 }
 
-int chosen_first_prompt(const struct chosen *chosen)
+int map_choice_first_prompt(const struct map_choice *chosen)
 {
     return (int)((const bool *)memchr(chosen->prompts, true, (size_t)chosen->n_prompts_all) - chosen->prompts);
 }
 
-size_t chosen_maps(const struct chosen *chosen)
+size_t map_choice_count(const struct map_choice *chosen)
 {
     size_t maps = 0;
     for (int layer = 0; layer < chosen->n_layers_all; layer++)
@@ -288,7 +290,7 @@ size_t chosen_maps(const struct chosen *chosen)
 
 /* One prompt on its way: what is marked there, and the sum so far when heads are joined. */
 struct walk {
-    struct chosen *chosen;
+    struct map_choice *chosen;
     int prompt;
     const bool *queries, *keys;
     struct weir_attention *sum;
@@ -310,6 +312,7 @@ static weir_status visit_map(struct walk *walk, struct weir_attention *attention
     return walk->each(&map, walk->payload);
 }
 
+/* Visits the head's map, or adds it to the sum. */
 static weir_status walk_one_head(struct walk *walk, int layer, int head)
 {
     struct weir_attention *attention = NULL;
@@ -332,9 +335,10 @@ done:
     return status;
 }
 
+/* Visits each head's map, or one map of all of them. */
 static weir_status walk_prompt_heads(struct walk *walk)
 {
-    const struct chosen *chosen = walk->chosen;
+    const struct map_choice *chosen = walk->chosen;
     for (int layer = 0; layer < chosen->n_layers_all; layer++)
         for (int head = 0; head < chosen->n_heads_all; head++)
             if (has_map(chosen, layer, head))
@@ -346,14 +350,14 @@ static weir_status walk_prompt_heads(struct walk *walk)
     return visit_map(walk, walk->sum, -1, -1);
 }
 
-static bool any_token_marked(const bool *marked, const struct chosen *chosen)
+static bool any_token_marked(const bool *marked, const struct map_choice *chosen)
 {
     return !marked || memchr(marked, true, (size_t)weir_file_get_info(chosen->file)->n_key);
 }
 
 static weir_status walk_prompt_maps(struct walk *walk)
 {
-    TRY(chosen_tokens(&walk->queries, &walk->keys, walk->prompt, walk->chosen));
+    TRY(map_choice_tokens(&walk->queries, &walk->keys, walk->prompt, walk->chosen));
     if (!any_token_marked(walk->queries, walk->chosen) || !any_token_marked(walk->keys, walk->chosen))
         return WEIR_OK;
     weir_status status = walk_prompt_heads(walk);
@@ -363,7 +367,7 @@ static weir_status walk_prompt_maps(struct walk *walk)
     return status;
 }
 
-weir_status chosen_each(struct chosen *chosen, map_fn *each, void *payload)
+weir_status map_choice_each(struct map_choice *chosen, map_fn *each, void *payload)
 {
     struct walk walk = {.chosen = chosen, .each = each, .payload = payload};
     for (walk.prompt = 0; walk.prompt < chosen->n_prompts_all; walk.prompt++)
@@ -376,7 +380,7 @@ weir_status chosen_each(struct chosen *chosen, map_fn *each, void *payload)
 
 void map_title(char *to, size_t size, const struct map *map)
 {
-    const struct chosen *chosen = map->chosen;
+    const struct map_choice *chosen = map->chosen;
     char layers[64], heads[64];
     if (map->layer >= 0)
         snprintf(to, size, "layer %d, head %d, prompt %d of %d", map->layer, map->head, map->prompt,

@@ -8,7 +8,7 @@
 #include "points/select.h"
 
 /* The options of a command that choose them. */
-struct chosen_opts {
+struct map_choice_opts {
     int layer, head, prompt, query, key;
 };
 
@@ -27,7 +27,7 @@ struct named {
     bool *marked; /* [most tokens of a prompt] what the list names in the prompt at hand; NULL: everything */
 };
 
-struct chosen {
+struct map_choice {
     const weir_file *file;
     const weir_file_point *pattern;
     bool *layers, *heads, *prompts;      /* marks */
@@ -39,21 +39,22 @@ struct chosen {
     enum join join;
 };
 
-/* Reads the options. Without them: every stored layer and head; prompt 0, or all prompts. Close with chosen_close. */
-WEIR_CHECKED weir_status chosen_open(struct chosen *out, const weir_file *file, const struct args *args,
-                                     const struct chosen_opts *opts, bool all_prompts);
-void chosen_close(struct chosen *chosen);
+/* Reads the options. Without them: every stored layer and head; prompt 0, or all prompts. Close with map_choice_close.
+ */
+WEIR_CHECKED weir_status map_choice_open(struct map_choice *out, const weir_file *file, const struct args *args,
+                                         const struct map_choice_opts *opts, bool all_prompts);
+void map_choice_close(struct map_choice *chosen);
 /* The first prompt that is chosen. */
-int chosen_first_prompt(const struct chosen *chosen);
-/* The number of maps that chosen_each will pass on. */
-size_t chosen_maps(const struct chosen *chosen);
+int map_choice_first_prompt(const struct map_choice *chosen);
+/* The number of maps that map_choice_each will pass on. */
+size_t map_choice_count(const struct map_choice *chosen);
 /* Marks of a prompt's queries and keys, NULL where all are meant: a weir_tokens_fn whose payload is the chosen. With
    several prompts one that does not have the tokens has no marks set. */
-weir_status chosen_tokens(const bool **queries, const bool **keys, int prompt, void *payload);
+weir_status map_choice_tokens(const bool **queries, const bool **keys, int prompt, void *payload);
 
 /* One head's pattern, or that of several joined. */
 struct map {
-    const struct chosen *chosen;
+    const struct map_choice *chosen;
     int layer, head; /* -1: joined */
     int prompt;
     size_t n_joined; /* how many heads it is made of */
@@ -63,7 +64,7 @@ struct map {
 typedef weir_status map_fn(const struct map *map, void *payload);
 
 /* Calls `each` by prompt, layer, head. One map is in memory at a time. */
-WEIR_CHECKED weir_status chosen_each(struct chosen *chosen, map_fn *each, void *payload);
+WEIR_CHECKED weir_status map_choice_each(struct map_choice *chosen, map_fn *each, void *payload);
 /* "layer 3, head 0, prompt 1 of 2", "mean of 12 heads (layers 0-3, heads 1,5), prompt 0 of 1". */
 void map_title(char *to, size_t size, const struct map *map);
 /* The largest weight that there can be. */

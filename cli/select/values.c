@@ -23,6 +23,7 @@ static bool is_one_index(const struct weir_slices *slices)
     return slices->n == 1 && slices->list[0].single;
 }
 
+/* The indices of n that slices name; all without slices. */
 static weir_status pick_slices(struct picked *out, const struct weir_slices *slices, size_t n, const char *what)
 {
     bool *marked;
@@ -64,71 +65,73 @@ static weir_status pick_rows(struct picked *out, const struct weir_term *term, c
     return status;
 }
 
-static weir_status pick_axis(struct cut *cut, const struct selected *selected, int i)
+/* By the term's brackets, positions or units, whichever the axis has. */
+static weir_status pick_axis(struct excerpt *excerpt, const struct selected *selected, int i)
 {
     const struct weir_term *term = selected->term;
-    weir_axis axis = cut->what->axes[i];
+    weir_axis axis = excerpt->what->axes[i];
     if (term->index.given)
-        return pick_range(&cut->axes[i], &selected->index[1 + cut->what->per_layer + i]);
-    if (i == cut->row)
-        return pick_rows(&cut->axes[i], term, &cut->tokens);
+        return pick_range(&excerpt->axes[i], &selected->index[1 + excerpt->what->per_layer + i]);
+    if (i == excerpt->row)
+        return pick_rows(&excerpt->axes[i], term, &excerpt->tokens);
     if (axis == WEIR_AXIS_KEY)
-        return pick_slices(&cut->axes[i], NULL, cut->tokens.n, "key");
-    bool has_units = i == weir_point_unit_axis(cut->what);
-    return pick_slices(&cut->axes[i], has_units ? &term->units : NULL, cut->point->shape[i], weir_axis_name(axis));
+        return pick_slices(&excerpt->axes[i], NULL, excerpt->tokens.n, "key");
+    bool has_units = i == weir_point_unit_axis(excerpt->what);
+    return pick_slices(&excerpt->axes[i], has_units ? &term->units : NULL, excerpt->point->shape[i],
+                       weir_axis_name(axis));
 }
 
 /* ---- one value ---- */
 
-weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i)
+weir_status excerpt_open(struct excerpt *excerpt, const struct selected *selected, size_t i)
 {
     const weir_point *what = selected->what;
     size_t n_prompts = selected->prompts.n;
-    *cut = (struct cut){.file = selected->file, .point = selected->point, .what = what};
-    cut->layer = selected->layers.n ? (int)selected->layers.list[i / n_prompts] : -1;
-    cut->prompt = (int)selected->prompts.list[i % n_prompts];
-    cut->row = weir_point_row_axis(what);
-    cut->outer = what->n_axes == 3 ? (cut->row == 0 ? 1 : 0) : -1;
-    TRY(weir_file_get_prompt(cut->file, cut->prompt, &cut->tokens));
+    *excerpt = (struct excerpt){.file = selected->file, .point = selected->point, .what = what};
+    excerpt->layer = selected->layers.n ? (int)selected->layers.list[i / n_prompts] : -1;
+    excerpt->prompt = (int)selected->prompts.list[i % n_prompts];
+    excerpt->row = weir_point_row_axis(what);
+    excerpt->outer = what->n_axes == 3 ? (excerpt->row == 0 ? 1 : 0) : -1;
+    TRY(weir_file_get_prompt(excerpt->file, excerpt->prompt, &excerpt->tokens));
     for (int a = 0; a < what->n_axes; a++) {
-        TRY(pick_axis(cut, selected, a));
-        if (cut->axes[a].n == 0 && selected->prompts.single && !selected->term->index.given)
+        TRY(pick_axis(excerpt, selected, a));
+        if (excerpt->axes[a].n == 0 && selected->prompts.single && !selected->term->index.given)
             return weir_fail(WEIR_E_USAGE, "'%s': no values of %s are stored there for prompt %d", selected->term->text,
-                             what->name, cut->prompt);
+                             what->name, excerpt->prompt);
     }
     return WEIR_OK;
 }
 
-weir_status cut_has_rows(const struct cut *cut, const struct selected *selected)
+weir_status excerpt_has_rows(const struct excerpt *excerpt, const struct selected *selected)
 {
-    const struct picked *rows = &cut->axes[cut->row];
+    const struct picked *rows = &excerpt->axes[excerpt->row];
     if (!selected->term->index.given || !selected->prompts.single || rows->n == 0)
         return WEIR_OK;
     for (size_t i = 0; i < rows->n; i++)
-        if (rows->list[i] < cut->tokens.n_rows)
+        if (rows->list[i] < excerpt->tokens.n_rows)
             return WEIR_OK;
     return weir_fail(WEIR_E_USAGE, "'%s': prompt %d has only %zu stored positions, counted from 0",
-                     selected->term->text, cut->prompt, cut->tokens.n_rows);
+                     selected->term->text, excerpt->prompt, excerpt->tokens.n_rows);
 }
 
-void cut_close(struct cut *cut)
+void excerpt_close(struct excerpt *excerpt)
 {
     for (int i = 0; i < WEIR_MAX_AXES; i++)
-        weir_free(cut->axes[i].list);
-    weir_free(cut->memory);
+        weir_free(excerpt->axes[i].list);
+    weir_free(excerpt->memory);
 }
 
-const struct picked *cut_columns(const struct cut *cut)
+const struct picked *excerpt_columns(const struct excerpt *excerpt)
 {
     static size_t zero[1];
     static const struct picked one = {zero, 1, false};
-    int last = cut->what->n_axes - 1;
-    return last == cut->row ? &one : &cut->axes[last];
+    int last = excerpt->what->n_axes - 1;
+    return last == excerpt->row ? &one : &excerpt->axes[last];
 }
 
-float cut_value(const struct cut *cut, size_t column)
+float excerpt_value(const struct excerpt *excerpt, size_t column)
 {
-    return cut->values[cut_columns(cut)->list[column] - cut->first];
+    return excerpt->values[excerpt_columns(excerpt)->list[column] - excerpt->first];
 }
 
 /* ---- reading: a row, or as many of those that follow as are wanted ---- */
@@ -159,73 +162,74 @@ static size_t rows_that_fit(size_t values, size_t one)
 }
 
 /* The row at `place`, and what follows it as far as `ahead` allows. */
-static void block_to_read(weir_block *out, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+static void block_to_read(weir_block *out, const struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES])
 {
-    int last = cut->what->n_axes - 1;
+    int last = excerpt->what->n_axes - 1;
     size_t length = 1;
     *out = (weir_block){{0}, {1, 1, 1}};
-    if (last != cut->row) {
-        whole_span(&out->start[last], &out->count[last], &cut->axes[last]);
+    if (last != excerpt->row) {
+        whole_span(&out->start[last], &out->count[last], &excerpt->axes[last]);
         length = out->count[last--];
     }
     if (last == 1) {
-        whole_span(&out->start[1], &out->count[1], &cut->axes[1]);
-        if (out->count[1] * length > cut->ahead) {
-            gapless_run(&out->start[1], &out->count[1], &cut->axes[1], place[1], rows_that_fit(cut->ahead, length));
-            gapless_run(&out->start[0], &out->count[0], &cut->axes[0], place[0], 1);
+        whole_span(&out->start[1], &out->count[1], &excerpt->axes[1]);
+        if (out->count[1] * length > excerpt->ahead) {
+            gapless_run(&out->start[1], &out->count[1], &excerpt->axes[1], place[1],
+                        rows_that_fit(excerpt->ahead, length));
+            gapless_run(&out->start[0], &out->count[0], &excerpt->axes[0], place[0], 1);
             return;
         }
         length *= out->count[1];
     }
-    gapless_run(&out->start[0], &out->count[0], &cut->axes[0], place[0], rows_that_fit(cut->ahead, length));
+    gapless_run(&out->start[0], &out->count[0], &excerpt->axes[0], place[0], rows_that_fit(excerpt->ahead, length));
 }
 
 /* The number of axes that rows lie along: all, or all but the last. */
-static int row_axes(const struct cut *cut)
+static int row_axes(const struct excerpt *excerpt)
 {
-    int n = cut->what->n_axes;
-    return cut->row == n - 1 ? n : n - 1;
+    int n = excerpt->what->n_axes;
+    return excerpt->row == n - 1 ? n : n - 1;
 }
 
 /* Where the row begins in what is held; false when it is not there. */
-static bool find_held_row(size_t *at, const struct cut *cut, const size_t place[WEIR_MAX_AXES])
+static bool find_held_row(size_t *at, const struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES])
 {
-    const weir_block *held = &cut->held;
+    const weir_block *held = &excerpt->held;
     *at = 0;
-    for (int a = 0; a < row_axes(cut); a++) {
-        size_t index = cut->axes[a].list[place[a]];
-        if (!cut->memory || index < held->start[a] || index - held->start[a] >= held->count[a])
+    for (int a = 0; a < row_axes(excerpt); a++) {
+        size_t index = excerpt->axes[a].list[place[a]];
+        if (!excerpt->memory || index < held->start[a] || index - held->start[a] >= held->count[a])
             return false;
         *at = *at * held->count[a] + index - held->start[a];
     }
-    *at *= row_axes(cut) < cut->what->n_axes ? held->count[cut->what->n_axes - 1] : 1;
+    *at *= row_axes(excerpt) < excerpt->what->n_axes ? held->count[excerpt->what->n_axes - 1] : 1;
     return true;
 }
 
-static weir_status hold_block(struct cut *cut, const weir_block *block)
+static weir_status hold_block(struct excerpt *excerpt, const weir_block *block)
 {
     size_t n = block->count[0] * block->count[1] * block->count[2];
-    cut->held = (weir_block){{0}, {0}}; /* nothing, should this fail */
-    TRY(weir_grow(&cut->memory, &cut->room, n, sizeof *cut->memory));
-    TRY(weir_file_read(cut->file, cut->point, cut->layer, cut->prompt, block, cut->memory));
-    cut->held = *block;
+    excerpt->held = (weir_block){{0}, {0}}; /* nothing, should this fail */
+    TRY(weir_grow(&excerpt->memory, &excerpt->room, n, sizeof *excerpt->memory));
+    TRY(weir_file_read(excerpt->file, excerpt->point, excerpt->layer, excerpt->prompt, block, excerpt->memory));
+    excerpt->held = *block;
     return WEIR_OK;
 }
 
-weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES])
+weir_status excerpt_read_row(struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES])
 {
     size_t at;
-    if (cut_columns(cut)->n == 0) /* [..., 0:0] */
+    if (excerpt_columns(excerpt)->n == 0) /* [..., 0:0] */
         return WEIR_OK;
-    if (!find_held_row(&at, cut, place)) {
+    if (!find_held_row(&at, excerpt, place)) {
         weir_block block;
-        block_to_read(&block, cut, place);
-        TRY(hold_block(cut, &block));
-        if (!find_held_row(&at, cut, place))
-            return weir_fail(WEIR_E_INPUT, "%s: a row disappeared while it was read", cut->what->name);
+        block_to_read(&block, excerpt, place);
+        TRY(hold_block(excerpt, &block));
+        if (!find_held_row(&at, excerpt, place))
+            return weir_fail(WEIR_E_INPUT, "%s: a row disappeared while it was read", excerpt->what->name);
     }
-    cut->values = cut->memory + at;
-    cut->first = row_axes(cut) < cut->what->n_axes ? cut->held.start[cut->what->n_axes - 1] : 0;
+    excerpt->values = excerpt->memory + at;
+    excerpt->first = row_axes(excerpt) < excerpt->what->n_axes ? excerpt->held.start[excerpt->what->n_axes - 1] : 0;
     return WEIR_OK;
 }
 
@@ -245,13 +249,13 @@ weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MA
         single[a] = there && selected->term->index.given && range->single;
     }
     for (size_t i = 0; i < selected->prompts.n && !selected->term->index.given; i++) {
-        struct cut cut;
-        weir_status status = cut_open(&cut, selected, i);
+        struct excerpt excerpt;
+        weir_status status = excerpt_open(&excerpt, selected, i);
         for (int a = 0; a < selected->what->n_axes && status == WEIR_OK; a++) {
-            shape[a] = cut.axes[a].n > shape[a] ? cut.axes[a].n : shape[a];
-            single[a] = cut.axes[a].single;
+            shape[a] = excerpt.axes[a].n > shape[a] ? excerpt.axes[a].n : shape[a];
+            single[a] = excerpt.axes[a].single;
         }
-        cut_close(&cut);
+        excerpt_close(&excerpt);
         TRY(status);
     }
     return WEIR_OK;
@@ -310,6 +314,7 @@ static weir_status pick_index(struct selected *selected)
     return pick_range(&selected->prompts, &selected->index[selected->what->per_layer]);
 }
 
+/* Calls `each` with the layers and prompts of one point, if there are any. */
 static weir_status visit_point(struct search *search, const weir_file_point *point)
 {
     struct selected selected = {.file = search->file, .point = point, .what = point->point, .term = search->term};
@@ -334,6 +339,7 @@ static void stored_names(char *to, size_t size, const weir_file *file)
         weir_text_append(to, size, "%s%s", i ? ", " : "", weir_file_point_at(file, i)->point->name);
 }
 
+/* Every stored point that the term names; none at all is an error with the points that there are. */
 static weir_status visit_term_points(struct search *search)
 {
     char names[512];

@@ -39,7 +39,7 @@ WEIR_CHECKED weir_status selected_shape(const struct selected *selected, size_t 
                                         bool single[WEIR_MAX_AXES]);
 
 /* The part of one value that the term's units and positions, or its brackets, pick. */
-struct cut {
+struct excerpt {
     const weir_file *file;
     const weir_file_point *point;
     const weir_point *what;
@@ -57,15 +57,15 @@ struct cut {
 
 /* Value `i` of the selected ones, prompts within layers. WEIR_E_USAGE when the only one has nothing stored there. Close
    after a failure too. */
-WEIR_CHECKED weir_status cut_open(struct cut *cut, const struct selected *selected, size_t i);
+WEIR_CHECKED weir_status excerpt_open(struct excerpt *excerpt, const struct selected *selected, size_t i);
 /* WEIR_E_USAGE when brackets name one prompt and only places past its end. */
-WEIR_CHECKED weir_status cut_has_rows(const struct cut *cut, const struct selected *selected);
-void cut_close(struct cut *cut);
+WEIR_CHECKED weir_status excerpt_has_rows(const struct excerpt *excerpt, const struct selected *selected);
+void excerpt_close(struct excerpt *excerpt);
 /* Reads the row at `place`: for each axis but the last (which may be the only one), which of its picked indices. */
-WEIR_CHECKED weir_status cut_read_row(struct cut *cut, const size_t place[WEIR_MAX_AXES]);
+WEIR_CHECKED weir_status excerpt_read_row(struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES]);
 /* The indices picked along the last axis: a single one where that is the axis of positions. */
-const struct picked *cut_columns(const struct cut *cut);
+const struct picked *excerpt_columns(const struct excerpt *excerpt);
 /* Of the row read last, the value in that column. */
-float cut_value(const struct cut *cut, size_t column);
+float excerpt_value(const struct excerpt *excerpt, size_t column);
 
 #endif

@@ -61,6 +61,7 @@ static void drop_last_letter(char *text)
     text[n > 0 ? n - 1 : 0] = '\0';
 }
 
+/* Enter searches, Escape gives up, Backspace takes a letter away, other characters are added. */
 static void type_search(struct tui_app *app, int key, bool is_text)
 {
     if ((is_text && (key == '\n' || key == '\r')) || (!is_text && key == KEY_CODE_ENTER)) {
@@ -141,6 +142,7 @@ static bool move_by_action(struct tui_state *state, enum tui_action action)
 
 /* ---- the rest ---- */
 
+/* Keys that move come first; the others are here. */
 static void act_in_state(struct tui_app *app, enum tui_action action)
 {
     struct tui_state *state = &app->state;

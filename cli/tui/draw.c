@@ -69,6 +69,7 @@ static void describe_cell(char *to, size_t size, const struct tui_app *app)
              tui_number(number, value, tui_band_row(&app->band, state->at.row)[state->column]));
 }
 
+/* The search as it is typed, a note, or the cell under the cursor; hints at the right. */
 static void draw_status(const struct tui_app *app, int y, int width)
 {
     static const char hints[] = "? help  q quit ";

@@ -6,6 +6,7 @@
 
 /* ---- hook points, layers, heads ---- */
 
+/* "▾ pattern", "  ▸ layer 3", "      head 0" */
 static const char *node_text(char to[96], const struct tui_app *app, const struct tui_node *node)
 {
     const weir_file_point *point = weir_file_point_at(app->file, node->point);

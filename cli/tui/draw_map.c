@@ -29,6 +29,7 @@ static bool wants_two_rows(const struct tui_app *app, size_t lines)
     return app->state.zoom == ZOOM_DENSE;
 }
 
+/* Norms need a line per row; cells are two columns wide where all of them fit. */
 static void plan_map(struct plan *plan, const struct tui_app *app, struct tui_box box)
 {
     const struct tui_value *value = &app->value;
@@ -125,6 +126,7 @@ static void draw_row_label(const struct tui_app *app, const struct plan *plan, i
         screen_text(y, x + LABEL - MARK, MARK, LOOK_STRONG, each == 1 ? "▸" : chosen == row ? "▀" : "▄");
 }
 
+/* One line: a row as shades, or two rows as halves. */
 static void draw_map_cells(const struct tui_app *app, const struct plan *plan, int y, size_t row)
 {
     size_t end = app->first_column + plan->n_shown;
@@ -184,6 +186,7 @@ static void draw_map_rows(const struct tui_app *app, const struct plan *plan)
     }
 }
 
+/* The ramp from the least to the largest value, and the scale's name. */
 static void draw_map_legend(const struct tui_app *app, const struct plan *plan, int y, int x)
 {
     enum { STEPS = 10 };

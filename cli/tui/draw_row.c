@@ -116,6 +116,7 @@ static void print_detail_column(struct details *details, size_t column)
                      difference_text(number, value, details->row[column], details->locked[column]));
 }
 
+/* As many columns as there are lines for, the strongest first. */
 static void list_strongest(struct details *details)
 {
     size_t columns[MOST_LISTED], n;
@@ -150,6 +151,7 @@ static void print_row_name(struct details *details, const struct tui_value *valu
                  position, tui_token(token, value, position, 20));
 }
 
+/* Norm, mean and range, of values that are no weights. */
 static void print_row_summary(struct details *details)
 {
     struct tui_summary summary;

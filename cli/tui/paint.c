@@ -140,17 +140,17 @@ void screen_text(int y, int x, int columns, int look, const char *text)
     wchar_t cell[CCHARW_MAX + 1];
     attr_t attrs = look_attributes(look);
     int used = 0;
-    bool cut = text_columns(text) > (size_t)(columns > 0 ? columns : 0);
+    bool is_cut = text_columns(text) > (size_t)(columns > 0 ? columns : 0);
     for (int i = 0; i < columns; i++)
         put_character(y, x + i, L' ', attrs, 0);
     while (*text) {
         int more = next_text_cell(cell, &text);
-        if (used + more > columns - cut)
+        if (used + more > columns - is_cut)
             break;
         put_cell(y, x + used, cell, attrs, 0);
         used += more;
     }
-    if (cut && used < columns)
+    if (is_cut && used < columns)
         put_character(y, x + used, L'…', attrs, 0);
 }
 

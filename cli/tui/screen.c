@@ -87,6 +87,7 @@ static const char *terminal_capability(const char *name)
     return text && text != (const char *)-1 ? text : "";
 }
 
+/* Default colours, plain text, a visible cursor, the screen as it was before. */
 static void prepare_farewell(void)
 {
     static const char *const names[] = {"op", "oc", "sgr0", "cnorm", "rmkx", "rmcup"};
