@@ -172,14 +172,27 @@ def mutate(r, good, path):
 
 # ---- asking ----
 
+# frames of the sanitizers and of what they stand in for
+NOT_OURS = re.compile(r"__|malloc |calloc |realloc |free |mem[a-z]+ |str[a-z]+ ")
+
+
+def in_library(stack):
+    """whether the first frame that is not the sanitizer's own is one of libhdf5"""
+    frames = [frame for frame in re.findall(r"#\d+ 0x\w+ +(?:in )?(.*)", stack) if not NOT_OURS.match(frame)]
+    return bool(frames) and ("libhdf5" in frames[0] or frames[0].startswith("H5"))
+
+
+def reported_by_sanitizer(said):
+    """-> "library" where all that leaks, or what has crashed, is libhdf5's"""
+    stacks = re.split(r"(?m)^ *(?=#0 )", said)[1:]
+    count = len(stacks) if "LeakSanitizer" in said else 1
+    return "library" if stacks and all(map(in_library, stacks[:count])) else f"SANITIZER {said[:3000]}"
+
+
 def outcome(done):
     said = done.stderr.decode(errors="replace")
     if "Sanitizer" in said or "runtime error" in said:
-        stack = re.findall(r"#\d+ 0x\w+ (?:in )?(\S+) (\S+)", said)
-        mine = next((f"{name} {where}" for name, where in stack if "libhdf5" not in where and "/sanitizer" not in where and "libc" not in where
-                     and not name.startswith("__")), "")
-        first = stack[1] if stack and stack[0][0].startswith("__") else stack[0] if stack else ("", "")
-        return "library" if "libhdf5" in first[1] or first[0].startswith("H5") else f"SANITIZER {mine} {said[:300]}"
+        return reported_by_sanitizer(said)
     if "HDF5 library died" in said:
         return "library"
     if done.returncode not in (0, 1, 2, 3, 4, 6):
