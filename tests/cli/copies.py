@@ -6,12 +6,12 @@ import shutil
 import struct
 import subprocess
 
-from program import FIXTURES, WEIR
+from program import FIXTURES, SANITIZED, WEIR
 
 
 def little_memory():
     """what cannot be right must not be allocated for first; sanitizers need all addresses"""
-    if "asan" not in WEIR:
+    if not SANITIZED:
         resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 
 

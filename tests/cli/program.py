@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 WEIR = os.environ.get("WEIR", str(BUILD / "cli/weir"))
+SANITIZED = "asan" in WEIR      # an instrumented build: what shows nothing more there is left to the plain one
 FIXTURES = ROOT / "tests/model/fixtures"
 USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5         # exit codes
 CLEAN = {name: value for name, value in os.environ.items()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from copies import dump, read_safetensors, refused, weir_limited, write_safetensors
-from program import FIXTURES, INPUT, OUTPUT, ROOT, UNSUPPORTED, USAGE, WEIR
+from program import FIXTURES, INPUT, OUTPUT, ROOT, SANITIZED, UNSUPPORTED, USAGE, WEIR
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_proc_cannot_be_written(tmp_path):
 
 # ---- cache files -----------------------------------------------------------------------------------------------------
 
-@pytest.mark.skipif("asan" in WEIR, reason="the sanitizer ends the child before it dies of the signal")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer ends the child before it dies of the signal")
 def test_a_file_that_kills_the_hdf5_library_is_told(tmp_path):
     """found by script/fuzz; HDF5 1.10.8 dies of it, a later one may refuse it"""
     bad = tmp_path / "bad.h5"

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from program import ROOT, WEIR
+from program import ROOT, SANITIZED, WEIR
 
 GPT2 = ROOT / "tests/model/fixtures/gpt2"
 PROMPT = ",".join(str(i % 50) for i in range(90))
@@ -24,7 +24,6 @@ PROMPT = ",".join(str(i % 50) for i in range(90))
 LONG, SHORTER = (["--tokens", ",".join(str(i % 50) for i in range(n))] for n in (250, 150))
 LARGE = {"contiguous": [WEIR, "dump", *LONG * 4], "chunked": [WEIR, "dump", *LONG * 3, *SHORTER]}
 INPUT, OUTPUT, MEMORY = 3, 5, 6
-SANITIZED = "asan" in WEIR
 
 
 def command(out, prompts=1, *more):
@@ -91,6 +90,7 @@ def survive(folder, kills, values):
     return killed, found
 
 
+@pytest.mark.skipif(SANITIZED, reason="a process that is killed reports nothing")
 @pytest.mark.parametrize("values", ["small", *LARGE])
 def test_killed_dumps_leave_nothing_or_a_whole_file(tmp_path, values):
     survive(tmp_path, 10, values)
@@ -289,7 +289,7 @@ def deep_model(folder, layers):
     return folder / "model.safetensors"
 
 
-@pytest.mark.parametrize("left", [0, 0.25, 0.75, -1])
+@pytest.mark.parametrize("left", [0, -1] if SANITIZED else [0, 0.25, 0.75, -1])
 def test_a_model_that_is_cut_short_meanwhile(tmp_path, left):
     """left: the part that stays; -1: all but a byte, which raises no signal"""
     weights = deep_model(tmp_path / "deep", 300)

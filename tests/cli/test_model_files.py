@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from copies import change, copy_of, dump, load, read_safetensors, refused, save, weir_limited, write_safetensors
-from program import FIXTURES, INPUT, UNSUPPORTED, USAGE
+from program import FIXTURES, INPUT, SANITIZED, UNSUPPORTED, USAGE
 
 
 MODEL = "model.safetensors"
@@ -320,7 +320,8 @@ ALIASES = json.loads((Path(__file__).parent / "data/bridge_aliases.json").read_t
 @pytest.mark.parametrize("family", ALIASES)
 def test_a_bridge_name_is_the_tensor_that_transformer_lens_gives_or_refused(tmp_path, family):
     """the facts were measured (tests/model/make_bridge_aliases.py): which of weir's points have TransformerLens's values"""
-    for hook, points in ALIASES[family].items():
+    aliases = list(ALIASES[family].items())
+    for hook, points in aliases[:2] if SANITIZED else aliases:      # names are rows of a table: two run what all run
         inside = not hook.startswith(("embed.", "pos_embed.", "unembed.", "hook_unembed", "hook_logits"))
         name = f"blocks.{{layer}}.{hook}" if inside else hook
         done = dump(FIXTURES / family, tmp_path / "out.h5", "--tokens", "5,7,9", "--hooks", name, "--force")

@@ -13,12 +13,11 @@ import time
 
 import pytest
 
-from program import ROOT, WEIR
+from program import ROOT, SANITIZED, WEIR
 
 GPT2 = str(ROOT / "tests/model/fixtures/gpt2")
 IDS = ",".join(str(150 + i % 50) for i in range(60))     # three bytes each, as tokens that steer have
 USAGE, OUTPUT = 2, 5
-SANITIZED = "asan" in WEIR
 
 WRITERS = {
     "dump": lambda stored, out: ["dump", "-m", GPT2, "--tokens", IDS, "-o", out],
