@@ -37,6 +37,7 @@ weir_status weir_stored_pattern(const weir_file_point **out, const weir_file *fi
     return WEIR_OK;
 }
 
+/* Reads the whole pattern of one head on one prompt, then leaves out the queries that were not stored. */
 static weir_status read_head_pattern(struct weir_attention *attention, const weir_file *file,
                                      const weir_file_point *pattern, int layer, int head, int index)
 {

@@ -29,6 +29,7 @@ static void compare_odd_row(struct weir_difference *out, const struct weir_row *
     }
 }
 
+/* One row of both files: the largest difference so far keeps its place. */
 static weir_status compare_row(const struct weir_row *row, void *payload)
 {
     struct weir_difference *out = payload;
@@ -78,6 +79,7 @@ weir_status weir_diff_point(struct weir_difference *out, const struct weir_sourc
     return WEIR_OK;
 }
 
+/* Prompts are the same where their tokens and their stored positions are. */
 static weir_status same_prompt(const weir_file *a, const weir_file *b, int i)
 {
     weir_file_prompt pa, pb;

@@ -68,6 +68,7 @@ static void add_named(const struct weir_heads *heads, struct sums *sums, enum we
     add_detected(sums, which, any, matching, difference);
 }
 
+/* A pattern of any weights: the products and differences of the whole row, then without the excluded keys. */
 static void add_matrix(const struct weir_heads *heads, struct sums *sums, size_t query, const float *weights)
 {
     const struct weir_detection_matrix *matrix = heads->options->detect;
@@ -236,6 +237,7 @@ static weir_status read_prompt(const struct reading *reading, int layer, int pro
     return WEIR_OK;
 }
 
+/* Layer by layer, so that the file is read in the order in which it is stored. */
 static weir_status read_all(const struct reading *reading)
 {
     size_t n = (size_t)weir_file_get_info(reading->file)->n_prompts;

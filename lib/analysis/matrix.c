@@ -102,6 +102,7 @@ static weir_status parse_header(struct npy *npy, const char *path, const char *h
     return parse_shape(npy, path, find_header_entry(header, "'shape'"));
 }
 
+/* Magic, version, length, then a Python dictionary: type, order and shape. */
 static weir_status read_npy_header(struct npy *npy, struct weir_bytes *bytes)
 {
     char header[MOST_HEADER];
@@ -158,6 +159,7 @@ struct numbers {
     size_t n, capacity;
 };
 
+/* Appends the numbers of a line, separated by commas or blanks. */
 static weir_status read_line_of_numbers(struct numbers *numbers, char *text, size_t line)
 {
     for (text += strspn(text, " \t"); *text;) {
@@ -198,6 +200,7 @@ static weir_status read_lines(struct numbers *numbers, size_t *rows, char *text)
     return WEIR_OK;
 }
 
+/* Lines of numbers; the size of the matrix is their count. */
 static weir_status read_text_matrix(struct weir_detection_matrix *matrix, const struct weir_map *map)
 {
     struct numbers numbers = {.path = matrix->path};

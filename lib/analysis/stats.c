@@ -38,6 +38,7 @@ static void count_finite_row(struct weir_stats *one, const struct weir_row *row,
     one->squares = weir_ops()->squares(row->values, row->n, mean);
 }
 
+/* One row's statistics, merged into those of the layer. */
 static weir_status count_row(const struct weir_row *row, void *payload)
 {
     struct weir_stats *total = payload;

@@ -87,6 +87,7 @@ static bool may_stand(const struct top *top, size_t query, size_t key)
     return !top->keys || top->keys[key];
 }
 
+/* Jumps from one weight over the limit to the next; the limit rises as the heap fills. */
 static weir_status search_row(const struct weir_row *row, void *payload)
 {
     struct top *top = payload;

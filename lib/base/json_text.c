@@ -89,6 +89,7 @@ static weir_status take_code(struct weir_json_text *t, char *to, size_t *n)
     return WEIR_OK;
 }
 
+/* The character of an escape as UTF-8; two \u escapes make one where they are surrogates. */
 static weir_status take_escape(struct weir_json_text *t, char *to, size_t *n)
 {
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";

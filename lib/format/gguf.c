@@ -46,6 +46,7 @@ static weir_status read_tensor_type(struct weir_bytes *b, struct weir_tensor *te
                                         : WEIR_OK;
 }
 
+/* GGUF lists the fastest axis first: the shape is its reverse. */
 static weir_status read_dimensions(struct weir_bytes *b, struct weir_tensor *tensor)
 {
     uint32_t n_dims;
@@ -118,6 +119,7 @@ static weir_status get_alignment(const struct weir_gguf *gguf, uint64_t *out)
     return WEIR_OK;
 }
 
+/* All infos first: where the data begins is known only after the last of them. */
 static weir_status read_tensors(struct weir_gguf *gguf, struct weir_bytes *b, size_t n)
 {
     uint64_t *offsets = NULL; /* [n] */
@@ -138,6 +140,7 @@ done:
 
 /* ---- the file ------------------------------------------------------------------------------------------------- */
 
+/* Magic and version; in a big-endian file the version's bytes are the other way round. */
 static weir_status read_version(struct weir_bytes *b)
 {
     const uint8_t *magic;
@@ -221,6 +224,7 @@ static size_t before_number(const char *path, int n_parts)
     return strspn(path + length - tail, "0123456789") == 5 ? length - tail : 0;
 }
 
+/* A part names its number and their count; both must agree with its file name. */
 static weir_status open_gguf_part(struct weir_gguf **out, const char *path, int part, int n_parts)
 {
     char *name;
@@ -257,6 +261,7 @@ static weir_status join_part(struct weir_tensors *to, struct weir_tensors *from)
     return WEIR_OK;
 }
 
+/* Opens the other parts and moves their tensors to the first one's list. */
 static weir_status join_parts(struct weir_gguf *first, const char *path, int n_parts)
 {
     int64_t n_tensors = -1;

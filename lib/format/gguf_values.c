@@ -163,6 +163,7 @@ static weir_status read_scalar(struct weir_bytes *b, struct weir_gguf_value *val
     return WEIR_OK;
 }
 
+/* A key, a type, then a value of that type. */
 static weir_status read_value(struct weir_bytes *b, struct weir_gguf_value *value)
 {
     struct weir_gguf_string key;

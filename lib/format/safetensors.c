@@ -118,6 +118,7 @@ static enum weir_type packed_type(const char *name, const struct dtype *dtype)
                                                   : dtype->type;
 }
 
+/* One entry of the header: type, shape, and where its bytes begin and end. */
 static weir_status read_json_tensor(struct weir_tensors *tensors, const struct shard *shard, const cJSON *entry)
 {
     struct weir_tensor *tensor;
@@ -153,6 +154,7 @@ static weir_status check_layout(struct weir_tensors *tensors, const struct shard
     return WEIR_OK;
 }
 
+/* Eight bytes of length, then so many bytes of JSON; the data follows. */
 static weir_status read_json_header(cJSON **out, struct shard *shard, const uint8_t *data, size_t size)
 {
     struct weir_bytes b = {.file = shard->file, .data = data, .size = size};

@@ -119,6 +119,7 @@ static bool added_as_it_is(const struct weir_model *model, const struct weir_lay
            !(model->family->adds_stream & map);
 }
 
+/* True where a TransformerLens name that depends on the architecture means a point in this layer. */
 static bool alias_applies(const struct weir_model *model, const struct weir_layer_spec *spec, enum weir_alias_when when)
 {
     const struct weir_config *c = &model->config;
@@ -191,6 +192,7 @@ weir_status weir_model_settle(const struct weir_model *model, struct weir_term *
                      explain_alias(term->alias->when));
 }
 
+/* The size of an axis in this model; 0 for those that depend on the prompts. */
 static size_t axis_size(const struct weir_config *c, weir_axis axis)
 {
     switch (axis) {

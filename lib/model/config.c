@@ -25,6 +25,7 @@ static weir_status derive_heads(struct weir_config *c, const char *file)
     return WEIR_OK;
 }
 
+/* The number of rotated dimensions, and the original context where a scaling does not give it. */
 static weir_status derive_rotation(struct weir_config *c, const char *file)
 {
     if (c->rotary == WEIR_ROTARY_NONE)

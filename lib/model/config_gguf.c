@@ -99,6 +99,7 @@ static weir_status read_one_number(int64_t *out, const struct weir_gguf *gguf, c
     return WEIR_OK;
 }
 
+/* One row of the table of keys, where the file has it and its architecture uses it. */
 static weir_status read_gguf_key(struct weir_config *config, const struct gguf_key *key, const struct weir_gguf *gguf,
                                  const char *architecture)
 {
@@ -212,6 +213,7 @@ static weir_status check_factors(const double *factors, size_t n, const struct w
     return WEIR_OK;
 }
 
+/* Factors of rotation are a tensor in GGUF, converted to double. */
 static weir_status read_factor_tensor(double **out, int *n, const struct weir_gguf *gguf, const char *name)
 {
     struct weir_tensor *tensor = weir_tensors_find(gguf->tensors, name);

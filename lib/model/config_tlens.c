@@ -91,6 +91,7 @@ static weir_status read_local(struct weir_config *c, const cJSON *json, const ch
     return weir_config_read_sliding(c, json, file, "attn_types", "local", " global ");
 }
 
+/* The fields that decide what the blocks compute; values that weir does not implement are refused. */
 static weir_status read_rest(struct weir_config *c, const cJSON *json, const char *file)
 {
     const char *direction = "causal", *act = "", *architecture = "";

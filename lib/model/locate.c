@@ -196,6 +196,7 @@ static weir_status snapshot_of(char **out, const char *repository, const char *b
     return status;
 }
 
+/* A branch or tag is a file in refs/ that holds a commit; else it must begin the name of one snapshot. */
 static weir_status locate_revision(char **path, const char *repository, const char *revision)
 {
     char *ref = NULL, *commit = NULL;

@@ -122,6 +122,7 @@ static weir_status list_unread_keys(struct weir_model *model, const cJSON *json)
     return WEIR_OK;
 }
 
+/* Configuration, weights, then what a user should know of the folder. */
 static weir_status open_folder(struct weir_model *model)
 {
     char *config_path = NULL, *weights = NULL;
@@ -221,6 +222,7 @@ static void name_the_folder(char *path)
         }
 }
 
+/* A model of which only the tokenizer is wanted: nothing of the weights is read. */
 static weir_status open_tokenizer(struct weir_model *model)
 {
     const struct weir_tokenizer *tokenizer;

@@ -205,6 +205,7 @@ static weir_status read_bool(struct weir_config *config, const struct weir_key *
     return WEIR_OK;
 }
 
+/* One key of a family's list, under the first of its names that the file has. */
 static weir_status read_listed_key(struct weir_config *config, const struct weir_key *key, const cJSON *json,
                                    const char *file)
 {

@@ -40,6 +40,7 @@ static weir_status read_scaling_type(struct weir_rope_config *out, const cJSON *
     return WEIR_OK;
 }
 
+/* Numbers that are absent keep what they are. */
 static weir_status read_rope_numbers(struct weir_rope_config *out, const cJSON *rope, const char *file)
 {
     static const struct {

@@ -81,6 +81,7 @@ static double yarn_dimension(const struct weir_rope_config *c, int dims, double 
     return dims * log(c->original_context / (rotations * TWO_PI)) / (2 * log(c->theta));
 }
 
+/* Fast dimensions keep their frequency, slow ones are divided by the factor, those between are blended. */
 static weir_status scale_yarn(struct weir_rope *rope, const struct weir_config *config,
                               const struct weir_rope_config *c)
 {

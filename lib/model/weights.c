@@ -7,6 +7,7 @@
 
 /* ---- attention ---- */
 
+/* Rows of q, k and v are one after the other, or interleaved by key-value head. */
 static weir_status load_fused_qkv(struct weir_layer *layer, struct weir_model *model, int index)
 {
     size_t d_head = (size_t)layer->spec.d_head, n_kv_heads = (size_t)layer->spec.n_kv_heads;
@@ -192,6 +193,7 @@ static weir_status load_sparse(struct weir_layer *layer, struct weir_model *mode
 
 /* ---- the whole ---- */
 
+/* In the order of computation: attention with its norms, then the MLP with its own. */
 static weir_status load_layer(struct weir_model *model, int index)
 {
     struct weir_layer *layer = &model->layers[index];
@@ -288,6 +290,7 @@ static weir_status load_unembedding(struct weir_model *model)
     return weir_load_linear(&model->unembed, model, WEIR_R_UNEMBED, weir_outside, n_outputs, (size_t)c->d_embed);
 }
 
+/* The token embedding, its projections where it is narrower than the stream, its norm, and positions. */
 static weir_status load_embeddings(struct weir_model *model)
 {
     struct weir_config *c = &model->config;

@@ -135,6 +135,7 @@ static weir_status check_stored_value(struct weir_check *c, struct look *look)
     return WEIR_OK;
 }
 
+/* Looks into a few prompts, spread over all of them. */
 static void check_layer(struct weir_check *c, struct look *look)
 {
     const weir_file_info *info = weir_file_get_info(look->file);
@@ -168,6 +169,7 @@ static enum sums expected_sums(const struct weir_check *c, const weir_point *poi
                                                                                                         : SUM_OF_1;
 }
 
+/* All stored layers of a point, in one buffer as large as the largest row. */
 static weir_status check_values(struct weir_check *c, const weir_file *file, const weir_file_point *point)
 {
     static const double tolerance[] = {[WEIR_F32] = 1e-3, [WEIR_F16] = 1e-2, [WEIR_BF16] = 2e-2};

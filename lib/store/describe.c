@@ -44,6 +44,7 @@ static bool is_internal(const char *name)
     return strncmp(name, "_Netcdf4", 8) == 0 || strncmp(name, "_NC", 3) == 0;
 }
 
+/* HDF5 allocates texts of variable length itself; those of fixed length need not end with NUL. */
 static cJSON *text_value(hid_t attr, hid_t type)
 {
     cJSON *value = NULL;
@@ -221,6 +222,7 @@ static const char *filter_name(H5Z_filter_t id)
                                          : "other";
 }
 
+/* "chunk": its shape; "filters": their names. */
 static bool add_chunks(cJSON *to, hid_t dcpl)
 {
     hsize_t chunk[H5S_MAX_RANK];

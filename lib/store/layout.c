@@ -164,6 +164,7 @@ static weir_status set_size(struct weir_sizes *sizes, int dim, size_t size, cons
     return WEIR_OK;
 }
 
+/* As many rows and tokens as the prompt that has most of each. */
 static weir_status prompt_sizes(struct weir_sizes *out, const struct weir_store_spec *spec)
 {
     size_t rows = 0, length = 0;

@@ -67,6 +67,7 @@ const char *weir_check_text(const cJSON *object, int attr)
     return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
+/* The attributes of the file itself: there, of their type, and in their form. */
 static void check_root(struct weir_check *c)
 {
     for (int a = 0; a < WEIR_N_ROOT_ATTRS; a++)
@@ -104,6 +105,7 @@ static const char *string_of(const cJSON *object, const char *key)
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
+/* A dimension must be a scale of int32; its size is what all datasets must agree with. */
 static void check_scale(struct weir_check *c, int dim)
 {
     char path[64];
@@ -139,6 +141,7 @@ static void check_equal(struct weir_check *c, int a, int b)
                            y);
 }
 
+/* An axis must have its label, its scale, and the size of its dimension. */
 static void check_axis(struct weir_check *c, const cJSON *set, const char *path, int a, int dim)
 {
     const char *name = weir_dim_name(dim);
@@ -256,6 +259,7 @@ static void check_fill(struct weir_check *c, const cJSON *set, const char *path,
                            elem == WEIR_ELEM_I32 ? "-1" : "NaN");
 }
 
+/* Axes, storage, type, fill value and attributes of a stored point. */
 static void check_point(struct weir_check *c, const cJSON *set, const char *path, const weir_point *point)
 {
     const char *hook = weir_check_text(set, WEIR_A_HOOK), *dtype = weir_check_text(c->root, WEIR_A_DTYPE);
@@ -331,6 +335,7 @@ static void check_datasets(struct weir_check *c)
     }
 }
 
+/* Groups that must be there, and none that the layout does not have. */
 static void check_groups(struct weir_check *c)
 {
     static const char *const known[] = {WEIR_GROUP_PROMPTS, WEIR_GROUP_TOKENS, WEIR_GROUP_ACTIVATIONS, WEIR_GROUP_NEXT,

@@ -250,6 +250,7 @@ static struct piece piece_at(bool b_transposed, const float *b, size_t ldb, size
                         : (struct piece){b + at * ldb + column, width ? part : 0, width, ldb, 0};
 }
 
+/* Packs a panel of weights, multiplies all rows with it, and fetches the next panel meanwhile. */
 static void multiply_block(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                            const float *b, size_t ldb, float *out, size_t ldo)
 {

@@ -236,6 +236,7 @@ static void some_bf16(const struct tile *t, size_t rows)
     }
 }
 
+/* A number of rows that is known at compile time keeps all sums in registers. */
 static void some_int8(const struct tile *t, size_t rows)
 {
     switch (rows) {

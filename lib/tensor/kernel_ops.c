@@ -94,6 +94,7 @@ static inline int32_t is_not_finite(float x)
     return (bits & 0x7f800000) == 0x7f800000;
 }
 
+/* One pass for sum, smallest and largest. @return 0 where a value is not finite. */
 static int survey(const float *x, size_t n, double *sum_out, float *min_out, float *max_out)
 {
     double sum = 0;
@@ -191,6 +192,7 @@ static double magnitude(const float *x, size_t n)
     return sum;
 }
 
+/* One pass over a row of a pattern for the sums that scores of heads are made of. */
 static void weigh(const float *p, size_t n, struct weir_weighed *sums)
 {
     double sum = 0, moment = 0, entropy = 0;

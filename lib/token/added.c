@@ -218,6 +218,7 @@ static weir_status push_text(struct weir_words *words, const struct weir_piece *
                            (struct weir_piece){piece->start + start, end - start, -1, piece->first && start == 0});
 }
 
+/* Takes tokens out from left to right, with the spaces that they strip on either side. */
 static weir_status split_piece(const struct weir_finder *finder, struct weir_words *words,
                                const struct weir_piece *piece)
 {

@@ -147,6 +147,7 @@ static weir_status add_char(const struct weir_bpe *bpe, const struct weir_vocab 
     return WEIR_OK;
 }
 
+/* One symbol per character; runs of unknown ones become one where the model fuses them. */
 static weir_status add_chars(const struct weir_bpe *bpe, const struct weir_vocab *vocab, struct weir_bpe_work *work,
                              const char *piece, size_t n)
 {

@@ -48,6 +48,7 @@ static enum kind kind_of_code(const struct weir_clusters *clusters, uint32_t cod
     return hangul_kind(code);
 }
 
+/* True where there is no border between two kinds of characters. */
 static bool joins_cluster(enum kind before, enum kind next)
 {
     if (before == ALONE || next == ALONE)

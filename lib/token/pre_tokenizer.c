@@ -240,6 +240,7 @@ static bool lacks_metaspace(const struct weir_stage *stage, const struct weir_te
     return piece->n < mark->n || memcmp(text->data + piece->start, mark->data, mark->n) != 0;
 }
 
+/* Copies each piece with every space replaced by the stage's string. */
 static weir_status replace_spaces(const struct weir_stage *stage, struct weir_words *words)
 {
     for (size_t i = 0; i < words->n_pieces; i++) {

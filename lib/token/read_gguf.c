@@ -74,6 +74,7 @@ static weir_status mark_spaces(struct weir_text *to, struct weir_gguf_string *s)
     return WEIR_OK;
 }
 
+/* The vocabulary in the order of ids, with the type of each token. */
 static weir_status read_tokens(struct weir_tokenizer *t, const struct weir_gguf *gguf,
                                const struct weir_gguf_value *tokens, const struct weir_gguf_value *types,
                                bool sentencepiece)
@@ -150,6 +151,7 @@ const char *weir_tokenizer_assumed_pre(const struct weir_gguf *gguf)
     return "default";
 }
 
+/* Byte-level BPE: its stages are named by tokenizer.ggml.pre. */
 static weir_status read_gguf_byte_level(struct weir_tokenizer *t, const struct weir_gguf *gguf,
                                         const struct weir_gguf_value *types)
 {

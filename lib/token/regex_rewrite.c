@@ -213,6 +213,7 @@ static weir_status read_item(struct rewriter *r, struct weir_charset *set, uint3
     return WEIR_OK;
 }
 
+/* One item of a class, or the range from one character to another. */
 static weir_status read_range(struct rewriter *r, struct weir_charset *set)
 {
     struct weir_charset item = {0};
@@ -293,6 +294,7 @@ static weir_status put_char(struct rewriter *r, uint32_t code)
     return put_text(r, text);
 }
 
+/* Writes \b and \B as look-around: PCRE2's own would use another set of word characters. */
 static weir_status put_word_boundary(struct rewriter *r, bool inverted)
 {
     struct weir_charset word = {0};
@@ -317,6 +319,7 @@ done:
     return status;
 }
 
+/* An escape outside brackets: an assertion, a class, or a character. */
 static weir_status rewrite_escape(struct rewriter *r)
 {
     struct weir_charset set = {0};
@@ -357,6 +360,7 @@ static const struct {
 } openings[] = {{"(?:", -1},  {"(?=", -1}, {"(?!", -1}, {"(?<=", -1},
                 {"(?<!", -1}, {"(?>", -1}, {"(?i:", 1}, {"(?-i:", 0}};
 
+/* Opens a group and remembers what holds outside of it; plain groups capture nothing. */
 static weir_status rewrite_group(struct rewriter *r)
 {
     if (r->depth + 1 >= MAX_NESTING)

@@ -126,6 +126,7 @@ static int hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* SentencePiece's spelling as bytes: <0xNN> is a byte, U+2581 a space. */
 static weir_status show_spaces(struct weir_text *out, const char *string, size_t n)
 {
     out->n = 0;
@@ -269,6 +270,7 @@ static weir_status encode_new(const struct weir_tokenizer *t, struct work *work,
     return WEIR_OK;
 }
 
+/* Copies the ids of a word that this call has met, else encodes it and remembers it. */
 static weir_status encode_piece(const struct weir_tokenizer *t, struct work *work, const char *piece, size_t n,
                                 struct weir_ids *out)
 {

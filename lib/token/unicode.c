@@ -67,6 +67,7 @@ weir_status weir_unicode_lower(struct weir_text *out, uint32_t code)
     return WEIR_OK;
 }
 
+/* The canonical combining class of a code point, by binary search. */
 static uint32_t order_of(uint32_t code)
 {
     size_t low = 0, high = weir_n_marks;

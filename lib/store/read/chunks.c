@@ -118,6 +118,7 @@ static weir_status read_packed(const struct weir_stored *stored, const size_t *c
     return WEIR_OK;
 }
 
+/* Reads a chunk's bytes and decodes them into the place that is kept for it. */
 static weir_status load_chunk(const struct weir_stored *stored, struct kept *kept, const size_t *chunk, hsize_t n)
 {
     uint32_t skipped = 0;

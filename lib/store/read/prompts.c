@@ -30,6 +30,7 @@ static weir_status read_row(const weir_file *file, int set, int prompt, size_t f
     return weir_stored_read(&file->sets[set], start, count, out);
 }
 
+/* Positions must ascend, then be -1 to the end of the row. */
 static weir_status read_row_positions(const weir_file *file, struct weir_open_prompt *prompt, int index)
 {
     size_t n = (size_t)file->info.n_positions, rows = 0;
@@ -184,6 +185,7 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
     return read_table(file, WEIR_TABLE_NEXT, index, (void *const[]){ids, logits, logprobs});
 }
 
+/* Ids and texts of the tokens in /next, both in full. */
 static weir_status load_words(const weir_file *file, struct weir_open_words *words)
 {
     const size_t start[WEIR_MAX_RANK] = {0}, count[WEIR_MAX_RANK] = {file->sizes.size[WEIR_DIM_WORD]};

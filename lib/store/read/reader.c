@@ -210,6 +210,7 @@ static weir_status read_lengths(weir_file *file)
 
 /* ---- points ---- */
 
+/* The attribute `layers` as one mark per layer of the model. */
 static weir_status read_layers(const weir_file *file, struct weir_open_point *point)
 {
     int32_t *numbers = NULL;
@@ -228,6 +229,7 @@ done:
     return status;
 }
 
+/* Opens a point's dataset; axes, sizes and type must be those of the layout. */
 static weir_status read_point_shape(const weir_file *file, struct weir_open_point *point)
 {
     const weir_point *p = point->info.point;
@@ -264,6 +266,7 @@ static weir_status read_unit_list(const weir_file *file, struct weir_open_point 
     return weir_in(weir_units_parse(&point->which, point->units, n_layers, point->n_units), point->path);
 }
 
+/* Everything about a stored point but its values. */
 static weir_status read_point(const weir_file *file, struct weir_open_point *point, const weir_point *which)
 {
     int64_t saturated = 0, sinks = 0;

@@ -20,6 +20,7 @@ weir_status weir_stored_damaged(const struct weir_stored *stored, const char *wh
 
 /* ---- what is checked before anything is read ---- */
 
+/* Takes a filter into the list of those to undo, if it is one of the three that are known. */
 static weir_status read_filter(struct weir_stored *stored, hid_t dcpl, unsigned i)
 {
     static const H5Z_filter_t known[] = {[WEIR_FILTER_DEFLATE] = H5Z_FILTER_DEFLATE,
@@ -82,6 +83,7 @@ static weir_status check_slots(const struct weir_stored *stored)
                      stored->name, slots, (unsigned long long)chunks);
 }
 
+/* Checks chunks and filters, and that what is claimed fits the bytes that are stored. */
 static weir_status open_chunked(struct weir_stored *stored, hid_t dcpl)
 {
     hsize_t chunk[WEIR_MAX_RANK];
@@ -110,6 +112,7 @@ static weir_status open_chunked(struct weir_stored *stored, hid_t dcpl)
     return check_slots(stored);
 }
 
+/* Checks that exactly the bytes of the shape are in the file. */
 static weir_status open_contiguous(struct weir_stored *stored)
 {
     size_t whole = stored->size;

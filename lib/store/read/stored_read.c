@@ -98,6 +98,7 @@ static weir_status check_read(const struct weir_stored *stored, bool fine)
     return fine ? WEIR_OK : weir_stored_damaged(stored, "cannot be read: the file was cut short");
 }
 
+/* Run by run; runs near each other come through a sieve. */
 static weir_status read_contiguous(const struct weir_stored *stored, const size_t *start, const size_t *count,
                                    uint8_t *out)
 {

@@ -14,6 +14,7 @@ struct box {
     int rank, n_lead;
 };
 
+/* The caller's block of a value as a box of the dataset, checked against the file's sizes. */
 static weir_status box_of(struct box *out, const weir_file *file, const struct weir_open_point *point, int layer,
                           int prompt, const weir_block *block)
 {

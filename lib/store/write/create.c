@@ -55,6 +55,7 @@ done:
     return status;
 }
 
+/* Attributes of the root; optional ones only where the spec has them. */
 static weir_status put_root(const struct maker *m)
 {
     char created[32];
@@ -302,6 +303,7 @@ static size_t token_width(const struct weir_store_spec *spec)
     return width;
 }
 
+/* One row of fixed-width texts per prompt, as wide as the longest text. */
 static weir_status make_token_texts(const struct maker *m)
 {
     const struct weir_set *set = weir_set_at(WEIR_S_TOKEN_TEXT);

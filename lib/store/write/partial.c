@@ -101,6 +101,7 @@ static mode_t first_mode(const struct weir_target *target)
     return target->kind == WEIR_TARGET_FILE ? 0600 : 0666;
 }
 
+/* Tries the names .NAME.part-PID-0, -1, ... until one is new and locked. */
 static weir_status make_file(struct weir_partial *partial, const char *prefix)
 {
     int error = EEXIST;

@@ -27,6 +27,7 @@ static weir_status map_stored_rows(const int32_t **map, struct weir_store *store
     return WEIR_OK;
 }
 
+/* Marks the units to store by their own index, all others by -1. */
 static weir_status map_units(const int32_t **map, struct weir_store *store, const struct weir_store_value *value,
                              size_t size)
 {
@@ -44,6 +45,7 @@ static weir_status map_units(const int32_t **map, struct weir_store *store, cons
     return WEIR_OK;
 }
 
+/* Describes which rows and units of the value go where, its axes padded to three in front. */
 static weir_status gather_of(struct weir_gather *gather, struct weir_store *store, const struct weir_store_value *value)
 {
     const struct weir_store_point *p = &store->spec->points[value->point];
@@ -116,6 +118,7 @@ static weir_status write_point_value(struct weir_store *store, const struct weir
     return status;
 }
 
+/* Every column has the same rows; they fill the slab of the prompt from its beginning. */
 static weir_status write_table(struct weir_store *store, const struct weir_store_item *item)
 {
     size_t prompt = (size_t)item->value.prompt;
