@@ -306,11 +306,11 @@ static weir_status check_options(const weir_capture_options *options, const stru
     static const weir_dtype dtypes[] = {WEIR_F32, WEIR_F16, WEIR_BF16};
     const char *why;
     if ((unsigned)options->dtype >= sizeof dtypes / sizeof *dtypes)
-        return weir_fail(WEIR_E_USAGE, "dtype is %d, which is none of weir_dtype", (int)options->dtype);
+        return weir_fail(WEIR_E_USAGE, "dtype is %d, which is not a weir_dtype", (int)options->dtype);
     if (options->compare < 0)
         return weir_fail(WEIR_E_USAGE, "compare is %d: give how many positions, or 0", options->compare);
     if (options->next > 0 && !weir_model_has_point(model, WEIR_P_LOGITS, -1, &why))
-        return weir_fail(WEIR_E_UNSUPPORTED, "the most likely next tokens: this model does not have them: %s", why);
+        return weir_fail(WEIR_E_UNSUPPORTED, "this model has no most likely next tokens: %s", why);
     if (options->next < 0 || options->next > model->config.n_outputs)
         return weir_fail(WEIR_E_USAGE, "%d most likely tokens: the vocabulary has %d", options->next,
                          model->config.n_outputs);
@@ -343,7 +343,7 @@ weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *pat
     TRY_GIVEN(path);
     TRY(weir_run_usable(run, __func__));
     if (run->capture)
-        return weir_fail(WEIR_E_USAGE, "weir_capture_open: the run has a capture already: close that first");
+        return weir_fail(WEIR_E_USAGE, "weir_capture_open: the run already has a capture: close that first");
     options = options ? options : &defaults;
     TRY_DONE(weir_alloc_zero(&capture, 1, sizeof *capture));
     capture->run = run;

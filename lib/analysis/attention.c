@@ -122,7 +122,7 @@ weir_status weir_attention_add(struct weir_attention *sum, const struct weir_att
     size_t n = sum->n_queries * sum->n_keys;
     if (sum->n_queries != more->n_queries || sum->n_keys != more->n_keys ||
         memcmp(sum->positions, more->positions, sum->n_queries * sizeof *sum->positions) != 0)
-        return weir_fail(WEIR_E_INPUT, "the heads were stored at different queries: they cannot be joined");
+        return weir_fail(WEIR_E_INPUT, "the heads were stored at different queries: they cannot be combined");
     for (size_t i = 0; i < n; i++)
         sum->weights[i] += more->weights[i];
     sum->window = sum->window && more->window ? larger_int(sum->window, more->window) : 0; /* what either can look at */

@@ -86,15 +86,13 @@ static weir_status same_prompt(const weir_file *a, const weir_file *b, int i)
     TRY(weir_file_get_prompt(a, i, &pa));
     TRY(weir_file_get_prompt(b, i, &pb));
     if (pa.n != pb.n || memcmp(pa.ids, pb.ids, pa.n * sizeof *pa.ids) != 0)
-        return weir_fail(WEIR_E_INPUT,
-                         "prompt %d has other tokens in the second file; only runs on the same prompts "
-                         "can be compared",
-                         i);
+        return weir_fail(
+            WEIR_E_INPUT,
+            "prompt %d has different tokens in the second file; only runs on the same prompts can be compared", i);
     if (pa.n_rows != pb.n_rows || memcmp(pa.positions, pb.positions, pa.n_rows * sizeof *pa.positions) != 0)
-        return weir_fail(WEIR_E_INPUT,
-                         "prompt %d is stored at other positions in the second file; dump both with the "
-                         "same --positions",
-                         i);
+        return weir_fail(
+            WEIR_E_INPUT,
+            "prompt %d is stored at different positions in the second file; dump both with the same --positions", i);
     return WEIR_OK;
 }
 

@@ -189,8 +189,8 @@ static weir_status read_lines(struct numbers *numbers, size_t *rows, char *text)
         TRY(read_line_of_numbers(numbers, text, line));
         size_t n = numbers->n - before;
         if (n > 0 && *rows > 0 && n != width)
-            return weir_fail(WEIR_E_INPUT, "%s: line %zu has %zu numbers, those before it %zu", numbers->path, line, n,
-                             width);
+            return weir_fail(WEIR_E_INPUT, "%s: line %zu has %zu numbers, the lines before it %zu", numbers->path, line,
+                             n, width);
         width = n ? n : width;
         *rows += n > 0;
         text = next;
@@ -227,7 +227,7 @@ static weir_status check_matrix(const struct weir_detection_matrix *matrix)
         if (!isfinite(matrix->values[i]))
             return weir_fail(WEIR_E_INPUT, "%s: query %zu, key %zu: not a finite number", matrix->path, i / n, i % n);
         if (i % n > i / n && matrix->values[i] != 0)
-            return weir_fail(WEIR_E_INPUT, "%s: query %zu, key %zu: must be 0: no query sees a key behind it",
+            return weir_fail(WEIR_E_INPUT, "%s: query %zu, key %zu: must be 0: no query sees a key after it",
                              matrix->path, i / n, i % n);
     }
     return WEIR_OK;

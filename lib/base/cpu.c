@@ -47,9 +47,8 @@ weir_status weir_isa_check(void)
     if (!text || !*text || isa_of_name(text, most) >= 0)
         return WEIR_OK;
     if (isa_of_name(text, WEIR_ISA_AVX512) >= 0)
-        return weir_fail(WEIR_E_UNSUPPORTED, "WEIR_ISA=%s: this processor does not have that; it has up to %s", text,
-                         names[most]);
-    return weir_fail(WEIR_E_USAGE, "WEIR_ISA=%s: it may be plain, avx2 or avx512", text);
+        return weir_fail(WEIR_E_UNSUPPORTED, "WEIR_ISA=%s: this processor supports at most %s", text, names[most]);
+    return weir_fail(WEIR_E_USAGE, "WEIR_ISA=%s: must be plain, avx2 or avx512", text);
 }
 
 enum weir_isa weir_isa(void)

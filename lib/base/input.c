@@ -54,7 +54,7 @@ static weir_status make_stream(FILE **out, int fd, const struct stat *st, const 
     if (S_ISDIR(st->st_mode) || S_ISBLK(st->st_mode))
         return weir_fail(WEIR_E_INPUT, "%s: not a file but %s", path, kind_of_file(st));
     if (S_ISFIFO(st->st_mode) && !has_writer(fd, &byte))
-        return weir_fail(WEIR_E_INPUT, "%s: a pipe that nobody writes to", path);
+        return weir_fail(WEIR_E_INPUT, "%s: a pipe without a writer", path);
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 || !(*out = fdopen(fd, "rb")))
         return weir_fail(WEIR_E_INPUT, "%s: cannot be opened: %s", path, strerror(errno));

@@ -57,8 +57,7 @@ static weir_status parse_text(cJSON **out, const char *file, const char *text, s
         return weir_fail(WEIR_E_INPUT, "%s: byte %zu: not valid JSON", file, end ? (size_t)(end - text) : 0);
     if (!only_space(end, text + n)) {
         cJSON_Delete(value);
-        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: something stands after the JSON value", file,
-                         (size_t)(end - text));
+        return weir_fail(WEIR_E_INPUT, "%s: byte %zu: text after the JSON value", file, (size_t)(end - text));
     }
     *out = value;
     return WEIR_OK;

@@ -83,7 +83,7 @@ static weir_status refuse_pointer(const struct weir_map *map)
         return WEIR_OK;
     return weir_fail(
         WEIR_E_INPUT,
-        "%s: is a Git LFS pointer, not the file itself: run git lfs pull in its folder, or download it anew",
+        "%s: is a Git LFS pointer, not the file itself: run git lfs pull in its folder, or download it again",
         map->path);
 }
 

@@ -92,7 +92,7 @@ static weir_status call_hook(struct weir_run *run, weir_event *event, const stru
     event->n_units = call->site->units.n;
     TRY(hook->fn(event, hook->payload));
     if (run->misused)
-        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
+        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it after weir_run_forward has returned",
                          run->misused);
     return WEIR_OK;
 }

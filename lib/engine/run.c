@@ -67,10 +67,10 @@ bool weir_run_is_forked(const struct weir_run *run)
 weir_status weir_run_usable(const struct weir_run *run, const char *function)
 {
     if (weir_run_is_forked(run))
-        return weir_fail(WEIR_E_USAGE, "%s: the run was opened before this process was forked off: open one here",
+        return weir_fail(WEIR_E_USAGE, "%s: the run was opened before this process was forked: open one here",
                          function);
     if (run->running)
-        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it when weir_run_forward is through",
+        return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it after weir_run_forward has returned",
                          function);
     return WEIR_OK;
 }
@@ -126,7 +126,7 @@ void weir_run_close(weir_run *run)
 static weir_status check_hook(const struct weir_run *run, weir_access access, const char *function)
 {
     if (access != WEIR_READ && access != WEIR_EDIT)
-        return weir_fail(WEIR_E_USAGE, "%s: access is %d, which is none of weir_access", function, (int)access);
+        return weir_fail(WEIR_E_USAGE, "%s: access is %d, which is not a weir_access", function, (int)access);
     return weir_run_usable(run, function);
 }
 

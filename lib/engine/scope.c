@@ -43,7 +43,7 @@ static void mark_sites_of_point(bool *marked, const struct weir_model *model, co
     int n_layers = model->config.n_layers, first = weir_point_at(point)->per_layer ? 0 : -1;
     int end = first < 0 ? 0 : n_layers;
     if (first < 0 && term->layers.n > 0) {
-        *why = "the point stands outside the blocks and has no layers";
+        *why = "the point is outside the blocks and has no layers";
         return;
     }
     for (int layer = first; layer < end; layer++) {
@@ -123,7 +123,7 @@ static weir_status mark_units(const struct weir_scope *scope, const struct weir_
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
         if (term->units.n > 0 && n == 0)
-            return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to choose from", term->text,
+            return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
                              weir_point_at(site->point)->name);
         TRY(weir_in(weir_slices_mark(&term->units, marked, n, "unit"), term->text));
     }

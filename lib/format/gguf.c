@@ -97,7 +97,7 @@ static weir_status place_tensor(struct weir_tensor *tensor, const struct weir_by
 {
     uint64_t padding = (alignment - b->at % alignment) % alignment, left = b->size - b->at;
     if (offset % alignment != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": its offset %llu is no multiple of the alignment %llu",
+        return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\": its offset %llu is not a multiple of the alignment %llu",
                          tensor->file, tensor->name, (unsigned long long)offset, (unsigned long long)alignment);
     if (padding > left || offset > left - padding || tensor->bytes > left - padding - offset)
         return weir_fail(WEIR_E_INPUT,
@@ -150,10 +150,10 @@ static weir_status read_version(struct weir_bytes *b)
         return weir_fail(WEIR_E_INPUT, "%s: not a GGUF file: it does not begin with \"GGUF\"", b->file);
     TRY(weir_bytes_u32(b, &version, "the version"));
     if (version != 0 && (version & 0xffff) == 0)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: a big-endian GGUF file; weir reads little-endian ones", b->file);
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: a big-endian GGUF file; weir only reads little-endian ones", b->file);
     if (version != 2 && version != 3)
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: GGUF version %u; weir reads 2 and 3: convert the model anew", b->file,
-                         version);
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: GGUF version %u; weir reads 2 and 3: convert the model again",
+                         b->file, version);
     return WEIR_OK;
 }
 
@@ -237,7 +237,7 @@ static weir_status open_gguf_part(struct weir_gguf **out, const char *path, int 
     if (status == WEIR_OK)
         status = weir_gguf_int(*out, "split.count", &count);
     if (status == WEIR_OK && (number != part || count != n_parts))
-        status = weir_fail(WEIR_E_INPUT, "%s: says that it is part %lld of %lld, its name says %d of %d", name,
+        status = weir_fail(WEIR_E_INPUT, "%s: its header says part %lld of %lld, its name part %d of %d", name,
                            (long long)number + 1, (long long)count, part + 1, n_parts);
     if (status != WEIR_OK) {
         weir_gguf_close(*out);
@@ -275,7 +275,7 @@ static weir_status join_parts(struct weir_gguf *first, const char *path, int n_p
     TRY(weir_tensors_finish(first->tensors));
     TRY(weir_gguf_int(first, "split.tensors.count", &n_tensors));
     if (n_tensors >= 0 && (size_t)n_tensors != first->tensors->n)
-        return weir_fail(WEIR_E_INPUT, "%s: its %d parts have %zu tensors together, it says %lld", first->path, n_parts,
+        return weir_fail(WEIR_E_INPUT, "%s: its %d parts have %zu tensors, its header says %lld", first->path, n_parts,
                          first->tensors->n, (long long)n_tensors);
     return WEIR_OK;
 }

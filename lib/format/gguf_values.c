@@ -197,7 +197,7 @@ weir_status weir_gguf_read_values(struct weir_gguf *gguf, struct weir_bytes *b, 
     qsort(gguf->values, n, sizeof *gguf->values, by_key);
     for (size_t i = 1; i < n; i++)
         if (strcmp(gguf->values[i - 1].key, gguf->values[i].key) == 0)
-            return weir_fail(WEIR_E_INPUT, "%s: the metadata key %s stands twice: the file is damaged", gguf->path,
+            return weir_fail(WEIR_E_INPUT, "%s: the metadata key %s occurs twice: the file is damaged", gguf->path,
                              gguf->values[i].key);
     return WEIR_OK;
 }
@@ -233,7 +233,7 @@ weir_status weir_gguf_int(const struct weir_gguf *gguf, const char *key, int64_t
     else if (value->type != WEIR_GGUF_UINT)
         return fail_value_type(gguf, value, "a whole number");
     else if (value->u > INT64_MAX)
-        return weir_fail(WEIR_E_INPUT, "%s: %s is %llu, out of any range", gguf->path, key,
+        return weir_fail(WEIR_E_INPUT, "%s: %s is %llu, which is out of range", gguf->path, key,
                          (unsigned long long)value->u);
     else
         *out = (int64_t)value->u;

@@ -66,7 +66,7 @@ static weir_status read_json_shape(const struct shard *shard, const cJSON *entry
     {
         size_t size, *last = &tensor->shape[WEIR_MAX_DIMS - 1];
         if (!get_size(item, &size))
-            return bad_entry(shard, tensor->name, "its shape is not of whole numbers");
+            return bad_entry(shard, tensor->name, "its shape has entries that are not whole numbers");
         if (tensor->n_dims < WEIR_MAX_DIMS)
             tensor->shape[tensor->n_dims++] = size;
         else
@@ -173,7 +173,8 @@ static weir_status read_json_header(cJSON **out, struct shard *shard, const uint
         return WEIR_OK;
     cJSON_Delete(*out);
     *out = NULL;
-    return weir_fail(WEIR_E_INPUT, "%s: its header is no JSON object: not a safetensors file, or damaged", shard->file);
+    return weir_fail(WEIR_E_INPUT, "%s: its header is not a JSON object: not a safetensors file, or damaged",
+                     shard->file);
 }
 
 /* Appends the tensors of a file. `path` must outlive them. */

@@ -109,7 +109,7 @@ weir_status weir_tensors_finish(struct weir_tensors *tensors)
     for (size_t i = 1; i < tensors->n; i++) {
         const struct weir_tensor *a = &tensors->list[i - 1], *b = &tensors->list[i];
         if (strcmp(a->name, b->name) == 0)
-            return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\" stands twice (the other in %s): the file is damaged",
+            return weir_fail(WEIR_E_INPUT, "%s: tensor \"%s\" occurs twice (the other in %s): the file is damaged",
                              b->file, b->name, a->file);
     }
     return WEIR_OK;

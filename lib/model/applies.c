@@ -99,7 +99,7 @@ bool weir_model_has_point(const weir_model *model, int point, int layer, const c
     else if (p->per_layer && (layer < 0 || layer >= model->config.n_layers))
         reason = "there is no such layer";
     else if (!p->per_layer && layer != -1)
-        reason = "the point stands outside the blocks";
+        reason = "the point is outside the blocks";
     else if (p->per_layer)
         reason = point < WEIR_P_ATTN_OUT ? attention_lacks(&model->layers[layer].spec, point)
                                          : mlp_lacks(&model->layers[layer].spec, point);
@@ -170,7 +170,7 @@ static const char *explain_alias(enum weir_alias_when when)
     case WEIR_WHEN_EMBED_AS_IT_IS:
         return "before the norm or the projection that follows; embed is after it";
     case WEIR_WHEN_FULL_WIDTH:
-        return "behind a projection; ln_final_out is before it";
+        return "after a projection; ln_final_out is before it";
     default:
         return "in no layer: see weir hooks";
     }

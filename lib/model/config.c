@@ -20,7 +20,7 @@ static weir_status derive_heads(struct weir_config *c, const char *file)
     if (c->d_head > 0)
         return WEIR_OK;
     if (c->d_model % c->n_heads != 0)
-        return weir_fail(WEIR_E_INPUT, "%s: %d dimensions cannot be cut into %d heads", file, c->d_model, c->n_heads);
+        return weir_fail(WEIR_E_INPUT, "%s: %d dimensions cannot be split into %d heads", file, c->d_model, c->n_heads);
     c->d_head = c->d_model / c->n_heads;
     return WEIR_OK;
 }
@@ -77,7 +77,7 @@ static weir_status derive_experts(struct weir_config *c, const char *file)
 weir_status weir_config_derive(struct weir_config *c, const char *file)
 {
     if (c->n_layers == 0 || c->n_heads == 0 || c->d_model == 0 || c->n_context == 0)
-        return weir_fail(WEIR_E_INPUT, "%s: does not say how many %s there are", file,
+        return weir_fail(WEIR_E_INPUT, "%s: does not give the number of %s", file,
                          c->n_layers == 0  ? "layers"
                          : c->n_heads == 0 ? "heads"
                          : c->d_model == 0 ? "dimensions"

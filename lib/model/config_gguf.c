@@ -221,7 +221,7 @@ static weir_status read_factor_tensor(double **out, int *n, const struct weir_gg
     if (!tensor)
         return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is missing", gguf->path, name);
     if (tensor->n_dims != 1 || tensor->n == 0 || tensor->n > MAX_FACTORS)
-        return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is no list of factors", gguf->path, name);
+        return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' is not a list of factors", gguf->path, name);
     tensor->used = true;
     weir_to_f32(factors, tensor->data, tensor->type, tensor->n);
     TRY(weir_alloc(out, tensor->n, sizeof **out));

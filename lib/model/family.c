@@ -33,7 +33,7 @@ static weir_status read_attention_types(struct weir_config *c, const void *json,
             }
     }
     if (layer != c->n_layers)
-        return weir_fail(WEIR_E_INPUT, "%s: \"attention_types\" speaks of %d layers, there are %d", file, layer,
+        return weir_fail(WEIR_E_INPUT, "%s: \"attention_types\" lists %d layers, the model has %d", file, layer,
                          c->n_layers);
     return WEIR_OK;
 }
@@ -498,10 +498,10 @@ weir_status weir_family_unknown(const char *file, const char *key, const char *n
 {
     const char *later = later_name(name), *near = nearest_family(name);
     if (later)
-        return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: %s \"%s\" is of the model's first revision, with code of its own: its newer revision has "
-                         "model_type \"%s\"",
-                         file, key, name, later);
+        return weir_fail(
+            WEIR_E_UNSUPPORTED,
+            "%s: %s \"%s\" is the model's first revision, with its own code: the newer revision has model_type \"%s\"",
+            file, key, name, later);
     return weir_fail(WEIR_E_UNSUPPORTED,
                      "%s: %s \"%s\" is not a family that weir knows%s%s%s (docs/families.md lists them)", file, key,
                      name, near ? "; nearest by name is \"" : "", near ? near : "", near ? "\"" : "");

@@ -218,7 +218,7 @@ weir_status weir_slice_linear(struct weir_linear *out, struct weir_model *model,
     const struct weir_type_info *type = weir_type_get_info(fused->w.type);
     size_t skipped = fused->w.input_major ? rows.first : rows.first * fused->w.stride;
     if (fused->w.input_major && type->block_values != 1)
-        return weir_fail(WEIR_E_UNSUPPORTED, "a fused matrix of type %s cannot be cut by columns", type->name);
+        return weir_fail(WEIR_E_UNSUPPORTED, "a fused matrix of type %s cannot be split by columns", type->name);
     *out = *fused;
     out->w.data += skipped / type->block_values * type->block_bytes;
     out->w.scales = fused->w.scales ? fused->w.scales + skipped / 32 : NULL;

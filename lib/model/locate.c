@@ -206,8 +206,9 @@ static weir_status locate_revision(char **path, const char *repository, const ch
         TRY_DONE(read_ref(&commit, ref));
         TRY_DONE(weir_format(path, "%s/snapshots/%s", repository, commit));
         if (!weir_is_folder(*path))
-            status = weir_fail(WEIR_E_INPUT, "%s: refs/%s names a snapshot that is not there: download the model again",
-                               repository, revision);
+            status =
+                weir_fail(WEIR_E_INPUT, "%s: refs/%s names a snapshot that does not exist: download the model again",
+                          repository, revision);
     } else {
         TRY_DONE(snapshot_of(path, repository, revision));
         if (!*path)
@@ -310,7 +311,7 @@ weir_status weir_model_check_folder(const char *folder)
         return weir_fail(WEIR_E_USAGE, "%s: has no config.json, and GGUF files: give one of them: %s", folder,
                          gguf.names);
     list_folder(&all, folder, "", "");
-    return weir_fail(WEIR_E_INPUT, "%s: is no model: there is no config.json in it, nor a .gguf file; it holds %s",
+    return weir_fail(WEIR_E_INPUT, "%s: is not a model: it has neither config.json nor a .gguf file; it contains %s",
                      folder, all.n ? all.names : "nothing");
 }
 
@@ -342,6 +343,6 @@ weir_status weir_model_find_weights(char **path, const char *folder)
                 folder, pickled[i]);
     }
     list_folder(&all, folder, "", "");
-    return weir_fail(WEIR_E_INPUT, "%s: has neither model.safetensors nor model.safetensors.index.json; it holds %s",
+    return weir_fail(WEIR_E_INPUT, "%s: has neither model.safetensors nor model.safetensors.index.json; it contains %s",
                      folder, all.names);
 }

@@ -110,8 +110,8 @@ static weir_status note_adapter(struct weir_model *model)
     if (!weir_model_folder_has(model->path, "adapter_config.json") &&
         !weir_model_folder_has(model->path, "adapter_model.safetensors"))
         return WEIR_OK;
-    return weir_model_add_note(model, "an adapter (PEFT) stands beside its weights and is not applied: merge it "
-                                      "(merge_and_unload) to run both");
+    return weir_model_add_note(
+        model, "an adapter (PEFT) is beside its weights and is not applied: merge it (merge_and_unload) to run both");
 }
 
 static weir_status list_unread_keys(struct weir_model *model, const cJSON *json)
@@ -183,10 +183,10 @@ static weir_status note_assumed_pre(struct weir_model *model)
         return WEIR_OK;
     if (strcmp(pre, "default") != 0)
         return weir_model_add_note(
-            model, "its file does not say how text is cut (tokenizer.ggml.pre): by its vocabulary, as %s", pre);
-    return weir_model_add_note(model,
-                               "its file does not say how text is cut (tokenizer.ggml.pre): as GPT-2 does, so TOKEN "
-                               "IDS MAY NOT BE THE MODEL'S: convert the model anew, or give ids (--tokens)");
+            model,
+            "its file does not say how text is split (tokenizer.ggml.pre): judging by its vocabulary, as %s does", pre);
+    return weir_model_add_note(model, "its file does not say how text is split (tokenizer.ggml.pre): done as in GPT-2, "
+                                      "so TOKEN IDS MAY BE WRONG: convert the model again, or give ids (--tokens)");
 }
 
 static weir_status open_gguf(struct weir_model *model)
@@ -366,7 +366,7 @@ weir_status weir_tokenize(weir_tokens *out, const weir_model *model, const char 
     if (n > 0)
         TRY_GIVEN(text);
     if (bos != WEIR_BOS_AUTO && bos != WEIR_BOS_YES && bos != WEIR_BOS_NO)
-        return weir_fail(WEIR_E_USAGE, "weir_tokenize: bos is %d, which is none of weir_bos", (int)bos);
+        return weir_fail(WEIR_E_USAGE, "weir_tokenize: bos is %d, which is not a weir_bos", (int)bos);
     TRY_DONE(weir_model_get_tokenizer(&tokenizer, model));
     TRY_DONE(weir_tokenizer_encode(tokenizer, text, n, bos, &tokens.ids, &tokens.n));
     TRY_DONE(weir_model_check_ids(model, tokens.ids, tokens.n));

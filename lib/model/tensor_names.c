@@ -111,7 +111,7 @@ weir_status weir_find_prefix(struct weir_model *model)
     model->n_wrapper = wrapper_length(model->prefix, own);
     if (model->n_wrapper == 0)
         return WEIR_OK;
-    return weir_model_add_note(model, "its tensors' names begin with '%.*s', which is left out", (int)model->n_wrapper,
+    return weir_model_add_note(model, "its tensors' names begin with '%.*s', which is ignored", (int)model->n_wrapper,
                                model->prefix);
 }
 
@@ -239,7 +239,7 @@ weir_status weir_not_of_shape(const struct weir_tensor *tensor, const size_t *wa
     at = 0;
     for (int i = 0; i < n && at < sizeof want; i++)
         at += (size_t)snprintf(want + at, sizeof want - at, "%s%zu", i ? ", " : "", wanted[i]);
-    return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' has shape [%s], the config makes it [%s]", tensor->file,
+    return weir_fail(WEIR_E_INPUT, "%s: tensor '%s' has shape [%s], the config requires [%s]", tensor->file,
                      tensor->name, have, want);
 }
 

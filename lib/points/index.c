@@ -28,7 +28,7 @@ static weir_status parse_item(struct weir_index *index, const char *text, const 
         return weir_fail(WEIR_E_USAGE, "too many indices: there are %d axes", rank);
     struct weir_slice *item = &index->items[index->n++];
     if (!weir_slice_split(item, text, end))
-        return weir_fail(WEIR_E_USAGE, "'%.*s' is no index: write a number, start:stop:step or ...", n, text);
+        return weir_fail(WEIR_E_USAGE, "'%.*s' is not an index: write a number, start:stop:step or ...", n, text);
     return item->step != 0 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "'%.*s': the step of a slice cannot be 0", n, text);
 }
 
@@ -47,7 +47,7 @@ weir_status weir_index_parse(struct weir_index *out, const char *text, size_t n,
             break; /* [3,] is [3] */
         if (stop - text == 3 && memcmp(text, "...", 3) == 0) {
             if (has_ellipsis)
-                return weir_fail(WEIR_E_USAGE, "an index has one ellipsis (...) at most");
+                return weir_fail(WEIR_E_USAGE, "an index has at most one ellipsis (...)");
             has_ellipsis = true;
             out->n_before = out->n;
         } else {

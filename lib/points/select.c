@@ -102,10 +102,9 @@ static weir_status match_glob(struct weir_term *term, const char *glob)
 static weir_status match_point(struct weir_term *term, const weir_point *point)
 {
     if (!point->per_layer && term->layers.n > 0)
-        return weir_fail(WEIR_E_USAGE, "'%s': %s stands outside the layers; leave the layer out", term->text,
-                         point->name);
+        return weir_fail(WEIR_E_USAGE, "'%s': %s is outside the layers; omit the layer", term->text, point->name);
     if (term->units.n > 0 && weir_point_unit_axis(point) < 0)
-        return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to choose from", term->text, point->name);
+        return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text, point->name);
     term->points[point->id] = true;
     return WEIR_OK;
 }
@@ -131,8 +130,7 @@ static weir_status refuse_alias(const struct weir_term *term)
     for (const struct weir_alias *row = term->alias; row; row = weir_alias_next(row))
         if (at < sizeof names)
             at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? " or " : "", row->name);
-    return weir_fail(WEIR_E_USAGE, "'%s': which hook point that is differs between models: write %s", term->text,
-                     names);
+    return weir_fail(WEIR_E_USAGE, "'%s' means different hook points in different models: write %s", term->text, names);
 }
 
 /* ---- NAME[INDEX] ---- */
@@ -208,7 +206,7 @@ static weir_status parse_term(struct weir_term *term)
         return weir_fail(WEIR_E_USAGE, "'%.20s...' is longer than %d bytes", term->text, LONGEST_TERM);
     split_term(&pieces, term->text);
     if (pieces.hook.from == pieces.hook.to)
-        return weir_fail(WEIR_E_USAGE, "'%s' lacks the hook point in front; * stands for all", term->text);
+        return weir_fail(WEIR_E_USAGE, "'%s' lacks the hook point in front; * selects all", term->text);
     snprintf(name, sizeof name, "%.*s", (int)(pieces.hook.to - pieces.hook.from), pieces.hook.from);
     TRY(parse_slices(&term->layers, pieces.layers, term, "layer"));
     TRY(parse_slices(&term->units, pieces.units, term, "head or neuron"));
@@ -233,7 +231,7 @@ static weir_status add_term(struct weir_selection *selection, size_t *capacity, 
     while (from < to && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n'))
         to--;
     if (from == to)
-        return weir_fail(WEIR_E_USAGE, "nothing stands on one side of a comma in the selection");
+        return weir_fail(WEIR_E_USAGE, "one side of a comma in the selection is empty");
     TRY(weir_grow(&selection->terms, capacity, selection->n + 1, sizeof *selection->terms));
     struct weir_term *term = &selection->terms[selection->n];
     *term = (struct weir_term){0};
@@ -242,7 +240,7 @@ static weir_status add_term(struct weir_selection *selection, size_t *capacity, 
     const char *open = index_of(term->text, &point, &layer);
     if (open && !stored)
         return weir_fail(WEIR_E_USAGE,
-                         "'%s': brackets choose from what is stored; here write HOOK:LAYERS.UNITS@POSITIONS",
+                         "'%s': brackets only select stored values; here write HOOK:LAYERS.UNITS@POSITIONS",
                          term->text);
     if (open)
         return parse_index(term, open, point, layer);

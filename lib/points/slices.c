@@ -56,8 +56,7 @@ static weir_status parse_one(struct weir_slice *out, const char *text, const cha
     if (out->step < 1)
         return weir_fail(WEIR_E_USAGE, "'%.*s' is not a %s: steps are 1 or more", (int)n, text, what);
     if (out->has_stop && (out->start < 0) == (out->stop < 0) && out->start >= out->stop)
-        return weir_fail(WEIR_E_USAGE, "'%.*s' names no %s: slices run from the first to before the last", (int)n, text,
-                         what);
+        return weir_fail(WEIR_E_USAGE, "'%.*s' names no %s: a slice ends before its second number", (int)n, text, what);
     return WEIR_OK;
 }
 

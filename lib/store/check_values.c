@@ -31,7 +31,7 @@ static void check_prompt_fields(struct weir_check *c, int index, const char *fie
         return;
     weir_status status = weir_json_parse(&object, "/prompts/fields", fields, strlen(fields));
     if (status != WEIR_OK || !cJSON_IsObject(object))
-        weir_check_finding(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is no JSON object", index);
+        weir_check_finding(c, weir_set_at(WEIR_S_PROMPT_FIELDS)->path, "prompt %d: is not a JSON object", index);
     if (status == WEIR_OK)
         cJSON_Delete(object);
 }
@@ -156,7 +156,7 @@ static void check_layer(struct weir_check *c, struct look *look)
         }
     }
     if (rows && !look->any && info->n_prompts <= SAMPLE)
-        weir_check_finding(c, look->path, "layer %d is said to be stored, and has no values", look->layer);
+        weir_check_finding(c, look->path, "layer %d is listed as stored, but has no values", look->layer);
 }
 
 /* The sum that rows of a pattern should have, unless a hook changed them. */

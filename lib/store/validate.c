@@ -185,7 +185,7 @@ static void check_storage(struct weir_check *c, const cJSON *set, const char *pa
     cJSON_ArrayForEach(filter, cJSON_GetObjectItemCaseSensitive(set, "filters"))
     {
         if (cJSON_IsString(filter) && strcmp(filter->valuestring, "other") == 0)
-            weir_check_finding(c, path, "has a filter that not every reader knows: use gzip, shuffle or fletcher32");
+            weir_check_finding(c, path, "has a filter that not every reader supports: use gzip, shuffle or fletcher32");
     }
 }
 
@@ -255,7 +255,7 @@ static void check_fill(struct weir_check *c, const cJSON *set, const char *path,
     bool fits = elem == WEIR_ELEM_I32 ? cJSON_IsNumber(fill) && fill->valuedouble == -1
                                       : cJSON_IsString(fill) && strcmp(fill->valuestring, "NaN") == 0;
     if (!fits)
-        weir_check_finding(c, path, "what is not stored must read as %s (its fill value)",
+        weir_check_finding(c, path, "values that are not stored must read as %s (the fill value)",
                            elem == WEIR_ELEM_I32 ? "-1" : "NaN");
 }
 
@@ -326,7 +326,7 @@ static void check_datasets(struct weir_check *c)
     {
         const weir_point *point = point_of_path(set->string);
         if (is_outside(set))
-            weir_check_finding(c, set->string, "its data lies in another file (%s)", string_of(set, "storage"));
+            weir_check_finding(c, set->string, "its data is in another file (%s)", string_of(set, "storage"));
         else if (point)
             check_point(c, set, set->string, point);
         else if (!is_known(set->string))

@@ -63,14 +63,14 @@ weir_status weir_narrow_find(const struct weir_narrow **out, weir_compute comput
 {
     *out = NULL;
     if ((unsigned)compute >= sizeof ways / sizeof *ways)
-        return weir_fail(WEIR_E_USAGE, "compute is %d, which is none of weir_compute", (int)compute);
+        return weir_fail(WEIR_E_USAGE, "compute is %d, which is not a weir_compute", (int)compute);
     const struct way *way = &ways[compute];
     if (!way->name)
         return WEIR_OK;
     if (weir_isa() != WEIR_ISA_AVX512 || !way->has())
         return weir_fail(WEIR_E_UNSUPPORTED,
-                         "this processor cannot compute in %s (it lacks %s): leave it out, to compute in float32",
-                         way->name, way->needs);
+                         "this processor cannot compute in %s (it lacks %s): omit it to compute in float32", way->name,
+                         way->needs);
     *out = way->kernels;
     return WEIR_OK;
 }

@@ -234,7 +234,7 @@ weir_status weir_bpe_encode(const struct weir_bpe *bpe, const struct weir_vocab 
             return add_symbol(work, id);
     }
     if (n > 1u << 30)
-        return weir_fail(WEIR_E_UNSUPPORTED, "more than 1 GiB of text without a place to cut it");
+        return weir_fail(WEIR_E_UNSUPPORTED, "more than 1 GiB of text without a place to split it");
     TRY(add_chars(bpe, vocab, work, piece, n));
     for (size_t i = 0; i + 1 < work->n_symbols; i++)
         TRY(offer_merge(bpe, work, (int32_t)i));

@@ -70,7 +70,7 @@ static weir_status special_id(const struct folder *f, const struct weir_tokenize
     if (text) {
         *id = weir_token_id(t, text, strlen(text));
         return *id >= 0 ? WEIR_OK
-                        : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is no token", path, token, text);
+                        : weir_fail(WEIR_E_INPUT, "%s: %s is \"%.64s\", which is not a token", path, token, text);
     }
     const cJSON *value = weir_json_get(f->model, number);
     if (cJSON_IsNumber(value)) {

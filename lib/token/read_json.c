@@ -79,7 +79,7 @@ static weir_status read_decoder_token(struct weir_tokenizer *t, const cJSON *jso
     TRY(read_added_fields(&token, &content, json, file));
     double id = strtod(json->string, &end);
     if (*json->string == '\0' || *end != '\0')
-        return weir_fail(WEIR_E_INPUT, "%s: added_tokens_decoder: \"%.64s\" is no id", file, json->string);
+        return weir_fail(WEIR_E_INPUT, "%s: added_tokens_decoder: \"%.64s\" is not an id", file, json->string);
     TRY(weir_check_id(file, id, t->vocab.n_tokens + t->added.n));
     int32_t wanted = (int32_t)id;
     return number_added_token(t, &token, content, &wanted, file);

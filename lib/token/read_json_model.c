@@ -142,7 +142,7 @@ static weir_status read_bpe_options(struct weir_tokenizer *t, const cJSON *model
         return WEIR_OK;
     t->bpe.unknown = weir_vocab_find(&t->vocab, unknown, strlen(unknown));
     if (t->bpe.unknown < 0)
-        return weir_fail(WEIR_E_INPUT, "%s: unk_token \"%.64s\" is no token", file, unknown);
+        return weir_fail(WEIR_E_INPUT, "%s: unk_token \"%.64s\" is not a token", file, unknown);
     return WEIR_OK;
 }
 

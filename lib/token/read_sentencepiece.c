@@ -258,7 +258,7 @@ static weir_status check_type(const struct spec *spec)
     if (spec->model_type == TYPE_WORD || spec->model_type == TYPE_CHAR)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: a SentencePiece model of type %s is not supported", spec->file,
                          spec->model_type == TYPE_WORD ? "WORD" : "CHAR");
-    return weir_fail(WEIR_E_INPUT, "%s: model_type %lld is none of SentencePiece's", spec->file,
+    return weir_fail(WEIR_E_INPUT, "%s: model_type %lld is not one of SentencePiece's", spec->file,
                      (long long)spec->model_type);
 }
 

@@ -206,9 +206,9 @@ static weir_status gave_up(const struct weir_regex *regex, size_t from, int resu
     const char *what = (const char *)why;
     pcre2_get_error_message(result, why, sizeof why);
     if (result == PCRE2_ERROR_MATCHLIMIT)
-        what = "it goes back and forth over the text more often than weir lets it";
+        what = "it backtracks more than weir allows";
     else if (result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_JIT_STACKLIMIT)
-        what = "it needs more memory than weir gives it";
+        what = "it needs more memory than weir allows";
     return weir_fail(WEIR_E_UNSUPPORTED,
                      "%s: regular expression \"%s\": gave up at byte %zu of a piece of the text: %s", regex->file,
                      regex->shown, from, what);

@@ -126,7 +126,7 @@ static weir_status read_property(struct rewriter *r, struct weir_charset *set, b
     const char *name = r->pattern + r->at;
     const char *end = memchr(name, '}', r->n - r->at);
     if (!end)
-        return refuse_syntax(r, "\\p without its end");
+        return refuse_syntax(r, "\\p without an end");
     if (r->caseless && depends_on_case(name, (size_t)(end - name)))
         return refuse_syntax(r, "a class of upper or lower case in a group that ignores case");
     TRY(weir_charset_add_named(set, name, (size_t)(end - name), &known));
@@ -247,7 +247,7 @@ static weir_status read_operand(struct rewriter *r, struct weir_charset *set)
         first = false;
     }
     if (r->at == r->n)
-        return refuse_syntax(r, "a class without its end");
+        return refuse_syntax(r, "a class without an end");
     if (r->caseless)
         TRY(weir_charset_fold(set));
     weir_charset_tidy(set);
@@ -269,7 +269,7 @@ static weir_status read_brackets(struct rewriter *r, struct weir_charset *set)
         TRY_DONE(weir_charset_intersect(set, &operand));
     }
     if (!skip_text(r, "]"))
-        TRY_DONE(refuse_syntax(r, "a class without its end"));
+        TRY_DONE(refuse_syntax(r, "a class without an end"));
     if (inverted)
         TRY_DONE(weir_charset_invert(set));
     r->depth--;
@@ -382,7 +382,7 @@ static weir_status rewrite_group(struct rewriter *r)
 static weir_status close_group(struct rewriter *r)
 {
     if (r->depth == 0)
-        return refuse_syntax(r, "a closing parenthesis alone");
+        return refuse_syntax(r, "an unmatched closing parenthesis");
     r->at++;
     r->depth--;
     r->atom = r->groups[r->depth].atom;
@@ -412,7 +412,7 @@ static weir_status rewrite_interval(struct rewriter *r)
 {
     size_t n = interval_length(r);
     if (n == 0)
-        return refuse_syntax(r, "a brace that is no interval");
+        return refuse_syntax(r, "a brace that is not an interval");
     TRY(put_text(r, r->pattern[r->at + 1] == ',' ? "{0" : "{"));
     TRY(weir_text_add(r->out, r->pattern + r->at + 1, n - 1));
     bool fixed = !memchr(r->pattern + r->at, ',', n);
@@ -481,7 +481,7 @@ weir_status weir_regex_rewrite(struct weir_text *out, const char *file, const ch
     while (r.at < r.n) {
         TRY(rewrite_next(&r));
         if (out->n > MAX_REWRITTEN) /* a class is some 10 kB: a short pattern can be a very long one */
-            return refuse_syntax(&r, "so large a pattern");
+            return refuse_syntax(&r, "a pattern this large");
     }
-    return r.depth > 0 ? refuse_syntax(&r, "a group without its end") : WEIR_OK;
+    return r.depth > 0 ? refuse_syntax(&r, "a group without an end") : WEIR_OK;
 }

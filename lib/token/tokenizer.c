@@ -49,7 +49,7 @@ int32_t weir_token_id(const struct weir_tokenizer *t, const char *string, size_t
 
 static weir_status no_token(const char *file, size_t number, const char *string, size_t n)
 {
-    return weir_fail(WEIR_E_INPUT, "%s: merge %zu names \"%.*s\", which is no token", file, number,
+    return weir_fail(WEIR_E_INPUT, "%s: merge %zu names \"%.*s\", which is not a token", file, number,
                      (int)(n < 64 ? n : 64), string);
 }
 

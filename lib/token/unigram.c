@@ -168,7 +168,7 @@ weir_status weir_unigram_encode(const struct weir_unigram *unigram, const struct
                                 struct weir_unigram_work *work, const char *piece, size_t n, struct weir_ids *out)
 {
     if (n > 1u << 30)
-        return weir_fail(WEIR_E_UNSUPPORTED, "more than 1 GiB of text without a place to cut it");
+        return weir_fail(WEIR_E_UNSUPPORTED, "more than 1 GiB of text without a place to split it");
     if (n + 1 > work->capacity)
         TRY(weir_grow(&work->best, &work->capacity, n + 1, sizeof *work->best));
     memset(work->best, 0, (n + 1) * sizeof *work->best);

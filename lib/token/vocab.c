@@ -118,7 +118,7 @@ weir_status weir_vocab_add(struct weir_vocab *vocab, int32_t id, const char *str
     uint32_t hash = (uint32_t)weir_hash_bytes(string, n);
     size_t at = find_slot(vocab, hash, string, n);
     if (vocab->slots[at].id >= 0 && !replace)
-        return weir_fail(WEIR_E_INPUT, "the token \"%.*s\" is there twice", (int)(n < 64 ? n : 64), string);
+        return weir_fail(WEIR_E_INPUT, "the token \"%.*s\" occurs twice", (int)(n < 64 ? n : 64), string);
     TRY(weir_vocab_store(vocab, id, string, n));
     vocab->slots[at] = (struct weir_vocab_slot){hash, id, vocab->entries[id].at, vocab->entries[id].n};
     return 2 * vocab->n_tokens > vocab->mask + 1 ? build_string_table(vocab, 2 * vocab->n_tokens) : WEIR_OK;

@@ -106,8 +106,8 @@ def test_brackets_out_of_range_name_the_axis_and_its_size(folder):
     for index, axis, size in [("3", "layer", 3), ("0, 1", "prompt", 1), ("0, 0, -24", "pos", 23), ("..., 32", "d_model", 32)]:
         said = refusal("show", folder / "whole.h5", f"resid_post[{index}]")
         assert f"out of bounds for axis {axis} with size {size}" in said
-    for index, hint in [("", "no index"), ("1,,2", "no index"), ("...,...", "ellipsis"), ("0,0,0,0,0", "too many indices"),
-                        ("::0", "step"), ("[0]", "no index"), ("None", "no index"), ("1.5", "no index")]:
+    for index, hint in [("", "not an index"), ("1,,2", "not an index"), ("...,...", "ellipsis"), ("0,0,0,0,0", "too many indices"),
+                        ("::0", "step"), ("[0]", "not an index"), ("None", "not an index"), ("1.5", "not an index")]:
         assert hint in refusal("show", folder / "whole.h5", f"resid_post[{index}]"), index
     assert "already names the prompt" in refusal("show", folder / "whole.h5", "z[0]", "--prompt", "0")
 
@@ -124,7 +124,7 @@ def test_a_full_name_and_several_terms(folder):
 def test_brackets_are_for_what_is_stored(folder):
     gpt2 = ROOT / "tests/model/fixtures/gpt2"
     said = refusal("dump", "-m", gpt2, "--tokens", "1,2", "--hooks", "z[0]", "-o", folder / "no.h5")
-    assert "brackets choose from what is stored" in said
+    assert "brackets only select stored values" in said
 
 
 # ---- the selections of weir dump ----

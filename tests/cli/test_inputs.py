@@ -60,7 +60,7 @@ def test_a_pipe_named_as_gguf(tmp_path):
 
 def test_prompts_from_a_pipe_that_nobody_writes_to(tmp_path):
     os.mkfifo(tmp_path / "prompts")
-    refused(run(tmp_path, "tokens", "-m", ROOT / "models/rill", "-f", "prompts"), 3, "prompts", "nobody writes to")
+    refused(run(tmp_path, "tokens", "-m", ROOT / "models/rill", "-f", "prompts"), 3, "prompts", "without a writer")
 
 
 def test_prompts_from_a_folder_and_a_socket(tmp_path):

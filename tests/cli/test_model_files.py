@@ -430,9 +430,9 @@ def test_an_adapter_beside_a_model_is_told(tmp_path):
 def test_a_folder_that_is_no_model_is_told_with_what_it_holds(tmp_path):
     folder = tmp_path / "notes"
     folder.mkdir()
-    refused(dump(folder, tmp_path / "out.h5"), INPUT, "no config.json", "nothing")
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, "neither config.json", "nothing")
     (folder / "README.md").write_text("hello")
-    refused(dump(folder, tmp_path / "out.h5"), INPUT, "no config.json", "README.md")
+    refused(dump(folder, tmp_path / "out.h5"), INPUT, "neither config.json", "README.md")
     (folder / "m.Q4_K.gguf").write_bytes(b"GGUF")
     refused(dump(folder, tmp_path / "out.h5"), USAGE, "give one of them", "m.Q4_K.gguf")
 
@@ -457,7 +457,7 @@ def tokens_with(at, token, n=152000):
 
 
 @pytest.mark.parametrize("at, token, says", [(50256, "<|endoftext|>", "as gpt-2"), (128000, "<|begin_of_text|>", "as llama-bpe"),
-                                             (151644, "<|im_start|>", "as qwen2"), (151644, "<|other|>", "MAY NOT BE")])
+                                             (151644, "<|im_start|>", "as qwen2"), (151644, "<|other|>", "MAY BE WRONG")])
 def test_a_gguf_that_does_not_say_how_text_is_cut_is_told(tmp_path, at, token, says):
     file = gguf_with(tmp_path, tokenizer__ggml__model="gpt2", tokenizer__ggml__tokens=tokens_with(at, token),
                      tokenizer__ggml__merges=["a b"])

@@ -275,7 +275,7 @@ def test_folders_and_sockets_are_refused_and_stay(tmp_path, stored, writer, forc
     folder.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(sock))
-        for path, what in (folder, "a folder"), (sock, "a socket"), (f"{folder}/", "names no file"):
+        for path, what in (folder, "a folder"), (sock, "a socket"), (f"{folder}/", "does not name a file"):
             done = run([*WRITERS[writer](stored, path), *force])
             assert done.returncode == OUTPUT and what in one_line(done), done
     assert folder.is_dir() and stat.S_ISSOCK(sock.stat().st_mode) and len(list(tmp_path.iterdir())) == 2

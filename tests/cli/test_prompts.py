@@ -166,7 +166,7 @@ def test_validate_finds_fields_that_are_no_object(folder):
         with h5py.File(folder / "p.h5", "r+") as file:
             file["prompts/fields"][0] = wrong
         done = weir(folder, "validate", "p.h5")
-        assert done.returncode == 1 and b"/prompts/fields: prompt 0: is no JSON object" in done.stdout
+        assert done.returncode == 1 and b"/prompts/fields: prompt 0: is not a JSON object" in done.stdout
         json.loads(weir(folder, "ls", "p.h5", "--json").stdout)
 
 

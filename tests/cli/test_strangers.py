@@ -170,7 +170,7 @@ def test_links_and_data_elsewhere_below_results_are_named(made, tmp_path):
         file["results/b"] = h5py.SoftLink("/activations/pattern")
         file.create_dataset("results/c", (3,), "f4", external=[("pipe", 0, 12)])
     findings = weir(tmp_path, "validate", "x.h5").stdout.decode()
-    assert "/results/a: is a link to another file" in findings and "/results/c: its data lies in another file" in findings
+    assert "/results/a: is a link to another file" in findings and "/results/c: its data is in another file" in findings
     assert "/results/b" not in findings
     assert weir(tmp_path, "ls", "x.h5").returncode == 0
 

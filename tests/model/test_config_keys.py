@@ -32,7 +32,7 @@ USAGE, INPUT, UNSUPPORTED = 2, 3, 4
 
 # what weir refuses all the same: part of what it says, and why
 TOLERATED = {
-    "does not say how many": "a size that the file leaves out is not made up, though it may be the class's own",
+    "does not give the number of": "a size that the file leaves out is not made up, though it may be the class's own",
     '"use_bidirectional_attention"': "by the default attention of transformers (not eager, which the cases are run with) it acts",
     '"window_size" is': "GPT-Neo with a window of nothing: queries without a key",
     "lack: transformer.h.0.input_layernorm": "Falcon's one norm, which the file has under the name of the first of two",

@@ -164,16 +164,16 @@ Test(select, errors_point_at_the_term)
                              "2:, ::4 or 0+4+6:9");
     refuses("z@1+", "in 'z@1+': '' is not a position: write a number or a slice, as in 3, -1, 0:6, 2:, ::4 or "
                     "0+4+6:9");
-    refuses("z:6:0", "in 'z:6:0': '6:0' names no layer: slices run from the first to before the last");
+    refuses("z:6:0", "in 'z:6:0': '6:0' names no layer: a slice ends before its second number");
     refuses("z:::0", "in 'z:::0': '::0' is not a layer: steps are 1 or more");
     refuses("z:::-1", "in 'z:::-1': '::-1' is not a layer: steps are 1 or more");
-    refuses("logits:3", "'logits:3': logits stands outside the layers; leave the layer out");
-    refuses("ln1_scale:3.1", "'ln1_scale:3.1': ln1_scale has no heads or neurons to choose from");
+    refuses("logits:3", "'logits:3': logits is outside the layers; omit the layer");
+    refuses("ln1_scale:3.1", "'ln1_scale:3.1': ln1_scale has no heads or neurons to select");
     refuses("blocks.3.attn.hook_z:4", "'blocks.3.attn.hook_z:4' names its layer twice: in the name and after the "
                                       "colon");
-    refuses(":3", "':3' lacks the hook point in front; * stands for all");
-    refuses("z,,q", "nothing stands on one side of a comma in the selection");
-    refuses("z,", "nothing stands on one side of a comma in the selection");
+    refuses(":3", "':3' lacks the hook point in front; * selects all");
+    refuses("z,,q", "one side of a comma in the selection is empty");
+    refuses("z,", "one side of a comma in the selection is empty");
     refuses("patern*", "no hook point matches 'patern*'; the nearest: pattern");
     refuses("blocks.*.attn.hook_zz",
             "no hook point matches 'blocks.*.attn.hook_zz'; the nearest: blocks.{layer}.attn.hook_z");
@@ -208,7 +208,7 @@ Test(select, minus_zero_is_zero_as_in_Python)
     selects("z:-0:2", "z", "0 1", ALL6, ALL4);
     selects("z:-0+-1", "z", "0 11", ALL6, ALL4);
     selects("z@-00:-1", "z", ALL12, ALL6, "0 1 2");
-    refuses("z:2:-0", "in 'z:2:-0': '2:-0' names no layer: slices run from the first to before the last");
+    refuses("z:2:-0", "in 'z:2:-0': '2:-0' names no layer: a slice ends before its second number");
     cr_expect(weir_slices_name(&first("z:-0")->layers, 0, 12));
     cr_expect(not(weir_slices_name(&first("z:-0")->layers, 11, 12)));
 }
@@ -257,8 +257,8 @@ Test(select, brackets_name_what_numpy_would)
     cr_expect(eq(str, (char *)ranges("0, 2"), "index 2 is out of bounds for axis prompt with size 2"));
     cr_expect(eq(str, (char *)ranges("0,0,0,0"), "too many indices: there are 3 axes"));
     cr_expect(eq(str, (char *)ranges("::0"), "'::0': the step of a slice cannot be 0"));
-    cr_expect(eq(str, (char *)ranges("...,..."), "an index has one ellipsis (...) at most"));
-    cr_expect(eq(str, (char *)ranges(""), "'' is no index: write a number, start:stop:step or ..."));
+    cr_expect(eq(str, (char *)ranges("...,..."), "an index has at most one ellipsis (...)"));
+    cr_expect(eq(str, (char *)ranges(""), "'' is not an index: write a number, start:stop:step or ..."));
 }
 
 Test(select, brackets_stand_in_selections_of_what_is_stored_only)
@@ -268,7 +268,7 @@ Test(select, brackets_stand_in_selections_of_what_is_stored_only)
     cr_expect(eq(int, selection->terms[0].index.n, 3), "the layer of the name comes first");
     cr_expect(eq(i64, selection->terms[0].index.items[0].start, 2));
     cr_expect(not(selection->terms[1].index.given));
-    refuses("z[0]", "'z[0]': brackets choose from what is stored; here write HOOK:LAYERS.UNITS@POSITIONS");
+    refuses("z[0]", "'z[0]': brackets only select stored values; here write HOOK:LAYERS.UNITS@POSITIONS");
 }
 
 Test(select, every_failed_allocation_is_reported_and_leaks_nothing)

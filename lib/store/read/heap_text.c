@@ -53,7 +53,7 @@ weir_status weir_stored_text(char **out, const struct weir_h5_source *source, co
         return WEIR_OK;
     if (length > LONGEST_TEXT || address > source->size - source->base ||
         !find_object(&at, &has, source, source->base + address, index) || has < length)
-        return weir_fail(WEIR_E_INPUT, "%s: %s: damaged: a text does not lie in the file", source->path, name);
+        return weir_fail(WEIR_E_INPUT, "%s: %s: damaged: a text is outside the file", source->path, name);
     TRY(weir_alloc_zero(out, (size_t)length + 1, 1));
     if (weir_h5_source_read(source, *out, at, (size_t)length))
         return WEIR_OK;

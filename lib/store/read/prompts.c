@@ -181,7 +181,7 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
     TRY_GIVEN(file);
     weir_h5_begin();
     if (!file->tables[WEIR_TABLE_NEXT].stored)
-        return weir_fail(WEIR_E_USAGE, "%s: holds no next tokens: dump with --next K", file->path);
+        return weir_fail(WEIR_E_USAGE, "%s: contains no next tokens: dump with --next K", file->path);
     return read_table(file, WEIR_TABLE_NEXT, index, (void *const[]){ids, logits, logprobs});
 }
 

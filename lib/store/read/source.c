@@ -107,7 +107,7 @@ static weir_status check_lock(int fd, const char *path)
     if (unused || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return WEIR_OK;
     return weir_fail(WEIR_E_INPUT,
-                     "%s: another process has it open for writing (it holds a lock): wait until it has closed the file",
+                     "%s: another process has it open for writing (it holds a lock): wait until it closes the file",
                      path);
 }
 
@@ -133,7 +133,7 @@ static weir_status open_h5(struct weir_h5_source *source)
     if (source->file < 0)
         return weir_h5_fail(WEIR_E_INPUT, source->path, "not a complete HDF5 file");
     if (!read_base(source))
-        return weir_fail(WEIR_E_UNSUPPORTED, "%s: its addresses are not of 8 bytes, as weir's are", source->path);
+        return weir_fail(WEIR_E_UNSUPPORTED, "%s: its addresses do not have 8 bytes, as weir's have", source->path);
     return WEIR_OK;
 }
 

@@ -35,14 +35,14 @@ static weir_status read_filter(struct weir_stored *stored, hid_t dcpl, unsigned 
         filter++;
     if (filter == WEIR_MOST_FILTERS)
         return weir_fail(WEIR_E_UNSUPPORTED,
-                         "%s: %s: has filter %d, which weir does not run: gzip, shuffle and fletcher32 are known "
-                         "(h5repack -f NONE takes filters away)",
+                         "%s: %s: has filter %d, which weir does not support: gzip, shuffle and fletcher32 are "
+                         "supported (h5repack -f NONE removes filters)",
                          stored->source->path, stored->name, (int)id);
     for (int k = 0; k < stored->n_filters; k++)
         if (stored->filters[k] == filter)
             return weir_stored_damaged(stored, "has a filter twice");
     if (filter == WEIR_FILTER_SHUFFLE && (n < 1 || values[0] != stored->size))
-        return weir_stored_damaged(stored, "is shuffled by another width than its values have");
+        return weir_stored_damaged(stored, "its shuffle width is not the width of its values");
     stored->filters[stored->n_filters++] = filter;
     return WEIR_OK;
 }
@@ -98,11 +98,10 @@ static weir_status open_chunked(struct weir_stored *stored, hid_t dcpl)
             return weir_stored_damaged(stored, "its chunks are larger than 256 MiB");
     }
     if (H5Pget_chunk_opts(dcpl, &options) < 0 || options != 0)
-        return weir_stored_damaged(stored,
-                                   "its chunks at the edge are stored in another way, which weir does not read");
+        return weir_stored_damaged(stored, "its edge chunks are stored in a way that weir does not read");
     int n = H5Pget_nfilters(dcpl);
     if (n < 0 || n > WEIR_MOST_FILTERS)
-        return weir_stored_damaged(stored, "has more filters than there are of those that weir runs");
+        return weir_stored_damaged(stored, "has more filters than weir supports");
     for (int i = 0; i < n; i++)
         TRY(read_filter(stored, dcpl, (unsigned)i));
     if (n == 0 && stored->bytes % stored->chunk_bytes != 0)
@@ -127,9 +126,9 @@ static weir_status open_contiguous(struct weir_stored *stored)
         return WEIR_OK;
     stored->offset = offset;
     if (stored->bytes != whole)
-        return weir_stored_damaged(stored, "holds another number of bytes than its shape says");
+        return weir_stored_damaged(stored, "has a different number of bytes than its shape needs");
     if (offset > stored->source->size || whole > stored->source->size - offset)
-        return weir_stored_damaged(stored, "its values lie behind the end of the file");
+        return weir_stored_damaged(stored, "its values are past the end of the file");
     return WEIR_OK;
 }
 
@@ -145,7 +144,7 @@ static weir_status read_element(struct weir_stored *stored, hid_t dcpl)
         H5Pget_fill_value(dcpl, type, stored->fill) < 0)
         memset(stored->fill, 0, sizeof stored->fill);
     weir_h5_close(&type);
-    return fine ? WEIR_OK : weir_stored_damaged(stored, "its values are of no type that the layout has");
+    return fine ? WEIR_OK : weir_stored_damaged(stored, "its values have a type that the layout does not have");
 }
 
 static weir_status read_layout(struct weir_stored *stored, hid_t dcpl)
@@ -155,7 +154,7 @@ static weir_status read_layout(struct weir_stored *stored, hid_t dcpl)
     stored->bytes = H5Dget_storage_size(stored->id);
     stored->empty = stored->bytes == 0;
     if (stored->bytes > stored->source->size)
-        return weir_stored_damaged(stored, "says that it takes more bytes than the file has");
+        return weir_stored_damaged(stored, "claims more bytes than the file has");
     if (layout == H5D_CONTIGUOUS)
         return open_contiguous(stored);
     if (layout == H5D_CHUNKED)
@@ -168,7 +167,7 @@ static weir_status check_inside(const struct weir_stored *stored, hid_t dcpl)
 {
     if (H5Pget_external_count(dcpl) == 0 && H5Pget_layout(dcpl) != H5D_VIRTUAL)
         return WEIR_OK;
-    return weir_stored_damaged(stored, "its data lies outside the file");
+    return weir_stored_damaged(stored, "its data is outside the file");
 }
 
 static weir_status read_extent(struct weir_stored *stored)
@@ -191,7 +190,7 @@ weir_status weir_stored_open(struct weir_stored *out, const struct weir_h5_sourc
     hid_t dcpl = H5Dget_create_plist(dataset);
     *out = (struct weir_stored){.source = source, .name = name, .id = dataset};
     weir_status status =
-        dcpl < 0 ? weir_stored_damaged(out, "how it lies in the file cannot be read") : check_inside(out, dcpl);
+        dcpl < 0 ? weir_stored_damaged(out, "its place in the file cannot be read") : check_inside(out, dcpl);
     if (status == WEIR_OK)
         status = read_extent(out);
     if (status == WEIR_OK)

@@ -128,7 +128,7 @@ weir_status weir_file_read(const weir_file *file, const weir_file_point *which, 
     TRY_GIVEN(which);
     TRY_GIVEN(out);
     if (point < file->points || point >= file->points + file->info.n_points)
-        return weir_fail(WEIR_E_USAGE, "weir_file_read: which is a point of another file than %s", file->path);
+        return weir_fail(WEIR_E_USAGE, "weir_file_read: the point belongs to another file than %s", file->path);
     weir_h5_begin();
     TRY(box_of(&box, file, point, layer, prompt, block));
     size_t n = box_size(&box);

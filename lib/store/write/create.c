@@ -29,7 +29,7 @@ weir_status weir_create_file(hid_t *out, const char *partial_path, struct weir_o
         H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 && H5Pset_alignment(fapl, 1 << 16, 1 << 12) >= 0 &&
         H5Pset_meta_block_size(fapl, 1 << 16) >= 0)
         *out = H5Fcreate(partial_path, H5F_ACC_TRUNC, fcpl, fapl);
-    weir_status status = *out >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, output->name, "cannot be made");
+    weir_status status = *out >= 0 ? WEIR_OK : weir_h5_fail(WEIR_E_OUTPUT, output->name, "cannot be created");
     weir_h5_close(&fcpl);
     weir_h5_close(&fapl);
     return status;

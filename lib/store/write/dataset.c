@@ -75,7 +75,7 @@ weir_status weir_dataset_make(struct weir_dataset *out, hid_t group, const char 
         return WEIR_OK;
     haddr_t offset = H5Dget_offset(out->id);
     if (offset == HADDR_UNDEF)
-        return weir_h5_fail(WEIR_E_OUTPUT, path, "no room could be set aside");
+        return weir_h5_fail(WEIR_E_OUTPUT, path, "no space could be reserved");
     out->offset = offset;
     return WEIR_OK;
 }

@@ -30,7 +30,7 @@ static weir_status check_target(const struct weir_target *target, const char *pa
     if (target->kind == WEIR_TARGET_FILE && !force)
         return refuse_existing(path);
     if (target->what)
-        return weir_fail(WEIR_E_OUTPUT, "%s: is %s, and no file that could be replaced: give the name of a file", path,
+        return weir_fail(WEIR_E_OUTPUT, "%s: is %s, not a file that could be replaced: give the name of a file", path,
                          target->what);
     return WEIR_OK;
 }
@@ -119,7 +119,7 @@ static weir_status make_file(struct weir_partial *partial, const char *prefix)
             error = EEXIST;
         }
     }
-    weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be made in %s: %s", partial->target.final,
+    weir_status status = weir_fail(WEIR_E_OUTPUT, "%s: cannot be created in %s: %s", partial->target.final,
                                    partial->target.folder, strerror(error));
     weir_free(partial->path); /* not ours to remove */
     partial->path = NULL;
@@ -180,7 +180,7 @@ static weir_status rename_failed(const struct weir_partial *partial)
 {
     if (errno == EEXIST)
         return refuse_existing(partial->target.final);
-    return weir_fail(WEIR_E_OUTPUT, "%s: cannot be given its name: %s", partial->target.final, strerror(errno));
+    return weir_fail(WEIR_E_OUTPUT, "%s: cannot be renamed: %s", partial->target.final, strerror(errno));
 }
 
 /* Without force a file that appeared since open wins. Not every file system knows RENAME_NOREPLACE. */

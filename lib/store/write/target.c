@@ -103,7 +103,7 @@ static weir_status find_target(struct weir_target *target, const char *path)
     TRY(weir_copy_string(&target->final, path));
     TRY(follow_links(target, path));
     if (*weir_base_name(target->final) == '\0')
-        return weir_fail(WEIR_E_OUTPUT, "'%s': names no file to write", path);
+        return weir_fail(WEIR_E_OUTPUT, "'%s': does not name a file to write", path);
     if (is_descriptor(target)) {
         target->kind = WEIR_TARGET_STREAM;
         target->what = "what a process has open";
@@ -111,7 +111,7 @@ static weir_status find_target(struct weir_target *target, const char *path)
         note_target_kind(target, &st);
     } else if (errno == ENAMETOOLONG) {
         return weir_fail(WEIR_E_OUTPUT,
-                         "%s: the name has %zu bytes, which is too long for its folder: give a shorter one", path,
+                         "%s: the name has %zu bytes, which is too long for its folder: give a shorter name", path,
                          strlen(weir_base_name(target->final)));
     }
     return WEIR_OK;
