@@ -51,7 +51,7 @@ struct weir_angles {
 /* How many of n prompts, from the first on, make a batch: as many as fit, at least one. */
 size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, size_t n);
 /* Makes n prompts the run's batch, the first of them the run's prompt `first_prompt`: offsets, tiles, angles, scratch.
-   They stay the caller's. */
+   They stay the caller's. @return WEIR_E_MEMORY, and WEIR_E_INPUT for sizes that memory cannot address. */
 WEIR_CHECKED weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt);
 /* Frees what belongs to a batch, and what is kept from one to the next. */
 void weir_batch_close(struct weir_run *run);

@@ -30,6 +30,7 @@ struct weir_plan {
     int last_point; /* the last point wanted there */
 };
 
+/* A plan without hooks. @return WEIR_E_MEMORY, here and below. */
 WEIR_CHECKED weir_status weir_plan_open(struct weir_plan *plan, int n_layers);
 void weir_plan_close(struct weir_plan *plan);
 

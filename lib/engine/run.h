@@ -51,8 +51,11 @@ static inline size_t weir_total_pos(const struct weir_run *run)
     return run->batch.start[run->batch.n];
 }
 
-/* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once a prompt. *value
-   may be replaced by a private copy when it is about to be edited. */
+/* Functions of the pass return WEIR_E_MEMORY, or what a hook returned. */
+
+/* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once per prompt. *value
+   may be replaced by a private copy when it is about to be edited. @return what a hook returned that is not WEIR_OK;
+   WEIR_E_USAGE where one called what it may not; WEIR_E_MEMORY. */
 WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value);
 /* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
    names in a prompt in which it names a row. */
@@ -69,11 +72,12 @@ WEIR_CHECKED weir_status weir_block_attention(struct weir_run *run, int layer);
 WEIR_CHECKED weir_status weir_block_mlp(struct weir_run *run, int layer);
 /* sparse.c: normed -> mlp_out, for layers with experts */
 WEIR_CHECKED weir_status weir_block_experts(struct weir_run *run, int layer);
-/* copies.c: makes working copies of the weights, if there is memory for them. */
+/* copies.c: makes working copies of the weights, if a quarter of the memory holds them. @return WEIR_E_MEMORY where the
+   system does not give that much after all. */
 WEIR_CHECKED weir_status weir_run_keep_copies(struct weir_run *run);
 
-/* WEIR_E_USAGE for `function` inside a hook of the run, or in a process that was forked off after the run was opened:
-   its threads are not there. */
+/* @return WEIR_E_USAGE for `function` inside a hook of the run, or in a process that was forked off after the run was
+   opened: its threads are not there. */
 WEIR_CHECKED weir_status weir_run_usable(const struct weir_run *run, const char *function);
 bool weir_run_is_forked(const struct weir_run *run);
 /* Ends the pass that is under way with WEIR_E_USAGE, naming `function`, and closes then. */
@@ -81,7 +85,8 @@ void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const 
 /* A run that is closed while a capture of it is open, or in one of its hooks, goes after that. */
 void weir_run_hold(struct weir_run *run);
 void weir_run_release(struct weir_run *run);
-/* Whether prompts can be run: there are some, none empty, none past the context, all of ids that the model has. */
+/* @return WEIR_E_USAGE unless prompts can be run: there are some, none empty, none longer than the context, all of ids
+   that the model has. */
 WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "engine/run.h"
 
+/* Those that return a status give WEIR_E_MEMORY, or what a hook returned. */
+
 /* Calls fn on pieces of n rows of about `row` floats each, on all threads. */
 void weir_step_rows(const struct weir_run *run, size_t n, size_t row, weir_job *fn, void *context);
 

@@ -32,7 +32,7 @@ struct weir_values {
     weir_buffer *spare;          /* converted weights, copies for heads */
 };
 
-/* A buffer of n floats in *slot, in place of what was there. */
+/* A buffer of n floats in *slot, in place of what was there. @return WEIR_E_MEMORY, here and below. */
 WEIR_CHECKED weir_status weir_value_take(struct weir_run *run, weir_buffer **slot, size_t n);
 /* The same for total_pos rows of `width` floats. */
 WEIR_CHECKED weir_status weir_value_take_rows(struct weir_run *run, weir_buffer **slot, size_t width);

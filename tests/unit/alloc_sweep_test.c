@@ -10,6 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static weir_status edit_nothing(const weir_event *event, void *payload)
+{
+    (void)event;
+    (void)payload;
+    return WEIR_OK;
+}
+
 static weir_status run_and_capture(weir_model *model, const char *out)
 {
     static const int32_t ids[] = {5, 7, 9, 11};
@@ -20,6 +27,10 @@ static weir_status run_and_capture(weir_model *model, const char *out)
     weir_status status = weir_tokens_from_ids(&tokens, model, ids, 4);
     if (status == WEIR_OK)
         status = weir_run_open(&run, model, NULL);
+    if (status == WEIR_OK)
+        status = weir_run_hook(run, "attn_scores:1.0@:2,pattern:1@-1", WEIR_EDIT, edit_nothing, NULL);
+    if (status == WEIR_OK)
+        status = weir_run_hook_at(run, 0, -1, WEIR_EDIT, edit_nothing, NULL);
     if (status == WEIR_OK)
         status = weir_capture_open(&capture, run, out, &tokens, 1, &options);
     if (status == WEIR_OK)
