@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
-PACKAGES = ("hdf5", "libcjson")  # whose headers ours include
+PACKAGES = ("hdf5", "libcjson", "pangocairo")  # whose headers ours include
 
 KNOWN = set()
 
@@ -20,7 +20,7 @@ FUNCTION = re.compile(r"^(?!typedef)[A-Za-z_].*?\b(weir_\w+)\(", re.M)
 
 
 def headers():
-    return sorted(p.relative_to(TOP) for room in ("lib", "hooks") for p in (TOP / room).rglob("*.h"))
+    return sorted(p.relative_to(TOP) for room in ("lib", "hooks", "cli") for p in (TOP / room).rglob("*.h"))
 
 
 def cflags():
