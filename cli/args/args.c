@@ -187,7 +187,7 @@ static weir_status take_letter_options(struct args *args, struct line *line, con
     return WEIR_OK;
 }
 
-/* Sorts the words of the command line into options and arguments; after "--" there are arguments only. */
+/* Sorts the command line into options and arguments; after "--" there are arguments only. */
 static weir_status take_arguments(struct args *args, struct line *line)
 {
     bool only_words = false;

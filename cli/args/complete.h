@@ -15,7 +15,7 @@ enum completes {
 
 /* By what help calls the value. Of a flag: nothing. */
 enum completes completes_of(const struct opt *opt);
-/* Prints the words of COMPLETES_WORDS, or the names of all hook points, with spaces between. */
+/* Prints the values of COMPLETES_WORDS, or the names of all hook points, with spaces between. */
 void put_words(FILE *to, const struct opt *opt);
 void put_hooks(FILE *to);
 /* The kind of the argument at `index` of a command, options not counted. */

@@ -16,9 +16,8 @@ static void put_roff_letter(FILE *to, char c)
         fputc(c, to);
 }
 
-/* Text as roff takes it: a backslash stands for itself, a hyphen is one that can be copied, and no line begins with a
-   dot or a quote by chance. After LINE letters a space may end a line of the source, if `filled`; man fills lines
-   anyway. */
+/* Text as roff takes it: a backslash means itself, a hyphen is one that can be copied, and no line begins with a dot or
+   a quote by chance. After LINE letters a space may end a line of the source, if `filled`; man fills lines anyway. */
 static void put_roff_text(FILE *to, const char *text, bool filled)
 {
     size_t column = 0;

@@ -11,7 +11,7 @@
 
 #define NAME "rill"
 
-/* Where the models are, seen from the folder of the executable: installed, and in a build folder. */
+/* The folders of models, relative to that of the executable: installed, and in a build folder. */
 static const char *const places[] = {WEIR_DATA_FROM_BIN "/weir/models", "../models"};
 
 /* The folder of this executable, "" where the system does not tell. */

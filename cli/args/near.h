@@ -16,7 +16,7 @@ struct near {
 /* Takes `name` up if it is near to what was given, and no further than those before it. Near is one change for every
    three letters, or a beginning of three letters and more. */
 void near_add(struct near *near, const char *given, const char *name);
-/* "--layer or --key", with `before` in front of each; valid as long as `near`. */
+/* "--layer or --key", with `before` before each; valid as long as `near`. */
 const char *near_text(struct near *near, const char *before);
 
 #endif

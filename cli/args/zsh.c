@@ -1,7 +1,7 @@
 /* Completion for zsh by its _arguments: one specification per spelling of an option. */
 #include "cli/args/complete.h"
 
-/* ":MODEL:_files", or the words that there are in parentheses. */
+/* ":MODEL:_files", or the values that there are in parentheses. */
 static void put_zsh_value(FILE *to, const struct opt *opt)
 {
     enum completes what = completes_of(opt);

@@ -44,13 +44,13 @@ static weir_status choose_format(enum format *out, const struct args *args)
 
 static weir_status write_export(struct export *export, enum format format, const struct output *output)
 {
-    struct out out;
-    TRY(out_open(&out, output->fd, output->name));
+    struct buffered out;
+    TRY(buffered_open(&out, output->fd, output->name));
     export->out = &out;
     weir_status status = formats[format].write(export);
     if (status == WEIR_OK)
-        status = out_flush(&out);
-    out_close(&out);
+        status = buffered_flush(&out);
+    buffered_close(&out);
     return status;
 }
 

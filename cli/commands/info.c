@@ -52,7 +52,7 @@ static void print_fact(const struct fact *fact)
 
 /* A list of texts: one row each, or an array in JSON. */
 struct list {
-    const char *name, *row; /* in JSON; in front of each row */
+    const char *name, *row; /* in JSON; before each row */
     const char *(*at)(const weir_model *model, size_t i);
 };
 

@@ -50,7 +50,7 @@ static weir_status write_csv_header(const struct csv *csv)
                                   text ? "," : "", text ? text : "");
     }
     n += (size_t)snprintf(line + n, sizeof line - n, ",value\n");
-    return out_bytes(csv->export->out, line, n);
+    return buffered_write(csv->export->out, line, n);
 }
 
 /* ---- cells ---- */
@@ -109,7 +109,7 @@ static weir_status write_csv_line(const struct csv *csv, const char *head, float
     *p++ = ',';
     p = stpcpy(p, isfinite(value) ? float_text(number, value) : isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
     *p++ = '\n';
-    return out_bytes(csv->export->out, line, (size_t)(p - line));
+    return buffered_write(csv->export->out, line, (size_t)(p - line));
 }
 
 /* ---- lines ---- */

@@ -2,7 +2,7 @@
 #ifndef WEIR_CLI_EXPORT_EXPORT_H
 #define WEIR_CLI_EXPORT_EXPORT_H
 
-#include "cli/export/out.h"
+#include "cli/export/buffered.h"
 #include "cli/select/values.h"
 
 /* One selected hook point as an array: its axes are those stored, without those chosen by a plain number. */
@@ -24,7 +24,7 @@ WEIR_CHECKED weir_status array_measure(struct array *out, const struct selected 
 /* The header of a .npy file, version 1.0. @return its length. */
 size_t npy_header(char to[NPY_HEADER], const char *descr, const size_t *shape, int rank);
 /* The values in C order; NaN (of integers -1) where a prompt has none. */
-WEIR_CHECKED weir_status array_write(struct out *out, const struct array *array);
+WEIR_CHECKED weir_status array_write(struct buffered *out, const struct array *array);
 
 /* ---- the formats ---- */
 
@@ -34,7 +34,7 @@ struct export
     const struct weir_selection *selection;
     int prompt;
     bool keep_dtype;
-    struct out *out;
+    struct buffered *out;
 };
 
 WEIR_CHECKED weir_status export_npy(const struct export *export);

@@ -68,7 +68,7 @@ size_t npy_header(char to[NPY_HEADER], const char *descr, const size_t *shape, i
 /* ---- its values ---- */
 
 struct writer {
-    struct out *out;
+    struct buffered *out;
     const struct array *array;
     float *row;       /* [value[last]] */
     uint16_t *halves; /* [BATCH] */
@@ -79,7 +79,7 @@ static weir_status write_halves(struct writer *writer, const float *values, size
     for (size_t i = 0; i < n; i += BATCH) {
         size_t some = n - i < BATCH ? n - i : BATCH;
         (void)weir_f32_to_f16(writer->halves, values + i, some); /* they were halves before: exact */
-        TRY(out_bytes(writer->out, writer->halves, some * sizeof *writer->halves));
+        TRY(buffered_write(writer->out, writer->halves, some * sizeof *writer->halves));
     }
     return WEIR_OK;
 }
@@ -99,7 +99,7 @@ static weir_status write_row_values(struct writer *writer, float *values, size_t
         return write_halves(writer, values, n);
     if (writer->array->descr[1] == 'i')
         to_integers(values, n);
-    return out_bytes(writer->out, values, n * sizeof *values);
+    return buffered_write(writer->out, values, n * sizeof *values);
 }
 
 /* The picked columns of the row read last, or none; NaN after them. */
@@ -150,7 +150,7 @@ static weir_status write_all_excerpts(struct writer *writer)
     return WEIR_OK;
 }
 
-weir_status array_write(struct out *out, const struct array *array)
+weir_status array_write(struct buffered *out, const struct array *array)
 {
     struct writer writer = {.out = out, .array = array};
     weir_status status;
@@ -178,7 +178,7 @@ static weir_status write_npy(const struct selected *selected, void *payload)
     struct array array;
     char header[NPY_HEADER];
     TRY(array_measure(&array, selected, export->keep_dtype));
-    TRY(out_bytes(export->out, header, npy_header(header, array.descr, array.shape, array.rank)));
+    TRY(buffered_write(export->out, header, npy_header(header, array.descr, array.shape, array.rank)));
     return array_write(export->out, &array);
 }
 

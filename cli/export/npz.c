@@ -95,7 +95,7 @@ static weir_status begin_array_entry(struct npz *npz, const char *prefix, const 
     size_t n = npy_header(header, descr, shape, rank);
     snprintf(entry, sizeof entry, "%s%s.npy", prefix, name);
     TRY(zip_begin(&npz->zip, entry, n + bytes));
-    return out_bytes(npz->export->out, header, n);
+    return buffered_write(npz->export->out, header, n);
 }
 
 /* An array of [n_prompts, n] things of `size` bytes, without the axes that were dropped. */
@@ -114,7 +114,7 @@ static weir_status begin_label_entry(struct npz *npz, const char *prefix, const 
 static weir_status write_position_labels(struct npz *npz, const char *prefix, const struct labels *labels)
 {
     TRY(begin_label_entry(npz, prefix, "positions", "<i4", sizeof(int32_t), labels, labels->n_rows, labels->one_row));
-    TRY(out_bytes(npz->export->out, labels->positions, labels->n_prompts * labels->n_rows * sizeof(int32_t)));
+    TRY(buffered_write(npz->export->out, labels->positions, labels->n_prompts * labels->n_rows * sizeof(int32_t)));
     return zip_end(&npz->zip);
 }
 
@@ -125,9 +125,9 @@ static weir_status write_token_ids(struct npz *npz, const char *prefix, const st
     for (size_t i = 0; i < labels->n_prompts; i++) {
         weir_file_prompt prompt;
         TRY(weir_file_get_prompt(npz->export->file, (int)labels->prompts[i], &prompt));
-        TRY(out_bytes(npz->export->out, prompt.ids, prompt.n * sizeof *prompt.ids));
+        TRY(buffered_write(npz->export->out, prompt.ids, prompt.n * sizeof *prompt.ids));
         for (size_t j = prompt.n; j < labels->n_tokens; j++)
-            TRY(out_bytes(npz->export->out, &none, sizeof none));
+            TRY(buffered_write(npz->export->out, &none, sizeof none));
     }
     return zip_end(&npz->zip);
 }
@@ -160,7 +160,7 @@ static weir_status write_token_texts(struct npz *npz, const char *prefix, const 
             const char *text = weir_file_token(npz->export->file, (int)labels->prompts[i], (int)j);
             for (size_t k = 0; k < longest; k++) {
                 uint32_t code = *text ? text_next(&text) : 0;
-                TRY(out_bytes(npz->export->out, &code, sizeof code));
+                TRY(buffered_write(npz->export->out, &code, sizeof code));
             }
         }
     return zip_end(&npz->zip);

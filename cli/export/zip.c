@@ -60,15 +60,15 @@ static void put_common_fields(struct record *to, const struct zip_entry *entry, 
     put_field(to, strlen(entry->name), 2);
 }
 
-static weir_status write_header_parts(struct out *out, const struct record *head, const char *name,
+static weir_status write_header_parts(struct buffered *out, const struct record *head, const char *name,
                                       const struct record *extra)
 {
-    TRY(out_bytes(out, head->bytes, head->n));
-    TRY(out_bytes(out, name, strlen(name)));
-    return out_bytes(out, extra->bytes, extra->n);
+    TRY(buffered_write(out, head->bytes, head->n));
+    TRY(buffered_write(out, name, strlen(name)));
+    return buffered_write(out, extra->bytes, extra->n);
 }
 
-static weir_status write_local_header(struct out *out, const struct zip_entry *entry)
+static weir_status write_local_header(struct buffered *out, const struct zip_entry *entry)
 {
     struct record head = {.n = 0}, extra = {.n = 0};
     bool wide = needs_zip64(entry->size);
@@ -104,11 +104,11 @@ weir_status zip_end(struct zip *zip)
     zip->out->sums = false;
     entry->crc = zip->out->crc;
     put_field(&crc, entry->crc, 4);
-    return out_patch(zip->out, entry->offset + AT_CRC, crc.bytes, crc.n);
+    return buffered_patch(zip->out, entry->offset + AT_CRC, crc.bytes, crc.n);
 }
 
 /* Sizes and offset go to the zip64 field where 32 bits do not hold them. */
-static weir_status write_central_header(struct out *out, const struct zip_entry *entry)
+static weir_status write_central_header(struct buffered *out, const struct zip_entry *entry)
 {
     struct record head = {.n = 0}, extra = {.n = 0};
     bool wide = needs_zip64(entry->size), far = needs_zip64(entry->offset);
@@ -160,7 +160,7 @@ weir_status zip_finish(struct zip *zip)
     put_field(&end, field_or_full(at - begin), 4);
     put_field(&end, field_or_full(begin), 4);
     put_field(&end, 0, 2);
-    return out_bytes(zip->out, end.bytes, end.n);
+    return buffered_write(zip->out, end.bytes, end.n);
 }
 
 void zip_close(struct zip *zip)

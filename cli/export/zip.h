@@ -2,7 +2,7 @@
 #ifndef WEIR_CLI_EXPORT_ZIP_H
 #define WEIR_CLI_EXPORT_ZIP_H
 
-#include "cli/export/out.h"
+#include "cli/export/buffered.h"
 
 struct zip_entry {
     char *name;
@@ -11,12 +11,12 @@ struct zip_entry {
 };
 
 struct zip {
-    struct out *out;
+    struct buffered *out;
     struct zip_entry *entries; /* [n] */
     size_t n, capacity;
 };
 
-/* Begins an entry of `size` bytes, which out_bytes then writes. */
+/* Begins an entry of `size` bytes, which buffered_write then writes. */
 WEIR_CHECKED weir_status zip_begin(struct zip *zip, const char *name, uint64_t size);
 WEIR_CHECKED weir_status zip_end(struct zip *zip);
 /* Writes the directory. */

@@ -37,7 +37,7 @@ done:
     return status;
 }
 
-/* Of the heads that any of the chosen layers has. */
+/* Chooses among the heads that any of the chosen layers has. */
 static weir_status choose_page_heads(struct page *page, const char *slices)
 {
     size_t n = page->pattern->shape[0];
@@ -221,8 +221,8 @@ static void put_overview_map(struct writing *writing, size_t prompt, size_t head
         put_packed(writing->to, "map", prompt, head, &part->maps[head]);
 }
 
-/* Of the first prompt what the page opens with: it draws that before the rest has come. The overview of the opening
-   head is there even if its weights follow. */
+/* The part of the first prompt that the page opens with: it draws that before the rest has come. The overview of the
+   opening head is there even if its weights follow. */
 static weir_status put_opening(struct writing *writing)
 {
     TRY(put_thumbs(writing, 0));

@@ -7,7 +7,7 @@
 
 enum { LABEL = 16, TICK = 5, WIDE_UP_TO = 40 };
 
-/* Where the map goes on the terminal. */
+/* The places of the map's parts on the terminal. */
 struct plan {
     size_t margin, label; /* columns of the row number and of the label */
     size_t cell;          /* columns a cell */
@@ -102,7 +102,7 @@ static void print_heatmap_legend(const struct plan *plan, const struct heatmap *
         printf("%*seach cell: the largest of %zu keys\n", (int)margin, "", plan->bin);
 }
 
-/* Of two weights; NaN only when both are. */
+/* The larger of two weights; NaN only when both are. */
 static float larger_weight(float a, float b)
 {
     return b > a || isnan(a) ? b : a;
@@ -138,7 +138,7 @@ weir_status heatmap_print(const struct heatmap *map)
     return WEIR_OK;
 }
 
-/* Where cell i of `cells` begins in n values; the last one ends at n. */
+/* The index in n values at which cell i of `cells` begins; the last cell ends at n. */
 static size_t cell_start(size_t i, size_t n, size_t cells)
 {
     return i * n / cells;

@@ -170,7 +170,7 @@ static weir_status no_such_token(const struct named *named, const struct map_cho
                      text, list);
 }
 
-/* The tokens of exactly that text; where there are none, those that have a space in front of it. */
+/* Marks the tokens of exactly that text; where there are none, those that have a space before it. */
 static weir_status mark_tokens(struct named *named, const struct map_choice *chosen, int prompt, size_t n_tokens,
                                const char *text)
 {

@@ -191,7 +191,7 @@ static int row_axes(const struct excerpt *excerpt)
     return excerpt->row == n - 1 ? n : n - 1;
 }
 
-/* Where the row begins in what is held; false when it is not there. */
+/* Finds the row in what is held: *at is where it begins. False when it is not there. */
 static bool find_held_row(size_t *at, const struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES])
 {
     const weir_block *held = &excerpt->held;
@@ -277,7 +277,7 @@ static weir_status pick_prompts(struct picked *out, const struct search *search)
     return pick_range(out, &range);
 }
 
-/* Those of the layers named that are stored. */
+/* The stored ones of the layers that the term names. */
 static weir_status pick_layers(struct picked *out, const struct search *search, const weir_file_point *point)
 {
     size_t n = 0;

@@ -65,7 +65,7 @@ void excerpt_close(struct excerpt *excerpt);
 WEIR_CHECKED weir_status excerpt_read_row(struct excerpt *excerpt, const size_t place[WEIR_MAX_AXES]);
 /* The indices picked along the last axis: a single one where that is the axis of positions. */
 const struct picked *excerpt_columns(const struct excerpt *excerpt);
-/* Of the row read last, the value in that column. */
+/* The value in that column of the row read last. */
 float excerpt_value(const struct excerpt *excerpt, size_t column);
 
 #endif

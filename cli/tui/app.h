@@ -32,7 +32,7 @@ bool tui_act(struct tui_app *app, int key, bool is_text);
 /* ---- draw.c: the whole screen ---- */
 
 void tui_draw(struct tui_app *app);
-/* A pane's heading; the pane that the arrows move in stands out. */
+/* A pane's heading; that of the pane that the arrows move in is reversed. */
 void tui_heading(const struct tui_box *box, bool is_chosen, const char *text);
 /* "|the|" of a position of the prompt that is shown. */
 const char *tui_token(char to[160], const struct tui_value *value, int32_t position, size_t columns);

@@ -13,7 +13,7 @@ struct plan {
     struct tui_box box;      /* of the cells */
     bool two_rows;           /* rows a line: two as half blocks, else one */
     int cell;                /* columns a cell */
-    bool has_norms;          /* a bar with each row's norm in front of its cells */
+    bool has_norms;          /* a bar with each row's norm before its cells */
     size_t n_lines, n_shown; /* lines and columns of cells that there is room for */
     float largest;           /* the value of the deepest shade */
     int window;              /* of the layer, for patterns */

@@ -160,7 +160,7 @@ static bool is_same_node(const struct tui_node *a, const struct tui_node *b)
     return a->point == b->point && a->layer == b->layer && a->unit == b->unit;
 }
 
-/* Where the cursor is among the lines; *n is how many there are. */
+/* The index of the cursor's line; *n is the number of lines. */
 static size_t find_node(const struct tui_state *state, size_t *n)
 {
     struct tui_node node = {-1, -1, -1};

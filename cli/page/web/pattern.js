@@ -21,7 +21,7 @@ class Pattern {
     this.heads = heads;
   }
 
-  /* Of the codes that are known, the strongest as the focus sees them: keys of a query, or queries of a key. */
+  /* The strongest of the known codes, as the focus sees them: keys of a query, or queries of a key. */
   strongest(focus, byQuery, hideFirst) {
     return strongestOf(STRONGEST, (see) => (byQuery ? this.eachKey(focus, (key, code) => hideFirst && key === 0 || see(key, code))
       : hideFirst && focus === 0 || this.eachQuery(focus, see)));
