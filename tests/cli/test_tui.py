@@ -155,7 +155,7 @@ def test_search_goes_to_tokens_and_around(folder):
         terminal.keys("n")
         terminal.wait(r"^ query 3 ")
         terminal.keys("/", *"nowhere", "BSpace")
-        terminal.wait(r"^ go to the token with: nowher_")
+        terminal.wait(r"^ go to the token with text: nowher_")
         terminal.keys("Enter")
         terminal.wait(r"^ no token has that text")
 
@@ -176,7 +176,7 @@ def test_backspace_takes_the_last_letter_however_many_bytes_it_has(folder):
     with tui(folder, "random.h5") as terminal:
         terminal.keys("/", *"aé日👍")
         for left in "aé日👍", "aé日", "aé", "a", "":
-            terminal.wait(rf"^ go to the token with: {left}_")
+            terminal.wait(rf"^ go to the token with text: {left}_")
             terminal.keys("BSpace")
 
 
@@ -408,7 +408,7 @@ def test_without_a_terminal_it_says_what_to_use_instead(folder):
                           stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == ("weir: weir tui needs a terminal for its input and output; weir ls, weir attn and weir show "
-                           "print to files and pipes\n")
+                           "can write to files and pipes\n")
 
 
 @pytest.mark.parametrize("term", ["dumb", "no-such-terminal", ""])
