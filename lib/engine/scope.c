@@ -198,7 +198,7 @@ weir_status weir_scope_open(struct weir_scope **out, const struct weir_model *mo
     TRY_DONE(new_scope(&scope, model));
     TRY_DONE(weir_selection_parse(&scope->selection, selection));
     if (positions)
-        TRY_DONE(weir_slices_parse(&scope->positions, positions, strlen(positions), "positions"));
+        TRY_DONE(weir_slices_parse(&scope->positions, positions, strlen(positions), "position"));
     TRY_DONE(add_sites(scope));
     *out = scope;
     scope = NULL;

@@ -44,22 +44,22 @@ def dump(
     force: bool = False,
     quiet: bool = False,
 ) -> Cache:
-    """Runs a model on prompts with `weir dump` and opens the file that comes of it.
+    """Runs a model on prompts with `weir dump` and opens the resulting file.
 
-    `prompts`    a text, a list of token ids, or a dict with "prompt" or "ids" and whatever else is to be kept with it
+    `prompts`    a text, a list of token ids, or a dict with "prompt" or "ids", whose other fields are stored with it
                  (`cache.prompt(i).fields`); or a list of these
-    `model`      a Hugging Face folder, a .gguf file, or an org/name of the Hugging Face cache; None: what
-                 WEIR_MODEL in the environment names, or else rill, which comes with weir
-    `hooks`      what to store, as `weir dump --hooks` has it: "pattern,z:5.3,resid_post:-1@-1", or a list of
+    `model`      a Hugging Face folder, a .gguf file, or an org/name in the Hugging Face cache; None: the model named by
+                 WEIR_MODEL in the environment, or else rill, which comes with weir
+    `hooks`      what to store, as in `weir dump --hooks`: "pattern,z:5.3,resid_post:-1@-1", or a list of
                  such terms; None: resid_pre, pattern, z, mlp_post and resid_post
     `out`        the file to write; None: a temporary one, removed when the object is closed or gone
-    `next`       store this many likely next tokens of each position, and the prompts' loss
+    `next`       store this many most likely next tokens at each position, and each prompt's loss
     `positions`  store these positions only: -1, slice(0, 16), "0:16"
-    `dtype`      how numbers are stored: "f32" (None), "f16" or "bf16"
-    `compute`    what products with weights are computed in, "f32" (None), "bf16" or "int8", where the processor can
-    `yes`        write a file of more than 4 GB, which is refused without
-    `force`      replace `out` if it is there
-    `quiet`      do not show on stderr what weir says and how far it is
+    `dtype`      the type of stored numbers: "f32" (None), "f16" or "bf16"
+    `compute`    precision of the weight matrix products, "f32" (None), "bf16" or "int8", if the CPU supports it
+    `yes`        write files of more than 4 GB, which are refused otherwise
+    `force`      replace `out` if it exists
+    `quiet`      do not show weir's messages and progress on stderr
 
     The binary is $WEIR, or weir on PATH, or build/cli/weir of the tree that this module lies in. An Error has the line
     with which it failed.
