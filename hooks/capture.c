@@ -33,6 +33,7 @@ struct weir_capture {
     size_t n_kept;
     size_t index_of[WEIR_N_POINTS];          /* into kept */
     struct weir_store_prompt *store_prompts; /* [n_prompts] */
+    bool *has_run;                           /* [n_prompts] */
     struct weir_store_point *store_points;   /* [n_kept] */
     struct weir_store_table tables[N_TABLES];
     char *edits; /* NULL: none */
@@ -194,6 +195,7 @@ static weir_status describe_file(struct weir_capture *capture, const weir_captur
     bool has_text = false;
     TRY(write_edits(capture));
     TRY(weir_alloc_zero(&capture->store_prompts, capture->n_prompts, sizeof *capture->store_prompts));
+    TRY(weir_alloc_zero(&capture->has_run, capture->n_prompts, sizeof *capture->has_run));
     TRY(weir_alloc_zero(&capture->store_points, capture->n_kept, sizeof *capture->store_points));
     TRY(weir_alloc_zero(&capture->errors, capture->n_kept, sizeof *capture->errors));
     for (size_t i = 0; i < capture->n_prompts; i++) {
@@ -241,14 +243,16 @@ static weir_status describe_file(struct weir_capture *capture, const weir_captur
 
 /* ---- at the hook points ---- */
 
-/* Whether what runs is what the file was made for: rows, sizes and tokens in it come from those prompts. */
-static weir_status check_prompt(const struct weir_capture *capture, size_t prompt)
+/* Whether what runs is what the file was made for: rows, sizes and tokens in it come from those prompts. Marks it. */
+static weir_status take_prompt(struct weir_capture *capture, size_t prompt)
 {
     const struct weir_batch *batch = &capture->run->batch;
     const weir_tokens *runs = &batch->prompts[prompt - (size_t)batch->first_prompt];
     if (prompt < capture->n_prompts && runs->n == capture->prompts[prompt].n &&
-        memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0)
+        memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0) {
+        capture->has_run[prompt] = true;
         return WEIR_OK;
+    }
     return weir_fail(WEIR_E_USAGE, "prompt %zu of the run is not one that the capture was opened for", prompt);
 }
 
@@ -257,7 +261,7 @@ static weir_status store_value(const weir_event *event, void *payload)
     struct weir_capture *capture = payload;
     bool softmaxed =
         event->point->id == WEIR_P_PATTERN && !weir_plan_edits(&capture->run->plan, WEIR_P_PATTERN, event->layer);
-    TRY(check_prompt(capture, (size_t)event->prompt));
+    TRY(take_prompt(capture, (size_t)event->prompt));
     return weir_store_put(capture->store, &(struct weir_store_value){.point = capture->index_of[event->point->id],
                                                                      .layer = event->layer,
                                                                      .prompt = event->prompt,
@@ -275,7 +279,7 @@ static weir_status store_next(const weir_event *event, void *payload)
     struct weir_capture *capture = payload;
     size_t prompt = (size_t)event->prompt;
     struct weir_next *next = capture->next;
-    TRY(check_prompt(capture, prompt));
+    TRY(take_prompt(capture, prompt));
     TRY(weir_next_compute(next, capture->run->pool, event->data, event->shape[1], &capture->prompts[prompt],
                           capture->rows[prompt].list, capture->rows[prompt].n));
     TRY(weir_store_put_table(capture->store, LOSS, prompt, (const void *[]){&next->loss}));
@@ -366,12 +370,25 @@ const weir_capture_size *weir_capture_get_size(const weir_capture *capture)
     return capture ? &capture->size : NULL;
 }
 
+/* A file of prompts that never ran would say that nothing of them was wanted. */
+static weir_status all_have_run(const struct weir_capture *capture)
+{
+    for (size_t i = 0; i < capture->n_prompts; i++)
+        if (!capture->has_run[i])
+            return weir_fail(WEIR_E_USAGE,
+                             "weir_capture_commit: prompt %zu has not run; call weir_run_forward with the prompts that "
+                             "the capture was opened for",
+                             i);
+    return WEIR_OK;
+}
+
 weir_status weir_capture_commit(weir_capture *capture)
 {
     TRY_GIVEN(capture);
     TRY(weir_run_usable(capture->run, __func__));
     if (capture->committed)
         return weir_fail(WEIR_E_USAGE, "weir_capture_commit: the capture is committed already");
+    TRY(all_have_run(capture));
     for (size_t i = 0; i < capture->n_kept; i++)
         capture->errors[i] = weir_capture_error(capture, capture->kept[i].sites->point);
     TRY(weir_store_commit(capture->store));
@@ -412,6 +429,7 @@ static void close_capture(void *what)
     weir_free(capture->kept);
     weir_free(capture->rows);
     weir_free(capture->store_prompts);
+    weir_free(capture->has_run);
     weir_free(capture->store_points);
     weir_free(capture->errors);
     weir_free(capture->edits);

@@ -230,3 +230,15 @@ Test(capture, what_is_not_committed_leaves_no_file)
     cr_expect(access(c.path, F_OK) != 0);
     end(&c);
 }
+
+Test(capture, prompts_that_have_not_run_cannot_be_committed)
+{
+    struct capturing c;
+    begin(&c);
+    capture(&c, "resid_mid:1", NULL);
+    cr_expect(weir_capture_commit(c.capture) == WEIR_E_USAGE);
+    cr_expect_not_null(strstr(weir_message(), "prompt 0 has not run"));
+    forward_and_commit(&c); /* it is not too late */
+    cr_expect(access(c.path, F_OK) == 0);
+    end(&c);
+}
