@@ -190,7 +190,7 @@ static void find_largest(struct weir_capture *capture)
     }
 }
 
-static weir_status describe_file(struct weir_capture *capture, const weir_capture_options *options)
+static weir_status describe_capture(struct weir_capture *capture, const weir_capture_options *options)
 {
     bool has_text = false;
     TRY(write_edits(capture));
@@ -332,7 +332,7 @@ static weir_status prepare_capture(struct weir_capture *capture, const weir_capt
     TRY(keep_points(capture));
     if (options->next > 0 || weir_scope_site(capture->scope, WEIR_P_LOGITS, -1))
         TRY(weir_next_open(&capture->next, (size_t)options->next, capture->longest));
-    return describe_file(capture, options);
+    return describe_capture(capture, options);
 }
 
 weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path, const weir_tokens *prompts, size_t n,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A name means one thing: all headers can be included together, and none calls a type what another calls a function.
+"""A name means one thing: all headers can be included together, none calls a type what another calls a function, and a
+private function has its name for itself.
 
 Exits 1 and names what is wrong. Needs the compiler ($CC, or cc) and pkg-config, nothing built.
 """
@@ -16,6 +17,7 @@ PACKAGES = ("hdf5", "libcjson", "pangocairo")  # whose headers ours include
 KNOWN = set()
 
 TAG = re.compile(r"^(?:typedef )?(?:struct|enum|union) (\w+) \{", re.M)
+PRIVATE = re.compile(r"^(?:__attribute__\S.*? )?static (?!inline)[^;={}()]*?\b(\w+)\(", re.M)
 FUNCTION = re.compile(r"^(?!typedef)[A-Za-z_].*?\b(weir_\w+)\(", re.M)
 
 
@@ -48,8 +50,17 @@ def two_meanings():
             if tags[name] != functions[name]]
 
 
+def private_twice():
+    """names of private functions that stand in two files: one function, or two better names"""
+    files = {}
+    for path in sorted(p.relative_to(TOP) for room in ("lib", "hooks", "cli") for p in (TOP / room).rglob("*.c")):
+        for name in set(PRIVATE.findall((TOP / path).read_text())):
+            files.setdefault(name, []).append(str(path))
+    return [f"{name}: a private function of {' and of '.join(paths)}" for name, paths in sorted(files.items()) if len(paths) > 1]
+
+
 def main():
-    found = compile_together() + two_meanings()
+    found = compile_together() + two_meanings() + private_twice()
     for line in found:
         print(line)
     return 1 if found else 0
