@@ -198,7 +198,7 @@ MUTATIONS = [
       (*POSITIONS, *FAMILIES)),
     # ---- hooks ----
     M("capture-positions-or", "lib/engine/scope.c", "marked[i] = marked[i] && narrowed[i];", "marked[i] = marked[i] || narrowed[i];",
-      "--positions adds to @POSITIONS"),
+      "--positions adds to @POSITIONS", ("unit engine", "tests/cli/test_slices.py")),
     M("capture-unit-layer", "hooks/capture.c", "weir_text_add_unit(&text, kept->sites[i].layer,", "weir_text_add_unit(&text, kept->sites[i].layer + 1,", "units are noted under the next layer"),
     M("capture-other-prompt", "hooks/capture.c", "memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0",
       "runs->ids", "a capture stores other prompts than its file was made for", ("unit engine", "unit store", "unit base")),
