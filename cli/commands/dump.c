@@ -164,7 +164,7 @@ static void print_dump_plan(const struct dump *dump)
         longest, plural(longest), stored, weir_size_text(size, plan->bytes), dump->args->text[OUT]);
 }
 
-/* "bf16 against float32, the first 16 positions: resid_pre 0.31 %, pattern 0.62 %" */
+/* "bf16 against float32, relative, over the first positions: resid_pre 0.31 %, pattern 0.62 %" */
 static void print_compute_error(const struct dump *dump, const char *name)
 {
     const char *between = "";
