@@ -390,23 +390,25 @@ WEIR_API void weir_capture_close(weir_capture *capture);
 
 /* ---- reading files --------------------------------------------------------------------------------------------- */
 
+/** An open file. One thread at a time may use it: HDF5 is not safe for several. */
 typedef struct weir_file weir_file;
 
+/** What a whole file has. Texts are owned by the file. */
 typedef struct weir_file_info {
     int schema; /**< version of the layout */
     const char *model, *family, *created, *command;
     const char *config, *digest; /**< the model's; digest is 64 hex digits */
-    const char *compute;         /**< what products with weights were computed in: "f32", "bf16", "int8" */
+    const char *compute;         /**< precision of products with weights: "f32", "bf16", "int8" */
     weir_dtype dtype;
     int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
     int n_points;                                /**< stored points: weir_file_point */
-    int n_next;                                  /**< most likely next tokens a position (weir_file_next); 0: none */
+    int n_next;                                  /**< most likely next tokens per position (weir_file_next); 0: none */
 } weir_file_info;
 
 /** One stored hook point. */
 typedef struct weir_file_point {
     const weir_point *point;
-    size_t shape[WEIR_MAX_AXES]; /**< below layer and prompt */
+    size_t shape[WEIR_MAX_AXES]; /**< sizes of the axes below layer and prompt */
     const bool *layers;          /**< [n_layers] stored or not; NULL for points outside blocks */
     const char *units;           /**< stored heads or neurons as LAYER.UNIT+LAYER.UNIT, ascending, as in "5.3+7.2"
                                   (outside the blocks ".3+.7");
@@ -417,62 +419,72 @@ typedef struct weir_file_point {
     double compute_error;        /**< relative, against float32 (weir_capture_error); NaN: not measured */
 } weir_file_point;
 
+/**
+ * Opens a file that weir wrote; values are read when asked for. Close with weir_file_close.
+ * @return WEIR_E_INPUT when it is damaged, of another program, or being written; WEIR_E_UNSUPPORTED for another version
+ * of the layout.
+ */
 WEIR_API WEIR_CHECKED weir_status weir_file_open(weir_file **out, const char *path);
+/** Closes the file and frees all that it owns: info, points, prompts, texts. NULL is fine. */
 WEIR_API void weir_file_close(weir_file *file);
+/** @return what the file has, owned by it. */
 WEIR_API const weir_file_info *weir_file_get_info(const weir_file *file);
 /** @return stored point `i`, owned by the file; NULL when out of range. */
 WEIR_API const weir_file_point *weir_file_point_at(const weir_file *file, int i);
-/** @return the stored point of that short name, or NULL. */
+/** @return the stored point of that short name, owned by the file, or NULL. */
 WEIR_API const weir_file_point *weir_file_find(const weir_file *file, const char *name);
 /**
  * Whether head or neuron `unit` of a stored point is stored in `layer` (-1 for points outside blocks).
  * @return false where the layer is not stored, for a unit out of range, and for points without heads or neurons.
  */
 WEIR_API bool weir_file_has_unit(const weir_file_point *point, int layer, size_t unit);
-/** Prompt `i`: ids, text (may be NULL) and the absolute positions of its stored rows [n_positions], -1 where none. */
+/** One prompt of a file, owned by the file. */
 typedef struct weir_file_prompt {
-    const int32_t *ids; /**< [n] */
-    size_t n;
-    const char *text;
-    const char *fields;       /**< JSON object of what else its line of JSON said; NULL: none */
-    const int32_t *positions; /**< [n_positions of the file] */
+    const int32_t *ids;       /**< [n] token ids */
+    size_t n;                 /**< tokens */
+    const char *text;         /**< NULL where it was given as ids */
+    const char *fields;       /**< JSON object with the other fields of its line of JSON; NULL: none */
+    const int32_t *positions; /**< [n_positions of the file] absolute positions of its stored rows; -1 past the last */
     size_t n_rows;            /**< stored rows */
     float loss;               /**< mean next-token loss in nats; NaN where it was not stored */
 } weir_file_prompt;
+/** @return WEIR_E_USAGE for a prompt that the file does not have, WEIR_E_INPUT where its data is damaged. */
 WEIR_API WEIR_CHECKED weir_status weir_file_get_prompt(const weir_file *file, int prompt, weir_file_prompt *out);
-/** @return what token `index` of `prompt` shows as; "" past the end. */
+/** @return the text of token `index` of `prompt`, owned by the file; "" past the end. */
 WEIR_API const char *weir_file_token(const weir_file *file, int prompt, int index);
-/** A block of a value: below layer and prompt, `start` and `count` along each axis. */
+/** A block of a value: `start` and `count` along each axis below layer and prompt. */
 typedef struct weir_block {
     size_t start[WEIR_MAX_AXES], count[WEIR_MAX_AXES];
 } weir_block;
 
 /**
- * @return whether a value that weir_file_read gave was stored. What was not is one certain NaN, bits 0x7fea0000; NaN
- * that was computed has other bits. (In files of weir before that NaN, where a NaN in a dataset of chunks was computed
- * is not known: it is taken for not stored.)
+ * @return whether a value that weir_file_read gave was stored. Values that were not are one certain NaN, bits
+ * 0x7fea0000; a NaN that was computed has other bits. (Files older than that NaN do not distinguish the two in chunked
+ * datasets: there every NaN is taken for not stored.)
  */
 WEIR_API bool weir_is_stored(float value);
 /**
  * Reads the value of a stored point as float32 (indices as numbers), all of it, or the part that `block` names.
  * @param layer -1 for points outside blocks.
  * @param block NULL for the whole value.
- * @param out [product of the counts], C order; values not stored are a NaN of their own (weir_is_stored).
+ * @param out [product of the counts], C order; values not stored are a special NaN (weir_is_stored).
+ * @return WEIR_E_USAGE for a layer, prompt or block that the file does not have, WEIR_E_INPUT where its data is
+ * damaged.
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_read(const weir_file *file, const weir_file_point *point, int layer,
                                                  int prompt, const weir_block *block, float *out);
-/** @return whether anything may be stored in that part of a value: looked up where the file keeps it, without reading.
- */
+/** @return whether anything may be stored in that part of a value. Looks it up without reading values. */
 WEIR_API bool weir_file_has(const weir_file *file, const weir_file_point *point, int layer, int prompt,
                             const weir_block *block);
 /**
  * Reads the most likely next tokens of one prompt's stored rows, the likeliest first.
- * @param ids, logits, logprobs each [n_rows of the prompt, n_next of the file]; NULL for what is not wanted.
+ * @param ids, logits, logprobs each [n_rows of the prompt, n_next of the file], logits and log probabilities in nats;
+ * NULL for those not wanted.
  * @return WEIR_E_USAGE when the file has none.
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_next(const weir_file *file, int prompt, int32_t *ids, float *logits,
                                                  float *logprobs);
-/** @return what a likely next token shows as, which stays until close; "" where the file does not say. */
+/** @return the text of a likely next token, owned by the file; "" where the file does not have it. */
 WEIR_API const char *weir_file_next_text(const weir_file *file, int32_t id);
 
 #ifdef __cplusplus
