@@ -128,7 +128,7 @@ static bool is_whole(const struct weir_capture *capture, const struct kept *kept
 {
     for (size_t prompt = 0; !kept->units && prompt < capture->n_prompts; prompt++)
         for (size_t i = 0; i < kept->n_sites; i++)
-            if (weir_scope_rows(capture->scope, &kept->sites[i], prompt)->n != capture->rows[prompt].n)
+            if (weir_scope_rows(capture->scope, &kept->sites[i], prompt).n != capture->rows[prompt].n)
                 return false;
     return !kept->units;
 }

@@ -51,7 +51,7 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
 }
 
 /* The rows of a prompt of the batch that a hook's scope names. */
-static const struct weir_some *named_rows(const struct weir_run *run, const struct weir_call *call, size_t prompt)
+static struct weir_some named_rows(const struct weir_run *run, const struct weir_call *call, size_t prompt)
 {
     const struct weir_scope *scope = run->plan.hooks[call->hook].scope;
     return weir_scope_rows(scope, call->site, (size_t)run->batch.first_prompt + prompt);
@@ -64,7 +64,7 @@ void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8
     for (size_t i = first; i < readers; i++) {
         const struct weir_some *units = &run->plan.calls[i].site->units;
         for (size_t prompt = 0; prompt < run->batch.n; prompt++)
-            for (size_t u = 0; named_rows(run, &run->plan.calls[i], prompt)->n > 0 && u < units->n; u++)
+            for (size_t u = 0; named_rows(run, &run->plan.calls[i], prompt).n > 0 && u < units->n; u++)
                 marked[prompt * n_units + (units->list ? (size_t)units->list[u] : u)] |= (uint8_t)bit;
     }
 }
@@ -74,7 +74,7 @@ static bool any_called(const struct weir_run *run, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++)
         for (size_t prompt = 0; prompt < run->batch.n; prompt++)
-            if (named_rows(run, &run->plan.calls[i], prompt)->n > 0)
+            if (named_rows(run, &run->plan.calls[i], prompt).n > 0)
                 return true;
     return false;
 }
@@ -83,11 +83,11 @@ static bool any_called(const struct weir_run *run, size_t first, size_t last)
 static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call, size_t prompt)
 {
     const struct weir_hook *hook = &run->plan.hooks[call->hook];
-    const struct weir_some *rows = named_rows(run, call, prompt);
-    if (rows->n == 0)
+    const struct weir_some rows = named_rows(run, call, prompt);
+    if (rows.n == 0)
         return WEIR_OK;
-    event->rows = rows->list;
-    event->n_rows = rows->n;
+    event->rows = rows.list;
+    event->n_rows = rows.n;
     event->units = call->site->units.list;
     event->n_units = call->site->units.n;
     TRY(hook->fn(event, hook->payload));

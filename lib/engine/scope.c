@@ -326,17 +326,30 @@ static void drop_rows(struct weir_scope *scope)
         weir_free(scope->rows[i].list);
     weir_free(scope->rows);
     scope->rows = NULL;
+    scope->prompts = NULL;
     scope->n_prompts = 0;
+}
+
+/* True where no position is chosen anywhere: nothing is kept per prompt then. */
+static bool is_whole_scope(const struct weir_scope *scope)
+{
+    for (size_t i = 0; i < scope->n_groups; i++)
+        if (!scope->groups[i].whole)
+            return false;
+    return true;
 }
 
 weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past, size_t n)
 {
     size_t n_rows;
     drop_rows(scope);
-    TRY(weir_mul(&n_rows, n, scope->n_groups));
-    TRY(weir_alloc_zero(&scope->rows, n_rows, sizeof *scope->rows));
+    if (!is_whole_scope(scope)) {
+        TRY(weir_mul(&n_rows, n, scope->n_groups));
+        TRY(weir_alloc_zero(&scope->rows, n_rows, sizeof *scope->rows));
+    }
+    scope->prompts = prompts;
     scope->n_prompts = n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; scope->rows && i < n; i++) {
         char prompt[32];
         snprintf(prompt, sizeof prompt, "prompt %zu", i);
         TRY(weir_in(find_rows_of_prompt(scope, scope->rows + i * scope->n_groups, past ? past[i] : 0, prompts[i].n),
@@ -345,17 +358,23 @@ weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *pr
     return WEIR_OK;
 }
 
-const struct weir_some *weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt)
+static struct weir_some rows_of_group(const struct weir_scope *scope, size_t group, size_t prompt)
 {
-    return &scope->rows[prompt * scope->n_groups + site->group];
+    return scope->rows ? scope->rows[prompt * scope->n_groups + group]
+                       : (struct weir_some){.n = scope->prompts[prompt].n};
+}
+
+struct weir_some weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt)
+{
+    return rows_of_group(scope, site->group, prompt);
 }
 
 void weir_scope_mark_rows(const struct weir_scope *scope, size_t prompt, bool *marked)
 {
     for (size_t i = 0; i < scope->n_groups; i++) {
-        const struct weir_some *rows = &scope->rows[prompt * scope->n_groups + i];
-        for (size_t r = 0; r < rows->n; r++)
-            marked[rows->list ? (size_t)rows->list[r] : r] = true;
+        const struct weir_some rows = rows_of_group(scope, i, prompt);
+        for (size_t r = 0; r < rows.n; r++)
+            marked[rows.list ? (size_t)rows.list[r] : r] = true;
     }
 }
 

@@ -33,8 +33,9 @@ struct weir_scope {
     size_t n_sites, cap_sites;
     struct weir_scope_group *groups; /* [n_groups] */
     size_t n_groups, cap_groups;
-    struct weir_some *rows; /* [n_prompts, n_groups] */
+    const weir_tokens *prompts; /* [n_prompts] whose rows were found last; the caller's */
     size_t n_prompts;
+    struct weir_some *rows; /* [n_prompts, n_groups]; NULL: all rows of every prompt */
 };
 
 /* How many sites a model of n_layers can have, and the place of one in a list of them all. */
@@ -67,13 +68,14 @@ const struct weir_site *weir_scope_site(const struct weir_scope *scope, int poin
    units by a set of rows. */
 WEIR_CHECKED weir_status weir_scope_check_boxes(const struct weir_scope *scope);
 
-/* Finds the rows of the prompts that are about to run, in place of those before. Prompt i follows past[i] positions
+/* Finds the rows of the prompts that are about to run, in place of those before. The prompts stay the caller's,
+   who keeps them as long as rows are asked for. Prompt i follows past[i] positions
    that were run before (NULL: none do): row r is position past[i] + r. @return WEIR_E_USAGE for a position that a
    prompt does not have. */
 WEIR_CHECKED weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past,
                                               size_t n);
-/* The rows of a site in one of them, good until they are found again. */
-const struct weir_some *weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt);
+/* The rows of a site in one of them; the list is the scope's, good until they are found again. */
+struct weir_some weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt);
 /* Marks the rows of one of them that any site has. */
 void weir_scope_mark_rows(const struct weir_scope *scope, size_t prompt, bool *marked);
 

@@ -380,16 +380,35 @@ Test(events, rows_of_a_prompt_that_goes_on_are_its_positions_less_those_before)
     struct weir_scope *scope;
     cr_assert(weir_scope_open(&scope, model, "z:0@8:12,z:1", ":11") == WEIR_OK, "%s", weir_message());
     cr_assert(weir_scope_find_rows(scope, prompts, past, 2) == WEIR_OK, "%s", weir_message());
-    const struct weir_some *rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 0), 0);
-    cr_expect(rows->n == 1 && rows->list[0] == 0);
+    struct weir_some rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 0), 0);
+    cr_expect(rows.n == 1 && rows.list[0] == 0);
     rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), 0);
-    cr_expect(rows->n == 1 && rows->list[0] == 0);
-    cr_expect(weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 0), 1)->n == 0);
+    cr_expect(rows.n == 1 && rows.list[0] == 0);
+    cr_expect(weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 0), 1).n == 0);
     rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), 1);
-    cr_expect(rows->n == 1 && !rows->list, "all of them");
+    cr_expect(rows.n == 1 && !rows.list, "all of them");
     cr_assert(weir_scope_find_rows(scope, prompts, NULL, 2) == WEIR_OK, "%s", weir_message());
-    cr_expect(weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), 0)->n == 5);
+    cr_expect(weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), 0).n == 5);
     cr_expect_null(weir_scope_site(scope, WEIR_P_Q, 0));
+    weir_scope_close(scope);
+    weir_tokens_close(&prompts[0]);
+    weir_tokens_close(&prompts[1]);
+    weir_model_close(model);
+}
+
+/* A run of many prompts with a hook at every site would take as much memory as the prompts themselves. */
+Test(events, a_scope_without_positions_keeps_nothing_per_prompt)
+{
+    weir_model *model = open_model("gpt2", 1);
+    weir_tokens prompts[] = {prompt_of(model, 5, 0), prompt_of(model, 1, 1)};
+    struct weir_scope *scope;
+    cr_assert(weir_scope_open_at(&scope, model, WEIR_P_Z, 1) == WEIR_OK, "%s", weir_message());
+    cr_assert(weir_scope_find_rows(scope, prompts, NULL, 2) == WEIR_OK, "%s", weir_message());
+    cr_expect_null(scope->rows);
+    for (size_t i = 0; i < 2; i++) {
+        struct weir_some rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), i);
+        cr_expect(rows.n == prompts[i].n && !rows.list);
+    }
     weir_scope_close(scope);
     weir_tokens_close(&prompts[0]);
     weir_tokens_close(&prompts[1]);
