@@ -33,7 +33,7 @@ struct weir_capture {
     size_t n_kept;
     size_t index_of[WEIR_N_POINTS];          /* into kept */
     struct weir_store_prompt *store_prompts; /* [n_prompts] */
-    bool *has_run;                           /* [n_prompts] */
+    size_t *pass;                            /* [n_prompts] of the run's n_begun, in which each ran; 0: in none */
     struct weir_store_point *store_points;   /* [n_kept] */
     struct weir_store_table tables[N_TABLES];
     char *edits; /* NULL: none */
@@ -195,7 +195,7 @@ static weir_status describe_capture(struct weir_capture *capture, const weir_cap
     bool has_text = false;
     TRY(write_edits(capture));
     TRY(weir_alloc_zero(&capture->store_prompts, capture->n_prompts, sizeof *capture->store_prompts));
-    TRY(weir_alloc_zero(&capture->has_run, capture->n_prompts, sizeof *capture->has_run));
+    TRY(weir_alloc_zero(&capture->pass, capture->n_prompts, sizeof *capture->pass));
     TRY(weir_alloc_zero(&capture->store_points, capture->n_kept, sizeof *capture->store_points));
     TRY(weir_alloc_zero(&capture->errors, capture->n_kept, sizeof *capture->errors));
     for (size_t i = 0; i < capture->n_prompts; i++) {
@@ -250,7 +250,7 @@ static weir_status take_prompt(struct weir_capture *capture, size_t prompt)
     const weir_tokens *runs = &batch->prompts[prompt - (size_t)batch->first_prompt];
     if (prompt < capture->n_prompts && runs->n == capture->prompts[prompt].n &&
         memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0) {
-        capture->has_run[prompt] = true;
+        capture->pass[prompt] = capture->run->n_begun;
         return WEIR_OK;
     }
     return weir_fail(WEIR_E_USAGE, "prompt %zu of the run is not one that the capture was opened for", prompt);
@@ -370,15 +370,20 @@ const weir_capture_size *weir_capture_get_size(const weir_capture *capture)
     return capture ? &capture->size : NULL;
 }
 
-/* A file of prompts that never ran would say that nothing of them was wanted. */
+/* A file of prompts that never ran, or only in part, would say that what is missing was not wanted. */
 static weir_status all_have_run(const struct weir_capture *capture)
 {
-    for (size_t i = 0; i < capture->n_prompts; i++)
-        if (!capture->has_run[i])
+    for (size_t i = 0; i < capture->n_prompts; i++) {
+        if (capture->pass[i] == 0)
             return weir_fail(WEIR_E_USAGE,
                              "weir_capture_commit: prompt %zu has not run; call weir_run_forward with the prompts that "
                              "the capture was opened for",
                              i);
+        if (capture->pass[i] != capture->run->last_done)
+            return weir_fail(WEIR_E_USAGE,
+                             "weir_capture_commit: weir_run_forward failed while prompt %zu ran; run all prompts again",
+                             i);
+    }
     return WEIR_OK;
 }
 
@@ -429,7 +434,7 @@ static void close_capture(void *what)
     weir_free(capture->kept);
     weir_free(capture->rows);
     weir_free(capture->store_prompts);
-    weir_free(capture->has_run);
+    weir_free(capture->pass);
     weir_free(capture->store_points);
     weir_free(capture->errors);
     weir_free(capture->edits);

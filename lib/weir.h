@@ -360,7 +360,8 @@ WEIR_API WEIR_CHECKED weir_status weir_capture_open(weir_capture **out, weir_run
                                                     const weir_tokens *prompts, size_t n,
                                                     const weir_capture_options *options);
 WEIR_API const weir_capture_size *weir_capture_get_size(const weir_capture *capture);
-/** Waits until all is on disk and gives the file its name. @return WEIR_E_USAGE where a prompt has not run. */
+/** Waits until all is on disk and gives the file its name. @return WEIR_E_USAGE where a prompt has not run to its end.
+ */
 WEIR_API WEIR_CHECKED weir_status weir_capture_commit(weir_capture *capture);
 /** Where a run left the finite numbers. */
 typedef struct weir_not_finite {

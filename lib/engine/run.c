@@ -97,6 +97,7 @@ static void begin_pass(struct weir_run *run)
 {
     weir_run_hold(run);
     run->running = true;
+    run->n_begun++;
 }
 
 static void end_pass(struct weir_run *run)
@@ -234,6 +235,8 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     TRY(weir_run_check(run, prompts, n));
     begin_pass(run);
     weir_status status = run_batches(run, prompts, n);
+    if (status == WEIR_OK)
+        run->last_done = run->n_begun;
     end_pass(run);
     return status;
 }

@@ -31,6 +31,8 @@ struct weir_run {
     struct weir_deferred *at_end; /* what waits for the pass to end */
     const void *capture;          /* the one that stores what this run gives; NULL: none */
     size_t batch_positions;
+    size_t n_begun;     /* calls of weir_run_forward that have begun to compute */
+    size_t last_done;   /* the last of them that came to its end, from 1; 0: none has */
     size_t n_passes;    /* calls of weir_run_forward that came to an end */
     bool keeps_weights; /* a first run too: another one is about to read them */
     bool frees_weights; /* gives back the memory of each layer's once it is through: no further pass is expected */

@@ -231,6 +231,32 @@ Test(capture, what_is_not_committed_leaves_no_file)
     end(&c);
 }
 
+static weir_status stop_once(const weir_event *event, void *payload)
+{
+    bool *stopped = payload;
+    (void)event;
+    if (*stopped)
+        return WEIR_OK;
+    *stopped = true;
+    return weir_fail(WEIR_E_STOPPED, "enough");
+}
+
+/* Of single heads the file cannot tell what is missing from what was not wanted. */
+Test(capture, prompts_whose_run_failed_cannot_be_committed)
+{
+    bool stopped = false;
+    struct capturing c;
+    begin(&c);
+    capture(&c, "z:0.1,z:1.1", NULL);
+    cr_assert(weir_run_hook(c.run, "resid_pre:1", WEIR_READ, stop_once, &stopped) == WEIR_OK);
+    cr_assert(weir_run_forward(c.run, &c.prompt, 1) == WEIR_E_STOPPED);
+    cr_expect(weir_capture_commit(c.capture) == WEIR_E_USAGE);
+    cr_expect_not_null(strstr(weir_message(), "failed while prompt 0 ran"));
+    forward_and_commit(&c);
+    cr_expect(access(c.path, F_OK) == 0);
+    end(&c);
+}
+
 Test(capture, prompts_that_have_not_run_cannot_be_committed)
 {
     struct capturing c;
