@@ -300,7 +300,7 @@ KINDS = {
     "gptj": dict(activation="GELU (tanh form); attention and MLP side by side", norms="layer norm before the branches"),
     "olmo2": dict(norms="RMS norm after the branches, queries and keys normed"),
     "bloom": dict(positions="ALiBi", experts=""),
-    "qwen3_moe_mixed": dict(experts="2 of 6 a token in 2 of 3 layers"),
+    "qwen3_moe_mixed": dict(experts="2 of 6 per token in 2 of 3 layers"),
     "gpt_oss_mxfp4": dict(weights="F16, FP4, E8M0"),
 }
 
