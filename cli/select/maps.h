@@ -46,7 +46,7 @@ WEIR_CHECKED weir_status map_choice_open(struct map_choice *out, const weir_file
 void map_choice_close(struct map_choice *chosen);
 /* The first prompt that is chosen. */
 int map_choice_first_prompt(const struct map_choice *chosen);
-/* The number of maps that map_choice_each will pass on. */
+/* The most maps that map_choice_each will pass on: it leaves out prompts without the queries or keys. */
 size_t map_choice_count(const struct map_choice *chosen);
 /* Marks of a prompt's queries and keys, NULL where all are meant: a weir_tokens_fn whose payload is the chosen. With
    several prompts one that does not have the tokens has no marks set. */

@@ -252,8 +252,19 @@ const struct weir_site *weir_scope_site(const struct weir_scope *scope, int poin
     return NULL;
 }
 
-/* Whether what the terms of a group name together is every unit that one of them names, at every position that one of
-   them names. */
+/* The first of a group's terms that has neither the units nor the positions of `term`, or the first of all. */
+static const struct weir_term *term_unlike(const struct weir_scope *scope, const struct weir_scope_group *group,
+                                           const struct weir_term *term)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        const struct weir_term *one = group_term(scope, group, i);
+        if (!weir_slices_equal(&one->units, &term->units) && !weir_slices_equal(&one->positions, &term->positions))
+            return one;
+    }
+    return group_term(scope, group, 0);
+}
+
+/* Fails unless the terms of a group together name every unit of any of them at every position of any of them. */
 static weir_status check_box(const struct weir_scope *scope, const struct weir_scope_group *group)
 {
     const struct weir_term *first = group_term(scope, group, 0), *other = NULL;
@@ -269,9 +280,9 @@ static weir_status check_box(const struct weir_scope *scope, const struct weir_s
     }
     return !other ? WEIR_OK
                   : weir_fail(WEIR_E_USAGE,
-                              "'%s' and '%s' name other heads or neurons at other positions of the same value: give "
+                              "'%s' and '%s' name different heads or neurons at different positions of one value: give "
                               "each a hook of its own",
-                              first->text, other->text);
+                              term_unlike(scope, group, other)->text, other->text);
 }
 
 weir_status weir_scope_check_boxes(const struct weir_scope *scope)

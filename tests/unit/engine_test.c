@@ -336,6 +336,8 @@ Test(events, terms_that_are_no_rows_by_units_together_take_a_hook_each)
     for (int access = WEIR_READ; access <= WEIR_EDIT; access++) {
         cr_expect(weir_run_hook(run, "z:0.1@0,z:0.2@1", (weir_access)access, count, &calls) == WEIR_E_USAGE);
         cr_expect_not_null(strstr(weir_message(), "'z:0.1@0' and 'z:0.2@1'"), "%s", weir_message());
+        cr_expect(weir_run_hook(run, "z:0.1@0,z:0.2@0,z:0.1@1", (weir_access)access, count, &calls) == WEIR_E_USAGE);
+        cr_expect_not_null(strstr(weir_message(), "'z:0.2@0' and 'z:0.1@1'"), "%s", weir_message());
         cr_expect(weir_run_hook(run, "z:0:2.1,resid_pre,z@-1", (weir_access)access, count, &calls) == WEIR_E_USAGE);
         cr_expect(weir_run_hook(run, "z:0.1@0,z:1.2@1,q:0.3@2", (weir_access)access, count, &calls) == WEIR_OK);
     }
