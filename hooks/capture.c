@@ -123,7 +123,7 @@ static weir_status keep_points(struct weir_capture *capture)
 
 /* ---- the store's view ---- */
 
-/* Whether all units of every site and every row of the file are kept. */
+/* True where all units of every site and every row of the file are kept. */
 static bool is_whole(const struct weir_capture *capture, const struct kept *kept)
 {
     for (size_t prompt = 0; !kept->units && prompt < capture->n_prompts; prompt++)
@@ -243,7 +243,8 @@ static weir_status describe_capture(struct weir_capture *capture, const weir_cap
 
 /* ---- at the hook points ---- */
 
-/* Whether what runs is what the file was made for: rows, sizes and tokens in it come from those prompts. Marks it. */
+/* Refuses a prompt other than those that the file was made for: its rows, sizes and tokens come from them. Marks the
+   prompt as run. */
 static weir_status take_prompt(struct weir_capture *capture, size_t prompt)
 {
     const struct weir_batch *batch = &capture->run->batch;

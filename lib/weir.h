@@ -299,19 +299,19 @@ WEIR_API WEIR_CHECKED weir_status weir_run_hook(weir_run *run, const char *selec
                                                 weir_hook_fn *hook, void *payload);
 /**
  * Registers a hook at one point (weir_point_at) in one layer, -1 for points outside blocks: for programs that loop.
- * @return WEIR_E_USAGE for a point or a layer that there is not, WEIR_E_UNSUPPORTED where this model has it not
+ * @return WEIR_E_USAGE for a point or a layer that does not exist, WEIR_E_UNSUPPORTED if this model does not have it
  * (weir_model_has_point).
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_hook_at(weir_run *run, int point, int layer, weir_access access,
                                                    weir_hook_fn *hook, void *payload);
 /**
- * Takes back every registration of that hook with that payload; does nothing where there is none. In a hook of the run
- * it takes back nothing and ends weir_run_forward with WEIR_E_USAGE.
+ * Removes every registration of that hook with that payload; does nothing if there is none. Called in a hook of the
+ * run, it removes nothing and ends weir_run_forward with WEIR_E_USAGE.
  */
 WEIR_API void weir_run_unhook(weir_run *run, weir_hook_fn *hook, void *payload);
 /**
- * @return how many layers a pass goes through, as hooks and captures are registered by now: it ends in the last layer
- * that somebody wants. 0 where only points before the blocks are wanted, or none.
+ * @return how many layers a pass goes through, given the hooks and captures registered so far: it ends with the last
+ * layer that one of them wants. 0 if only points before the blocks are wanted, or none.
  */
 WEIR_API int weir_run_depth(const weir_run *run);
 
@@ -381,8 +381,8 @@ WEIR_API bool weir_capture_not_finite(const weir_capture *capture, weir_not_fini
 /** @return how many stored values were too large for f16 and were saturated; for after commit. */
 WEIR_API uint64_t weir_capture_saturated(const weir_capture *capture);
 /**
- * How far a run in fewer bits was from float32, for after weir_run_forward: the largest over layers of the relative
- * difference (norm of the difference to norm of the value) on the positions compared. The file has it too, as
+ * The error of a run at lower precision against float32, for after weir_run_forward: the largest over layers of the
+ * relative difference (norm of the difference to norm of the value) on the positions compared. The file has it too, as
  * the attribute compute_error. @return NaN when there was nothing to compare.
  */
 WEIR_API double weir_capture_error(const weir_capture *capture, int point);
@@ -435,7 +435,7 @@ WEIR_API const weir_file_point *weir_file_point_at(const weir_file *file, int i)
 /** @return the stored point of that short name, owned by the file, or NULL. */
 WEIR_API const weir_file_point *weir_file_find(const weir_file *file, const char *name);
 /**
- * Whether head or neuron `unit` of a stored point is stored in `layer` (-1 for points outside blocks).
+ * True if head or neuron `unit` of a stored point is stored in `layer` (-1 for points outside blocks).
  * @return false where the layer is not stored, for a unit out of range, and for points without heads or neurons.
  */
 WEIR_API bool weir_file_has_unit(const weir_file_point *point, int layer, size_t unit);

@@ -69,7 +69,7 @@ void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8
     }
 }
 
-/* Whether calls first to last - 1 of the plan name anything in the batch. */
+/* True where calls first to last - 1 of the plan name anything in the batch. */
 static bool any_called(const struct weir_run *run, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++)

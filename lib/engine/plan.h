@@ -47,7 +47,7 @@ int weir_plan_depth(const struct weir_plan *plan);
 /* The calls of a site: calls[*first] to calls[*last - 1], readers from *readers on. */
 void weir_plan_calls(const struct weir_plan *plan, int point, int layer, size_t *first, size_t *readers, size_t *last);
 
-/* Whether any hook wants the point; whether one may change it. */
+/* True where any hook wants the point; where one may change it. */
 static inline bool weir_plan_wants(const struct weir_plan *plan, int point, int layer)
 {
     return plan->wanted[weir_site_index(plan->n_layers, point, layer)] != 0;
@@ -58,13 +58,13 @@ static inline bool weir_plan_edits(const struct weir_plan *plan, int point, int 
     return plan->wanted[weir_site_index(plan->n_layers, point, layer)] >> WEIR_EDIT & 1;
 }
 
-/* Whether anything is wanted from `point` in `layer` on (layer n_layers: after the blocks). */
+/* True where anything is wanted from `point` in `layer` on (layer n_layers: after the blocks). */
 static inline bool weir_plan_goes_on(const struct weir_plan *plan, int point, int layer)
 {
     return plan->last_layer > layer || (plan->last_layer == layer && plan->last_point >= point);
 }
 
-/* Whether anything is wanted after `point` in `layer`. */
+/* True where anything is wanted after `point` in `layer`. */
 static inline bool weir_plan_goes_past(const struct weir_plan *plan, int point, int layer)
 {
     return weir_plan_goes_on(plan, point + 1, layer);

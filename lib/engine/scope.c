@@ -74,7 +74,7 @@ static weir_status mark_sites(bool *marked, const struct weir_model *model, stru
     return status;
 }
 
-/* Whether a term names a site that the model has. */
+/* True where a term names a site that the model has. */
 static bool names_site(const struct weir_scope *scope, const struct weir_term *term, int point, int layer)
 {
     return term->points[point] &&

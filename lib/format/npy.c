@@ -33,7 +33,7 @@ static void skip_spaces(struct dict *dict)
         dict->p++;
 }
 
-/* Whether a character comes next; takes it then. */
+/* Takes a character where it comes next. */
 static bool take_mark(struct dict *dict, char mark)
 {
     skip_spaces(dict);

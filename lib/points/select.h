@@ -70,9 +70,9 @@ void weir_slices_close(struct weir_slices *slices);
 WEIR_CHECKED weir_status weir_slices_mark(const struct weir_slices *slices, bool *marked, size_t length,
                                           const char *what);
 
-/* Whether the slices name index i of `length`: what weir_slices_mark would have marked. */
+/* True where the slices name index i of `length`: what weir_slices_mark would have marked. */
 bool weir_slices_name(const struct weir_slices *slices, size_t i, size_t length);
-/* Whether both were written the same. */
+/* True where both were written the same. */
 bool weir_slices_equal(const struct weir_slices *a, const struct weir_slices *b);
 
 #endif

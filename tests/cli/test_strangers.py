@@ -219,6 +219,23 @@ def test_prompts_that_claim_millions_of_tokens(made, tmp_path):
     ask_all(tmp_path, "holds less than it claims|axis", codes=(3,), commands=("ls", "stats", "attn", "heads"))
 
 
+@pytest.mark.parametrize("column", ["id", "logit", "logprob"])
+def test_more_next_tokens_than_are_stored(tmp_path, column):
+    """a table of a million columns whose chunks are not there is not memory for them"""
+    assert weir(tmp_path, "dump", "--tokens", "1,2,3", "--next", "2", "--hooks", "z@-1", "-o", "x.h5").returncode == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        wide, kept = 1 << 20, {name: file[f"next/{name}"][()] for name in ("id", "logit", "logprob")}
+        replace(file, "top", shape=(wide,), chunks=(wide,)).make_scale("top")
+        file["top"][...] = np.arange(wide)
+        for name, values in kept.items():
+            new = replace(file, f"next/{name}", shape=(*values.shape[:2], wide), chunks=(1, 1, wide))
+            if name != column:
+                new[...] = 0
+    ask_all(tmp_path, f"/next/{column}: .*holds less than it claims", codes=(3,), commands=("ls", "stats", "show"))
+    done = weir(tmp_path, "next", "x.h5")
+    assert done.returncode == 3 and b"holds less than it claims" in done.stderr
+
+
 @pytest.mark.parametrize("layer", [-1, 3, 2**31 - 1])
 def test_a_layer_that_the_model_does_not_have(made, tmp_path, layer):
     with changed(made, tmp_path) as file:

@@ -182,6 +182,22 @@ weir_status weir_reader_list(const weir_file *file, void *out, const struct weir
     return weir_stored_read(stored, start, count, memory);
 }
 
+/* Every prompt has a row, and the longest has n_positions: so many rows a table holds at least. */
+static weir_status check_columns(const weir_file *file, int id)
+{
+    uint64_t rows = (uint64_t)file->info.n_prompts + (uint64_t)file->info.n_positions - 1, cells;
+    int own = weir_table_width_dim(weir_table_at(id));
+    if (!file->tables[id].stored || own < 0)
+        return WEIR_OK;
+    for (int c = 0; c < weir_table_at(id)->n_columns; c++) {
+        const struct weir_stored *column = &file->tables[id].columns[c];
+        if (__builtin_mul_overflow(rows, (uint64_t)file->sizes.size[own], &cells))
+            return fail_object(file, column->name, "holds less than it claims");
+        TRY(weir_reader_check_stored(file, column, cells));
+    }
+    return WEIR_OK;
+}
+
 /* Checks the lengths of prompts against the size of the tables, before memory is taken for them. */
 static weir_status check_tables(const weir_file *file)
 {
@@ -191,6 +207,8 @@ static weir_status check_tables(const weir_file *file)
     TRY(weir_reader_check_stored(file, &file->sets[WEIR_S_TOKEN_ID], tokens));
     TRY(weir_reader_check_stored(file, &file->sets[WEIR_S_TOKEN_TEXT], tokens));
     TRY(weir_reader_check_stored(file, &file->sets[WEIR_S_PROMPT_TEXT], (uint64_t)file->info.n_prompts));
+    for (int id = 0; id < WEIR_N_TABLES; id++)
+        TRY(check_columns(file, id));
     return weir_reader_check_stored(file, &file->sets[WEIR_S_TOKEN_POSITION],
                                     (uint64_t)file->info.n_prompts * (uint64_t)file->info.n_positions);
 }
