@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
-from conftest import chromium  # noqa: E402
+from pages import chromium  # noqa: E402
 
 OPENINGS, EVENTS = 5, 30
 WATCH = """

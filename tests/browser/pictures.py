@@ -14,7 +14,7 @@ from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
 
-from conftest import ROOT, chromium, weir
+from pages import ROOT, chromium, weir
 from viewer import Viewer
 
 OUT = ROOT / "docs/pictures"

@@ -7,7 +7,7 @@ import numpy
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from conftest import BRIGHT, CELL, COLUMN, weir
+from pages import BRIGHT, CELL, COLUMN, weir
 from viewer import Plot, colour, digits, index, stored
 
 LENGTHS = [300, 1200, 4000, pytest.param(12000, marks=pytest.mark.slow)]
@@ -238,7 +238,7 @@ def test_beyond_five_thousand_tokens_the_strongest_keys_are_exact_and_the_rest_i
 
 def test_predictions_and_losses_are_those_stored(view, files, tmp_path):
     import h5py
-    from conftest import dump
+    from pages import dump
     files["next"] = dump(tmp_path / "next.h5", "llama", "--next", "4", lengths=(20,))
     viewer = view("next")
     with h5py.File(files["next"]) as file:
@@ -281,7 +281,7 @@ def test_a_tooltip_never_covers_the_cells_beside_the_pointer(long_view):
 
 def test_bars_of_the_list_keep_their_room_beside_long_tokens(view, files, tmp_path):
     import shutil
-    from conftest import name_tokens
+    from pages import name_tokens
     files["wordy"] = shutil.copy(files["f32"], tmp_path / "wordy.h5")
     name_tokens(files["wordy"], lambda position: f"antidisestablishmentarianism{position}")
     viewer = view("wordy")

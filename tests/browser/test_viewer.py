@@ -8,7 +8,7 @@ import numpy
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from conftest import HOSTILE, weir
+from pages import HOSTILE, weir
 from viewer import colour, digits, index, stored
 
 GRID = [(x / 9, y / 9) for x in range(2, 9) for y in range(0, 7)]
