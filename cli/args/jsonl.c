@@ -88,7 +88,7 @@ static size_t escape_length(const struct scan *scan, const char *p)
 {
     int unit = code_unit(scan, p);
     if (unit < 0)
-        return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
+        return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
     if (unit < 0xd800 || unit > 0xdfff)
         return 6;
     int low = unit < 0xdc00 ? code_unit(scan, p + 6) : -1;

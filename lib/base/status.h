@@ -5,6 +5,10 @@
 
 #include "weir.h"
 
+#ifdef __clang_analyzer__ /* it does not see that a failure is never WEIR_OK */
+#define weir_fail(status, ...) (weir_fail(status, __VA_ARGS__), (status))
+#endif
+
 /* Pass a failure on to the caller. Only where nothing needs to be closed; else `goto done`. */
 #define TRY(expression)                                                                                                \
     do {                                                                                                               \

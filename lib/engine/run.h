@@ -44,7 +44,7 @@ struct weir_run {
 
     union {
         struct weir_values values;
-        weir_buffer *all_values[sizeof(struct weir_values) / sizeof(weir_buffer *)]; /* the same */
+        weir_buffer *all_values[WEIR_N_VALUES]; /* the same */
     };
 };
 

@@ -43,6 +43,6 @@ void weir_value_move(weir_buffer **to, weir_buffer **from)
 
 void weir_values_drop(struct weir_run *run)
 {
-    for (size_t i = 0; i < sizeof run->all_values / sizeof *run->all_values; i++)
+    for (size_t i = 0; i < WEIR_N_VALUES; i++)
         weir_value_drop(&run->all_values[i]);
 }

@@ -32,6 +32,8 @@ struct weir_values {
     weir_buffer *spare;          /* converted weights, copies for heads */
 };
 
+enum { WEIR_N_VALUES = sizeof(struct weir_values) / sizeof(weir_buffer *) };
+
 /* A buffer of n floats in *slot, in place of what was there. @return WEIR_E_MEMORY, here and below. */
 WEIR_CHECKED weir_status weir_value_take(struct weir_run *run, weir_buffer **slot, size_t n);
 /* The same for total_pos rows of `width` floats. */

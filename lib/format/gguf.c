@@ -288,13 +288,14 @@ static weir_status open_parts(struct weir_gguf **out, const char *path, int64_t 
         return weir_fail(WEIR_E_INPUT,
                          "%s: one of %lld parts of a model, which must be called NAME-00001-of-%05lld.gguf", path,
                          (long long)n_parts, (long long)n_parts);
-    TRY(weir_in(open_gguf_part(out, path, 0, (int)n_parts), path));
-    weir_status status = weir_in(join_parts(*out, path, (int)n_parts), path);
+    weir_status status = open_gguf_part(out, path, 0, (int)n_parts);
+    if (status == WEIR_OK)
+        status = join_parts(*out, path, (int)n_parts);
     if (status != WEIR_OK) {
         weir_gguf_close(*out);
         *out = NULL;
     }
-    return status;
+    return weir_in(status, path);
 }
 
 weir_status weir_gguf_open(struct weir_gguf **out, const char *path)

@@ -55,7 +55,8 @@ static bool glob_matches(const char *glob, const weir_point *point)
     return fnmatch(glob, point->name, 0) == 0 || fnmatch(glob, point->hook, 0) == 0;
 }
 
-/* True where a glob may bring in a point under the term's restrictions: "*:3" is everything in layer 3, not the logits. */
+/* True where a glob may bring in a point under the term's restrictions: "*:3" is everything in layer 3, not the logits.
+ */
 static bool has_what_is_cut(const struct weir_term *term, const weir_point *point)
 {
     return (term->layers.n == 0 || point->per_layer) && (term->units.n == 0 || weir_point_unit_axis(point) >= 0);

@@ -125,7 +125,7 @@ static void refuses_header(const char *header, const char *says)
 {
     uint8_t data[1024] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)strlen(header), 0};
     struct weir_tensors *tensors;
-    memcpy(data + 10, header, strlen(header));
+    snprintf((char *)data + 10, sizeof data - 10, "%s", header);
     cr_assert(parse(data, 10 + strlen(header), &tensors) == WEIR_E_INPUT, "%s", header);
     cr_assert(strstr(weir_message(), says), "%s: \"%s\" does not say \"%s\"", header, weir_message(), says);
     weir_tensors_close(tensors);

@@ -337,8 +337,8 @@ static void check_results(const struct fake *fake)
     cr_assert(H5Dread(targets, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, target) >= 0);
     cr_assert(H5Dread(scores, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, score) >= 0);
     for (int prompt = 0; prompt < 3; prompt++) {
-        bits = fake_column_value(&fake->tables[0], 0, prompt, 0);
-        cr_assert(memcmp(&score[prompt], &bits, sizeof bits) == 0);
+        memcpy(&bits, &score[prompt], sizeof bits);
+        cr_assert_eq(bits, fake_column_value(&fake->tables[0], 0, prompt, 0));
         for (size_t i = 0; i < 150; i++)
             cr_assert_eq(target[prompt][i], i < fake->prompts[prompt].n_rows
                                                 ? (int32_t)fake_column_value(&fake->tables[1], 1, prompt, i)

@@ -160,17 +160,16 @@ const char *weir_file_token(const weir_file *file, int index, int token)
 /* ---- tables ---- */
 
 /* One prompt's rows of a table that has rows; columns that are NULL are not read. */
-static weir_status read_table(const weir_file *file, int id, int index, void *const *columns)
+static weir_status read_table(const weir_file *file, int id, int index, void *const columns[WEIR_MAX_COLUMNS])
 {
-    const struct weir_table *table = weir_table_at(id);
-    int own = weir_table_width_dim(table);
+    int own = weir_table_width_dim(weir_table_at(id));
     weir_status status;
     const struct weir_open_prompt *prompt = get_prompt(&status, file, index);
     if (!prompt)
         return status;
     const size_t start[WEIR_MAX_RANK] = {(size_t)index},
                  count[WEIR_MAX_RANK] = {1, prompt->n_rows, own < 0 ? 0 : file->sizes.size[own]};
-    for (int c = 0; c < table->n_columns; c++)
+    for (int c = 0; c < WEIR_MAX_COLUMNS; c++)
         if (columns[c])
             TRY(weir_stored_read(&file->tables[id].columns[c], start, count, columns[c]));
     return WEIR_OK;
@@ -182,7 +181,7 @@ weir_status weir_file_next(const weir_file *file, int index, int32_t *ids, float
     weir_h5_begin();
     if (!file->tables[WEIR_TABLE_NEXT].stored)
         return weir_fail(WEIR_E_USAGE, "%s: contains no next tokens: dump with --next K", file->path);
-    return read_table(file, WEIR_TABLE_NEXT, index, (void *const[]){ids, logits, logprobs});
+    return read_table(file, WEIR_TABLE_NEXT, index, (void *const[WEIR_MAX_COLUMNS]){ids, logits, logprobs});
 }
 
 /* Ids and texts of the tokens in /next, both in full. */
