@@ -1,6 +1,7 @@
 /* Checks what a file holds, through the reader: token ids, fields, sums of patterns, rows that are stored in part. */
 #include "base/alloc.h"
 #include "store/check.h"
+#include "store/read/reader.h"
 #include "tensor/absent.h"
 
 #include <math.h>
@@ -39,7 +40,10 @@ static void check_prompt_fields(struct weir_check *c, int index, const char *fie
 static void check_stored_prompt(struct weir_check *c, const weir_file *file, int index, int64_t vocab)
 {
     weir_file_prompt prompt;
-    if (weir_file_get_prompt(file, index, &prompt) != WEIR_OK) {
+    weir_status status = weir_file_get_prompt(file, index, &prompt);
+    if (status == WEIR_OK)
+        status = weir_reader_check_texts(file, index);
+    if (status != WEIR_OK) {
         weir_check_finding(c, "/tokens", "%s", weir_message());
         return;
     }

@@ -236,6 +236,19 @@ def test_more_next_tokens_than_are_stored(tmp_path, column):
     assert done.returncode == 3 and b"holds less than it claims" in done.stderr
 
 
+@pytest.mark.parametrize("path", ["tokens/text", "next/id", "next/logit", "next/logprob", "next/word_text", "next/word_id"])
+def test_validate_reads_texts_and_next_tokens_to_the_end(tmp_path, path):
+    """where others take a text that cannot be read for none"""
+    assert weir(tmp_path, "dump", "-p", "a walk to the house", "--next", "2", "--hooks", "z@-1", "-o", "x.h5").returncode == 0
+    assert weir(tmp_path, "validate", "x.h5").returncode == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        new = replace(file, path, chunks=file[path].shape, compression="gzip")
+        new.id.write_direct_chunk((0,) * len(new.shape), zlib.compress(b"xx"))
+    done = weir(tmp_path, "validate", "x.h5")
+    printed = (done.stdout + done.stderr).decode()
+    assert done.returncode in (1, 3) and f"/{path}: damaged" in printed, printed
+
+
 @pytest.mark.parametrize("layer", [-1, 3, 2**31 - 1])
 def test_a_layer_that_the_model_does_not_have(made, tmp_path, layer):
     with changed(made, tmp_path) as file:

@@ -226,3 +226,47 @@ const char *weir_file_next_text(const weir_file *file, int32_t id)
     }
     return "";
 }
+
+/* ---- checks ---- */
+
+static weir_status check_token_texts(const weir_file *file, struct weir_open_prompt *prompt, int index)
+{
+    for (size_t which = 0; which < token_blocks(prompt); which++)
+        if (!prompt->tokens || !prompt->tokens[which])
+            TRY(load_tokens(file, prompt, index, which));
+    return WEIR_OK;
+}
+
+/* Column by column into the same memory. */
+static weir_status check_next_tokens(const weir_file *file, const struct weir_open_prompt *prompt, int index)
+{
+    const struct weir_table *table = weir_table_at(WEIR_TABLE_NEXT);
+    weir_status status = WEIR_OK;
+    int32_t *values; /* [rows, top] */
+    size_t n;
+    TRY(weir_mul(&n, prompt->n_rows, file->sizes.size[weir_table_width_dim(table)]));
+    TRY(weir_alloc(&values, n, sizeof *values));
+    for (int c = 0; c < table->n_columns && status == WEIR_OK; c++) {
+        void *columns[WEIR_MAX_COLUMNS] = {NULL};
+        columns[c] = values;
+        status = read_table(file, WEIR_TABLE_NEXT, index, columns);
+    }
+    weir_free(values);
+    return status;
+}
+
+weir_status weir_reader_check_texts(const weir_file *file, int index)
+{
+    struct weir_open_words *words = file->words;
+    weir_status status;
+    struct weir_open_prompt *prompt = get_prompt(&status, file, index);
+    if (!prompt)
+        return status;
+    weir_h5_begin();
+    TRY(check_token_texts(file, prompt, index));
+    if (!file->tables[WEIR_TABLE_NEXT].stored)
+        return WEIR_OK;
+    if (words && !words->ids && file->sets[WEIR_S_WORD_ID].id >= 0 && file->sets[WEIR_S_WORD_TEXT].id >= 0)
+        TRY(load_words(file, words));
+    return check_next_tokens(file, prompt, index);
+}

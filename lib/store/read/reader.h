@@ -69,6 +69,9 @@ WEIR_CHECKED weir_status weir_reader_check_prompt(const weir_file *file, int ind
 
 /* ---- prompts.c ---- */
 
+/* Reads the texts of a prompt's tokens, its next tokens and what those show as, all of them: for validation. A caller
+   who asks for one text gets "" for what cannot be read. @return WEIR_E_INPUT for the first that cannot be read. */
+WEIR_CHECKED weir_status weir_reader_check_texts(const weir_file *file, int index);
 void weir_reader_free_prompt(struct weir_open_prompt *prompt);
 
 #endif
