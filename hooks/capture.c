@@ -224,9 +224,7 @@ static weir_status describe_capture(struct weir_capture *capture, const weir_cap
         .points = capture->store_points,
         .n_points = capture->n_kept,
         .tables = capture->tables,
-        .n_tables = !capture->next      ? 0
-                    : options->next > 0 ? N_TABLES
-                                        : N_TABLES - 1,
+        .n_tables = capture->next ? NEXT + (options->next > 0) : 0,
         .dtype = options->dtype,
         .compute = weir_compute_name(weir_matmul_compute(capture->run->matmul)),
         .errors = capture->errors,

@@ -123,13 +123,16 @@ static void spread_texts(char *texts, size_t n, size_t width)
     }
 }
 
-/* Block `which` of the texts of tokens, each ended by NUL. */
+/* Block `which` of the texts of tokens, each ended by NUL, unless it is there. */
 static weir_status load_tokens(const weir_file *file, struct weir_open_prompt *prompt, int index, size_t which)
 {
     size_t width = file->token_width, first = which * WEIR_TOKENS_AT_ONCE, left = prompt->n - first;
     size_t n = left < WEIR_TOKENS_AT_ONCE ? left : WEIR_TOKENS_AT_ONCE;
     char *tokens = NULL; /* first packed, then spread from the end */
     weir_status status;
+    if (prompt->tokens && prompt->tokens[which])
+        return WEIR_OK;
+    weir_h5_begin();
     if (!prompt->tokens)
         TRY(weir_alloc_zero(&prompt->tokens, token_blocks(prompt), sizeof *prompt->tokens));
     TRY_DONE(weir_alloc_zero(&tokens, n, width + 1));
@@ -149,11 +152,8 @@ const char *weir_file_token(const weir_file *file, int index, int token)
     if (!prompt || token < 0 || (size_t)token >= prompt->n)
         return "";
     size_t which = (size_t)token / WEIR_TOKENS_AT_ONCE, in = (size_t)token % WEIR_TOKENS_AT_ONCE;
-    if (!prompt->tokens || !prompt->tokens[which]) {
-        weir_h5_begin();
-        if (load_tokens(file, prompt, index, which) != WEIR_OK)
-            return "";
-    }
+    if (load_tokens(file, prompt, index, which) != WEIR_OK)
+        return "";
     return prompt->tokens[which] + in * (file->token_width + 1);
 }
 
@@ -232,8 +232,7 @@ const char *weir_file_next_text(const weir_file *file, int32_t id)
 static weir_status check_token_texts(const weir_file *file, struct weir_open_prompt *prompt, int index)
 {
     for (size_t which = 0; which < token_blocks(prompt); which++)
-        if (!prompt->tokens || !prompt->tokens[which])
-            TRY(load_tokens(file, prompt, index, which));
+        TRY(load_tokens(file, prompt, index, which));
     return WEIR_OK;
 }
 
