@@ -1,16 +1,8 @@
 /* Any bytes as a GGUF file: opened, every tensor decoded to its last value, every value asked for as every type. */
-#include "base/alloc.h"
 #include "format/gguf.h"
+#include "fuzz/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void decode(const struct weir_tensor *tensor)
-{
-    float *values; /* [n] */
-    if (weir_alloc(&values, tensor->n, sizeof *values) == WEIR_OK)
-        weir_to_f32(values, tensor->data, tensor->type, tensor->n);
-    weir_free(values);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     for (size_t i = 0; i < gguf->tensors->n; i++)
         if (!gguf->tensors->list[i].unread)
-            decode(&gguf->tensors->list[i]);
+            decode_tensor(&gguf->tensors->list[i]);
     for (size_t i = 0; i < gguf->n_values; i++) {
         const char *key = gguf->values[i].key;
         int64_t whole = 0;

@@ -1,16 +1,8 @@
 /* Any bytes as a safetensors file: opened, every tensor decoded to its last value. */
-#include "base/alloc.h"
 #include "format/safetensors.h"
+#include "fuzz/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void decode(const struct weir_tensor *tensor)
-{
-    float *values; /* [n] */
-    if (weir_alloc(&values, tensor->n, sizeof *values) == WEIR_OK)
-        weir_to_f32(values, tensor->data, tensor->type, tensor->n);
-    weir_free(values);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < tensors->n; i++) {
         struct weir_tensor *tensor = &tensors->list[i];
         if (!tensor->unread)
-            decode(tensor);
+            decode_tensor(tensor);
         if (weir_tensors_look(tensors, tensor->name) != tensor ||
             weir_tensors_find(tensors, tensor->name) != (tensor->unread ? NULL : tensor))
             __builtin_trap();
