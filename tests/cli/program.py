@@ -28,10 +28,11 @@ def ask(folder, *args, code=0):
     return json.loads(done.stdout)
 
 
-def on_terminal(folder, *args, **env):
-    """Runs weir with a terminal as its standard output -> what the terminal got"""
+def on_terminal(folder, *args, messages=False, **env):
+    """Runs weir with a terminal as its standard output (and error, with `messages`) -> what the terminal got"""
     parent, child = pty.openpty()
-    with subprocess.Popen([WEIR, *args], cwd=folder, env={**CLEAN, **env}, stdout=child) as process:
+    with subprocess.Popen([WEIR, *map(str, args)], cwd=folder, env={**CLEAN, **env}, stdout=child,
+                          stderr=child if messages else None) as process:
         os.close(child)
         got = b""
         try:

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from program import ROOT, SANITIZED, WEIR
+from program import ROOT, SANITIZED, WEIR, on_terminal
 
 GPT2 = str(ROOT / "tests/model/fixtures/gpt2")
 IDS = ",".join(str(150 + i % 50) for i in range(60))     # three bytes each, as tokens that steer have
@@ -388,29 +388,11 @@ def test_json_keeps_what_it_escapes(hostile):
     assert "\u009b2J\u202e\x1b[31m\u2066m" in json.dumps(said, ensure_ascii=False).replace("\\u001b", "\x1b")
 
 
-def on_terminal(args):
-    """what a command prints to a terminal of 80 columns"""
-    import pty
-    leader, follower = pty.openpty()
-    with subprocess.Popen([WEIR, *map(str, args)], stdout=follower, stderr=follower,
-                          env={**os.environ, "NO_COLOR": "1"}) as process:
-        os.close(follower)
-        got = b""
-        try:
-            while part := os.read(leader, 65536):
-                got += part
-        except OSError:      # the other end is closed
-            pass
-        os.close(leader)
-    assert process.returncode == 0
-    return got.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.parametrize("args", [["export", "z:0.0", "--format", "csv", "-o", "-"], ["attn", "--top", "3", "--csv"]],
                          ids=lambda a: a[0])
 def test_csv_steers_no_terminal_and_is_whole_in_a_file(hostile, args):
     args = [args[0], hostile, *args[1:]]
-    assert not steers(on_terminal(args))
+    assert not steers(on_terminal(ROOT, *args, messages=True, NO_COLOR="1"))
     if args[0] == "export":
         assert "\x1b[1" in run(args).stdout, "a program that reads it gets the tokens as they are"
 
