@@ -193,7 +193,7 @@ WEIR_API int weir_model_shape(const weir_model *model, int point, size_t shape[W
 
 /* ---- tokens ---------------------------------------------------------------------------------------------------- */
 
-/** One prompt as token ids. `text` is NULL where it was made from ids. */
+/** One prompt as token ids. `text` is NULL where it was made from ids. One that is made by hand begins as all zero. */
 typedef struct weir_tokens {
     int32_t *ids; /**< [n] */
     size_t n;
@@ -201,6 +201,9 @@ typedef struct weir_tokens {
     size_t n_text;
     char *fields; /**< what else is known of the prompt, a JSON object that a capture keeps in the file; NULL: none.
                        From malloc; weir_tokens_close frees it */
+    char *side;   /**< which side of a line of pairs it is, "clean": what #clean selects; NULL: none. From malloc;
+                       weir_tokens_close frees it */
+    size_t line;  /**< the sides of one line have the same number. Only prompts with a side are matched by it */
 } weir_tokens;
 
 typedef enum weir_bos {

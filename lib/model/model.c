@@ -402,6 +402,7 @@ void weir_tokens_close(weir_tokens *tokens)
     weir_free(tokens->ids);
     weir_free(tokens->text);
     weir_free(tokens->fields);
+    weir_free(tokens->side);
     *tokens = (weir_tokens){0};
 }
 

@@ -422,3 +422,15 @@ Test(api, a_child_refuses_what_was_opened_before_the_fork_and_spoils_nothing)
     cr_assert(weir_file_open(&file, path) == WEIR_OK);
     weir_file_close(file);
 }
+
+Test(api, closing_tokens_frees_their_side_and_fields)
+{
+    weir_tokens tokens;
+    cr_assert(weir_tokens_from_ids(&tokens, model, prompt.ids, 2) == WEIR_OK);
+    cr_expect(!tokens.side && !tokens.fields && tokens.line == 0);
+    tokens.side = strdup("clean");
+    tokens.fields = strdup("{}");
+    tokens.line = 3;
+    weir_tokens_close(&tokens);
+    cr_expect(!tokens.side && !tokens.fields && tokens.line == 0);
+}
