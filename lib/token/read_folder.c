@@ -186,21 +186,43 @@ done:
 
 /* ---- the three kinds of folder: *out stays NULL, with WEIR_OK, where it is not that kind ----------------------- */
 
-static weir_status from_tokenizer_json(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+typedef weir_status read_tokenizer_file(struct weir_tokenizer **out, const struct weir_map *map, const char *path,
+                                        const struct folder *f);
+
+/* What `read` makes of a file of the folder. */
+static weir_status from_file(struct weir_tokenizer **out, const char *folder, const char *name,
+                             read_tokenizer_file *read, const struct folder *f)
 {
     char *path = NULL;
     struct weir_map *map = NULL;
     weir_status status;
-    (void)f;
-    TRY_DONE(weir_format(&path, "%s/tokenizer.json", folder));
+    TRY_DONE(weir_format(&path, "%s/%s", folder, name));
     if (access(path, F_OK) != 0)
         goto done;
     TRY_DONE(weir_map_open(&map, path));
-    TRY_DONE(weir_tokenizer_from_json(out, map->data ? (const char *)map->data : "", map->size, path));
+    TRY_DONE(read(out, map, path, f));
 done:
     weir_map_close(map);
     weir_free(path);
     return status;
+}
+
+static weir_status read_tokenizer_json(struct weir_tokenizer **out, const struct weir_map *map, const char *path,
+                                       const struct folder *f)
+{
+    (void)f;
+    return weir_tokenizer_from_json(out, map->data ? (const char *)map->data : "", map->size, path);
+}
+
+static weir_status read_tokenizer_model(struct weir_tokenizer **out, const struct weir_map *map, const char *path,
+                                        const struct folder *f)
+{
+    return weir_tokenizer_from_sentencepiece(out, map->data, map->size, path, f->config);
+}
+
+static weir_status from_tokenizer_json(struct weir_tokenizer **out, const char *folder, const struct folder *f)
+{
+    return from_file(out, folder, "tokenizer.json", read_tokenizer_json, f);
 }
 
 static weir_status from_vocab_and_merges(struct weir_tokenizer **out, const char *folder, const struct folder *f)
@@ -219,18 +241,7 @@ done:
 
 static weir_status from_tokenizer_model(struct weir_tokenizer **out, const char *folder, const struct folder *f)
 {
-    char *path = NULL;
-    struct weir_map *map = NULL;
-    weir_status status;
-    TRY_DONE(weir_format(&path, "%s/tokenizer.model", folder));
-    if (access(path, F_OK) != 0)
-        goto done;
-    TRY_DONE(weir_map_open(&map, path));
-    TRY_DONE(weir_tokenizer_from_sentencepiece(out, map->data, map->size, path, f->config));
-done:
-    weir_map_close(map);
-    weir_free(path);
-    return status;
+    return from_file(out, folder, "tokenizer.model", read_tokenizer_model, f);
 }
 
 static weir_status read_any(struct weir_tokenizer **out, const char *folder, const struct folder *f)
