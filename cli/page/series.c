@@ -107,6 +107,7 @@ weir_status page_choose_units(struct page *page, const char *selection)
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
+        TRY_DONE(weir_selection_check_plain(page->selection));
         status = each_excerpt(page, 0, add_page_units, page);
     }
     page->reserved = 0;

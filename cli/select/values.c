@@ -23,6 +23,11 @@ static bool is_one_index(const struct weir_slices *slices)
     return slices->n == 1 && slices->list[0].single;
 }
 
+static bool is_one_spot(const struct weir_spots *spots)
+{
+    return spots->n == 1 && !spots->list[0].name && spots->list[0].slice.single;
+}
+
 /* The indices of n that slices name; all without slices. */
 static weir_status pick_slices(struct picked *out, const struct weir_slices *slices, size_t n, const char *what)
 {
@@ -53,14 +58,14 @@ static weir_status pick_rows(struct picked *out, const struct weir_term *term, c
 {
     bool *marked;
     TRY(weir_alloc_zero(&marked, tokens->n, sizeof *marked));
-    weir_status status = weir_slices_mark(&term->positions, marked, tokens->n, "position");
+    weir_status status = weir_spots_mark(&term->where.positions, marked, tokens->n, "position");
     if (status == WEIR_OK)
         status = weir_alloc(&out->list, tokens->n_rows, sizeof *out->list);
     out->n = 0;
     for (size_t i = 0; i < tokens->n_rows && status == WEIR_OK; i++)
         if (marked[tokens->positions[i]])
             out->list[out->n++] = i;
-    out->single = is_one_index(&term->positions);
+    out->single = is_one_spot(&term->where.positions);
     weir_free(marked);
     return status;
 }
@@ -77,7 +82,7 @@ static weir_status pick_axis(struct excerpt *excerpt, const struct selected *sel
     if (axis == WEIR_AXIS_KEY)
         return pick_slices(&excerpt->axes[i], NULL, excerpt->tokens.n, "key");
     bool has_units = i == weir_point_unit_axis(excerpt->what);
-    return pick_slices(&excerpt->axes[i], has_units ? &term->units : NULL, excerpt->point->shape[i],
+    return pick_slices(&excerpt->axes[i], has_units ? &term->where.units : NULL, excerpt->point->shape[i],
                        weir_axis_name(axis));
 }
 
@@ -281,7 +286,7 @@ static weir_status pick_prompts(struct picked *out, const struct search *search)
 static weir_status pick_layers(struct picked *out, const struct search *search, const weir_file_point *point)
 {
     size_t n = 0;
-    TRY(pick_slices(out, &search->term->layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
+    TRY(pick_slices(out, &search->term->where.layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
     for (size_t i = 0; i < out->n; i++)
         if (point->layers[out->list[i]])
             out->list[n++] = out->list[i];

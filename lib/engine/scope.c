@@ -42,7 +42,7 @@ static void mark_sites_of_point(bool *marked, const struct weir_model *model, co
 {
     int n_layers = model->config.n_layers, first = weir_point_at(point)->per_layer ? 0 : -1;
     int end = first < 0 ? 0 : n_layers;
-    if (first < 0 && term->layers.n > 0) {
+    if (first < 0 && term->where.layers.n > 0) {
         *why = "the point is outside the blocks and has no layers";
         return;
     }
@@ -64,7 +64,7 @@ static weir_status mark_sites(bool *marked, const struct weir_model *model, stru
     bool *layers;
     TRY(weir_model_settle(model, term));
     TRY(weir_alloc_zero(&layers, n_layers, sizeof *layers));
-    weir_status status = weir_in(weir_slices_mark(&term->layers, layers, n_layers, "layer"), term->text);
+    weir_status status = weir_in(weir_slices_mark(&term->where.layers, layers, n_layers, "layer"), term->text);
     for (int point = 0; status == WEIR_OK && point < WEIR_N_POINTS; point++)
         if (term->points[point])
             mark_sites_of_point(marked, model, term, point, layers, &n_marked, &why);
@@ -78,7 +78,7 @@ static weir_status mark_sites(bool *marked, const struct weir_model *model, stru
 static bool names_site(const struct weir_scope *scope, const struct weir_term *term, int point, int layer)
 {
     return term->points[point] &&
-           (layer < 0 || weir_slices_name(&term->layers, (size_t)layer, (size_t)scope->model->config.n_layers));
+           (layer < 0 || weir_slices_name(&term->where.layers, (size_t)layer, (size_t)scope->model->config.n_layers));
 }
 
 /* ---- groups ---- */
@@ -97,7 +97,7 @@ static weir_status add_group(struct weir_scope *scope, const size_t *terms, size
     scope->n_groups++;
     memcpy(group->terms, terms, n * sizeof *terms);
     for (size_t i = 0; i < n; i++)
-        group->whole &= group_term(scope, group, i)->positions.n == 0;
+        group->whole &= group_term(scope, group, i)->where.positions.n == 0;
     return WEIR_OK;
 }
 
@@ -122,10 +122,10 @@ static weir_status mark_units(const struct weir_scope *scope, const struct weir_
     const struct weir_scope_group *group = &scope->groups[site->group];
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
-        if (term->units.n > 0 && n == 0)
+        if (term->where.units.n > 0 && n == 0)
             return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
                              weir_point_at(site->point)->name);
-        TRY(weir_in(weir_slices_mark(&term->units, marked, n, "unit"), term->text));
+        TRY(weir_in(weir_slices_mark(&term->where.units, marked, n, "unit"), term->text));
     }
     return WEIR_OK;
 }
@@ -197,6 +197,7 @@ weir_status weir_scope_open(struct weir_scope **out, const struct weir_model *mo
     *out = NULL;
     TRY_DONE(new_scope(&scope, model));
     TRY_DONE(weir_selection_parse(&scope->selection, selection));
+    TRY_DONE(weir_selection_check_plain(scope->selection));
     if (positions)
         TRY_DONE(weir_slices_parse(&scope->positions, positions, strlen(positions), "position"));
     TRY_DONE(add_sites(scope));
@@ -258,7 +259,8 @@ static const struct weir_term *term_unlike(const struct weir_scope *scope, const
 {
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *one = group_term(scope, group, i);
-        if (!weir_slices_equal(&one->units, &term->units) && !weir_slices_equal(&one->positions, &term->positions))
+        if (!weir_slices_equal(&one->where.units, &term->where.units) &&
+            !weir_spots_equal(&one->where.positions, &term->where.positions))
             return one;
     }
     return group_term(scope, group, 0);
@@ -271,10 +273,10 @@ static weir_status check_box(const struct weir_scope *scope, const struct weir_s
     bool same_units = true, same_positions = true;
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
-        if (term->units.n == 0 && term->positions.n == 0)
+        if (term->where.units.n == 0 && term->where.positions.n == 0)
             return WEIR_OK;
-        same_units &= weir_slices_equal(&term->units, &first->units);
-        same_positions &= weir_slices_equal(&term->positions, &first->positions);
+        same_units &= weir_slices_equal(&term->where.units, &first->where.units);
+        same_positions &= weir_spots_equal(&term->where.positions, &first->where.positions);
         if (!same_units && !same_positions && !other)
             other = term;
     }
@@ -302,7 +304,7 @@ static weir_status mark_positions(const struct weir_scope *scope, const struct w
     memset(narrowed, 0, n * sizeof *narrowed);
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
-        TRY(weir_in(weir_slices_mark(&term->positions, marked, n, "position"), term->text));
+        TRY(weir_in(weir_spots_mark(&term->where.positions, marked, n, "position"), term->text));
     }
     TRY(weir_slices_mark(&scope->positions, narrowed, n, "position"));
     for (size_t i = 0; i < n; i++)

@@ -1,4 +1,4 @@
-/* Selections: the terms of HOOK[:LAYERS[.UNITS]][@POSITIONS] from text. */
+/* Selections: the terms of HOOK[:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS] from text. */
 #include "points/select.h"
 
 #include "base/alloc.h"
@@ -9,28 +9,6 @@
 #include <string.h>
 
 enum { LONGEST_TERM = 512 };
-
-/* A term cut at its punctuation; each piece is text from..to. */
-struct piece {
-    const char *from, *to;
-};
-
-struct pieces {
-    struct piece hook, layers, units, positions;
-};
-
-/* HOOK[:LAYERS[.UNITS]][@POSITIONS]. Full names have dots and no colon; layers have colons and no dot. */
-static void split_term(struct pieces *out, const char *text)
-{
-    const char *end = text + strlen(text), *at = strchr(text, '@');
-    const char *tail = at ? at : end;
-    const char *colon = memchr(text, ':', (size_t)(tail - text));
-    const char *dot = colon ? memchr(colon, '.', (size_t)(tail - colon)) : NULL;
-    out->hook = (struct piece){text, colon ? colon : tail};
-    out->layers = (struct piece){colon ? colon + 1 : tail, dot ? dot : tail};
-    out->units = (struct piece){dot ? dot + 1 : tail, tail};
-    out->positions = (struct piece){at ? at + 1 : end, end};
-}
 
 static bool is_glob(const char *name)
 {
@@ -55,11 +33,22 @@ static bool glob_matches(const char *glob, const weir_point *point)
     return fnmatch(glob, point->name, 0) == 0 || fnmatch(glob, point->hook, 0) == 0;
 }
 
+static bool has_axis(const weir_point *point, weir_axis axis)
+{
+    for (int i = 0; i < point->n_axes; i++)
+        if (point->axes[i] == axis)
+            return true;
+    return false;
+}
+
 /* True where a glob may bring in a point under the term's restrictions: "*:3" is everything in layer 3, not the logits.
  */
 static bool has_what_is_cut(const struct weir_term *term, const weir_point *point)
 {
-    return (term->layers.n == 0 || point->per_layer) && (term->units.n == 0 || weir_point_unit_axis(point) >= 0);
+    const struct weir_where *where = &term->where;
+    return (where->layers.n == 0 || point->per_layer) && (where->units.n == 0 || weir_point_unit_axis(point) >= 0) &&
+           (!where->by_query_head || has_axis(point, WEIR_AXIS_KV_HEAD)) &&
+           (!where->has_keys || has_axis(point, WEIR_AXIS_KEY));
 }
 
 /* A bracket that nothing closes, or that closes nothing, is not a letter of some other name. */
@@ -102,10 +91,17 @@ static weir_status match_glob(struct weir_term *term, const char *glob)
 
 static weir_status match_point(struct weir_term *term, const weir_point *point)
 {
-    if (!point->per_layer && term->layers.n > 0)
+    const struct weir_where *where = &term->where;
+    if (!point->per_layer && where->layers.n > 0)
         return weir_fail(WEIR_E_USAGE, "'%s': %s is outside the layers; omit the layer", term->text, point->name);
-    if (term->units.n > 0 && weir_point_unit_axis(point) < 0)
+    if (where->units.n > 0 && weir_point_unit_axis(point) < 0)
         return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text, point->name);
+    if (where->by_query_head && !has_axis(point, WEIR_AXIS_KV_HEAD))
+        return weir_fail(WEIR_E_USAGE, "'%s': h is for points by key-value heads, such as k and v; %s is none: omit it",
+                         term->text, point->name);
+    if (where->has_keys && !has_axis(point, WEIR_AXIS_KEY))
+        return weir_fail(WEIR_E_USAGE, "'%s': %s has no keys, only attn_scores and pattern have; omit the /",
+                         term->text, point->name);
     term->points[point->id] = true;
     return WEIR_OK;
 }
@@ -171,47 +167,52 @@ static weir_status parse_index(struct weir_term *term, const char *open, const w
     return WEIR_OK;
 }
 
-/* ---- HOOK[:LAYERS[.UNITS]][@POSITIONS] ---- */
+/* ---- one term ---- */
 
 /* The layer that stands in a full name, blocks.3.attn.hook_z, becomes the term's layers. */
 static weir_status take_layer(struct weir_term *term, int layer)
 {
+    struct weir_where *where = &term->where;
     if (layer < 0)
         return WEIR_OK;
-    if (term->layers.n > 0)
+    if (where->layers.n > 0)
         return weir_fail(WEIR_E_USAGE, "'%s' names its layer twice: in the name and after the colon", term->text);
-    TRY(weir_alloc(&term->layers.list, 1, sizeof *term->layers.list));
-    term->layers.list[0] = (struct weir_slice){.has_start = true, .single = true, .start = layer, .step = 1};
-    term->layers.n = 1;
+    TRY(weir_alloc(&where->layers.list, 1, sizeof *where->layers.list));
+    where->layers.list[0] = (struct weir_slice){.has_start = true, .single = true, .start = layer, .step = 1};
+    where->layers.n = 1;
+    where->has_layers = true;
     return WEIR_OK;
 }
 
-static weir_status parse_slices(struct weir_slices *out, struct piece piece, const struct weir_term *term,
-                                const char *what)
+/* A selection of which the part from..to is read. */
+struct term_reading {
+    const char *text;
+    size_t from, to;
+    size_t *fault; /* where what is wrong begins; may be NULL */
+    bool stored;
+};
+
+static void point_at(const struct term_reading *reading, size_t at)
 {
-    weir_status status = weir_slices_parse(out, piece.from, (size_t)(piece.to - piece.from), what);
-    if (status == WEIR_E_USAGE && (size_t)(piece.to - piece.from) < strlen(term->text)) {
-        char where[LONGEST_TERM + 16];
-        snprintf(where, sizeof where, "in '%s'", term->text);
-        return weir_in(status, where);
-    }
-    return status;
+    if (reading->fault)
+        *reading->fault = at;
 }
 
-static weir_status parse_term(struct weir_term *term)
+/* Parses [:LAYERS[.UNITS]]... behind the hook point, which ends at `at`. */
+static weir_status parse_where(struct weir_term *term, const struct term_reading *reading, size_t at)
 {
-    struct pieces pieces;
-    char name[LONGEST_TERM], glob[LONGEST_TERM];
+    char where[LONGEST_TERM + 16];
+    weir_status status = weir_where_parse(&term->where, reading->text, at, reading->to, reading->fault);
+    if (status != WEIR_E_USAGE)
+        return status;
+    snprintf(where, sizeof where, "in '%s'", term->text);
+    return weir_in(status, where);
+}
+
+static weir_status match_hook(struct weir_term *term, const char *name)
+{
+    char glob[LONGEST_TERM];
     int layer = -1;
-    if (strlen(term->text) >= LONGEST_TERM)
-        return weir_fail(WEIR_E_USAGE, "'%.20s...' is longer than %d bytes", term->text, LONGEST_TERM);
-    split_term(&pieces, term->text);
-    if (pieces.hook.from == pieces.hook.to)
-        return weir_fail(WEIR_E_USAGE, "'%s' lacks the hook point in front; * selects all", term->text);
-    snprintf(name, sizeof name, "%.*s", (int)(pieces.hook.to - pieces.hook.from), pieces.hook.from);
-    TRY(parse_slices(&term->layers, pieces.layers, term, "layer"));
-    TRY(parse_slices(&term->units, pieces.units, term, "head or neuron"));
-    TRY(parse_slices(&term->positions, pieces.positions, term, "position"));
     if (is_glob(name) && !weir_point_find(name, &layer)) {
         lift_layer(glob, sizeof glob, name, &layer);
         TRY(match_glob(term, glob));
@@ -221,34 +222,80 @@ static weir_status parse_term(struct weir_term *term)
     return take_layer(term, layer);
 }
 
-/* The term between from and to without the spaces around it. */
-static weir_status add_term(struct weir_selection *selection, size_t *capacity, const char *from, const char *to,
-                            bool stored)
+static weir_status parse_term(struct weir_term *term, const struct term_reading *reading)
+{
+    const char *text = reading->text + reading->from;
+    size_t n = strcspn(text, ":@/#");
+    char name[LONGEST_TERM];
+    if (n > reading->to - reading->from)
+        n = reading->to - reading->from;
+    if (strlen(term->text) >= LONGEST_TERM)
+        return weir_fail(WEIR_E_USAGE, "'%.20s...' is longer than %d bytes", term->text, LONGEST_TERM);
+    if (n == 0 && !term->no_hook)
+        return weir_fail(WEIR_E_USAGE, "'%s' lacks the hook point in front; * selects all", term->text);
+    snprintf(name, sizeof name, "%.*s", (int)n, text);
+    TRY(parse_where(term, reading, reading->from + n));
+    point_at(reading, reading->from);
+    term->no_hook = n == 0;
+    return term->no_hook ? WEIR_OK : match_hook(term, name);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
+static void trim(struct term_reading *reading)
+{
+    while (reading->from < reading->to && is_space(reading->text[reading->from]))
+        reading->from++;
+    while (reading->from < reading->to && is_space(reading->text[reading->to - 1]))
+        reading->to--;
+}
+
+/* Parses what stands between brackets or commas, without spaces around it. */
+static weir_status parse_trimmed(struct weir_term *term, struct term_reading *reading)
 {
     const weir_point *point;
     int layer = -1;
-    while (from < to && (*from == ' ' || *from == '\t' || *from == '\n'))
-        from++;
-    while (from < to && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n'))
-        to--;
-    if (from == to)
-        return weir_fail(WEIR_E_USAGE, "one side of a comma in the selection is empty");
-    TRY(weir_grow(&selection->terms, capacity, selection->n + 1, sizeof *selection->terms));
-    struct weir_term *term = &selection->terms[selection->n];
-    *term = (struct weir_term){0};
-    TRY(weir_copy_bytes(&term->text, from, (size_t)(to - from)));
-    selection->n++;
+    TRY(weir_copy_bytes(&term->text, reading->text + reading->from, reading->to - reading->from));
+    term->at = reading->from;
     const char *open = index_of(term->text, &point, &layer);
-    if (open && !stored)
+    if (open && !reading->stored)
         return weir_fail(WEIR_E_USAGE,
                          "'%s': brackets only select stored values; here write HOOK:LAYERS.UNITS@POSITIONS",
                          term->text);
     if (open)
         return parse_index(term, open, point, layer);
-    TRY(parse_term(term));
+    if (*term->text == '-') {
+        term->takes_away = true;
+        reading->from++;
+        trim(reading);
+    }
+    TRY(parse_term(term, reading));
     /* of the models that store one only those with a projection, of which none is published, mean another */
     bool unsure = term->alias && term->alias->when != WEIR_WHEN_FULL_WIDTH;
-    return stored && unsure ? refuse_alias(term) : WEIR_OK;
+    return reading->stored && unsure ? refuse_alias(term) : WEIR_OK;
+}
+
+/* ---- all terms ---- */
+
+static weir_status add_term(struct weir_selection *selection, size_t *capacity, struct term_reading reading)
+{
+    point_at(&reading, reading.from);
+    trim(&reading);
+    if (reading.from == reading.to)
+        return weir_fail(WEIR_E_USAGE, "one side of a comma in the selection is empty");
+    point_at(&reading, reading.from);
+    TRY(weir_grow(&selection->terms, capacity, selection->n + 1, sizeof *selection->terms));
+    struct weir_term *term = &selection->terms[selection->n++];
+    *term = (struct weir_term){0};
+    TRY(parse_trimmed(term, &reading));
+    if (term->takes_away && selection->n == 1)
+        return weir_fail(WEIR_E_USAGE,
+                         "'%s' takes away from nothing: name in front what it is taken from, as in z,-z:9.9",
+                         term->text);
+    return WEIR_OK;
 }
 
 /* One term for what is stored when nothing is asked for, as far as a model has it. */
@@ -263,58 +310,122 @@ static weir_status add_default(struct weir_selection *selection)
     return weir_copy_string(&term->text, "the default set");
 }
 
-/* The comma behind a term, or the end; those between brackets belong to it. */
-static const char *end_of_term(const char *text)
+/* The byte of the comma behind a term, or of the end; commas between brackets and in quotes belong to it. */
+static size_t end_of_term(const char *text, size_t from, size_t to)
 {
-    const char *comma = strchrnul(text, ',');
-    const char *open = memchr(text, '[', (size_t)(comma - text)), *close = open ? strchr(open, ']') : NULL;
-    return close && close > comma ? strchrnul(close, ',') : comma;
+    while (from < to && text[from] != ',')
+        from += weir_closed_length(text + from, text + to);
+    return from;
 }
 
-static weir_status parse_all(struct weir_selection *selection, const char *text, bool stored)
+static weir_status parse_terms(struct weir_selection *selection, struct term_reading whole)
 {
     size_t capacity = 0;
-    if (!text || !*text)
-        return add_default(selection);
-    while (true) {
-        const char *comma = end_of_term(text);
-        TRY(add_term(selection, &capacity, text, comma, stored));
-        if (!*comma)
+    for (struct term_reading one = whole;; one.from = one.to + 1) {
+        one.to = end_of_term(whole.text, one.from, whole.to);
+        TRY(add_term(selection, &capacity, one));
+        if (one.to == whole.to)
             return WEIR_OK;
-        text = comma + 1;
     }
 }
 
-static weir_status parse_selection(struct weir_selection **out, const char *text, bool stored)
+static weir_status parse_selection(struct weir_selection **out, const struct term_reading *reading)
 {
     struct weir_selection *selection;
+    weir_status status;
     *out = NULL;
     TRY(weir_alloc_zero(&selection, 1, sizeof *selection));
-    weir_status status = parse_all(selection, text, stored);
-    if (status != WEIR_OK) {
-        weir_selection_close(selection);
-        return status;
-    }
+    TRY_DONE(reading ? parse_terms(selection, *reading) : add_default(selection));
     *out = selection;
-    return WEIR_OK;
+    selection = NULL;
+done:
+    weir_selection_close(selection);
+    return status;
 }
 
 weir_status weir_selection_parse(struct weir_selection **out, const char *text)
 {
-    return parse_selection(out, text, false);
+    return !text || !*text ? parse_selection(out, NULL)
+                           : parse_selection(out, &(struct term_reading){.text = text, .to = strlen(text)});
+}
+
+weir_status weir_selection_parse_part(struct weir_selection **out, const char *text, size_t from, size_t to,
+                                      size_t *fault)
+{
+    return parse_selection(out, &(struct term_reading){text, from, to, fault, false});
 }
 
 weir_status weir_selection_parse_stored(struct weir_selection **out, const char *text)
 {
-    return parse_selection(out, text, true);
+    if (!text || !*text)
+        return parse_selection(out, NULL);
+    TRY(parse_selection(out, &(struct term_reading){.text = text, .to = strlen(text), .stored = true}));
+    weir_status status = weir_selection_check_plain(*out);
+    if (status != WEIR_OK) {
+        weir_selection_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* What of a term is not numbers of layers, units and positions; NULL: nothing. */
+static const char *what_is_not_plain(const struct weir_term *term)
+{
+    const struct weir_where *where = &term->where;
+    for (size_t i = 0; i < where->positions.n; i++)
+        if (where->positions.list[i].name)
+            return "a named position";
+    return term->takes_away       ? "a term that takes away (-)"
+           : where->by_query_head ? "a query head (h)"
+           : where->has_keys      ? "a choice of keys (/)"
+           : where->has_prompts   ? "a choice of prompts (#)"
+                                  : NULL;
+}
+
+weir_status weir_selection_check_plain(const struct weir_selection *selection)
+{
+    for (size_t i = 0; i < selection->n; i++) {
+        const char *what = what_is_not_plain(&selection->terms[i]);
+        if (what)
+            return weir_fail(WEIR_E_USAGE, "'%s': %s is not known here; write HOOK:LAYERS.UNITS@POSITIONS",
+                             selection->terms[i].text, what);
+    }
+    return WEIR_OK;
+}
+
+weir_status weir_place_parse(struct weir_term **out, const char *text, size_t from, size_t to, size_t *fault)
+{
+    struct term_reading reading = {text, from, to, fault, false};
+    struct weir_term *place = NULL;
+    weir_status status;
+    *out = NULL;
+    point_at(&reading, from);
+    trim(&reading);
+    TRY_DONE(weir_alloc_zero(&place, 1, sizeof *place));
+    place->no_hook = true;
+    point_at(&reading, reading.from);
+    TRY_DONE(parse_trimmed(place, &reading));
+    if (place->takes_away || place->by_glob)
+        TRY_DONE(weir_fail(WEIR_E_USAGE, "'%s' is no place: it names one hook point, or none for the target's own",
+                           place->text));
+    *out = place;
+    place = NULL;
+done:
+    weir_place_close(place);
+    return status;
 }
 
 static void close_term(struct weir_term *term)
 {
-    weir_slices_close(&term->layers);
-    weir_slices_close(&term->units);
-    weir_slices_close(&term->positions);
+    weir_where_close(&term->where);
     weir_free(term->text);
+}
+
+void weir_place_close(struct weir_term *place)
+{
+    if (place)
+        close_term(place);
+    weir_free(place);
 }
 
 void weir_selection_close(struct weir_selection *selection)

@@ -1,4 +1,5 @@
-/* The selection grammar, HOOK[:LAYERS[.UNITS]][@POSITIONS], comma-separated: one parser for every command and call. */
+/* The selection grammar, HOOK[:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS], comma-separated: one parser for every
+   command and call. */
 #ifndef WEIR_POINTS_SELECT_H
 #define WEIR_POINTS_SELECT_H
 
@@ -33,14 +34,45 @@ struct weir_range {
     bool single; /* by a plain number, which drops the axis */
 };
 
-/* One term: every point it names, with the same layers, units and positions. */
+/* One of the positions that a term lists, joined by +: a slice, or a name. */
+struct weir_spot {
+    struct weir_slice slice; /* where name is NULL */
+    char *name;              /* a field of the prompt's line, "subject"; "new": what was generated; NULL: a slice */
+    struct weir_slices of;   /* which of the positions that the name stands for, "subject[-1]"; n 0: all */
+};
+
+struct weir_spots {
+    struct weir_spot *list; /* [n]; n 0: everything */
+    size_t n;
+};
+
+/* Which prompts: "#0:3" by number, "#clean" by a name; all where neither is given. */
+struct weir_whose {
+    struct weir_slices numbers;
+    char *name; /* a side, a field that has the number of a prompt, "base"; NULL: by number */
+};
+
+/* What stands behind the name of a hook point. A term that leaves a part out means all of it; a place (edit.h) that
+   leaves one out means the target's own, so what was written, if only as ":", is kept. */
+struct weir_where {
+    bool has_layers, has_units, has_positions, has_keys, has_prompts;
+    bool by_query_head; /* units "h7": of a point by key-value heads, the copies that these query heads read */
+    struct weir_slices layers, units;
+    struct weir_spots positions, keys; /* positions are queries where there are keys */
+    struct weir_whose prompts;
+};
+
+/* One term: every point it names, with the same layers, units, positions, keys and prompts. */
 struct weir_term {
     bool points[WEIR_N_POINTS];
     const struct weir_alias *alias; /* the name means one of `points` or another, by the model; NULL: all of them */
     bool by_glob;                   /* points that a model does not have are left out, not errors */
-    struct weir_slices layers, units, positions;
-    struct weir_index index; /* in place of the three, where brackets were written */
+    bool takes_away;                /* "-z:9.9": what it names is taken away from what the terms before it named */
+    bool no_hook;                   /* a place without a hook point: the target's own. No points are set */
+    struct weir_where where;
+    struct weir_index index; /* in place of `where`, where brackets were written */
     char *text;              /* as written, for messages */
+    size_t at;               /* the byte of the whole text at which it begins */
 };
 
 struct weir_selection {
@@ -53,7 +85,20 @@ struct weir_selection {
 WEIR_CHECKED weir_status weir_selection_parse(struct weir_selection **out, const char *text);
 /* The same for what is stored: a term may also be NAME[INDEX]. */
 WEIR_CHECKED weir_status weir_selection_parse_stored(struct weir_selection **out, const char *text);
+/* The bytes from `from` to `to` of a longer text, which may not be empty. On failure *fault, where given, is the byte
+   of `text` at which what is wrong begins. */
+WEIR_CHECKED weir_status weir_selection_parse_part(struct weir_selection **out, const char *text, size_t from,
+                                                   size_t to, size_t *fault);
 void weir_selection_close(struct weir_selection *selection);
+/* Refuses what only a run of a model can resolve: terms that take away, names in place of numbers, keys, prompts, query
+   heads. */
+WEIR_CHECKED weir_status weir_selection_check_plain(const struct weir_selection *selection);
+
+/* The inside of a place's brackets, [HOOK][:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS]: one hook point, or none. As
+   weir_selection_parse_part. */
+WEIR_CHECKED weir_status weir_place_parse(struct weir_term **out, const char *text, size_t from, size_t to,
+                                          size_t *fault);
+void weir_place_close(struct weir_term *place);
 
 /* The text between brackets, for a dataset of `rank` axes. */
 WEIR_CHECKED weir_status weir_index_parse(struct weir_index *out, const char *text, size_t n, int rank);
@@ -74,5 +119,22 @@ WEIR_CHECKED weir_status weir_slices_mark(const struct weir_slices *slices, bool
 bool weir_slices_name(const struct weir_slices *slices, size_t i, size_t length);
 /* True where both were written the same. */
 bool weir_slices_equal(const struct weir_slices *a, const struct weir_slices *b);
+
+/* Spots joined by +, from the n bytes of a text; prompts, by numbers or a name. */
+WEIR_CHECKED weir_status weir_spots_parse(struct weir_spots *out, const char *text, size_t n, const char *what);
+void weir_spots_close(struct weir_spots *spots);
+/* weir_slices_mark for spots without names: a name is WEIR_E_USAGE. */
+WEIR_CHECKED weir_status weir_spots_mark(const struct weir_spots *spots, bool *marked, size_t length, const char *what);
+bool weir_spots_equal(const struct weir_spots *a, const struct weir_spots *b);
+WEIR_CHECKED weir_status weir_whose_parse(struct weir_whose *out, const char *text, size_t n);
+void weir_whose_close(struct weir_whose *whose);
+/* [:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS], all of the text from `from` to `to`; the rest as
+   weir_selection_parse_part. */
+WEIR_CHECKED weir_status weir_where_parse(struct weir_where *out, const char *text, size_t from, size_t to,
+                                          size_t *fault);
+void weir_where_close(struct weir_where *where);
+/* The length of what opens at text[0], a quote or a bracket, up to and with what closes it before `end`; 1 where
+   nothing does, and for other bytes. */
+size_t weir_closed_length(const char *text, const char *end);
 
 #endif

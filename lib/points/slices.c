@@ -51,6 +51,10 @@ bool weir_slice_split(struct weir_slice *out, const char *text, const char *end)
 static weir_status parse_one(struct weir_slice *out, const char *text, const char *end, const char *what)
 {
     size_t n = (size_t)(end - text);
+    if (n == 1 && *text == '*') {
+        *out = (struct weir_slice){.step = 1};
+        return WEIR_OK;
+    }
     if (!weir_slice_split(out, text, end))
         return malformed(text, end, what);
     if (out->step < 1)
@@ -66,7 +70,7 @@ weir_status weir_slices_parse(struct weir_slices *out, const char *text, size_t 
     const char *end = text + n;
     weir_status status = WEIR_OK;
     *out = (struct weir_slices){0};
-    if (n == 0 || (n == 1 && *text == ':'))
+    if (n == 0 || (n == 1 && (*text == ':' || *text == '*')))
         return WEIR_OK;
     if (n > LONGEST)
         return weir_fail(WEIR_E_USAGE, "'%.20s...' is longer than %d bytes", text, LONGEST);

@@ -6,6 +6,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Spots without names mark what slices would; those with names are refused. */
+static void mark_spots(const struct weir_spots *spots)
+{
+    bool marks[40] = {false};
+    bool named = false;
+    for (size_t i = 0; i < spots->n; i++)
+        named |= spots->list[i].name != NULL;
+    if (weir_spots_mark(spots, marks, sizeof marks, "position") == WEIR_OK && named)
+        __builtin_trap();
+    if (!weir_spots_equal(spots, spots))
+        __builtin_trap();
+}
+
 static void mark(const struct weir_slices *slices)
 {
     bool marks[40];
@@ -39,6 +52,26 @@ static void resolve(const struct weir_index *index)
     }
 }
 
+/* Every fault lies within the text, and a term begins in it. */
+static void parse_part(const char *text)
+{
+    struct weir_selection *selection = NULL;
+    struct weir_term *place = NULL;
+    size_t n = strlen(text), fault = 0;
+    if (weir_selection_parse_part(&selection, text, 0, n, &fault) != WEIR_OK && fault > n)
+        __builtin_trap();
+    for (size_t i = 0; selection && i < selection->n; i++) {
+        if (selection->terms[i].at >= n)
+            __builtin_trap();
+        mark_spots(&selection->terms[i].where.positions);
+        mark_spots(&selection->terms[i].where.keys);
+    }
+    if (weir_place_parse(&place, text, 0, n, &fault) != WEIR_OK && fault > n)
+        __builtin_trap();
+    weir_place_close(place);
+    weir_selection_close(selection);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct weir_selection *selection = NULL;
@@ -47,13 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (weir_selection_parse_stored(&selection, text) == WEIR_OK)
         for (size_t i = 0; i < selection->n; i++) {
-            mark(&selection->terms[i].layers);
-            mark(&selection->terms[i].units);
-            mark(&selection->terms[i].positions);
+            mark(&selection->terms[i].where.layers);
+            mark(&selection->terms[i].where.units);
             if (selection->terms[i].index.given)
                 resolve(&selection->terms[i].index);
         }
     weir_selection_close(selection);
+    parse_part(text);
     weir_free(text);
     return 0;
 }

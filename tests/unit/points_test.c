@@ -46,6 +46,21 @@ static const char *marks(const struct weir_slices *slices, size_t length)
     return text;
 }
 
+/* The positions of a term that has no names. */
+static const struct weir_slices *positions_of(const struct weir_term *term)
+{
+    static struct weir_slice list[8];
+    static struct weir_slices slices;
+    const struct weir_spots *spots = &term->where.positions;
+    cr_assert(spots->n <= 8);
+    slices = (struct weir_slices){list, spots->n};
+    for (size_t i = 0; i < spots->n; i++) {
+        cr_expect(zero(ptr, spots->list[i].name));
+        list[i] = spots->list[i].slice;
+    }
+    return &slices;
+}
+
 static const struct weir_term *first(const char *text)
 {
     close_selection();
@@ -66,9 +81,9 @@ static void selects(const char *text, const char *points, const char *layers, co
 {
     const struct weir_term *term = first(text);
     cr_expect(eq(str, (char *)names(term), (char *)points), "%s", text);
-    cr_expect(eq(str, (char *)marks(&term->layers, 12), (char *)layers), "%s", text);
-    cr_expect(eq(str, (char *)marks(&term->units, 6), (char *)units), "%s", text);
-    cr_expect(eq(str, (char *)marks(&term->positions, 4), (char *)positions), "%s", text);
+    cr_expect(eq(str, (char *)marks(&term->where.layers, 12), (char *)layers), "%s", text);
+    cr_expect(eq(str, (char *)marks(&term->where.units, 6), (char *)units), "%s", text);
+    cr_expect(eq(str, (char *)marks(positions_of(term), 4), (char *)positions), "%s", text);
 }
 
 #define ALL12 "0 1 2 3 4 5 6 7 8 9 10 11"
@@ -194,12 +209,14 @@ Test(select, hostile_text_is_refused)
 
 Test(select, a_single_index_out_of_range_is_an_error_and_a_slice_clips)
 {
-    cr_expect(eq(str, (char *)marks(&first("z:12")->layers, 12), "layer 12 is out of range; it goes from 0 to 11"));
-    cr_expect(eq(str, (char *)marks(&first("z:-13")->layers, 12), "layer -13 is out of range; it goes from 0 to 11"));
-    cr_expect(eq(str, (char *)marks(&first("z:0")->layers, 0), "layer 0 is out of range; there are none"));
-    cr_expect(eq(str, (char *)marks(&first("z:10:99")->layers, 12), "10 11"));
-    cr_expect(eq(str, (char *)marks(&first("z:50:99")->layers, 12), ""));
-    cr_expect(eq(str, (char *)marks(&first("z:-99:2")->layers, 12), "0 1"));
+    cr_expect(
+        eq(str, (char *)marks(&first("z:12")->where.layers, 12), "layer 12 is out of range; it goes from 0 to 11"));
+    cr_expect(
+        eq(str, (char *)marks(&first("z:-13")->where.layers, 12), "layer -13 is out of range; it goes from 0 to 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:0")->where.layers, 0), "layer 0 is out of range; there are none"));
+    cr_expect(eq(str, (char *)marks(&first("z:10:99")->where.layers, 12), "10 11"));
+    cr_expect(eq(str, (char *)marks(&first("z:50:99")->where.layers, 12), ""));
+    cr_expect(eq(str, (char *)marks(&first("z:-99:2")->where.layers, 12), "0 1"));
 }
 
 Test(select, minus_zero_is_zero_as_in_Python)
@@ -209,8 +226,8 @@ Test(select, minus_zero_is_zero_as_in_Python)
     selects("z:-0+-1", "z", "0 11", ALL6, ALL4);
     selects("z@-00:-1", "z", ALL12, ALL6, "0 1 2");
     refuses("z:2:-0", "in 'z:2:-0': '2:-0' names no layer: a slice ends before its second number");
-    cr_expect(weir_slices_name(&first("z:-0")->layers, 0, 12));
-    cr_expect(not(weir_slices_name(&first("z:-0")->layers, 11, 12)));
+    cr_expect(weir_slices_name(&first("z:-0")->where.layers, 0, 12));
+    cr_expect(not(weir_slices_name(&first("z:-0")->where.layers, 11, 12)));
 }
 
 Test(select, slices_name_what_they_mark)
@@ -218,7 +235,7 @@ Test(select, slices_name_what_they_mark)
     static const char *const texts[] = {"z:0:6:2", "z:1::3", "z:-5::2", "z:3+-1", "z:", "z::7:3+2", "z:11:12:5"};
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
         bool marked[12] = {false};
-        const struct weir_slices *layers = &first(texts[t])->layers;
+        const struct weir_slices *layers = &first(texts[t])->where.layers;
         cr_assert(eq(int, weir_slices_mark(layers, marked, 12, "layer"), WEIR_OK));
         for (size_t i = 0; i < 12; i++)
             cr_expect(eq(int, weir_slices_name(layers, i, 12), marked[i]), "%s, layer %zu", texts[t], i);
@@ -271,11 +288,135 @@ Test(select, brackets_stand_in_selections_of_what_is_stored_only)
     refuses("z[0]", "'z[0]': brackets only select stored values; here write HOOK:LAYERS.UNITS@POSITIONS");
 }
 
+/* Spots as "3", "1:", "subject[2]", ... with spaces between. */
+static const char *spots_text(const struct weir_spots *spots)
+{
+    static char text[512];
+    text[0] = '\0';
+    for (size_t i = 0; i < spots->n; i++) {
+        const struct weir_spot *spot = &spots->list[i];
+        weir_text_append(text, sizeof text, "%s%s", i ? " " : "", spot->name ? spot->name : "");
+        const struct weir_slice *slice = spot->name ? spot->of.list : &spot->slice;
+        if (slice && slice->single)
+            weir_text_append(text, sizeof text, spot->name ? "[%lld]" : "%lld", (long long)slice->start);
+        else if (slice)
+            weir_text_append(text, sizeof text, "%lld:%lld", slice->has_start ? (long long)slice->start : -99,
+                             slice->has_stop ? (long long)slice->stop : 99);
+    }
+    return text;
+}
+
+Test(select, positions_and_keys_may_have_names)
+{
+    const struct weir_where *where = &first("attn_scores:10:20@-1/subject")->where;
+    cr_expect(eq(str, (char *)spots_text(&where->positions), "-1"));
+    cr_expect(eq(str, (char *)spots_text(&where->keys), "subject"));
+    where = &first("pattern@1:/0")->where;
+    cr_expect(eq(str, (char *)spots_text(&where->positions), "1:99"));
+    cr_expect(eq(str, (char *)spots_text(&where->keys), "0"));
+    where = &first("z@subject[-1]+2+new[0:10]+'a b'+\"c,d\"")->where;
+    cr_expect(eq(str, (char *)spots_text(&where->positions), "subject[-1] 2 new0:10 a b c,d"));
+    where = &first("pattern/*")->where;
+    cr_expect(where->has_keys && !where->has_positions && where->keys.n == 0);
+    where = &first("pattern@/3")->where;
+    cr_expect(where->has_keys && !where->has_positions);
+}
+
+Test(select, prompts_are_numbers_or_a_name)
+{
+    cr_expect(eq(str, (char *)marks(&first("z#0:3")->where.prompts.numbers, 5), "0 1 2"));
+    cr_expect(eq(str, (char *)marks(&first("z:1.2@3#1::2")->where.prompts.numbers, 5), "1 3"));
+    cr_expect(eq(str, first("z#clean")->where.prompts.name, "clean"));
+    cr_expect(eq(str, first("pattern@-1/0#'the side'")->where.prompts.name, "the side"));
+    cr_expect(first("z#:")->where.has_prompts && first("z#:")->where.prompts.numbers.n == 0);
+    cr_expect(not(first("z")->where.has_prompts));
+}
+
+Test(select, what_was_written_is_kept_apart_from_what_was_left_out)
+{
+    const struct weir_where *where = &first("z")->where;
+    cr_expect(not(where->has_layers || where->has_units || where->has_positions || where->has_keys));
+    where = &first("z::.*@:")->where;
+    cr_expect(where->has_layers && where->has_units && where->has_positions);
+    cr_expect(where->layers.n + where->units.n + where->positions.n == 0);
+    where = &first("z:.3")->where;
+    cr_expect(not(where->has_layers));
+    cr_expect(first("z:*.3")->where.has_layers && first("z:")->where.has_layers && first("z@")->where.has_positions);
+    cr_expect(first("blocks.3.attn.hook_z")->where.has_layers);
+}
+
+Test(select, a_minus_takes_away_from_the_terms_in_front)
+{
+    first("z , -z:9.9@-1, - pattern");
+    cr_assert(eq(sz, selection->n, 3));
+    cr_expect(not(selection->terms[0].takes_away));
+    cr_expect(selection->terms[1].takes_away && selection->terms[2].takes_away);
+    cr_expect(eq(str, (char *)marks(&selection->terms[1].where.units, 12), "9"));
+    cr_expect(eq(str, selection->terms[1].text, "-z:9.9@-1"));
+    cr_expect(eq(sz, selection->terms[1].at, 4));
+    cr_expect(eq(str, (char *)names(&selection->terms[2]), "pattern"));
+    refuses("-z", "'-z' takes away from nothing: name in front what it is taken from, as in z,-z:9.9");
+}
+
+Test(select, query_heads_are_chosen_of_points_by_key_value_heads)
+{
+    cr_expect(first("k_input:5.h1")->where.by_query_head);
+    cr_expect(eq(str, (char *)marks(&first("v:5.h7+2")->where.units, 8), "2 7"));
+    cr_expect(not(first("v:5.7")->where.by_query_head));
+    refuses("z:5.h7", "'z:5.h7': h is for points by key-value heads, such as k and v; z is none: omit it");
+    refuses("v:5.h", "in 'v:5.h': 'h' lacks the number of a query head, as in h7");
+}
+
+Test(select, keys_names_and_prompts_have_their_own_errors)
+{
+    refuses("z@1/0", "'z@1/0': z has no keys, only attn_scores and pattern have; omit the /");
+    refuses("pattern@1/", "in 'pattern@1/': / lacks its keys, as in @-1/0; /: is every key");
+    refuses("z#",
+            "in 'z#': # lacks its prompts: a number, a slice or a side, as in #0, #1:3, #clean; #: is every prompt");
+    refuses("z#clean-up",
+            "in 'z#clean-up': 'clean-up' is no name of a prompt: names have letters, digits and _, others "
+            "quotes");
+    refuses("z@sub[", "in 'z@sub[': 'sub[': what is chosen of sub stands in brackets, as in subject[-1]");
+    refuses("z@sub[]", "in 'z@sub[]': 'sub[]': the brackets are empty");
+    refuses("z@\"\"", "in 'z@\"\"': \"\" is no name of a position: it lacks its closing quote, or its letters");
+    cr_expect(eq(int, weir_selection_parse_stored(&selection, "z#clean"), WEIR_E_USAGE));
+    cr_expect(eq(str, (char *)weir_message(),
+                 "'z#clean': a choice of prompts (#) is not known here; write HOOK:LAYERS.UNITS@POSITIONS"));
+}
+
+static const char *place_message(const char *text, size_t *fault)
+{
+    struct weir_term *place;
+    return weir_place_parse(&place, text, 0, strlen(text), fault) == WEIR_OK ? "parsed" : weir_message();
+}
+
+Test(select, a_place_is_one_hook_point_or_the_targets_own)
+{
+    struct weir_term *place;
+    size_t fault = 99;
+    cr_assert(eq(int, weir_place_parse(&place, "x[:20@9#0]", 2, 9, &fault), WEIR_OK));
+    cr_expect(place->no_hook && place->where.has_layers && !place->where.has_units && place->where.has_prompts);
+    cr_expect(eq(sz, place->at, 2));
+    weir_place_close(place);
+    cr_assert(eq(int, weir_place_parse(&place, "", 0, 0, NULL), WEIR_OK));
+    cr_expect(place->no_hook);
+    weir_place_close(place);
+    cr_assert(eq(int, weir_place_parse(&place, " resid_pre:7 ", 0, 13, NULL), WEIR_OK));
+    cr_expect(place->points[WEIR_P_RESID_PRE] && !place->no_hook);
+    weir_place_close(place);
+    cr_expect(eq(str, (char *)place_message("z*", &fault),
+                 "'z*' is no place: it names one hook point, or none for the target's own"));
+    cr_expect(eq(str, (char *)place_message("z:1.2@x!", &fault),
+                 "in 'z:1.2@x!': 'x!' is no name of a position: names "
+                 "have letters, digits and _, others quotes"));
+    cr_expect(eq(sz, fault, 6));
+}
+
 Test(select, every_failed_allocation_is_reported_and_leaks_nothing)
 {
     for (long n = 0;; n++) {
         weir_alloc_fail_after(n);
-        weir_status status = weir_selection_parse(&selection, "blocks.3.attn.hook_z,pattern:0+1.2@3,*");
+        weir_status status = weir_selection_parse(&selection, "blocks.3.attn.hook_z,pattern:0+1.2@3+sub[0]/0#a,-*");
         weir_alloc_fail_after(-1);
         if (status == WEIR_OK)
             break;
@@ -311,7 +452,7 @@ Test(select, points_layers_and_units_are_written_as_the_grammar_reads_them)
     cr_assert(eq(int, weir_text_add_term(&text, weir_point_at(WEIR_P_PATTERN), all, 2), WEIR_OK));
     cr_assert(eq(int, weir_text_add_term(&text, weir_point_at(WEIR_P_LOGITS), NULL, 0), WEIR_OK));
     cr_expect(eq(str, text.data, "z:0+3:6+7,pattern,logits"));
-    cr_expect(eq(str, (char *)marks(&first(text.data)->layers, 8), "0 3 4 5 7"));
+    cr_expect(eq(str, (char *)marks(&first(text.data)->where.layers, 8), "0 3 4 5 7"));
     cr_assert(eq(int, weir_text_add_unit(&units, 5, 3), WEIR_OK));
     cr_assert(eq(int, weir_text_add_unit(&units, 7, 0), WEIR_OK));
     cr_expect(eq(str, units.data, "5.3+7.0"));

@@ -1,0 +1,66 @@
+/* Metrics as data: sums of measures of the next token, of hook points and of products with vectors. Parsed from text;
+   no model is asked here. */
+#ifndef WEIR_POINTS_METRIC_H
+#define WEIR_POINTS_METRIC_H
+
+#include "points/edit.h"
+
+/* What is measured of the logits at a position. */
+enum weir_measure {
+    WEIR_MEASURE_LOGIT, /* of tokens: the mean of their logits */
+    WEIR_MEASURE_LOGPROB,
+    WEIR_MEASURE_PROB, /* the sum of their probabilities, of which logprob is the logarithm */
+    WEIR_MEASURE_RANK, /* how many tokens have a larger logit */
+    WEIR_MEASURE_LOSS, /* of the token that stands at the position */
+    WEIR_MEASURE_ENTROPY,
+    WEIR_MEASURE_KL, /* of the distribution here from that of another prompt */
+    WEIR_N_MEASURES
+};
+
+enum weir_token_kind { WEIR_TOKEN_ID, WEIR_TOKEN_TEXT, WEIR_TOKEN_FIELD };
+
+/* A token as written: its id, a quoted text, a field of the prompt's line that has either or a list of them. */
+struct weir_metric_token {
+    enum weir_token_kind kind;
+    char *text; /* TEXT, without quotes and escapes; FIELD, its name */
+    int64_t id; /* ID */
+    size_t at;  /* the byte of the metric's text at which it begins */
+};
+
+enum weir_metric_kind {
+    WEIR_METRIC_NUMBER,  /* factor alone */
+    WEIR_METRIC_MEASURE, /* logit(answer)@-1#clean */
+    WEIR_METRIC_PLACE,   /* [z:5.3@-1], or z:5.3@-1 */
+    WEIR_METRIC_SUM,     /* sum(children[0]): over positions, which are averaged otherwise */
+    WEIR_METRIC_DOT,     /* dot(PLACE, FILE) */
+    WEIR_METRIC_ADD,     /* children, each times its factor */
+};
+
+struct weir_metric {
+    enum weir_metric_kind kind;
+    double factor; /* of the whole, with its sign */
+    size_t at;     /* the byte of the text at which it begins */
+    char *text;    /* the whole metric as written, of the root; NULL below it */
+    enum weir_measure measure;
+    struct weir_metric_token *tokens; /* [n_tokens] MEASURE */
+    size_t n_tokens;
+    char *against; /* KL: the side or prompt that it is compared with, "base" */
+    bool has_positions;
+    struct weir_spots positions;  /* MEASURE; not written: the last */
+    char *side;                   /* MEASURE: "#NAME" behind it, the side of the line; NULL: the prompt itself */
+    struct weir_term *place;      /* PLACE, DOT */
+    struct weir_file_name file;   /* DOT */
+    struct weir_metric *children; /* [n_children] SUM, ADD */
+    size_t n_children;
+};
+
+typedef struct weir_metric weir_metric;
+
+/* @return WEIR_E_USAGE with "character N: ..." in front of what is wrong there, N counting from 1. */
+WEIR_CHECKED weir_status weir_metric_parse(weir_metric **out, const char *text);
+void weir_metric_close(weir_metric *metric);
+
+/* "logit", "kl", ... */
+const char *weir_measure_name(enum weir_measure measure);
+
+#endif
