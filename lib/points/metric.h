@@ -17,13 +17,13 @@ enum weir_measure {
     WEIR_N_MEASURES
 };
 
-enum weir_token_kind { WEIR_TOKEN_ID, WEIR_TOKEN_TEXT, WEIR_TOKEN_FIELD };
+enum weir_token_kind { WEIR_TOKEN_BY_ID, WEIR_TOKEN_BY_TEXT, WEIR_TOKEN_BY_FIELD };
 
 /* A token as written: its id, a quoted text, a field of the prompt's line that has either or a list of them. */
 struct weir_metric_token {
     enum weir_token_kind kind;
-    char *text; /* TEXT, without quotes and escapes; FIELD, its name */
-    int64_t id; /* ID */
+    char *text; /* BY_TEXT: without quotes and escapes; BY_FIELD: its name */
+    int64_t id; /* BY_ID */
     size_t at;  /* the byte of the metric's text at which it begins */
 };
 

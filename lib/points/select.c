@@ -33,7 +33,7 @@ static bool glob_matches(const char *glob, const weir_point *point)
     return fnmatch(glob, point->name, 0) == 0 || fnmatch(glob, point->hook, 0) == 0;
 }
 
-static bool has_axis(const weir_point *point, weir_axis axis)
+static bool point_has_axis(const weir_point *point, weir_axis axis)
 {
     for (int i = 0; i < point->n_axes; i++)
         if (point->axes[i] == axis)
@@ -47,8 +47,8 @@ static bool has_what_is_cut(const struct weir_term *term, const weir_point *poin
 {
     const struct weir_where *where = &term->where;
     return (where->layers.n == 0 || point->per_layer) && (where->units.n == 0 || weir_point_unit_axis(point) >= 0) &&
-           (!where->by_query_head || has_axis(point, WEIR_AXIS_KV_HEAD)) &&
-           (!where->has_keys || has_axis(point, WEIR_AXIS_KEY));
+           (!where->by_query_head || point_has_axis(point, WEIR_AXIS_KV_HEAD)) &&
+           (!where->has_keys || point_has_axis(point, WEIR_AXIS_KEY));
 }
 
 /* A bracket that nothing closes, or that closes nothing, is not a letter of some other name. */
@@ -96,10 +96,10 @@ static weir_status match_point(struct weir_term *term, const weir_point *point)
         return weir_fail(WEIR_E_USAGE, "'%s': %s is outside the layers; omit the layer", term->text, point->name);
     if (where->units.n > 0 && weir_point_unit_axis(point) < 0)
         return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text, point->name);
-    if (where->by_query_head && !has_axis(point, WEIR_AXIS_KV_HEAD))
+    if (where->by_query_head && !point_has_axis(point, WEIR_AXIS_KV_HEAD))
         return weir_fail(WEIR_E_USAGE, "'%s': h is for points by key-value heads, such as k and v; %s is none: omit it",
                          term->text, point->name);
-    if (where->has_keys && !has_axis(point, WEIR_AXIS_KEY))
+    if (where->has_keys && !point_has_axis(point, WEIR_AXIS_KEY))
         return weir_fail(WEIR_E_USAGE, "'%s': %s has no keys, only attn_scores and pattern have; omit the /",
                          term->text, point->name);
     term->points[point->id] = true;
