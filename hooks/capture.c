@@ -245,8 +245,7 @@ static weir_status describe_capture(struct weir_capture *capture, const weir_cap
    prompt as run. */
 static weir_status take_prompt(struct weir_capture *capture, size_t prompt)
 {
-    const struct weir_batch *batch = &capture->run->batch;
-    const weir_tokens *runs = &batch->prompts[prompt - (size_t)batch->first_prompt];
+    const weir_tokens *runs = &capture->run->schedule.prompts[prompt];
     if (prompt < capture->n_prompts && runs->n == capture->prompts[prompt].n &&
         memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0) {
         capture->pass[prompt] = capture->run->n_begun;

@@ -17,7 +17,7 @@ static void describe_event(weir_event *event, const struct weir_run *run, size_t
             event->shape[i] = weir_batch_rows(batch, prompt);
         else
             begin *= event->shape[i];
-    event->prompt = batch->first_prompt + (int)prompt;
+    event->prompt = (int)batch->numbers[prompt];
     event->first = batch->past[prompt];
     event->buffer = value;
     event->data = value->data + begin;
@@ -50,11 +50,12 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
     return status;
 }
 
-/* The rows of a prompt of the batch that a hook's scope names. */
+/* The rows of a prompt of the batch that a hook's scope names; none of copies, which no scope knows. */
 static struct weir_some named_rows(const struct weir_run *run, const struct weir_call *call, size_t prompt)
 {
     const struct weir_scope *scope = run->plan.hooks[call->hook].scope;
-    return weir_scope_rows(scope, call->site, (size_t)run->batch.first_prompt + prompt);
+    size_t number = run->batch.numbers[prompt];
+    return number < scope->n_prompts ? weir_scope_rows(scope, call->site, number) : (struct weir_some){0};
 }
 
 void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit)
@@ -79,6 +80,21 @@ static bool any_called(const struct weir_run *run, size_t first, size_t last)
     return false;
 }
 
+static weir_event event_at(const struct weir_run *run, int point, int layer)
+{
+    weir_event event = {.point = weir_point_at(point), .layer = layer};
+    event.axes = event.point->axes;
+    event.n_axes = weir_model_shape(run->model, point, event.shape);
+    return event;
+}
+
+weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt)
+{
+    weir_event event = event_at(whole->run, whole->site->point, whole->site->layer);
+    describe_event(&event, whole->run, prompt, whole->value);
+    return event;
+}
+
 /* Calls a hook with what its scope names of a prompt's value; not where that is no row. */
 static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call, size_t prompt)
 {
@@ -97,13 +113,20 @@ static weir_status call_hook(struct weir_run *run, weir_event *event, const stru
     return WEIR_OK;
 }
 
-/* Calls first to last - 1 of the plan, for all prompts. */
-static weir_status call_each(struct weir_run *run, weir_event *event, weir_buffer *value, size_t first, size_t last)
+/* Calls first to last - 1 of the plan one after the other, each for all prompts: an editor may read what those before
+   it have left in any of them. */
+static weir_status call_each(struct weir_run *run, int point, int layer, weir_buffer *value, size_t first, size_t last)
 {
-    for (size_t prompt = 0; first < last && prompt < run->batch.n; prompt++) {
-        describe_event(event, run, prompt, value);
-        for (size_t i = first; i < last; i++)
-            TRY(call_hook(run, event, &run->plan.calls[i], prompt));
+    weir_event event = event_at(run, point, layer);
+    for (size_t i = first; i < last; i++) {
+        const struct weir_call *call = &run->plan.calls[i];
+        const struct weir_hook *hook = &run->plan.hooks[call->hook];
+        if (hook->whole)
+            TRY(hook->whole(&(struct weir_whole){run, call->site, value}, hook->payload));
+        for (size_t prompt = 0; hook->fn && prompt < run->batch.n; prompt++) {
+            describe_event(&event, run, prompt, value);
+            TRY(call_hook(run, &event, call, prompt));
+        }
     }
     return WEIR_OK;
 }
@@ -114,11 +137,8 @@ weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **va
     if (!weir_plan_wants(&run->plan, point, layer))
         return WEIR_OK;
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
-    weir_event event = {.point = weir_point_at(point), .layer = layer};
-    event.axes = event.point->axes;
     if (any_called(run, first, readers))
-        TRY(make_private(run, event.point, value));
-    event.n_axes = weir_model_shape(run->model, point, event.shape);
-    TRY(call_each(run, &event, *value, first, readers));
-    return call_each(run, &event, *value, readers, last);
+        TRY(make_private(run, weir_point_at(point), value));
+    TRY(call_each(run, point, layer, *value, first, readers));
+    return call_each(run, point, layer, *value, readers, last);
 }

@@ -7,14 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, size_t n)
-{
-    size_t positions = 0, i = 0;
-    while (i < n && (i == 0 || positions + prompts[i].n <= run->batch_positions))
-        positions += prompts[i++].n;
-    return i;
-}
-
 static weir_status measure_prompts(struct weir_batch *batch)
 {
     TRY(weir_alloc_zero(&batch->past, batch->n, sizeof *batch->past));
@@ -22,7 +14,7 @@ static weir_status measure_prompts(struct weir_batch *batch)
     TRY(weir_alloc(&batch->pattern_start, batch->n + 1, sizeof *batch->pattern_start));
     batch->start[0] = batch->pattern_start[0] = 0;
     for (size_t i = 0; i < batch->n; i++) {
-        size_t rows = batch->prompts[i].n, keys = batch->past[i] + rows;
+        size_t rows = weir_batch_prompt(batch, i)->n, keys = batch->past[i] + rows;
         batch->start[i + 1] = batch->start[i] + rows;
         batch->pattern_start[i + 1] = batch->pattern_start[i] + rows * keys;
         if (keys > batch->most_keys)
@@ -45,11 +37,11 @@ static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
 {
     size_t n = 0;
     for (size_t i = 0; i < batch->n; i++)
-        n += (batch->prompts[i].n + WEIR_TILE - 1) / WEIR_TILE * (size_t)n_heads;
+        n += (weir_batch_rows(batch, i) + WEIR_TILE - 1) / WEIR_TILE * (size_t)n_heads;
     TRY(weir_alloc(&batch->tiles, n, sizeof *batch->tiles));
     for (size_t i = 0; i < batch->n; i++)
         for (int head = 0; head < n_heads; head++)
-            for (size_t first = 0; first < batch->prompts[i].n; first += WEIR_TILE)
+            for (size_t first = 0; first < weir_batch_rows(batch, i); first += WEIR_TILE)
                 batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, first, batch->past[i] + first};
     qsort(batch->tiles, batch->n_tiles, sizeof *batch->tiles, by_falling_work);
     return WEIR_OK;
@@ -137,13 +129,13 @@ static void drop_batch(struct weir_batch *batch)
     *batch = (struct weir_batch){0};
 }
 
-weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt)
+weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, const size_t *numbers, size_t n)
 {
     struct weir_batch *batch = &run->batch;
     drop_batch(batch);
     batch->prompts = prompts;
+    batch->numbers = numbers;
     batch->n = n;
-    batch->first_prompt = first_prompt;
     TRY(measure_prompts(batch));
     TRY(cut_into_tiles(batch, run->model->config.n_heads));
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)

@@ -19,9 +19,9 @@ struct weir_tile {
 /* Prompts packed one behind the other, never padded. A prompt's rows are its positions from past[i] on; its keys are
    all of its positions, those before the first row too. */
 struct weir_batch {
-    const weir_tokens *prompts; /* [n] */
+    const weir_tokens *prompts; /* those of the run */
+    const size_t *numbers;      /* [n] which of them: each prompt's number in the run */
     size_t n;
-    int first_prompt;        /* its number in the run */
     size_t *past;            /* [n] position of each prompt's first row: 0 */
     size_t *start;           /* [n + 1] first row of each prompt; start[n] is total_pos */
     size_t *pattern_start;   /* [n + 1] the same, summing rows * keys: where patterns of one head begin */
@@ -29,6 +29,11 @@ struct weir_batch {
     struct weir_tile *tiles; /* [n_tiles] all of attention, the longest pieces first */
     size_t n_tiles;
 };
+
+static inline const weir_tokens *weir_batch_prompt(const struct weir_batch *batch, size_t prompt)
+{
+    return &batch->prompts[batch->numbers[prompt]];
+}
 
 static inline size_t weir_batch_rows(const struct weir_batch *batch, size_t prompt)
 {
@@ -48,11 +53,10 @@ struct weir_angles {
     bool by_prompt;
 };
 
-/* How many of n prompts, from the first on, make a batch: as many as fit, at least one. */
-size_t weir_batch_size(const struct weir_run *run, const weir_tokens *prompts, size_t n);
-/* Makes n prompts the run's batch, the first of them the run's prompt `first_prompt`: offsets, tiles, angles, scratch.
-   They stay the caller's. @return WEIR_E_MEMORY, and WEIR_E_INPUT for sizes that memory cannot address. */
-WEIR_CHECKED weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt);
+/* Makes n of the run's prompts, by number, its batch: offsets, tiles, angles, scratch. Prompts and numbers stay the
+   caller's. @return WEIR_E_MEMORY, and WEIR_E_INPUT for sizes that memory cannot address. */
+WEIR_CHECKED weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, const size_t *numbers,
+                                          size_t n);
 /* Frees what belongs to a batch, and what is kept from one to the next. */
 void weir_batch_close(struct weir_run *run);
 

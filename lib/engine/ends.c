@@ -14,8 +14,8 @@ static void embed_tokens(const struct weir_run *run, float *out /* [total_pos, d
     const struct weir_batch *batch = &run->batch;
     const struct weir_matrix *w = &run->model->embed;
     for (size_t i = 0; i < batch->n; i++)
-        for (size_t pos = 0; pos < batch->prompts[i].n; pos++, out += w->n_in)
-            weir_matrix_row(out, w, (size_t)batch->prompts[i].ids[pos]);
+        for (size_t pos = 0; pos < weir_batch_rows(batch, i); pos++, out += w->n_in)
+            weir_matrix_row(out, w, (size_t)weir_batch_prompt(batch, i)->ids[pos]);
 }
 
 static void embed_positions(const struct weir_run *run, float *out /* [total_pos, d_model] */)

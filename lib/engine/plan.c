@@ -107,14 +107,26 @@ void weir_plan_calls(const struct weir_plan *plan, int point, int layer, size_t 
         ++*readers;
 }
 
+static weir_status add_hook(struct weir_plan *plan, const struct weir_hook *hook)
+{
+    TRY(weir_grow(&plan->hooks, &plan->cap_hooks, plan->n_hooks + 1, sizeof *plan->hooks));
+    TRY(weir_grow(&plan->calls, &plan->cap_calls, plan->n_calls + hook->scope->n_sites, sizeof *plan->calls));
+    plan->hooks[plan->n_hooks++] = *hook;
+    weir_scope_hold(hook->scope);
+    index_hooks(plan);
+    return WEIR_OK;
+}
+
 weir_status weir_plan_add(struct weir_plan *plan, struct weir_scope *scope, weir_access access, weir_hook_fn *fn,
                           void *payload)
 {
-    TRY(weir_grow(&plan->hooks, &plan->cap_hooks, plan->n_hooks + 1, sizeof *plan->hooks));
-    TRY(weir_grow(&plan->calls, &plan->cap_calls, plan->n_calls + scope->n_sites, sizeof *plan->calls));
-    plan->hooks[plan->n_hooks++] = (struct weir_hook){weir_scope_hold(scope), access, fn, payload};
-    index_hooks(plan);
-    return WEIR_OK;
+    return add_hook(plan, &(struct weir_hook){.scope = scope, .access = access, .fn = fn, .payload = payload});
+}
+
+weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir_scope *scope, weir_access access, weir_whole_fn *fn,
+                                void *payload)
+{
+    return add_hook(plan, &(struct weir_hook){.scope = scope, .access = access, .whole = fn, .payload = payload});
 }
 
 void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload)

@@ -4,11 +4,17 @@
 
 #include "engine/scope.h"
 
-/* One registered hook. */
+struct weir_whole;
+
+/* A hook of weir's own that sees a point's value in all prompts of a batch at once, hidden ones too (at.c). */
+typedef weir_status weir_whole_fn(const struct weir_whole *whole, void *payload);
+
+/* One registered hook: `fn`, called for each prompt, or `whole`, for each batch. */
 struct weir_hook {
     struct weir_scope *scope; /* where it is called, and with which rows and units */
     weir_access access;
     weir_hook_fn *fn;
+    weir_whole_fn *whole;
     void *payload;
 };
 
@@ -37,6 +43,9 @@ void weir_plan_close(struct weir_plan *plan);
 /* Registers a hook at the sites of a scope, which it holds. */
 WEIR_CHECKED weir_status weir_plan_add(struct weir_plan *plan, struct weir_scope *scope, weir_access access,
                                        weir_hook_fn *fn, void *payload);
+
+WEIR_CHECKED weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir_scope *scope, weir_access access,
+                                             weir_whole_fn *fn, void *payload);
 
 /* Takes back all hooks of that function and payload. */
 void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload);

@@ -47,6 +47,9 @@ done:
 
 static void destroy_run(struct weir_run *run)
 {
+    for (size_t i = 0; i < run->n_companions; i++)
+        run->companions[i].close(run->companions[i].payload);
+    weir_free(run->companions);
     weir_values_drop(run);
     weir_batch_close(run);
     weir_plan_close(&run->plan);
@@ -104,6 +107,9 @@ static void end_pass(struct weir_run *run)
 {
     run->running = false;
     run->misused = NULL;
+    for (size_t i = 0; i < run->n_companions; i++)
+        run->companions[i].finish(run->companions[i].payload);
+    weir_schedule_close(&run->schedule);
     while (run->at_end) {
         struct weir_deferred *deferred = run->at_end;
         run->at_end = deferred->next;
@@ -169,6 +175,13 @@ void weir_run_unhook(weir_run *run, weir_hook_fn *hook, void *payload)
         weir_plan_remove(&run->plan, hook, payload);
 }
 
+weir_status weir_run_accompany(struct weir_run *run, const struct weir_companion *companion)
+{
+    TRY(weir_grow(&run->companions, &run->cap_companions, run->n_companions + 1, sizeof *run->companions));
+    run->companions[run->n_companions++] = *companion;
+    return WEIR_OK;
+}
+
 int weir_run_depth(const weir_run *run)
 {
     return run ? weir_plan_depth(&run->plan) : 0;
@@ -200,30 +213,50 @@ weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompt
     return WEIR_OK;
 }
 
-static weir_status run_batch(struct weir_run *run, const weir_tokens *prompts, size_t n, int first_prompt)
+static weir_status run_batch(struct weir_run *run, const size_t *numbers, size_t n)
 {
-    TRY(weir_batch_begin(run, prompts, n, first_prompt));
+    TRY(weir_batch_begin(run, run->schedule.prompts, numbers, n));
     weir_status status = weir_forward(run);
     weir_values_drop(run);
     return status;
 }
 
-static weir_status run_batches(struct weir_run *run, const weir_tokens *prompts, size_t n)
+/* Which prompts run, and in which order: as they were given, unless something that goes with the run needs another. */
+static weir_status schedule_prompts(struct weir_run *run)
+{
+    const struct weir_need *cycle;
+    for (size_t i = 0; i < run->n_companions; i++)
+        TRY(run->companions[i].prepare(run, run->companions[i].payload));
+    TRY(weir_schedule_settle(&run->schedule, run->batch_positions, &cycle));
+    for (size_t i = 0; cycle && i < run->n_companions; i++)
+        TRY(run->companions[i].explain(cycle, run->companions[i].payload));
+    return WEIR_OK;
+}
+
+static weir_status run_batches(struct weir_run *run)
+{
+    const struct weir_schedule *schedule = &run->schedule;
+    for (size_t i = 0, done = 0; i < schedule->n_batches; done = schedule->ends[i++]) {
+        bool is_last = i + 1 == schedule->n_batches;
+        run->frees_weights = run->n_passes == 0 && is_last && !run->keeps_weights;
+        TRY(run_batch(run, schedule->order + done, schedule->ends[i] - done));
+        TRY(weir_tensors_check_whole(run->model->tensors));
+    }
+    return WEIR_OK;
+}
+
+static weir_status run_prompts(struct weir_run *run, const weir_tokens *prompts, size_t n)
 {
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
     for (size_t i = 0; i < run->plan.n_hooks; i++)
         TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, NULL, n));
+    TRY(weir_schedule_open(&run->schedule, prompts, n));
+    TRY(schedule_prompts(run));
     TRY(weir_model_each_matrix(run->model, reserve_matrix, run->matmul));
     if (run->n_passes > 0)
         TRY(weir_run_keep_copies(run));
-    for (size_t done = 0; done < n;) {
-        size_t size = weir_batch_size(run, prompts + done, n - done);
-        run->frees_weights = run->n_passes == 0 && done + size == n && !run->keeps_weights;
-        TRY(run_batch(run, prompts + done, size, (int)done));
-        TRY(weir_tensors_check_whole(run->model->tensors));
-        done += size;
-    }
+    TRY(run_batches(run));
     run->n_passes++;
     return WEIR_OK;
 }
@@ -234,7 +267,7 @@ weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n
     TRY(weir_run_usable(run, __func__));
     TRY(weir_run_check(run, prompts, n));
     begin_pass(run);
-    weir_status status = run_batches(run, prompts, n);
+    weir_status status = run_prompts(run, prompts, n);
     if (status == WEIR_OK)
         run->last_done = run->n_begun;
     end_pass(run);

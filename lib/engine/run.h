@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "engine/batch.h"
 #include "engine/plan.h"
+#include "engine/schedule.h"
 #include "engine/values.h"
 
 #include <sys/types.h>
@@ -18,18 +19,32 @@ struct weir_deferred {
     struct weir_deferred *next;
 };
 
+/* Something of hooks/ that goes with a run. */
+struct weir_companion {
+    /* Called before a pass, when the scopes have found their rows: it may ask the run's schedule for what it needs. */
+    weir_status (*prepare)(struct weir_run *run, void *payload);
+    /* Called when no order of passes meets a need of the schedule's: a failure that names it, if it is its own. */
+    weir_status (*explain)(const struct weir_need *need, void *payload);
+    void (*finish)(void *payload); /* called after a pass, one that failed too */
+    void (*close)(void *payload);  /* called with the run's end */
+    void *payload;
+};
+
 struct weir_run {
     struct weir_model *model;
     struct weir_plan plan;
     struct weir_pool *pool;
     struct weir_matmul *matmul;
     struct weir_buffers *buffers;
-    pid_t process;                /* that opened it: its threads are in no other */
-    int holders;                  /* who opened it, its capture, and a pass that is under way */
-    bool running, closed;         /* a pass is under way; whoever opened it has closed it */
-    const char *misused;          /* the function that a hook called and may not, and that returns no status */
-    struct weir_deferred *at_end; /* what waits for the pass to end */
-    const void *capture;          /* the one that stores what this run gives; NULL: none */
+    pid_t process;                     /* that opened it: its threads are in no other */
+    int holders;                       /* who opened it, its capture, and a pass that is under way */
+    bool running, closed;              /* a pass is under way; whoever opened it has closed it */
+    const char *misused;               /* the function that a hook called and may not, and that returns no status */
+    struct weir_deferred *at_end;      /* what waits for the pass to end */
+    const void *capture;               /* the one that stores what this run gives; NULL: none */
+    struct weir_companion *companions; /* [n_companions] */
+    size_t n_companions, cap_companions;
+    struct weir_schedule schedule; /* of the pass that is under way */
     size_t batch_positions;
     size_t n_begun;     /* calls of weir_run_forward that have begun to compute */
     size_t last_done;   /* the last of them that came to its end, from 1; 0: none has */
@@ -55,10 +70,19 @@ static inline size_t weir_total_pos(const struct weir_run *run)
 
 /* Functions of the pass return WEIR_E_MEMORY, or what a hook returned. */
 
-/* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, once per prompt. *value
-   may be replaced by a private copy when it is about to be edited. @return what a hook returned that is not WEIR_OK;
-   WEIR_E_USAGE where one called what it may not; WEIR_E_MEMORY. */
+/* What a hook of the whole batch sees: a point's value, of all its prompts. */
+struct weir_whole {
+    struct weir_run *run;
+    const struct weir_site *site;
+    weir_buffer *value; /* an editor of its scope may write to it if the scope names anything in the batch */
+};
+
+/* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, one hook after the
+   other, each once per prompt. *value may be replaced by a private copy when it is about to be edited. @return what a
+   hook returned that is not WEIR_OK; WEIR_E_USAGE where one called what it may not; WEIR_E_MEMORY. */
 WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value);
+/* The value of one prompt of the batch, whole: without rows and units. */
+weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt);
 /* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
    names in a prompt in which it names a row. */
 void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit);
@@ -87,6 +111,8 @@ void weir_run_defer(struct weir_run *run, struct weir_deferred *deferred, const 
 /* A run that is closed while a capture of it is open, or in one of its hooks, goes after that. */
 void weir_run_hold(struct weir_run *run);
 void weir_run_release(struct weir_run *run);
+/* Something that goes with the run from now on, and is closed with it. */
+WEIR_CHECKED weir_status weir_run_accompany(struct weir_run *run, const struct weir_companion *companion);
 /* @return WEIR_E_USAGE unless prompts can be run: there are some, none empty, none longer than the context, all of ids
    that the model has. */
 WEIR_CHECKED weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompts, size_t n);
