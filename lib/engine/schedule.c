@@ -222,7 +222,7 @@ struct place {
     size_t level, rank, group, prompt;
 };
 
-static int by_place(const void *a, const void *b)
+static int by_level(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
     if (x->level != y->level)
@@ -242,7 +242,7 @@ static weir_status sort_members(struct settling *s)
     TRY(weir_alloc(&places, n, sizeof *places));
     for (size_t i = 0; i < n; i++)
         places[i] = (struct place){s->level[s->group[i]], s->rank[s->group[i]], s->group[i], i};
-    qsort(places, n, sizeof *places, by_place);
+    qsort(places, n, sizeof *places, by_level);
     for (size_t i = 0; i < n; i++)
         s->members[i] = places[i].prompt;
     weir_free(places);
