@@ -171,7 +171,7 @@ MUTATIONS = [
     M("edited-kv-head", "lib/engine/attention.c", "(size_t)tile->head / (n_heads / n_kv)) * d_head;", "(size_t)tile->head % n_kv) * d_head;",
       "heads read another head's keys and values", (*POSITIONS, *FAMILIES)),
     M("edited-heads", "lib/engine/at.c", "units->list ? (size_t)units->list[u] : u", "u", "an edit of one head reaches the z of another", EDITS),
-    M("edited-prompts", "lib/engine/at.c", "(size_t)run->batch.first_prompt + prompt)", "(size_t)run->batch.first_prompt + 0 * prompt)",
+    M("edited-prompts", "lib/engine/at.c", "size_t number = run->batch.numbers[prompt];", "size_t number = run->batch.numbers[0 * prompt];",
       "an edit is looked up in the first prompt of the batch", EDITS),
     M("sinks-sign", "lib/engine/attention.c", "expf(a->sinks[head] - total)", "expf(total - a->sinks[head])", "sinks take what they should leave",
       (*POSITIONS, *FAMILIES)),
