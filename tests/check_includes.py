@@ -21,6 +21,7 @@ CLI_RANK = {room: i for i, rooms in enumerate(CLI_ORDER) for room in rooms}
 # header -> the only places that include it
 OWNERS = {
     "hdf5.h": ("lib/store",),
+    "minizip/unzip.h": ("lib/format/zip.c",),
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/print/text.c", "cli/print/label.c"),  # text for models; how it prints
     "pango/pangocairo.h": ("cli/figure/drawing.h",),  # loaded when a picture is wanted

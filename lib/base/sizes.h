@@ -1,9 +1,11 @@
-/* The smaller and the larger of two sizes, and sizes as people read them. */
+/* The smaller and the larger of two sizes, sizes as people read them, and how far deflate goes. */
 #ifndef WEIR_BASE_SIZES_H
 #define WEIR_BASE_SIZES_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+enum { WEIR_MOST_EXPANSION = 1032 }; /* deflate makes at most so many bytes of one */
 
 static inline size_t weir_min_size(size_t a, size_t b)
 {

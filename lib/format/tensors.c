@@ -49,6 +49,16 @@ weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map 
     return status;
 }
 
+weir_status weir_tensors_keep_memory(struct weir_tensors *tensors, void *memory)
+{
+    weir_status status = weir_grow(&tensors->memory, &tensors->memory_capacity, tensors->n_memory + 1, sizeof(void *));
+    if (status == WEIR_OK)
+        tensors->memory[tensors->n_memory++] = memory;
+    else
+        weir_free(memory);
+    return status;
+}
+
 weir_status weir_tensors_check_whole(const struct weir_tensors *tensors)
 {
     for (size_t i = 0; tensors && i < tensors->n_maps; i++)
@@ -143,7 +153,10 @@ void weir_tensors_close(struct weir_tensors *tensors)
     }
     for (size_t i = 0; i < tensors->n_maps; i++)
         weir_map_close(tensors->maps[i]);
+    for (size_t i = 0; i < tensors->n_memory; i++)
+        weir_free(tensors->memory[i]);
     weir_free(tensors->list);
     weir_free(tensors->maps);
+    weir_free(tensors->memory);
     weir_free(tensors);
 }

@@ -1,4 +1,5 @@
-/* The named tensors of a weights file, whatever its format. Views into a read-only map: nothing is read by opening. */
+/* The named tensors of a file, whatever its format: views into a read-only map, where they lie in the file as they are.
+ */
 #ifndef WEIR_FORMAT_TENSORS_H
 #define WEIR_FORMAT_TENSORS_H
 
@@ -25,6 +26,8 @@ struct weir_tensors {
     size_t n, capacity;
     struct weir_map **maps; /* [n_maps] */
     size_t n_maps, maps_capacity;
+    void **memory; /* [n_memory] what was decompressed, and is in no map */
+    size_t n_memory, memory_capacity;
 };
 
 /* NULL when there is none whose values can be read. */
@@ -45,6 +48,8 @@ __attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_tensor_leave
                                                                                         const char *format, ...);
 /* Keeps a map for as long as the tensors; it is theirs also when this fails. */
 WEIR_CHECKED weir_status weir_tensors_keep_map(struct weir_tensors *tensors, struct weir_map *map);
+/* The same for memory from weir_alloc. */
+WEIR_CHECKED weir_status weir_tensors_keep_memory(struct weir_tensors *tensors, void *memory);
 /* The product of the dimensions, in *out; sizes no memory could address are WEIR_E_INPUT even beside a 0. */
 WEIR_CHECKED weir_status weir_tensor_count(size_t *out, const struct weir_tensor *tensor);
 /* Sorts those from `first` on by place and refuses two that share a byte. */

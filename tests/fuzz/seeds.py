@@ -104,6 +104,7 @@ def main(out, build):
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
         "jsonl": lambda folder: write(folder, LINES),
         "npy": lambda folder: copy(folder, sorted(data.glob("npy/*.npy"))),
+        "npz": lambda folder: copy(folder, sorted(data.glob("npz/*.npz"))),
         "options": lambda folder: write(folder, [bytes([i]) + words.replace(" ", "\0").encode() for i, words in OPTIONS]),
         "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
         "selection": lambda folder: write(folder, SELECTIONS),

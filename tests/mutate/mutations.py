@@ -46,6 +46,7 @@ M = Mutation
 POSITIONS = ("tests/model/test_positions.py -m 'not slow'",)
 FAMILIES = ("tests/model/test_families.py -m 'not slow' -k matches",)
 EDITS = ("unit engine", "tests/model/test_edits.py -m 'not slow'")
+NPZ = ("unit npz",)
 STATS = ("tests/cli/test_cli.py -m 'not slow'", "tests/python/test_store.py -m 'not slow'")
 
 MUTATIONS = [
@@ -110,6 +111,9 @@ MUTATIONS = [
       "an index may name a shard in another folder"),
     M("safetensors-rest", "lib/format/safetensors.c", "if (used != shard->size)", "if (used > shard->size)",
       "bytes that belong to no tensor go unseen"),
+    M("npz-checksum", "lib/format/zip.c", "!= info->crc)", "!= info->crc && info->crc == 0)", "a damaged array of an archive is taken", NPZ),
+    M("npz-overlap", "lib/format/zip.c", "if (archive->extents[i].begin < archive->extents[i - 1].end)",
+      "if (archive->extents[i].end < archive->extents[i - 1].end)", "two members of an archive may be the same bytes", NPZ),
     # ---- lib/token ----
     M("bpe-rank", "lib/token/bpe.c", "(uint64_t)merge->rank << 32 | (uint32_t)at", "(uint64_t)(uint32_t)at << 32 | merge->rank",
       "merges go from left to right, not by rank"),

@@ -1,4 +1,4 @@
-"""Makes tests/unit/data/: types.gguf, types.safetensors, sharded/ and npy/, with the real gguf, safetensors and numpy packages.
+"""Makes tests/unit/data/: types.gguf, types.safetensors, sharded/, npy/ and npz/, with the real gguf, safetensors and numpy packages.
 
     pip install gguf==0.19.0 safetensors torch numpy && python tests/unit/make_format_fixtures.py
 
@@ -8,6 +8,8 @@ ordinary, negative, zero and subnormal float16 numbers.
 """
 
 import json
+import struct
+import zipfile
 from pathlib import Path
 
 import gguf
@@ -128,9 +130,50 @@ def make_npy() -> None:
         np.save(DATA / "npy" / f"{name}.npy", array)
 
 
+def overlapping(path: Path, n: int) -> None:
+    """Members a.npy, b.npy, ..., all of which are where the first is."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(DATA / "npy" / "f4.npy", "a.npy")
+    data = path.read_bytes()
+    at = data.index(b"PK\1\2")
+    entry, end = data[at:-22], data[-22:]
+    entries = b"".join(entry.replace(b"a.npy", b"%c.npy" % (97 + i)) for i in range(n))
+    counts = struct.pack("<2H2L", n, n, len(entries), at)
+    path.write_bytes(data[:at] + entries + end[:8] + counts + end[20:])
+
+
+def make_npz() -> None:
+    """Archives that numpy and zipfile make, and a control vector; arrays of floats count 0, 1, 2, ..."""
+    folder = DATA / "npz"
+    arrays = {"a": np.arange(6, dtype="<f4").reshape(2, 3), "deep/b": np.arange(4, dtype="<f8"), "ids": np.arange(3)}
+    np.savez(folder / "stored.npz", **arrays)
+    np.savez_compressed(folder / "deflated.npz", **arrays)
+    np.savez(folder / "one.npz", only=np.arange(3, dtype="<f4"))
+    np.savez(folder / "empty.npz")
+    for name, method in {"bzip2": zipfile.ZIP_BZIP2, "other": zipfile.ZIP_STORED}.items():
+        with zipfile.ZipFile(folder / f"{name}.npz", "w", method) as archive:
+            archive.write(DATA / "npy" / "f4.npy", "a.npy")
+            archive.writestr("notes.txt", "no array")
+    overlapping(folder / "overlapping.npz", 2)
+    overlapping(folder / "bomb.npz", 20)
+    with zipfile.ZipFile(folder / "torch.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+    for name, tensors in {"vector": (1, 2, 3), "not_vector": (1, None)}.items():
+        writer = gguf.GGUFWriter(folder / f"{name}.gguf", "controlvector")
+        writer.add_string("controlvector.model_hint", "llama")
+        for layer in tensors:
+            shape = 4 if layer else (2, 2)
+            writer.add_tensor(f"direction.{layer or 2}", np.full(shape, layer or 0, dtype=np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
 if __name__ == "__main__":
-    (DATA / "sharded").mkdir(parents=True, exist_ok=True)
-    (DATA / "npy").mkdir(parents=True, exist_ok=True)
+    for name in "sharded", "npy", "npz":
+        (DATA / name).mkdir(parents=True, exist_ok=True)
     make_types()
     make_sharded()
     make_npy()
+    make_npz()

@@ -4,8 +4,6 @@
 
 #include "store/read/stored.h"
 
-enum { WEIR_MOST_EXPANSION = 1032 }; /* deflate makes at most so many bytes of one */
-
 /* Room for chunks of so many bytes. */
 WEIR_CHECKED weir_status weir_chunks_open(struct weir_chunks **out, size_t chunk_bytes);
 void weir_chunks_close(struct weir_chunks *chunks);

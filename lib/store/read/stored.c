@@ -2,6 +2,7 @@
 #include "store/read/stored.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 #include "store/read/chunks.h"
 #include "store/read/decode.h"
 
