@@ -37,7 +37,7 @@ static weir_status add_other(const struct npz *npz, const struct weir_zip_member
     return weir_tensor_leave_unread(tensor, "is no .npy array");
 }
 
-static weir_status add_member(const struct weir_zip_member *member, void *payload)
+static weir_status take_array_of(const struct weir_zip_member *member, void *payload)
 {
     const struct npz *npz = payload;
     char *name;
@@ -62,7 +62,7 @@ weir_status weir_npz_parse(struct weir_tensors **out, const char *path, const ui
     weir_status status;
     *out = NULL;
     TRY(weir_alloc_zero(&npz.tensors, 1, sizeof *npz.tensors));
-    TRY_DONE(weir_zip_read(path, data, size, most_inflated, add_member, &npz));
+    TRY_DONE(weir_zip_read(path, data, size, most_inflated, take_array_of, &npz));
     TRY_DONE(weir_tensors_finish(npz.tensors));
     *out = npz.tensors;
     npz.tensors = NULL;
