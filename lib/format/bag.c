@@ -153,7 +153,7 @@ static weir_status list_names(struct weir_text *text, const struct weir_tensors 
 {
     enum { MOST_NAMES = 8 };
     TRY(weir_text_print(text, "%s", tensors->n == 0 ? "nothing" : ""));
-    for (size_t i = 0; i < tensors->n && i < MOST_NAMES; i++)
+    for (size_t i = 0; tensors->list && i < tensors->n && i < MOST_NAMES; i++)
         TRY(weir_text_print(text, "%s%s", i > 0 ? ", " : "", tensors->list[i].name));
     return weir_text_print(text, "%s", tensors->n > MOST_NAMES ? ", ..." : "");
 }
@@ -174,9 +174,11 @@ static weir_status refuse_name(const struct weir_bag *bag, const char *path, con
 weir_status weir_bag_find(const struct weir_tensor **out, const struct weir_bag *bag, const char *path,
                           const char *name)
 {
-    const struct weir_tensor *tensor = name                   ? weir_tensors_look(bag->tensors, name)
-                                       : bag->tensors->n == 1 ? &bag->tensors->list[0]
-                                                              : NULL;
+    const struct weir_tensor *tensor = NULL;
+    if (name)
+        tensor = weir_tensors_look(bag->tensors, name);
+    else if (bag->tensors->n == 1)
+        tensor = bag->tensors->list;
     *out = NULL;
     if (!tensor)
         return refuse_name(bag, path, name);
