@@ -166,7 +166,7 @@ static weir_status refuse_name(const struct weir_bag *bag, const char *path, con
         status = weir_fail(WEIR_E_INPUT, "%s has no array \"%s\"; it has %s", path, name, names.data);
     else if (status == WEIR_OK)
         status = weir_fail(WEIR_E_INPUT, "%s: name one of its arrays, as in %s:%s; it has %s", path, path,
-                           bag->tensors->n > 0 ? bag->tensors->list[0].name : "NAME", names.data);
+                           bag->tensors->list ? bag->tensors->list[0].name : "NAME", names.data);
     weir_text_close(&names);
     return status;
 }
