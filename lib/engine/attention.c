@@ -2,6 +2,8 @@
    tile of queries, keys after the last query of a tile never touched: scores live in a thread's scratch, unless
    somebody wants them whole; then in the buffers that go to the writer. */
 #include "base/alloc.h"
+#include "base/sizes.h"
+#include "engine/start.h"
 #include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/gemm.h"
@@ -303,6 +305,7 @@ enum edited { EDITED_SCORES = 1, EDITED_PATTERN = 2 };
 struct attending {
     struct weir_run *run;
     const struct weir_layer_spec *spec;
+    int layer;
     const float *sinks; /* [head]; NULL: none */
     unsigned steps;
     uint8_t *edited; /* [prompt of the batch, head] of enum edited; NULL: nothing anywhere */
@@ -320,6 +323,7 @@ struct view {
     float *scores, *pattern;      /* element (first, low); ld_* from query to query */
     size_t ld_scores, ld_pattern;
     bool keeps_scores, keeps_pattern; /* in whole rows of n_keys */
+    float *mixing;                    /* scratch, where keys are kept */
 };
 
 static void locate_tile(struct view *v, const struct attending *a, const struct weir_tile *tile, int worker)
@@ -327,13 +331,15 @@ static void locate_tile(struct view *v, const struct attending *a, const struct 
     const struct weir_run *run = a->run;
     size_t n_rows = weir_batch_rows(&run->batch, (size_t)tile->prompt), window = (size_t)a->spec->window;
     size_t n_keys = weir_batch_keys(&run->batch, (size_t)tile->prompt);
-    size_t rows = n_rows - tile->first < WEIR_TILE ? n_rows - tile->first : WEIR_TILE;
-    size_t low = window && tile->position + 1 > window ? tile->position + 1 - window : 0;
+    size_t before = tile->position % WEIR_TILE, whole_first = tile->position - before;
+    size_t rows = weir_min_size(n_rows - tile->first, WEIR_TILE - before);
+    size_t low = window && whole_first + 1 > window ? whole_first + 1 - window : 0; /* as if the tile were whole */
     size_t whole = run->batch.pattern_start[tile->prompt] * (size_t)a->spec->n_heads +
                    ((size_t)tile->head * n_rows + tile->first) * n_keys + low;
     float *scratch = run->tile_scores + (size_t)worker * run->tile_floats;
     *v = (struct view){.first = tile->first, .rows = rows, .position = tile->position, .low = low, .n_keys = n_keys};
     v->high = tile->position + rows;
+    v->mixing = scratch + WEIR_TILE * run->batch.most_keys;
     v->keeps_scores = run->values.scores != NULL;
     v->keeps_pattern = run->values.pattern != NULL;
     v->pattern = v->keeps_pattern ? run->values.pattern->data + whole : scratch;
@@ -342,14 +348,30 @@ static void locate_tile(struct view *v, const struct attending *a, const struct 
     v->ld_scores = v->keeps_scores ? n_keys : v->ld_pattern;
 }
 
-/* Keys or values of one head from position `first` of a prompt on, a row of all heads from one to the next. They are
-   those of this pass: what lies before a prompt's rows is not kept yet. */
-static const float *keys_from(const struct attending *a, const weir_buffer *values, const struct weir_tile *tile,
-                              size_t first)
+/* Keys or values of one head of one prompt, `stride` floats from a position to the next: those before `past` were kept
+   by another pass, the others are this one's. */
+struct spans {
+    const float *kept; /* at position 0; unused where past is 0 */
+    const float *own;  /* at position past */
+    size_t past, stride;
+};
+
+static struct spans spans_of(const struct attending *a, int point, const weir_buffer *own, const struct weir_tile *tile)
 {
+    const struct weir_batch *batch = &a->run->batch;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
-    size_t row = a->run->batch.start[tile->prompt] + first - a->run->batch.past[tile->prompt];
-    return values->data + (row * n_kv + (size_t)tile->head / (n_heads / n_kv)) * d_head;
+    size_t head = (size_t)tile->head / (n_heads / n_kv) * d_head;
+    struct spans s = {.past = batch->key_past[tile->prompt], .stride = n_kv * d_head};
+    s.kept = s.own = own->data + batch->key_start[tile->prompt] * s.stride + head;
+    if (s.past > 0)
+        s.kept = weir_kept_value(batch->from->kept[batch->numbers[tile->prompt]], point, a->layer) + head;
+    return s;
+}
+
+/* The key from `low` to `high` at which those of this pass begin. */
+static size_t first_own_key(const struct spans *s, size_t low, size_t high)
+{
+    return weir_min_size(weir_max_size(s->past, low), high);
 }
 
 static void fill_floats(float *x, size_t n, float value)
@@ -391,14 +413,26 @@ static void shape_scores(const struct attending *a, const struct view *v, int he
     }
 }
 
-static void score_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+/* scores = q k, keys low to high - 1 */
+static void multiply_keys(const struct attending *a, const struct view *v, const struct weir_tile *tile)
 {
     const struct weir_run *run = a->run;
-    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
+    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads;
     size_t row = run->batch.start[tile->prompt] + v->first;
     const float *q = run->values.q->data + (row * n_heads + (size_t)tile->head) * d_head;
-    weir_gemm()(true, v->rows, v->high - v->low, d_head, a->spec->score_scale, q, n_heads * d_head,
-                keys_from(a, run->values.k, tile, v->low), n_kv * d_head, v->scores, v->ld_scores);
+    struct spans keys = spans_of(a, weir_key_point(a->spec), run->values.k, tile);
+    size_t own = first_own_key(&keys, v->low, v->high);
+    if (own > v->low)
+        weir_gemm()(true, v->rows, own - v->low, d_head, a->spec->score_scale, q, n_heads * d_head,
+                    keys.kept + v->low * keys.stride, keys.stride, v->scores, v->ld_scores);
+    if (own < v->high)
+        weir_gemm()(true, v->rows, v->high - own, d_head, a->spec->score_scale, q, n_heads * d_head,
+                    keys.own + (own - keys.past) * keys.stride, keys.stride, v->scores + (own - v->low), v->ld_scores);
+}
+
+static void score_tile(const struct attending *a, const struct view *v, const struct weir_tile *tile)
+{
+    multiply_keys(a, v, tile);
     for (size_t i = 0; i < v->rows; i++) {
         float *scores = v->scores + i * v->ld_scores;
         size_t begin, end;
@@ -431,16 +465,74 @@ static void softmax_tile(const struct attending *a, const struct view *v, const 
     }
 }
 
+/* What z of a tile is made of. */
+struct mixing {
+    struct spans values;
+    const float *pattern; /* [rows, ld_pattern] at key low */
+    size_t rows, ld_pattern, low, high, d_head;
+    float *z; /* [rows, ld_z] */
+    size_t ld_z;
+    float *partial;  /* [rows, d_head] */
+    float *gathered; /* [WEIR_GEMM_PART, d_head] */
+};
+
+/* n values from position `from` on, which may lie on both sides of where this pass's own begin. */
+static const float *gather_values(const struct mixing *m, size_t from, size_t n, size_t *stride)
+{
+    const struct spans *s = &m->values;
+    *stride = s->stride;
+    if (from >= s->past)
+        return s->own + (from - s->past) * s->stride;
+    if (from + n <= s->past)
+        return s->kept + from * s->stride;
+    *stride = m->d_head;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = from + i;
+        memcpy(m->gathered + i * m->d_head,
+               at < s->past ? s->kept + at * s->stride : s->own + (at - s->past) * s->stride,
+               m->d_head * sizeof(float));
+    }
+    return m->gathered;
+}
+
+/* z = pattern v, where the values lie in two places, summed in the order in which one product sums: part by part. */
+static void mix_parts(const struct mixing *m)
+{
+    for (size_t at = m->low; at < m->high; at += WEIR_GEMM_PART) {
+        size_t n = weir_min_size(m->high - at, WEIR_GEMM_PART), stride;
+        const float *values = gather_values(m, at, n, &stride);
+        bool first = at == m->low;
+        weir_gemm()(false, m->rows, m->d_head, n, 1.0f, m->pattern + (at - m->low), m->ld_pattern, values, stride,
+                    first ? m->z : m->partial, first ? m->ld_z : m->d_head);
+        for (size_t row = 0; !first && row < m->rows; row++)
+            weir_ops()->add(m->z + row * m->ld_z, m->z + row * m->ld_z, m->partial + row * m->d_head, m->d_head);
+    }
+}
+
 /* z of the tile's queries from keys `low` to `high` - 1, whose weights begin at `pattern`. */
 static void mix_keys(const struct attending *a, const struct view *v, const struct weir_tile *tile,
                      const float *pattern, size_t low, size_t high)
 {
     const struct weir_run *run = a->run;
-    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
+    size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads;
     size_t row = run->batch.start[tile->prompt] + v->first;
-    float *z = run->values.z->data + (row * n_heads + (size_t)tile->head) * d_head;
+    struct mixing m = {.values = spans_of(a, WEIR_P_V, run->values.v, tile),
+                       .pattern = pattern,
+                       .rows = v->rows,
+                       .ld_pattern = v->ld_pattern,
+                       .low = low,
+                       .high = high,
+                       .d_head = d_head,
+                       .z = run->values.z->data + (row * n_heads + (size_t)tile->head) * d_head,
+                       .ld_z = n_heads * d_head,
+                       .partial = v->mixing,
+                       .gathered = v->mixing + WEIR_TILE * d_head};
+    if (low < m.values.past) {
+        mix_parts(&m);
+        return;
+    }
     weir_gemm()(false, v->rows, d_head, high - low, 1.0f, pattern, v->ld_pattern,
-                keys_from(a, run->values.v, tile, low), n_kv * d_head, z, n_heads * d_head);
+                m.values.own + (low - m.values.past) * m.values.stride, m.values.stride, m.z, m.ld_z);
 }
 
 /* As far as no hook may change what comes in between. */
@@ -529,7 +621,7 @@ static weir_status find_edited(uint8_t **edited, const struct weir_run *run, siz
 static weir_status attend_heads(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
-    struct attending a = {.run = run, .spec = &weights->spec, .sinks = weights->sinks};
+    struct attending a = {.run = run, .spec = &weights->spec, .layer = layer, .sinks = weights->sinks};
     weir_value_drop(&run->values.scores);
     weir_value_drop(&run->values.pattern);
     TRY(find_edited(&a.edited, run, (size_t)a.spec->n_heads, layer));
@@ -620,6 +712,8 @@ weir_status weir_block_attention(struct weir_run *run, int layer)
     }
     if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_SCORES, layer))
         return WEIR_OK;
+    if (layer == run->model->config.n_layers - 1)
+        TRY(weir_batch_narrow(run));
     TRY(attend_heads(run, layer)); /* q, k, v -> pattern, z */
     if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
         return WEIR_OK;

@@ -2,24 +2,48 @@
 #include "engine/batch.h"
 
 #include "base/alloc.h"
-#include "engine/run.h"
+#include "engine/start.h"
+#include "tensor/gemm.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-static weir_status measure_prompts(struct weir_batch *batch)
+static weir_status allocate_offsets(struct weir_batch *batch)
 {
     TRY(weir_alloc_zero(&batch->past, batch->n, sizeof *batch->past));
     TRY(weir_alloc(&batch->start, batch->n + 1, sizeof *batch->start));
-    TRY(weir_alloc(&batch->pattern_start, batch->n + 1, sizeof *batch->pattern_start));
+    TRY(weir_alloc(&batch->key_past, batch->n, sizeof *batch->key_past));
+    TRY(weir_alloc(&batch->key_start, batch->n + 1, sizeof *batch->key_start));
+    return weir_alloc(&batch->pattern_start, batch->n + 1, sizeof *batch->pattern_start);
+}
+
+/* What follows from each prompt's first position and number of keys. */
+static void place_prompts(struct weir_batch *batch, const size_t *n_keys)
+{
     batch->start[0] = batch->pattern_start[0] = 0;
     for (size_t i = 0; i < batch->n; i++) {
-        size_t rows = weir_batch_prompt(batch, i)->n, keys = batch->past[i] + rows;
+        size_t rows = n_keys[i] - batch->past[i];
         batch->start[i + 1] = batch->start[i] + rows;
-        batch->pattern_start[i + 1] = batch->pattern_start[i] + rows * keys;
-        if (keys > batch->most_keys)
-            batch->most_keys = keys;
+        batch->pattern_start[i + 1] = batch->pattern_start[i] + rows * n_keys[i];
+        if (n_keys[i] > batch->most_keys)
+            batch->most_keys = n_keys[i];
     }
+}
+
+static weir_status measure_prompts(struct weir_batch *batch, const size_t *past)
+{
+    size_t *n_keys = NULL;
+    TRY(allocate_offsets(batch));
+    TRY(weir_alloc(&n_keys, batch->n, sizeof *n_keys));
+    for (size_t i = 0; i < batch->n; i++) {
+        batch->past[i] = past ? past[batch->numbers[i]] : 0;
+        n_keys[i] = batch->past[i] + weir_batch_prompt(batch, i)->n;
+    }
+    place_prompts(batch, n_keys);
+    memcpy(batch->key_past, batch->past, batch->n * sizeof *batch->past);
+    memcpy(batch->key_start, batch->start, (batch->n + 1) * sizeof *batch->start);
+    weir_free(n_keys);
     return WEIR_OK;
 }
 
@@ -37,12 +61,16 @@ static weir_status cut_into_tiles(struct weir_batch *batch, int n_heads)
 {
     size_t n = 0;
     for (size_t i = 0; i < batch->n; i++)
-        n += (weir_batch_rows(batch, i) + WEIR_TILE - 1) / WEIR_TILE * (size_t)n_heads;
+        n += (weir_batch_rows(batch, i) / WEIR_TILE + 2) * (size_t)n_heads;
+    weir_free(batch->tiles);
+    batch->tiles = NULL;
+    batch->n_tiles = 0;
     TRY(weir_alloc(&batch->tiles, n, sizeof *batch->tiles));
     for (size_t i = 0; i < batch->n; i++)
         for (int head = 0; head < n_heads; head++)
-            for (size_t first = 0; first < weir_batch_rows(batch, i); first += WEIR_TILE)
-                batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, first, batch->past[i] + first};
+            for (size_t past = batch->past[i], at = past; at < weir_batch_keys(batch, i);
+                 at = (at / WEIR_TILE + 1) * WEIR_TILE)
+                batch->tiles[batch->n_tiles++] = (struct weir_tile){(int)i, head, at - past, at};
     qsort(batch->tiles, batch->n_tiles, sizeof *batch->tiles, by_falling_work);
     return WEIR_OK;
 }
@@ -107,9 +135,19 @@ static weir_status make_angles(struct weir_run *run, int kind)
     return WEIR_OK;
 }
 
+/* What attention needs of the keys of a head whose values are not all in one place. */
+static size_t mixing_floats(const struct weir_run *run)
+{
+    size_t widest = 0;
+    for (int layer = 0; layer < run->model->config.n_layers; layer++)
+        if ((size_t)run->model->layers[layer].spec.d_head > widest)
+            widest = (size_t)run->model->layers[layer].spec.d_head;
+    return (WEIR_TILE + WEIR_GEMM_PART) * widest;
+}
+
 static weir_status make_scratch(struct weir_run *run, size_t most_keys)
 {
-    size_t floats = WEIR_TILE * most_keys, all;
+    size_t floats = WEIR_TILE * most_keys + (run->batch.from ? mixing_floats(run) : 0), all;
     if (floats <= run->tile_floats)
         return WEIR_OK;
     TRY(weir_mul(&all, floats, (size_t)weir_pool_size(run->pool)));
@@ -125,8 +163,63 @@ static void drop_batch(struct weir_batch *batch)
     weir_free(batch->start);
     weir_free(batch->pattern_start);
     weir_free(batch->past);
+    weir_free(batch->key_past);
+    weir_free(batch->key_start);
     weir_free(batch->tiles);
     *batch = (struct weir_batch){0};
+}
+
+/* *value [total_pos, width] without the rows of each prompt before first[prompt], of the batch as it is. */
+static weir_status drop_first_rows(struct weir_run *run, weir_buffer **value, size_t width, const size_t *first,
+                                   size_t kept)
+{
+    const struct weir_batch *batch = &run->batch;
+    weir_buffer *rest = NULL;
+    float *to;
+    TRY(weir_value_take(run, &rest, kept * width));
+    to = rest->data;
+    for (size_t i = 0; i < batch->n; i++) {
+        size_t from = batch->start[i] + first[i], n = batch->start[i + 1] - from;
+        memcpy(to, (*value)->data + from * width, n * width * sizeof *to);
+        to += n * width;
+    }
+    weir_value_move(value, &rest);
+    return WEIR_OK;
+}
+
+static weir_status narrow_values(struct weir_run *run, const size_t *first, size_t kept, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    size_t d_model = (size_t)run->model->config.d_model;
+    TRY(drop_first_rows(run, &run->values.stream, d_model, first, kept));
+    TRY(drop_first_rows(run, &run->values.normed, d_model, first, kept));
+    return drop_first_rows(run, &run->values.q, (size_t)spec->n_heads * (size_t)spec->d_head, first, kept);
+}
+
+weir_status weir_batch_narrow(struct weir_run *run)
+{
+    struct weir_batch *batch = &run->batch;
+    size_t *n_keys = NULL, *first = NULL, kept = 0;
+    weir_status status;
+    if (!batch->from || !batch->from->wanted)
+        return WEIR_OK;
+    TRY_DONE(weir_alloc(&n_keys, batch->n, sizeof *n_keys));
+    TRY_DONE(weir_alloc(&first, batch->n, sizeof *first));
+    for (size_t i = 0; i < batch->n; i++) {
+        n_keys[i] = weir_batch_keys(batch, i);
+        size_t wanted = batch->from->wanted[batch->numbers[i]];
+        first[i] = wanted > batch->past[i] ? wanted - batch->past[i] : 0;
+        kept += weir_batch_rows(batch, i) - first[i];
+    }
+    TRY_DONE(narrow_values(run, first, kept, run->model->config.n_layers - 1));
+    for (size_t i = 0; i < batch->n; i++)
+        batch->past[i] += first[i];
+    place_prompts(batch, n_keys);
+    TRY_DONE(cut_into_tiles(batch, run->model->config.n_heads));
+done:
+    weir_free(n_keys);
+    weir_free(first);
+    return status;
 }
 
 weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, const size_t *numbers, size_t n)
@@ -136,7 +229,8 @@ weir_status weir_batch_begin(struct weir_run *run, const weir_tokens *prompts, c
     batch->prompts = prompts;
     batch->numbers = numbers;
     batch->n = n;
-    TRY(measure_prompts(batch));
+    batch->from = run->from;
+    TRY(measure_prompts(batch, batch->from ? batch->from->past : NULL));
     TRY(cut_into_tiles(batch, run->model->config.n_heads));
     for (int kind = 0; kind < WEIR_MAX_ROPES; kind++)
         TRY(make_angles(run, kind));

@@ -1,7 +1,10 @@
 /* Both ends of a pass: tokens to the stream, the stream to logits. */
+#include "engine/start.h"
 #include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/ops.h"
+
+#include <string.h>
 
 static const struct weir_norm_points no_points = {WEIR_NO_POINT, WEIR_NO_POINT, WEIR_NO_POINT};
 static const struct weir_norm_points ln_final_points = {WEIR_P_LN_FINAL_SCALE, WEIR_P_LN_FINAL_NORMALIZED,
@@ -44,21 +47,51 @@ static weir_status embed_into_stream(struct weir_run *run)
     return WEIR_OK;
 }
 
+static weir_status take_positions(struct weir_run *run)
+{
+    TRY(weir_value_take_rows(run, &run->values.spare, (size_t)run->model->config.d_model));
+    embed_positions(run, run->values.spare->data);
+    return weir_at(run, WEIR_P_POS_EMBED, -1, &run->values.spare);
+}
+
 weir_status weir_embed(struct weir_run *run)
 {
     TRY(embed_into_stream(run));
     TRY(weir_at(run, WEIR_P_EMBED, -1, &run->values.stream));
     if (!run->model->config.learned_positions)
         return WEIR_OK;
-    TRY(weir_value_take_rows(run, &run->values.spare, (size_t)run->model->config.d_model));
-    embed_positions(run, run->values.spare->data);
-    TRY(weir_at(run, WEIR_P_POS_EMBED, -1, &run->values.spare));
+    TRY(take_positions(run));
     if (run->model->config.positions_to_qk) {
         weir_value_move(&run->values.positions, &run->values.spare);
         return WEIR_OK;
     }
     TRY(weir_stream_add(run, run->values.spare));
     weir_value_drop(&run->values.spare);
+    return WEIR_OK;
+}
+
+/* ---- what is kept ---- */
+
+/* Each prompt's rows of what it had kept of the stream. */
+static weir_status gather_stream(struct weir_run *run)
+{
+    const struct weir_batch *batch = &run->batch;
+    size_t d_model = (size_t)run->model->config.d_model;
+    TRY(weir_value_take_rows(run, &run->values.stream, d_model));
+    for (size_t i = 0; i < batch->n; i++)
+        memcpy(run->values.stream->data + batch->start[i] * d_model,
+               weir_kept_stream(batch->from->kept[batch->numbers[i]], batch->from->layer) + batch->past[i] * d_model,
+               weir_batch_rows(batch, i) * d_model * sizeof(float));
+    return WEIR_OK;
+}
+
+weir_status weir_resume(struct weir_run *run)
+{
+    TRY(gather_stream(run));
+    if (!run->model->config.positions_to_qk)
+        return WEIR_OK;
+    TRY(take_positions(run));
+    weir_value_move(&run->values.positions, &run->values.spare);
     return WEIR_OK;
 }
 

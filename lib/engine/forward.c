@@ -1,5 +1,6 @@
 /* One pass over packed prompts. The stream is [total_pos, d_model]; what can vary is a field of the layer's spec.
    weir_at is the whole hook mechanism seen from here; the pass ends when the plan wants nothing further. */
+#include "engine/start.h"
 #include "engine/steps.h"
 #include "points/points.h"
 
@@ -39,9 +40,11 @@ static weir_status run_block(struct weir_run *run, int layer)
 weir_status weir_forward(struct weir_run *run)
 {
     const struct weir_plan *plan = &run->plan;
+    const struct weir_start *from = run->batch.from;
+    int first = from && from->layer >= 0 ? from->layer : 0;
 
-    TRY(weir_embed(run)); /* ids -> stream */
-    for (int layer = 0; layer < plan->n_layers && layer <= plan->last_layer; layer++) {
+    TRY(from && from->layer >= 0 ? weir_resume(run) : weir_embed(run)); /* what is kept, or ids -> stream */
+    for (int layer = first; layer < plan->n_layers && layer <= plan->last_layer; layer++) {
         TRY(run_block(run, layer));
         if (run->frees_weights)
             weir_model_release_pages(run->model, layer);

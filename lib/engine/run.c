@@ -2,6 +2,7 @@
 #include "engine/run.h"
 
 #include "base/alloc.h"
+#include "engine/start.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -238,7 +239,7 @@ static weir_status run_batches(struct weir_run *run)
     const struct weir_schedule *schedule = &run->schedule;
     for (size_t i = 0, done = 0; i < schedule->n_batches; done = schedule->ends[i++]) {
         bool is_last = i + 1 == schedule->n_batches;
-        run->frees_weights = run->n_passes == 0 && is_last && !run->keeps_weights;
+        run->frees_weights = run->n_passes == 0 && is_last && !run->keeps_weights && !run->from;
         TRY(run_batch(run, schedule->order + done, schedule->ends[i] - done));
         TRY(weir_tensors_check_whole(run->model->tensors));
     }
@@ -250,7 +251,7 @@ static weir_status run_prompts(struct weir_run *run, const weir_tokens *prompts,
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
     for (size_t i = 0; i < run->plan.n_hooks; i++)
-        TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, NULL, n));
+        TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, run->from ? run->from->past : NULL, n));
     TRY(weir_schedule_open(&run->schedule, prompts, n));
     TRY(schedule_prompts(run));
     TRY(weir_model_each_matrix(run->model, reserve_matrix, run->matmul));
@@ -261,15 +262,33 @@ static weir_status run_prompts(struct weir_run *run, const weir_tokens *prompts,
     return WEIR_OK;
 }
 
+static weir_status run_pass(struct weir_run *run, const weir_tokens *prompts, size_t n, const struct weir_start *from)
+{
+    begin_pass(run);
+    run->from = from;
+    weir_status status = run_prompts(run, prompts, n);
+    run->from = NULL;
+    if (status == WEIR_OK)
+        run->last_done = run->n_begun;
+    end_pass(run);
+    return status;
+}
+
 weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n)
 {
     TRY_GIVEN(run);
     TRY(weir_run_usable(run, __func__));
     TRY(weir_run_check(run, prompts, n));
-    begin_pass(run);
-    weir_status status = run_prompts(run, prompts, n);
-    if (status == WEIR_OK)
-        run->last_done = run->n_begun;
-    end_pass(run);
-    return status;
+    return run_pass(run, prompts, n, NULL);
+}
+
+weir_status weir_run_forward_from(struct weir_run *run, const weir_tokens *prompts, size_t n,
+                                  const struct weir_start *from)
+{
+    TRY(weir_run_usable(run, __func__));
+    if (run->n_companions > 0) /* they add prompts of their own, which begin nowhere else */
+        return weir_fail(WEIR_E_USAGE, "%s: the run has edits: a pass with edits begins with the tokens", __func__);
+    for (size_t i = 0; i < n; i++)
+        TRY(weir_start_check(run, &prompts[i], from, i));
+    return run_pass(run, prompts, n, from);
 }

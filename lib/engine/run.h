@@ -45,6 +45,7 @@ struct weir_run {
     struct weir_companion *companions; /* [n_companions] */
     size_t n_companions, cap_companions;
     struct weir_schedule schedule; /* of the pass that is under way */
+    const struct weir_start *from; /* where its prompts begin; NULL: with their first tokens */
     size_t batch_positions;
     size_t n_begun;     /* calls of weir_run_forward that have begun to compute */
     size_t last_done;   /* the last of them that came to its end, from 1; 0: none has */
@@ -91,6 +92,8 @@ void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8
 WEIR_CHECKED weir_status weir_forward(struct weir_run *run);
 /* ends.c: ids -> stream, and stream -> logits. */
 WEIR_CHECKED weir_status weir_embed(struct weir_run *run);
+/* The same from what earlier passes kept, where the batch begins in a later layer. */
+WEIR_CHECKED weir_status weir_resume(struct weir_run *run);
 WEIR_CHECKED weir_status weir_unembed(struct weir_run *run);
 /* attention.c: stream -> attn_out */
 WEIR_CHECKED weir_status weir_block_attention(struct weir_run *run, int layer);

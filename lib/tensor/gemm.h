@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+enum { WEIR_GEMM_PART = 128 }; /* inputs whose products are summed before they are added to those of the part before */
+
 /* out [m, ldo], of which n columns are written, = alpha a [m, lda] b; of a, k columns are read. b is [n, ldb]
    (transposed) or [k, ldb]. A row comes out the same whatever m is. */
 typedef void weir_gemm_fn(bool b_transposed, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,

@@ -28,7 +28,7 @@ enum { WIDE = 4, ROWS = 4 };
 enum {
     LINE = 16, /* floats of a cache line */
     PANEL = 2 * WIDE,
-    PART = 128,
+    PART = WEIR_GEMM_PART,
     PANELS = 4,
     BLOCK = 512 /* rows, whose PART of inputs fits the second cache beside the panels */
 };
