@@ -198,7 +198,7 @@ MUTATIONS = [
     M("start-sums", "lib/engine/attention.c", "if (low < m.values.past) {", "if (low < m.values.past && high > WEIR_GEMM_PART) {",
       "short values in two places are read as if they were in one", ("unit start",)),
     M("start-tiles", "lib/engine/batch.c", "at = (at / WEIR_TILE + 1) * WEIR_TILE)", "at += WEIR_TILE)",
-      "tiles stand where a pass begins: a window's sums come in another order", ("unit start",)),
+      "tiles stand where a pass begins, and leave queries out", ("unit start",)),
     M("start-narrowed", "lib/engine/batch.c", "        batch->past[i] += first[i];\n", "", "rows that are left have the positions of those that were dropped",
       ("unit start",)),
     M("experts-ties", "lib/engine/sparse.c", "weights[i] > weights[best]", "weights[i] >= weights[best]", "among equal experts the last is chosen",
