@@ -14,18 +14,19 @@ enum { LENGTH = 90, PROMPTS = 3 };
 /* plain, grouped, windows and soft caps, parallel, experts, ALiBi, sinks, norms of keys, positions in q and k,
    rotations that depend on the length */
 /* clang-format off */
-#define FAMILIES(X, claim)                                                                                             \
-    X(claim, gpt2) X(claim, llama) X(claim, gemma2) X(claim, gpt_neox) X(claim, mixtral) X(claim, bloom)               \
-    X(claim, gpt_oss) X(claim, qwen3) X(claim, lens_shortformer) X(claim, falcon_alibi) X(claim, phimoe_longrope)
+#define FAMILIES(X, suite, claim)                                                                                      \
+    X(suite, claim, gpt2) X(suite, claim, llama) X(suite, claim, gemma2) X(suite, claim, gpt_neox)                     \
+    X(suite, claim, mixtral) X(suite, claim, bloom) X(suite, claim, gpt_oss) X(suite, claim, qwen3)                    \
+    X(suite, claim, lens_shortformer) X(suite, claim, falcon_alibi) X(suite, claim, phimoe_longrope)
 /* clang-format on */
-#define CLAIM_OF(claim, model)                                                                                         \
-    Test(start, claim##_##model)                                                                                       \
+#define CLAIM_OF(suite, claim, model)                                                                                  \
+    Test(suite, claim##_##model)                                                                                       \
     {                                                                                                                  \
         claim(#model);                                                                                                 \
     }
-#define EACH_FAMILY(claim)                                                                                             \
+#define EACH_FAMILY(suite, claim)                                                                                      \
     static void claim(const char *name);                                                                               \
-    FAMILIES(CLAIM_OF, claim)                                                                                          \
+    FAMILIES(CLAIM_OF, suite, claim)                                                                                   \
     static void claim(const char *name)
 
 static weir_model *open_model(const char *name, int threads)
@@ -185,17 +186,17 @@ static void compare_all(const char *name, int threads)
     close_whole(w);
 }
 
-EACH_FAMILY(a_pass_that_begins_anywhere_gives_the_bits_of_a_whole_one)
+EACH_FAMILY(start, a_pass_that_begins_anywhere_gives_the_bits_of_a_whole_one)
 {
     compare_all(name, 1);
 }
 
-EACH_FAMILY(so_it_does_with_two_threads)
+EACH_FAMILY(start, so_it_does_with_two_threads)
 {
     compare_all(name, 2);
 }
 
-EACH_FAMILY(so_it_does_with_five_threads)
+EACH_FAMILY(start, so_it_does_with_five_threads)
 {
     compare_all(name, 5);
 }
