@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/parallel.h"
+#include "base/random.h"
 #include "base/ranked.h"
 #include "base/sizes.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -269,4 +271,43 @@ Test(text, that_is_appended_to_a_buffer_ends_where_the_buffer_does)
     cr_assert_str_eq(to, "ab-7012");
     weir_text_append(to, sizeof to, "%s", "x");
     cr_assert_str_eq(to, "ab-7012");
+}
+
+/* ---- random ---- */
+
+Test(random, mixing_is_splitmix64s_and_names_are_fnv1as)
+{
+    cr_assert_eq(weir_random_mix(0), 0xe220a8397b1dcdafu);
+    cr_assert_eq(weir_random_mix(0x9e3779b97f4a7c15u), 0x6e789e6aa1b965f4u);
+    cr_assert_eq(weir_random_name(""), 0xcbf29ce484222325u);
+    cr_assert_eq(weir_random_name("a"), 0xaf63dc4c8601ec8cu);
+}
+
+/* Values of the formulas in Python. */
+Test(random, normal_numbers_are_those_of_the_formulas)
+{
+    static const double expected[] = {0.054357943036704826, -1.408906788362755, -1.058123114051977};
+    for (uint64_t i = 0; i < 3; i++)
+        cr_assert_float_eq(weir_random_normal(weir_random_mix(7), i), expected[i], 1e-14);
+    cr_assert_eq(weir_random_below(9, 10), 6);
+}
+
+Test(random, normal_numbers_have_the_moments_of_a_normal_distribution)
+{
+    enum { N = 200000 };
+    double sum = 0, squares = 0, fourth = 0;
+    for (uint64_t i = 0; i < N; i++) {
+        double x = weir_random_normal(12345, i);
+        sum += x, squares += x * x, fourth += x * x * x * x;
+    }
+    cr_assert(fabs(sum / N) < 0.01 && fabs(squares / N - 1) < 0.01 && fabs(fourth / N - 3) < 0.1);
+}
+
+Test(random, every_one_of_a_few_is_drawn_about_as_often)
+{
+    int counts[7] = {0};
+    for (uint64_t key = 0; key < 7000; key++)
+        counts[weir_random_below(key, 7)]++;
+    for (int i = 0; i < 7; i++)
+        cr_assert(counts[i] > 850 && counts[i] < 1150, "%d: %d", i, counts[i]);
 }
