@@ -30,7 +30,7 @@ struct command {
     const struct opt *opts; /* [n_opts]; --help is understood by all */
     int n_opts, least_words, most_words;
     int (*run)(const struct args *args); /* the exit code, or a weir_status with its message set */
-    bool reads_files;                    /* its arguments are stored files: it runs in a child process */
+    bool reads_files;                    /* its arguments are stored files: guard_files */
 };
 
 /* One option as it stood on the command line, for those that repeat. */

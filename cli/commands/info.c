@@ -5,7 +5,7 @@
 #include "cli/commands/kinds.h"
 #include "cli/print/json.h"
 #include "cli/print/text.h"
-#include "cli/process/isolate.h"
+#include "cli/process/guard.h"
 #include "cli/select/files.h"
 
 #include "base/input.h"
@@ -145,17 +145,8 @@ static uint64_t stored_bytes(const weir_file *file)
     return bytes;
 }
 
-/* A stored file, named as an argument, by -m or by WEIR_MODEL. */
-struct named_file {
-    const char *path;
-    bool json;
-};
-
-static int print_file_facts(const void *payload)
+static int print_file_facts(const char *path, bool json)
 {
-    const struct named_file *named = payload;
-    const char *path = named->path;
-    bool json = named->json;
     weir_file *file;
     TRY(weir_file_open(&file, path));
     const weir_file_info *info = weir_file_get_info(file);
@@ -228,8 +219,8 @@ static int run_info(const struct args *args)
         return check_model(where, args->has[JSON]);
     if (!is_hdf5(where))
         return (int)print_model_facts(where, args->has[JSON]);
-    const struct named_file named = {where, args->has[JSON]};
-    return run_isolated(&where, 1, print_file_facts, &named);
+    guard_files(&where, 1);
+    return print_file_facts(where, args->has[JSON]);
 }
 
 const struct command cmd_info = {

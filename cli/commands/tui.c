@@ -72,5 +72,6 @@ const struct command cmd_tui = {
     .n_opts = N_OPTS(opts),
     .least_words = 1,
     .most_words = 1,
+    .reads_files = true,
     .run = run_tui,
 };

@@ -1,5 +1,7 @@
-/* Notes signals that ask for an end, and survives model files that are cut short while mapped. */
+/* Notes signals that ask for an end, and prepares the process. */
 #include "cli/process/interrupt.h"
+
+#include "cli/process/guard.h"
 
 #include "base/descriptor.h"
 
@@ -13,30 +15,30 @@ static void note_signal(int signal)
     signalled = signal;
 }
 
-void interrupts_catch(void)
+/* Unless whoever started this process has it ignore the signal (nohup, a job in the background), or it is answered
+   already. */
+static void note(int number)
 {
-    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     struct sigaction action = {.sa_handler = note_signal}, before;
     sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        sigaction(number, &action, NULL);
+}
+
+void interrupts_catch(void)
+{
+    static const int ends[] = {SIGHUP,  SIGINT,  SIGQUIT,   SIGTERM, SIGALRM, SIGUSR1,
+                               SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup, a job in the background */
-            sigaction(ends[i], &action, NULL);
+        note(ends[i]);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        note(number);
     signal(SIGPIPE, SIG_IGN); /* that nobody reads the messages is no reason to leave a partial file */
 }
 
 int interrupted(void)
 {
     return signalled;
-}
-
-/* Reading goes on over zeros; whoever reads asks in the end whether the file was whole. */
-static void mend_cut_file(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (info->si_code > 0 && weir_mend_map(info->si_addr)) /* 0 and below: another process sent it */
-        return;
-    signal(number, SIG_DFL);
-    raise(number); /* ends the process once this returns */
 }
 
 weir_status stopped(void)
@@ -57,16 +59,9 @@ static void keep_standard_streams(void)
         _exit(WEIR_E_OUTPUT); /* without a descriptor there is no way to report it */
 }
 
-static void catch_cut_files(void)
-{
-    struct sigaction action = {.sa_sigaction = mend_cut_file, .sa_flags = SA_SIGINFO};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, NULL);
-}
-
 void process_begin(void)
 {
     keep_standard_streams();
     signal(SIGXFSZ, SIG_IGN);
-    catch_cut_files();
+    guard_begin();
 }

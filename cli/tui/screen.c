@@ -2,6 +2,7 @@
 #include "cli/tui/screen.h"
 
 #include "cli/print/terminal.h"
+#include "cli/process/guard.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -42,19 +43,17 @@ static void note_resize(int number)
 }
 
 /* The process is about to die, of a damaged file in the HDF5 library for one: only calls that are safe here. */
-static void give_back_on_crash(int number)
+static void give_back_on_death(void)
 {
     ssize_t written = write(STDOUT_FILENO, screen.farewell, screen.n_farewell);
     (void)written;
     tcsetattr(STDIN_FILENO, TCSANOW, &screen.before);
-    signal(number, SIG_DFL);
-    raise(number);
 }
 
 /* Ours are held back except while waiting for a key, so that none is missed. */
 static void catch_signals(void)
 {
-    static const int stops[] = {SIGINT, SIGTERM, SIGHUP}, crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2};
     struct sigaction action = {.sa_handler = note_stop};
     sigset_t held;
     sigemptyset(&held);
@@ -69,9 +68,6 @@ static void catch_signals(void)
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
         sigdelset(&screen.waiting, stops[i]);
     sigdelset(&screen.waiting, SIGWINCH);
-    action.sa_handler = give_back_on_crash;
-    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
-        sigaction(crashes[i], &action, NULL);
 }
 
 int screen_signal(void)
@@ -150,6 +146,7 @@ weir_status screen_open(void)
     if (!screen.curses)
         return weir_fail(WEIR_E_USAGE, "the terminal could not be set up; weir attn and weir show print lines");
     prepare_farewell();
+    guard_on_death(give_back_on_death);
     cbreak();
     noecho();
     nonl();
@@ -166,6 +163,7 @@ void screen_close(void)
     if (!screen.curses)
         return;
     endwin();
+    guard_on_death(NULL);
     delscreen(screen.curses);
     screen.curses = NULL;
 }
@@ -188,6 +186,7 @@ weir_status screen_key(int *key, bool *is_text)
     int kind = get_wch(&read);
     *key = 0;
     *is_text = false;
+    guard_renew_time();
     if (kind == ERR) { /* nothing typed ahead */
         int ready = ppoll(&input, 1, NULL, &screen.waiting);
         if (stopped_by)

@@ -38,36 +38,6 @@ static void count_finite_row(struct weir_stats *one, const struct weir_row *row,
     one->squares = weir_ops()->squares(row->values, row->n, mean);
 }
 
-/* One row's statistics, merged into those of the layer. */
-static weir_status count_row(const struct weir_row *row, void *payload)
-{
-    struct weir_stats *total = payload;
-    struct weir_stats one = {0};
-    float low, high;
-    double sum = 0;
-    total->absent += row->missing * row->n;
-    if (row->missing)
-        return WEIR_OK;
-    if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high))
-        count_finite_row(&one, row, sum, low, high);
-    else
-        count_odd_row(&one, row);
-    one.rows = one.count > 0;
-    one.norm_mean = one.norm_max = sqrt(one.squares + (double)one.count * one.mean * one.mean);
-    weir_stats_add(total, &one);
-    return WEIR_OK;
-}
-
-/* Derives std and rms from count, mean and squares. */
-static void finish_stats(struct weir_stats *stats)
-{
-    double n = (double)stats->count;
-    stats->std = stats->count ? sqrt(stats->squares / n) : NAN;
-    stats->rms = stats->count ? sqrt(stats->squares / n + stats->mean * stats->mean) : NAN;
-    if (stats->count == 0)
-        stats->mean = stats->min = stats->max = stats->norm_mean = stats->norm_max = NAN;
-}
-
 static void add_norms(struct weir_stats *total, const struct weir_stats *more)
 {
     uint64_t n = total->rows;
@@ -80,7 +50,8 @@ static void add_norms(struct weir_stats *total, const struct weir_stats *more)
           : more->norm_mean;
 }
 
-void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
+/* All but what finish_stats derives, which is done once. */
+static void merge_stats(struct weir_stats *total, const struct weir_stats *more)
 {
     total->n_nan += more->n_nan;
     total->n_inf += more->n_inf;
@@ -100,7 +71,42 @@ void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
         total->max = fmax(total->max, more->max);
         total->count += more->count;
     }
+}
+
+/* Derives std and rms from count, mean and squares. */
+static void finish_stats(struct weir_stats *stats)
+{
+    double n = (double)stats->count;
+    stats->std = stats->count ? sqrt(stats->squares / n) : NAN;
+    stats->rms = stats->count ? sqrt(stats->squares / n + stats->mean * stats->mean) : NAN;
+    if (stats->count == 0)
+        stats->mean = stats->min = stats->max = stats->norm_mean = stats->norm_max = NAN;
+}
+
+void weir_stats_add(struct weir_stats *total, const struct weir_stats *more)
+{
+    merge_stats(total, more);
     finish_stats(total);
+}
+
+/* One row's statistics, merged into those of the layer. */
+static weir_status count_row(const struct weir_row *row, void *payload)
+{
+    struct weir_stats *total = payload;
+    struct weir_stats one = {0};
+    float low, high;
+    double sum = 0;
+    total->absent += row->missing * row->n;
+    if (row->missing)
+        return WEIR_OK;
+    if (row->n > 0 && weir_ops()->survey(row->values, row->n, &sum, &low, &high))
+        count_finite_row(&one, row, sum, low, high);
+    else
+        count_odd_row(&one, row);
+    one.rows = one.count > 0;
+    one.norm_mean = one.norm_max = sqrt(one.squares + (double)one.count * one.mean * one.mean);
+    merge_stats(total, &one);
+    return WEIR_OK;
 }
 
 weir_status weir_stats_layer(struct weir_stats *out, const weir_file *file, const weir_file_point *point, int layer)

@@ -94,8 +94,13 @@ def test_the_longest_names_are_written(tmp_path, stored, writer, name):
 
 # ---- signals ----
 
+ENDS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2,
+        signal.SIGVTALRM, signal.SIGPROF, signal.SIGPOLL, signal.SIGPWR, signal.SIGRTMIN, signal.SIGRTMAX]
+CRASHES = [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS]
+
+
 def reset_signals():
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    for number in ENDS:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -103,8 +108,8 @@ def partials(folder):
     return [p for p in folder.iterdir() if ".part-" in p.name]
 
 
-def wait_for_partial(process, folder):
-    while not partials(folder):
+def wait_for_partial(process, folder, least=0):
+    while not any(p.stat().st_size >= least for p in partials(folder)):
         assert process.poll() is None, "it was done before its file was seen"
         time.sleep(0.001)
 
@@ -127,16 +132,36 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM], ids=lambda n: n.name)
-@pytest.mark.parametrize("writer", SLOW)
-def test_a_signal_that_asks_for_an_end_leaves_nothing(tmp_path, large, writer, number):
+def killed_while_writing(tmp_path, large, writer, number):
     args = [WEIR, *map(str, SLOW[writer](large, tmp_path / "out"))]
     with subprocess.Popen(args, stderr=subprocess.PIPE, text=True, preexec_fn=reset_signals) as process:
-        wait_for_partial(process, tmp_path)
+        wait_for_partial(process, tmp_path, least=1)
         process.send_signal(number)
         said = process.stderr.read()
-    assert process.returncode == 128 + number, said
-    assert said.endswith("weir: interrupted; nothing was written\n") and list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("number", ENDS, ids=lambda n: n.name)
+@pytest.mark.parametrize("writer", SLOW)
+def test_a_signal_that_asks_for_an_end_leaves_nothing(tmp_path, large, writer, number):
+    code, said = killed_while_writing(tmp_path, large, writer, number)
+    assert code == 128 + number and said.endswith("weir: interrupted; nothing was written\n"), said
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer's own handlers stay, and report")
+@pytest.mark.parametrize("number", CRASHES, ids=lambda n: n.name)
+@pytest.mark.parametrize("writer", SLOW)
+def test_a_signal_of_a_crash_ends_it_so_and_leaves_nothing(tmp_path, large, writer, number):
+    code, _ = killed_while_writing(tmp_path, large, writer, number)
+    assert code == -number
+
+
+def test_the_end_of_the_time_that_a_process_may_take_leaves_nothing(tmp_path, large):
+    code, said = killed_while_writing(tmp_path, large, "dump", signal.SIGXCPU)
+    assert code == 128 + signal.SIGXCPU and said.endswith("weir: interrupted; nothing was written\n"), said
+    code, _ = killed_while_writing(tmp_path, large, "csv", signal.SIGXCPU)
+    assert code == -signal.SIGXCPU
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM], ids=lambda n: n.name)

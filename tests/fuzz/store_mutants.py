@@ -5,7 +5,7 @@
     store_mutants.py fuzz GOOD.h5 WEIR SECONDS FOUND_FOLDER     # the same for some time, from a seed of its own
 
 A mutant is made by up to three changes: with h5py on what the file says, or in the bytes of one of HDF5's own structures, whose
-checksum is then mended, so that the library reads on. Answers, refusals and deaths of the library (which weir isolates) are
+checksum is then mended, so that the library reads on. Answers, refusals and deaths of the library (which weir answers) are
 counted, and `fuzz` keeps every file on which weir itself fails: a report of a sanitizer with weir's code in front, a hang, an
 exit code that weir does not have. The mutant of a seed is always the same.
 """

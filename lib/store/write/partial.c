@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,6 +20,46 @@
 #define DIGITS "0123456789"
 
 enum { SUFFIX = sizeof ".   .part-2147483647-999", MAX_TRIES = 1000 };
+
+/* ---- open ones as a signal handler sees them: it takes a path out of the table before it uses it, as its owner does
+   before freeing it, so that only one of them has it ---- */
+
+enum { MOST_WATCHED = 64 };
+
+static _Atomic(char *) watched[MOST_WATCHED];
+
+/* @return false where there is no place: a crash then leaves it for the next run to remove. */
+static bool watch(char *path)
+{
+    for (int i = 0; i < MOST_WATCHED; i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&watched[i], &none, path))
+            return true;
+    }
+    return false;
+}
+
+/* @return false where a signal handler has it. */
+static bool unwatch(char *path)
+{
+    for (int i = 0; i < MOST_WATCHED; i++) {
+        char *expected = path;
+        if (atomic_compare_exchange_strong(&watched[i], &expected, NULL))
+            return true;
+    }
+    return false;
+}
+
+void weir_partials_remove(void)
+{
+    for (int i = 0; i < MOST_WATCHED; i++) {
+        char *path = atomic_exchange(&watched[i], NULL);
+        if (path)
+            unlink(path);
+    }
+}
+
+/* ---- making one ---- */
 
 static weir_status refuse_existing(const char *path)
 {
@@ -111,8 +152,10 @@ static weir_status make_file(struct weir_partial *partial, const char *prefix)
         TRY(weir_format(&partial->path, "%s/%s%ld-%d", partial->target.folder, prefix, (long)getpid(), i));
         partial->fd = weir_open(partial->path, O_RDWR | O_CREAT | O_EXCL, first_mode(&partial->target));
         error = errno;
-        if (partial->fd >= 0 && is_ours(partial->fd))
+        if (partial->fd >= 0 && is_ours(partial->fd)) {
+            partial->is_watched = watch(partial->path);
             return WEIR_OK;
+        }
         if (partial->fd >= 0) {
             close(partial->fd);
             partial->fd = -1;
@@ -236,7 +279,8 @@ void weir_partial_close(struct weir_partial *partial)
     weir_partial_discard(partial);
     if (partial->fd >= 0)
         close(partial->fd);
-    weir_free(partial->path);
+    if (!partial->is_watched || unwatch(partial->path))
+        weir_free(partial->path);
     weir_target_close(&partial->target);
     weir_free(partial);
 }

@@ -10,6 +10,7 @@ struct weir_partial {
     int fd;                    /* open for writing, and locked: what has no lock is nobody's any more */
     bool force;                /* may replace a file */
     bool done;
+    bool is_watched; /* weir_partials_remove knows of it */
 };
 
 /* Refuses an output that exists (without force) or is not a regular file, and a folder that is missing or cannot be
@@ -24,5 +25,7 @@ WEIR_CHECKED weir_status weir_partial_commit(struct weir_partial *partial);
 void weir_partial_discard(struct weir_partial *partial);
 /* Discards what was not committed. */
 void weir_partial_close(struct weir_partial *partial);
+/* For a signal handler of a process that is about to die: removes the partial files that are open. */
+void weir_partials_remove(void);
 
 #endif
