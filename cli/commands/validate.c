@@ -44,8 +44,8 @@ const struct command cmd_validate = {
     .name = "validate",
     .summary = "check a file against the layout and name each problem and its place",
     .usage = "FILE [--json]",
-    .notes = "The exit code is 1 if there is a problem. The file is read in a child process; if libhdf5 crashes on it, "
-             "that is reported, with exit code 3.",
+    .notes = "The exit code is 1 if there is a problem. If libhdf5 crashes on the file, that is reported, with exit "
+             "code 3.",
     .example = "weir validate run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -1,5 +1,5 @@
-/* Crashes for tests, loaded in front of the other libraries. CRASH=FUNCTION:HOW: where FUNCTION (H5Fopen, fsync, ppoll) is
-   called first, the process does what HOW says: segfault, abort, free, divide, overflow (of the stack), hang. */
+/* Crashes for tests, loaded in front of the other libraries. CRASH=FUNCTION:HOW: where FUNCTION (H5Fopen, fsync, ppoll)
+   is called first, the process does what HOW says: segfault, abort, free, divide, overflow (of the stack), hang. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <poll.h>

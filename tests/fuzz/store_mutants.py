@@ -193,7 +193,7 @@ def outcome(done):
     said = done.stderr.decode(errors="replace")
     if "Sanitizer" in said or "runtime error" in said:
         return reported_by_sanitizer(said)
-    if "HDF5 library died" in said:
+    if "libhdf5 crashed" in said:
         return "library"
     if done.returncode not in (0, 1, 2, 3, 4, 6):
         return f"EXIT {done.returncode} {said[:300]}"
