@@ -326,6 +326,21 @@ WEIR_API int weir_run_depth(const weir_run *run);
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n);
 
+/* ---- edits ----------------------------------------------------------------------------------------------------- */
+
+/** One change to what a selection names, as data: SELECTION OP SOURCE [along FILE] [keeping norm]. */
+typedef struct weir_edit weir_edit;
+
+/**
+ * Parses an edit from its text, as in "z:5.3 = 0" or "resid_post:8 += 4 * love.npy", or from a JSON object with the
+ * members select, op and value, and along and keeping where they are wanted, which are the same texts (a value may also
+ * be a number). No file is read and no model is asked yet. Close with weir_edit_close.
+ * @return WEIR_E_USAGE, with "character N: " in front of what is wrong there, N from 1; WEIR_E_INPUT for what begins
+ * with { and is no JSON.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_edit_parse(weir_edit **out, const char *text);
+WEIR_API void weir_edit_close(weir_edit *edit);
+
 /* ---- capturing ------------------------------------------------------------------------------------------------- */
 
 typedef struct weir_capture weir_capture;

@@ -52,14 +52,7 @@ struct weir_edit {
     bool keeps_norm;
 };
 
-typedef struct weir_edit weir_edit;
-
-/* Text, or a JSON object {"select", "op", "value"[, "along"][, "keeping": "norm"]} of the same texts, where a value may
-   also be a number. @return WEIR_E_USAGE with "character N: ..." in front of what is wrong there, N counting from 1. */
-WEIR_CHECKED weir_status weir_edit_parse(weir_edit **out, const char *text);
-void weir_edit_close(weir_edit *edit);
-
-/* Appends the edit as JSON, as one line of text. weir_edit_parse gives the same edit for both. */
+/* Appends the edit as JSON, as one line of text; weir_edit_parse (weir.h) gives the same edit for both. */
 WEIR_CHECKED weir_status weir_edit_to_json(struct weir_text *out, const weir_edit *edit);
 WEIR_CHECKED weir_status weir_edit_to_text(struct weir_text *out, const weir_edit *edit);
 

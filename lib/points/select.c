@@ -67,7 +67,8 @@ static weir_status fail_unknown(const char *name, const char *verb)
     if (lone)
         return weir_fail(WEIR_E_USAGE, "'%s' %s", name, lone);
     weir_nearest_points(nearest, sizeof nearest, name);
-    return weir_fail(WEIR_E_USAGE, "no hook point %s '%s'; the nearest: %s", verb, name, nearest);
+    return weir_fail(WEIR_E_USAGE, "no hook point %s '%s'; %s%s", verb, name,
+                     *nearest ? "the nearest: " : "weir hooks lists them", nearest);
 }
 
 static weir_status match_glob(struct weir_term *term, const char *glob)

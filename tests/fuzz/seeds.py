@@ -16,6 +16,11 @@ SELECTIONS = ["*", "pattern,z:3,resid_post:-1@-1", "mlp_post:4.100+205", "blocks
               "blocks.3.hook_resid_post", "pattern:0+2+4:9:2.1:@0+1", "", ",", ":", "@", "z:.@", "logits@99999999999999999999",
               "pattern[3, 0, 5]", "resid_post[-1, 0, -3:, ::64]", "z[..., ::-2, :],z:5.3", "blocks.3.attn.hook_z[0,]", "z[", "z[]", "z[,]"]
 
+EDITS = ["z,-z:9.9@-1,-z:7.3@s2 = mean(ref.h5[#:])", "resid_pre:4@cpos#corrupt = [@dpos#clean] along das.npz:R", "embed@subject += noise(0.3, 1)",
+         "attn_scores:10:20@-1/subject = -inf", "resid_post:8@new[0:10] += 4 * love.npy keeping norm", "k_input:5.h1 -= 2*'a b.h5'[result:1.4#:]",
+         "z *= resample([@:#1:9], 7)", '{"select": "z", "op": "=", "value": 0, "along": "d.npz:R", "keeping": "norm"}', "resid_*=0", "z = ~/x.npy",
+         "z <= 1e", "z@\"\u00e9\" >= -1.5e-3"]
+
 # of the command that its place in cli/commands/commands.c says
 OPTIONS = [(0, "-m gpt2 -p text --tokens 1,2 -o out.h5 --hooks z:0 --next 3 --dtype f16 --compress=gzip --threads 2 --force"),
            (0, "-mgpt2 -o out.h5 --bos maybe --next 0"), (2, "-m gpt2 -p -- -f -"), (3, "run.h5 --check --json"), (4, "-h"),
@@ -101,6 +106,7 @@ def main(out, build):
     seeds = {
         "api": lambda folder: write(folder, [random.Random(i).randbytes(40 + 20 * i) for i in range(8)]),
         "config": lambda folder: copy(folder, sorted(fixtures.glob("*/config.json"))),
+        "edit": lambda folder: write(folder, EDITS),
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
         "jsonl": lambda folder: write(folder, LINES),
         "npy": lambda folder: copy(folder, sorted(data.glob("npy/*.npy"))),

@@ -166,10 +166,32 @@ Test(select, a_misspelt_name_gets_the_nearest)
     refuses("z,resid_pots", "no hook point is called 'resid_pots'; the nearest: resid_post");
     refuses("blocks.3.attn.hook_patern",
             "no hook point is called 'blocks.3.attn.hook_patern'; the nearest: blocks.{layer}.attn.hook_pattern");
-    refuses("hook_scores", "no hook point is called 'hook_scores'; the nearest: blocks.{layer}.ln1.hook_scale, "
-                           "blocks.{layer}.ln1_post.hook_scale, blocks.{layer}.ln2.hook_scale");
+    refuses("hook_scores", "no hook point is called 'hook_scores'; the nearest: blocks.{layer}.attn.hook_attn_scores");
+    refuses("resid_pst", "no hook point is called 'resid_pst'; the nearest: resid_post");
+    refuses("attn_weights", "no hook point is called 'attn_weights'; the nearest: pattern");
+    refuses("zz", "no hook point is called 'zz'; the nearest: z");
     refuses("scores", "no hook point is called 'scores'; the nearest: attn_scores");
     refuses("attn.o.hook_inn", "no hook point is called 'attn.o.hook_inn'; the nearest: blocks.{layer}.attn.hook_z");
+}
+
+Test(select, a_name_that_is_near_nothing_gets_no_suggestion)
+{
+    refuses("xyzzy", "no hook point is called 'xyzzy'; weir hooks lists them");
+    refuses("nope", "no hook point is called 'nope'; weir hooks lists them");
+    refuses("nothook", "no hook point is called 'nothook'; weir hooks lists them");
+    refuses("hook_foo", "no hook point is called 'hook_foo'; weir hooks lists them");
+    refuses("x", "no hook point is called 'x'; weir hooks lists them");
+    refuses("blocks.3.attn.hook_qwerty", "no hook point is called 'blocks.3.attn.hook_qwerty'; weir hooks lists them");
+    refuses("xyz*", "no hook point matches 'xyz*'; weir hooks lists them");
+}
+
+Test(points, a_word_is_near_those_that_share_most_of_its_letters)
+{
+    static const char *const words[] = {"mean", "resample", "noise"};
+    cr_expect(eq(str, (char *)weir_nearest_word(words, 3, "men"), "mean"));
+    cr_expect(eq(str, (char *)weir_nearest_word(words, 3, "sample"), "resample"));
+    cr_expect(zero(ptr, (void *)weir_nearest_word(words, 3, "zero")));
+    cr_expect(zero(ptr, (void *)weir_nearest_word(words, 3, "")));
 }
 
 Test(select, errors_point_at_the_term)
