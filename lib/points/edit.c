@@ -139,7 +139,7 @@ static bool is_lone_word(const struct weir_reading *reading, size_t n)
 }
 
 /* What is no number. */
-static weir_status read_value(struct weir_reading *reading, struct weir_value *out)
+static weir_status read_source_value(struct weir_reading *reading, struct weir_value *out)
 {
     char first = weir_reading_peek(reading);
     size_t word = weir_reading_word(reading);
@@ -169,7 +169,7 @@ static weir_status read_factor(struct weir_reading *reading, struct weir_value *
     if (is)
         return weir_reading_fail(reading, at,
                                  "a factor stands in front of a file, a place or a function: write one number");
-    return read_value(reading, out);
+    return read_source_value(reading, out);
 }
 
 /* NUMBER, or [NUMBER *] value. */
@@ -186,7 +186,7 @@ static weir_status read_source(struct weir_reading *reading, struct weir_value *
     if (!is && weir_reading_accept(reading, "-"))
         return weir_reading_fail(reading, out->at, "a - stands in front of numbers only: write -1 * ...");
     if (!is)
-        return read_value(reading, out);
+        return read_source_value(reading, out);
     return weir_reading_accept(reading, "*") ? read_factor(reading, out) : WEIR_OK;
 }
 
@@ -234,7 +234,7 @@ static weir_status read_keeping(struct weir_reading *reading, bool *out, size_t 
     return weir_reading_expect(reading, "norm", "keeping norm is all that there is to keep");
 }
 
-static weir_status read_ends(struct weir_reading *reading, weir_edit *edit)
+static weir_status read_edit_ends(struct weir_reading *reading, weir_edit *edit)
 {
     while (weir_reading_peek(reading) != '\0') {
         size_t at = reading->at;
@@ -338,11 +338,11 @@ static weir_status read_text(struct weir_reading *reading, weir_edit *edit)
     TRY(read_select(reading, edit, 0, from));
     reading->at = to;
     TRY(read_source(reading, &edit->value));
-    TRY(read_ends(reading, edit));
+    TRY(read_edit_ends(reading, edit));
     return check_minus_infinity(reading, edit);
 }
 
-static weir_status parse_text(weir_edit *edit, const char *text)
+static weir_status parse_edit_text(weir_edit *edit, const char *text)
 {
     TRY(weir_copy_string(&edit->text, text));
     struct weir_reading reading = {.text = edit->text, .end = strlen(edit->text)};
@@ -361,7 +361,7 @@ struct members {
     char *texts[N_MEMBERS];
 };
 
-static void close_members(struct members *members)
+static void close_edit_members(struct members *members)
 {
     for (int i = 0; i < N_MEMBERS; i++)
         weir_free(members->texts[i]);
@@ -428,7 +428,7 @@ static weir_status read_member_op(struct weir_reading *reading, weir_edit *edit)
     return weir_reading_fail(reading, reading->at, "none of =, +=, -=, *=, <= and >=");
 }
 
-static weir_status read_member(struct weir_reading *reading, weir_edit *edit, int i)
+static weir_status read_edit_member(struct weir_reading *reading, weir_edit *edit, int i)
 {
     if (i == SELECT) {
         TRY(read_select(reading, edit, reading->at, reading->end));
@@ -458,7 +458,7 @@ static weir_status read_members(weir_edit *edit, const struct members *members, 
         if (members->texts[i]) {
             reading.at = begins[i];
             reading.end = begins[i] + strlen(members->texts[i]);
-            status = read_member(&reading, edit, i);
+            status = read_edit_member(&reading, edit, i);
         }
     if (status == WEIR_OK) {
         i = VALUE + 1;
@@ -481,7 +481,7 @@ static weir_status parse_json(weir_edit *edit, const char *text)
     TRY_DONE(join_members(&edit->text, &members, begins));
     TRY_DONE(read_members(edit, &members, begins));
 done:
-    close_members(&members);
+    close_edit_members(&members);
     cJSON_Delete(json);
     return status;
 }
@@ -499,7 +499,7 @@ weir_status weir_edit_parse(weir_edit **out, const char *text)
         return weir_in_character(weir_fail(WEIR_E_USAGE, "this byte is not UTF-8"), text, bad);
     TRY(weir_alloc_zero(&edit, 1, sizeof *edit));
     bool is_json = text[strspn(text, " \t\r\n")] == '{';
-    weir_status status = is_json ? parse_json(edit, text) : parse_text(edit, text);
+    weir_status status = is_json ? parse_json(edit, text) : parse_edit_text(edit, text);
     if (status != WEIR_OK) {
         weir_edit_close(edit);
         return status;
@@ -565,7 +565,7 @@ weir_status weir_edit_to_text(struct weir_text *out, const weir_edit *edit)
 }
 
 /* Adds a member whose text `fn` writes. */
-static weir_status add_member(cJSON *json, int member, const struct weir_text *text)
+static weir_status add_edit_member(cJSON *json, int member, const struct weir_text *text)
 {
     return cJSON_AddStringToObject(json, member_names[member], text->data) ? WEIR_OK
                                                                            : weir_fail(WEIR_E_MEMORY, "out of memory");
@@ -594,7 +594,7 @@ weir_status weir_edit_to_json(struct weir_text *out, const weir_edit *edit)
         text.n = 0;
         TRY_DONE(make_member(&text, edit, i));
         if (text.n > 0)
-            TRY_DONE(add_member(json, i, &text));
+            TRY_DONE(add_edit_member(json, i, &text));
     }
     printed = cJSON_PrintUnformatted(json);
     status = printed ? weir_text_print(out, "%s", printed) : weir_fail(WEIR_E_MEMORY, "out of memory");

@@ -89,7 +89,7 @@ size_t weir_reading_word(struct weir_reading *reading)
 
 /* ---- numbers ---- */
 
-static size_t count_digits(const struct weir_reading *reading, size_t at)
+static size_t count_digits_at(const struct weir_reading *reading, size_t at)
 {
     size_t n = 0;
     while (at + n < reading->end && reading->text[at + n] >= '0' && reading->text[at + n] <= '9')
@@ -101,15 +101,15 @@ static size_t count_digits(const struct weir_reading *reading, size_t at)
 static size_t number_length(const struct weir_reading *reading, size_t from)
 {
     const char *text = reading->text;
-    size_t at = from + (from < reading->end && text[from] == '-'), n = count_digits(reading, at);
+    size_t at = from + (from < reading->end && text[from] == '-'), n = count_digits_at(reading, at);
     if (n == 0)
         return 0;
     at += n;
-    if (at < reading->end && text[at] == '.' && (n = count_digits(reading, at + 1)) > 0)
+    if (at < reading->end && text[at] == '.' && (n = count_digits_at(reading, at + 1)) > 0)
         at += n + 1;
     if (at < reading->end && (text[at] == 'e' || text[at] == 'E')) {
         size_t sign = at + 1 < reading->end && (text[at + 1] == '-' || text[at + 1] == '+');
-        n = count_digits(reading, at + 1 + sign);
+        n = count_digits_at(reading, at + 1 + sign);
         at += n > 0 ? 1 + sign + n : 0;
     }
     return at - from;
@@ -159,7 +159,7 @@ weir_status weir_reading_number(struct weir_reading *reading, double *out, bool 
 weir_status weir_reading_seed(struct weir_reading *reading, uint64_t *out)
 {
     weir_reading_peek(reading);
-    size_t n = count_digits(reading, reading->at);
+    size_t n = count_digits_at(reading, reading->at);
     *out = 0;
     if (n == 0 || continues_name(reading, reading->at + n))
         return weir_reading_fail(reading, reading->at, "a seed is missing: a whole number, as in noise(0.3, 1)");
