@@ -341,6 +341,37 @@ typedef struct weir_edit weir_edit;
 WEIR_API WEIR_CHECKED weir_status weir_edit_parse(weir_edit **out, const char *text);
 WEIR_API void weir_edit_close(weir_edit *edit);
 
+/* ---- sweeping -------------------------------------------------------------------------------------------------- */
+
+/** A prompt in which one value, or part of one, is that of another prompt: one cell of a grid of patches. */
+typedef struct weir_variant {
+    int prompt;   /**< index of the prompt that runs */
+    int source;   /**< index of the prompt whose value it gets, which has equally many tokens */
+    int point;    /**< weir_point_at; -1: nothing is replaced */
+    int layer;    /**< -1 for points outside blocks */
+    int unit;     /**< head, key-value head, neuron, ... (weir_point_unit_axis); -1: all */
+    int position; /**< the row: a position, of patterns and scores a query; -1: all */
+    int key;      /**< of patterns and scores; -1: all */
+} weir_variant;
+
+/** Positions of one prompt, one after the other. */
+typedef struct weir_rows {
+    size_t first, n;
+} weir_rows;
+
+/**
+ * Runs n variants of the prompts, each of them no further than it differs: from its layer and position on, beginning
+ * with what one pass over the prompts has kept, as many as fit side by side. Values are those of whole passes.
+ * @param rows [n_prompts] the positions whose logits are wanted; NULL: the last one of each prompt.
+ * @param hook called once for each variant, in any order, with the logits of those positions: event->prompt is the
+ * number of the variant, event->data [rows.n, vocab], event->first rows.first.
+ * @return WEIR_E_USAGE for a variant that the prompts do not have (naming it), and for a run that has hooks of its own;
+ * WEIR_E_UNSUPPORTED for a point that this model does not have; else what the hook returned.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_sweep(weir_run *run, const weir_tokens *prompts, size_t n_prompts,
+                                                 const weir_variant *variants, size_t n, const weir_rows *rows,
+                                                 weir_hook_fn *hook, void *payload);
+
 /* ---- capturing ------------------------------------------------------------------------------------------------- */
 
 typedef struct weir_capture weir_capture;

@@ -101,11 +101,16 @@ weir_status weir_keep_from(struct weir_keeper *keeper, int layer)
     return weir_keep_at(keeper, WEIR_P_RESID_POST, model->config.n_layers - 1);
 }
 
+void weir_keeper_rest(struct weir_keeper *keeper)
+{
+    weir_run_unhook(keeper->run, keep_value, keeper);
+}
+
 void weir_keeper_close(struct weir_keeper *keeper)
 {
     if (!keeper->run)
         return;
-    weir_run_unhook(keeper->run, keep_value, keeper);
+    weir_keeper_rest(keeper);
     for (size_t i = 0; keeper->kept && i < keeper->n; i++)
         weir_kept_close(keeper->kept[i]);
     weir_free(keeper->kept);

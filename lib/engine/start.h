@@ -29,7 +29,9 @@ WEIR_CHECKED weir_status weir_keeper_open(struct weir_keeper *keeper, struct wei
 WEIR_CHECKED weir_status weir_keep_at(struct weir_keeper *keeper, int point, int layer);
 /* Keeps what passes that begin in `layer` or later need: streams, keys, values. */
 WEIR_CHECKED weir_status weir_keep_from(struct weir_keeper *keeper, int layer);
-/* Takes the hooks back. What was kept of prompts stays with those who hold it. */
+/* Takes the hooks back: what was kept stays. */
+void weir_keeper_rest(struct weir_keeper *keeper);
+/* Takes the hooks back, and lets go of what was kept. */
 void weir_keeper_close(struct weir_keeper *keeper);
 
 void weir_kept_close(struct weir_kept *kept);
