@@ -17,8 +17,9 @@ enum { LOSS, NEXT, N_TABLES }; /* the tables of the store, the second only where
 struct kept {
     const struct weir_site *sites; /* [n_sites] of the point, by layer */
     size_t n_sites;
-    bool *layers; /* [n_layers] that are kept; none of a point outside the blocks */
-    char *units;  /* "5.3+7.2"; NULL: all */
+    struct weir_some *site_units; /* [n_sites] that are kept of each, in any prompt */
+    bool *layers;                 /* [n_layers] that are kept; none of a point outside the blocks */
+    char *units;                  /* "5.3+7.2"; NULL: all */
 };
 
 struct weir_capture {
@@ -52,7 +53,9 @@ static size_t n_layers(const struct weir_capture *capture)
 
 /* ---- rows ---- */
 
-/* The rows of a prompt that the file has: those of any site. */
+/* The rows of a prompt that the file has: those of any site. Only where the selection chooses prompts may there be
+ * none.
+ */
 static weir_status list_rows(struct weir_capture *capture, bool *marked, size_t prompt)
 {
     size_t length = capture->prompts[prompt].n;
@@ -63,14 +66,16 @@ static weir_status list_rows(struct weir_capture *capture, bool *marked, size_t 
     for (size_t i = 0; i < length; i++)
         if (marked[i])
             rows->list[rows->n++] = (int32_t)i;
-    return rows->n > 0 ? WEIR_OK
-                       : weir_fail(WEIR_E_USAGE, "no position of prompt %zu (%zu tokens) is selected", prompt, length);
+    return rows->n > 0 || weir_scope_has_prompts(capture->scope)
+               ? WEIR_OK
+               : weir_fail(WEIR_E_USAGE, "no position of prompt %zu (%zu tokens) is selected", prompt, length);
 }
 
 static weir_status find_rows(struct weir_capture *capture)
 {
     bool *marked;
     TRY(weir_scope_find_rows(capture->scope, capture->prompts, NULL, capture->n_prompts));
+    TRY(weir_scope_check_taken(capture->scope));
     TRY(weir_alloc_zero(&capture->rows, capture->n_prompts, sizeof *capture->rows));
     TRY(weir_alloc(&marked, capture->longest, sizeof *marked));
     weir_status status = WEIR_OK;
@@ -88,11 +93,24 @@ static weir_status write_units(struct kept *kept)
     struct weir_text text = {0};
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < kept->n_sites && status == WEIR_OK; i++) {
-        const struct weir_some *units = &kept->sites[i].units;
+        const struct weir_some *units = &kept->site_units[i];
         for (size_t u = 0; units->list && u < units->n && status == WEIR_OK; u++)
             status = weir_text_add_unit(&text, kept->sites[i].layer, units->list[u]);
     }
     kept->units = text.data;
+    return status;
+}
+
+/* A value is stored as rows by units, and of each layer the same units in all prompts. */
+static weir_status list_site_units(struct weir_some *out, const struct weir_capture *capture,
+                                   const struct weir_site *site)
+{
+    size_t n = capture->scope->groups[site->group].n_units;
+    bool *marked;
+    TRY(weir_alloc_zero(&marked, n, sizeof *marked));
+    weir_scope_mark_units(capture->scope, site, marked);
+    weir_status status = weir_some_marked(out, marked, n);
+    weir_free(marked);
     return status;
 }
 
@@ -102,9 +120,12 @@ static weir_status keep_point(struct weir_capture *capture, const struct weir_si
     struct kept *kept = &capture->kept[capture->n_kept++];
     *kept = (struct kept){.sites = sites, .n_sites = n_sites};
     TRY(weir_alloc_zero(&kept->layers, n_layers(capture), sizeof *kept->layers));
-    for (size_t i = 0; i < n_sites; i++)
+    TRY(weir_alloc_zero(&kept->site_units, n_sites, sizeof *kept->site_units));
+    for (size_t i = 0; i < n_sites; i++) {
+        TRY(list_site_units(&kept->site_units[i], capture, &sites[i]));
         if (sites[i].layer >= 0)
             kept->layers[sites[i].layer] = true;
+    }
     return write_units(kept);
 }
 
@@ -140,8 +161,8 @@ static void describe_point(const struct weir_capture *capture, struct weir_store
     out->sinks = point == WEIR_P_PATTERN && capture->run->model->config.sinks;
     out->layers = out->point->per_layer ? kept->layers : NULL;
     for (size_t i = 0; i < kept->n_sites; i++)
-        if (kept->sites[i].units.list && kept->sites[i].units.n > out->n_units)
-            out->n_units = kept->sites[i].units.n;
+        if (kept->site_units[i].list && kept->site_units[i].n > out->n_units)
+            out->n_units = kept->site_units[i].n;
     weir_model_shape(capture->run->model, point, out->shape);
     out->whole = is_whole(capture, kept);
 }
@@ -254,9 +275,20 @@ static weir_status take_prompt(struct weir_capture *capture, size_t prompt)
     return weir_fail(WEIR_E_USAGE, "prompt %zu of the run is not one that the capture was opened for", prompt);
 }
 
+/* The units that are kept of a layer: those of the event are one prompt's. */
+static const struct weir_some *kept_units(const struct weir_capture *capture, const weir_event *event)
+{
+    const struct kept *kept = &capture->kept[capture->index_of[event->point->id]];
+    size_t i = 0;
+    while (kept->sites[i].layer != event->layer)
+        i++;
+    return &kept->site_units[i];
+}
+
 static weir_status store_value(const weir_event *event, void *payload)
 {
     struct weir_capture *capture = payload;
+    const struct weir_some *units = kept_units(capture, event);
     bool softmaxed =
         event->point->id == WEIR_P_PATTERN && !weir_plan_edits(&capture->run->plan, WEIR_P_PATTERN, event->layer);
     TRY(take_prompt(capture, (size_t)event->prompt));
@@ -267,8 +299,8 @@ static weir_status store_value(const weir_event *event, void *payload)
                                                                      .buffer = event->buffer,
                                                                      .positions = event->rows,
                                                                      .n_rows = event->rows ? event->n_rows : 0,
-                                                                     .units = event->units,
-                                                                     .n_units = event->units ? event->n_units : 0,
+                                                                     .units = units->list,
+                                                                     .n_units = units->list ? units->n : 0,
                                                                      .softmaxed = softmaxed});
 }
 
@@ -323,6 +355,7 @@ static weir_status prepare_capture(struct weir_capture *capture, const weir_capt
 {
     TRY(check_options(options, capture->run->model));
     TRY(weir_scope_open(&capture->scope, capture->run->model, options->hooks, options->positions));
+    TRY(weir_scope_take_rows(capture->scope, "a file stores"));
     TRY(weir_run_check(capture->run, capture->prompts, capture->n_prompts));
     for (size_t i = 0; i < capture->n_prompts; i++)
         capture->longest = capture->prompts[i].n > capture->longest ? capture->prompts[i].n : capture->longest;
@@ -372,6 +405,8 @@ const weir_capture_size *weir_capture_get_size(const weir_capture *capture)
 static weir_status all_have_run(const struct weir_capture *capture)
 {
     for (size_t i = 0; i < capture->n_prompts; i++) {
+        if (capture->rows[i].n == 0 && !capture->next) /* no hook was called for it */
+            continue;
         if (capture->pass[i] == 0)
             return weir_fail(WEIR_E_USAGE,
                              "weir_capture_commit: prompt %zu has not run; call weir_run_forward with the prompts that "
@@ -425,6 +460,9 @@ static void close_capture(void *what)
     weir_store_close(capture->store);
     for (size_t i = 0; i < capture->n_kept; i++) {
         weir_free(capture->kept[i].layers);
+        for (size_t j = 0; capture->kept[i].site_units && j < capture->kept[i].n_sites; j++)
+            weir_some_close(&capture->kept[i].site_units[j]);
+        weir_free(capture->kept[i].site_units);
         weir_free(capture->kept[i].units);
     }
     for (size_t i = 0; capture->rows && i < capture->n_prompts; i++)

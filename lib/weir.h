@@ -291,12 +291,13 @@ WEIR_API WEIR_CHECKED weir_status weir_run_open(weir_run **out, weir_model *mode
 WEIR_API void weir_run_close(weir_run *run);
 
 /**
- * Registers a hook at every point that `selection` names, in the grammar HOOK[:LAYERS[.UNITS]][@POSITIONS],
- * comma-separated. The hook sees whole values; which units and rows of them are meant, the event says (weir_event).
- * Positions of prompts are looked up when weir_run_forward has them.
- * @return WEIR_E_USAGE for a name that matches nothing (naming the nearest), for layers and units out of range, and for
- * terms that name other units at other positions of one value, which take a hook each; WEIR_E_UNSUPPORTED for a point
- * that this model does not have.
+ * Registers a hook at every point that `selection` names, in the grammar HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS],
+ * comma-separated; a term with a - in front takes away from what those before it name. POSITIONS may be fields of the
+ * prompt (weir_tokens.fields), PROMPTS a side of theirs. The hook sees whole values; which units and rows of them are
+ * meant, the event says (weir_event). Positions and prompts are looked up when weir_run_forward has the prompts.
+ * @return WEIR_E_USAGE for a name that matches nothing (naming the nearest), for layers and units out of range, for
+ * terms that name other units at other positions of one value, which take a hook each, and for keys, since a hook gets
+ * all keys of a query; WEIR_E_UNSUPPORTED for a point that this model does not have.
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_hook(weir_run *run, const char *selection, weir_access access,
                                                 weir_hook_fn *hook, void *payload);
@@ -321,8 +322,9 @@ WEIR_API int weir_run_depth(const weir_run *run);
 /**
  * Runs all prompts. What no hook wants is not computed: the pass ends after the last layer that is wanted. Hooks are
  * called on this thread, once per (point, layer, prompt); for one prompt in the order of computation.
- * @return WEIR_E_USAGE for a prompt without tokens, one longer than the context, and a hook's position that a prompt
- * does not have: before anything runs; else what a hook returned.
+ * @return WEIR_E_USAGE for a prompt without tokens, one longer than the context, a hook's position, field or side that
+ * the prompts do not have, and what is left by a term that takes away if that is no set of units at a set of positions;
+ * WEIR_E_INPUT for a field that names no position: all before anything runs; else what a hook returned.
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_forward(weir_run *run, const weir_tokens *prompts, size_t n);
 
@@ -379,8 +381,8 @@ typedef struct weir_capture weir_capture;
 typedef enum weir_dtype { WEIR_F32, WEIR_F16, WEIR_BF16 } weir_dtype;
 
 typedef struct weir_capture_options {
-    const char *hooks;     /**< selection, NULL for the default set */
-    const char *positions; /**< slice that all hooks share, NULL for all */
+    const char *hooks; /**< selection, NULL for the default set; of prompts that it does not choose nothing is stored */
+    const char *positions; /**< positions that all hooks share, slices or fields; NULL for all */
     int next;              /**< the k most likely next tokens a position, and each prompt's loss; 0: none */
     weir_dtype dtype;
     int compare;         /**< positions of the first prompt that are computed in float32 too, when the run computes in

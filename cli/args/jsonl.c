@@ -323,6 +323,17 @@ static weir_status take_prompt_ids(struct jsonl *out, const struct scan *scan, c
     return read_prompt_ids(out, scan, member->value);
 }
 
+/* Which side of a pair the prompt is, and of which, as weir ls --json prints what --side made. */
+static weir_status take_side(struct jsonl *out, const struct scan *scan, const struct members *members)
+{
+    const struct member *side = member_named(members, "side"), *line = member_named(members, "line");
+    size_t digits = line ? strspn(line->value.from, "0123456789") : 0;
+    out->line = -1;
+    if (digits > 0 && digits < 10 && line->value.from + digits == line->value.to)
+        out->line = strtol(line->value.from, NULL, 10);
+    return side && *side->value.from == '"' ? decode_string(&out->side, scan, side->value) : WEIR_OK;
+}
+
 static size_t put_span(char *to, size_t at, struct span span)
 {
     memcpy(to + at, span.from, (size_t)(span.to - span.from));
@@ -373,6 +384,7 @@ weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char
     if (!out->text && !out->ids)
         TRY_DONE(
             weir_fail(WEIR_E_INPUT, "%s: the object has none of \"prompt\", \"text\", \"ids\" and \"tokens\"", where));
+    TRY_DONE(take_side(out, &scan, &members));
     status = take_fields(out, &scan, &members);
 done:
     close_members(&members);
@@ -410,5 +422,6 @@ void jsonl_close(struct jsonl *line)
     weir_free(line->text);
     weir_free(line->ids);
     weir_free(line->fields);
+    weir_free(line->side);
     *line = (struct jsonl){0};
 }

@@ -12,6 +12,8 @@ struct jsonl {
     int32_t *ids; /* [n] "ids", or "tokens" where there is neither that nor a text; NULL: the text is to be tokenized */
     size_t n;
     char *fields; /* the other members as one JSON object, each as it was written; NULL: none */
+    char *side;   /* the member "side", which is one of `fields` too; NULL: none, or no text */
+    int64_t line; /* the member "line", likewise; -1: none, or no whole number */
 };
 
 /* True where a line looks like an object that gives a prompt: it begins with { and has one of the names. */

@@ -106,6 +106,10 @@ static weir_status make_json_prompt(weir_tokens *out, const weir_model *model, s
     }
     out->fields = line->fields;
     line->fields = NULL;
+    out->side = line->side;
+    line->side = NULL;
+    if (line->line >= 0)
+        out->line = (size_t)line->line;
     return WEIR_OK;
 }
 

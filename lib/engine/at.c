@@ -50,24 +50,24 @@ static weir_status make_private(struct weir_run *run, const weir_point *point, w
     return status;
 }
 
-/* The rows of a prompt of the batch that a hook's scope names; none of copies, which no scope knows. */
-static struct weir_some named_rows(const struct weir_run *run, const struct weir_call *call, size_t prompt)
+/* The rows and units of a prompt of the batch that a hook's scope names; none of copies, which no scope knows. */
+static struct weir_box named_box(const struct weir_run *run, const struct weir_call *call, size_t prompt)
 {
     const struct weir_scope *scope = run->plan.hooks[call->hook].scope;
     size_t number = run->batch.numbers[prompt];
-    return number < scope->n_prompts ? weir_scope_rows(scope, call->site, number) : (struct weir_some){0};
+    return number < scope->n_prompts ? weir_scope_bound(scope, call->site, number) : (struct weir_box){0};
 }
 
 void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit)
 {
     size_t first, readers, last;
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
-    for (size_t i = first; i < readers; i++) {
-        const struct weir_some *units = &run->plan.calls[i].site->units;
-        for (size_t prompt = 0; prompt < run->batch.n; prompt++)
-            for (size_t u = 0; named_rows(run, &run->plan.calls[i], prompt).n > 0 && u < units->n; u++)
-                marked[prompt * n_units + (units->list ? (size_t)units->list[u] : u)] |= (uint8_t)bit;
-    }
+    for (size_t i = first; i < readers; i++)
+        for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
+            const struct weir_box box = named_box(run, &run->plan.calls[i], prompt);
+            for (size_t u = 0; box.rows.n > 0 && u < box.units.n; u++)
+                marked[prompt * n_units + weir_some_at(&box.units, u)] |= (uint8_t)bit;
+        }
 }
 
 /* True where calls first to last - 1 of the plan name anything in the batch. */
@@ -75,7 +75,7 @@ static bool any_called(const struct weir_run *run, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++)
         for (size_t prompt = 0; prompt < run->batch.n; prompt++)
-            if (named_rows(run, &run->plan.calls[i], prompt).n > 0)
+            if (named_box(run, &run->plan.calls[i], prompt).rows.n > 0)
                 return true;
     return false;
 }
@@ -99,13 +99,13 @@ weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt)
 static weir_status call_hook(struct weir_run *run, weir_event *event, const struct weir_call *call, size_t prompt)
 {
     const struct weir_hook *hook = &run->plan.hooks[call->hook];
-    const struct weir_some rows = named_rows(run, call, prompt);
-    if (rows.n == 0)
+    const struct weir_box box = named_box(run, call, prompt);
+    if (box.rows.n == 0)
         return WEIR_OK;
-    event->rows = rows.list;
-    event->n_rows = rows.n;
-    event->units = call->site->units.list;
-    event->n_units = call->site->units.n;
+    event->rows = box.rows.list;
+    event->n_rows = box.rows.n;
+    event->units = box.units.list;
+    event->n_units = box.units.n;
     TRY(hook->fn(event, hook->payload));
     if (run->misused)
         return weir_fail(WEIR_E_USAGE, "%s: called in a hook of the run: call it after weir_run_forward has returned",

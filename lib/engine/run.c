@@ -147,7 +147,7 @@ weir_status weir_run_hook(weir_run *run, const char *selection, weir_access acce
     TRY_GIVEN(hook);
     TRY(check_hook(run, access, __func__));
     TRY_DONE(weir_scope_open(&scope, run->model, selection, NULL));
-    TRY_DONE(weir_scope_check_boxes(scope));
+    TRY_DONE(weir_scope_take_boxes(scope, "a hook gets"));
     TRY_DONE(weir_plan_add(&run->plan, scope, access, hook, payload));
 done:
     weir_scope_close(scope);

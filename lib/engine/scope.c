@@ -3,36 +3,12 @@
 
 #include "base/alloc.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* Which terms name a site. */
-struct weir_scope_group {
-    size_t *terms; /* [n] indices into the selection */
-    size_t n;
-    bool whole; /* no positions are chosen: the rows are all rows */
-};
 
 static const struct weir_term *group_term(const struct weir_scope *scope, const struct weir_scope_group *group,
                                           size_t i)
 {
     return &scope->selection->terms[group->terms[i]];
-}
-
-/* Lists the marked of n in `out`, whose list stays NULL where all are. */
-static weir_status list_marked(struct weir_some *out, const bool *marked, size_t n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += marked[i];
-    *out = (struct weir_some){.n = count};
-    if (count == n)
-        return WEIR_OK;
-    TRY(weir_alloc(&out->list, count, sizeof *out->list));
-    for (size_t i = 0, at = 0; i < n; i++)
-        if (marked[i])
-            out->list[at++] = (int32_t)i;
-    return WEIR_OK;
 }
 
 /* ---- sites ---- */
@@ -74,6 +50,23 @@ static weir_status mark_sites(bool *marked, const struct weir_model *model, stru
     return status;
 }
 
+/* Adds the sites of a term to those that are marked; one that takes away has to meet one of them. */
+static weir_status mark_term(bool *marked, const struct weir_model *model, struct weir_term *term)
+{
+    size_t n = weir_n_sites(model->config.n_layers);
+    bool *own, any = false;
+    if (!term->takes_away)
+        return mark_sites(marked, model, term);
+    TRY(weir_alloc_zero(&own, n, sizeof *own));
+    weir_status status = mark_sites(own, model, term);
+    for (size_t i = 0; i < n; i++)
+        any = any || (own[i] && marked[i]);
+    weir_free(own);
+    if (status == WEIR_OK && !any)
+        return weir_fail(WEIR_E_USAGE, "'%s' takes away what no term before it names, as z,-z:9.9 would", term->text);
+    return status;
+}
+
 /* True where a term names a site that the model has. */
 static bool names_site(const struct weir_scope *scope, const struct weir_term *term, int point, int layer)
 {
@@ -83,51 +76,9 @@ static bool names_site(const struct weir_scope *scope, const struct weir_term *t
 
 /* ---- groups ---- */
 
-static bool is_group_of(const struct weir_scope_group *group, const size_t *terms, size_t n)
+static bool has_key_axis(const weir_point *point)
 {
-    return group->n == n && memcmp(group->terms, terms, n * sizeof *terms) == 0;
-}
-
-static weir_status add_group(struct weir_scope *scope, const size_t *terms, size_t n)
-{
-    TRY(weir_grow(&scope->groups, &scope->cap_groups, scope->n_groups + 1, sizeof *scope->groups));
-    struct weir_scope_group *group = &scope->groups[scope->n_groups];
-    *group = (struct weir_scope_group){.n = n, .whole = scope->positions.n == 0};
-    TRY(weir_alloc(&group->terms, n, sizeof *group->terms));
-    scope->n_groups++;
-    memcpy(group->terms, terms, n * sizeof *terms);
-    for (size_t i = 0; i < n; i++)
-        group->whole &= group_term(scope, group, i)->where.positions.n == 0;
-    return WEIR_OK;
-}
-
-/* The group of a site, a new one where no other site is named by the same terms. `terms` is room for all of them. */
-static weir_status find_group(struct weir_scope *scope, struct weir_site *site, size_t *terms)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < scope->selection->n; i++)
-        if (names_site(scope, &scope->selection->terms[i], site->point, site->layer))
-            terms[n++] = i;
-    for (site->group = 0; site->group < scope->n_groups; site->group++)
-        if (is_group_of(&scope->groups[site->group], terms, n))
-            return WEIR_OK;
-    return add_group(scope, terms, n);
-}
-
-/* ---- units ---- */
-
-/* Marks the units that the group's terms name; all when one of them names none in particular. */
-static weir_status mark_units(const struct weir_scope *scope, const struct weir_site *site, bool *marked, size_t n)
-{
-    const struct weir_scope_group *group = &scope->groups[site->group];
-    for (size_t i = 0; i < group->n; i++) {
-        const struct weir_term *term = group_term(scope, group, i);
-        if (term->where.units.n > 0 && n == 0)
-            return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
-                             weir_point_at(site->point)->name);
-        TRY(weir_in(weir_slices_mark(&term->where.units, marked, n, "unit"), term->text));
-    }
-    return WEIR_OK;
+    return point->axes[point->n_axes - 1] == WEIR_AXIS_KEY;
 }
 
 static size_t count_units(const struct weir_model *model, int point)
@@ -138,43 +89,153 @@ static size_t count_units(const struct weir_model *model, int point)
     return axis < 0 ? 0 : shape[axis];
 }
 
+/* True where a term's cells are the same in every prompt: all rows and keys. */
+static bool is_whole_term(const struct weir_term *term)
+{
+    const struct weir_where *where = &term->where;
+    return where->positions.n == 0 && where->keys.n == 0 && where->prompts.numbers.n == 0 && !where->prompts.name;
+}
+
+/* The terms that matter to a site, in `terms`, room for all of them: none that another takes away again altogether. */
+static size_t list_terms(size_t *terms, const struct weir_scope *scope, const struct weir_site *site)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < scope->selection->n; i++) {
+        const struct weir_term *term = &scope->selection->terms[i];
+        if (!names_site(scope, term, site->point, site->layer))
+            continue;
+        if (term->takes_away && term->where.units.n == 0 && is_whole_term(term))
+            n = 0;
+        else if (!term->takes_away || n > 0)
+            terms[n++] = i;
+    }
+    return n;
+}
+
+/* Query heads and key-value heads are no units of one axis. */
+static weir_status find_axis_of_units(struct weir_scope_group *group, const struct weir_scope *scope, int point)
+{
+    const struct weir_term *by_query = NULL, *by_key = NULL;
+    for (size_t i = 0; i < group->n; i++) {
+        const struct weir_term *term = group_term(scope, group, i);
+        if (term->where.by_query_head)
+            by_query = term;
+        else if (term->where.units.n > 0)
+            by_key = term;
+    }
+    if (by_query && by_key)
+        return weir_fail(WEIR_E_USAGE,
+                         "'%s' names query heads and '%s' key-value heads of one value: write both with h, or both "
+                         "without",
+                         by_query->text, by_key->text);
+    group->by_query_head = by_query != NULL;
+    group->n_units = by_query ? (size_t)scope->model->config.n_heads : count_units(scope->model, point);
+    return WEIR_OK;
+}
+
+static bool is_same_group(const struct weir_scope_group *a, const struct weir_scope_group *b)
+{
+    return a->n == b->n && a->n_units == b->n_units && a->has_keys == b->has_keys &&
+           memcmp(a->terms, b->terms, a->n * sizeof *a->terms) == 0;
+}
+
+static weir_status add_group(struct weir_scope *scope, struct weir_scope_group *group)
+{
+    const size_t *terms = group->terms;
+    TRY(weir_grow(&scope->groups, &scope->cap_groups, scope->n_groups + 1, sizeof *scope->groups));
+    group->whole = scope->positions.n == 0;
+    for (size_t i = 0; i < group->n; i++) {
+        group->whole &= is_whole_term(group_term(scope, group, i));
+        group->takes_away |= group_term(scope, group, i)->takes_away;
+    }
+    TRY(weir_alloc(&group->terms, group->n, sizeof *group->terms));
+    memcpy(group->terms, terms, group->n * sizeof *group->terms);
+    scope->groups[scope->n_groups++] = *group;
+    return WEIR_OK;
+}
+
+/* The group of a site whose terms are given, a new one where no other site has the same. */
+static weir_status find_group(struct weir_scope *scope, struct weir_site *site, size_t *terms, size_t n)
+{
+    struct weir_scope_group group = {.terms = terms, .n = n, .has_keys = has_key_axis(weir_point_at(site->point))};
+    TRY(find_axis_of_units(&group, scope, site->point));
+    for (site->group = 0; site->group < scope->n_groups; site->group++)
+        if (is_same_group(&scope->groups[site->group], &group))
+            return WEIR_OK;
+    return add_group(scope, &group);
+}
+
+/* ---- units ---- */
+
+/* Marks the units that the group's terms name in any prompt; `named` is room for one term's. */
+static weir_status mark_units(bool *marked, bool *named, const struct weir_scope *scope, const struct weir_site *site)
+{
+    const struct weir_scope_group *group = &scope->groups[site->group];
+    for (size_t i = 0; i < group->n; i++) {
+        const struct weir_term *term = group_term(scope, group, i);
+        if (term->where.units.n > 0 && group->n_units == 0)
+            return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
+                             weir_point_at(site->point)->name);
+        memset(named, 0, group->n_units * sizeof *named);
+        TRY(weir_in(weir_slices_mark(&term->where.units, named, group->n_units, "unit"), term->text));
+        for (size_t u = 0; u < group->n_units; u++)
+            marked[u] = term->takes_away ? marked[u] && !(named[u] && is_whole_term(term)) : marked[u] || named[u];
+    }
+    return WEIR_OK;
+}
+
 static weir_status find_units(const struct weir_scope *scope, struct weir_site *site)
 {
-    size_t n = count_units(scope->model, site->point);
-    bool *marked;
-    TRY(weir_alloc_zero(&marked, n, sizeof *marked));
-    weir_status status = mark_units(scope, site, marked, n);
-    if (status == WEIR_OK)
-        status = list_marked(&site->units, marked, n);
+    size_t n = scope->groups[site->group].n_units;
+    bool *marked = NULL, *named = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc_zero(&marked, n, sizeof *marked));
+    TRY_DONE(weir_alloc_zero(&named, n, sizeof *named));
+    TRY_DONE(mark_units(marked, named, scope, site));
+    TRY_DONE(weir_some_marked(&site->units, marked, n));
+done:
     weir_free(marked);
+    weir_free(named);
     return status;
 }
 
 /* ---- opening ---- */
 
+/* Adds the site, unless all of it is taken away again. `terms` is room for all terms. */
 static weir_status add_site(struct weir_scope *scope, int point, int layer, size_t *terms)
 {
+    struct weir_site site = {.point = point, .layer = layer};
+    size_t n = list_terms(terms, scope, &site);
+    if (n == 0)
+        return WEIR_OK;
     TRY(weir_grow(&scope->sites, &scope->cap_sites, scope->n_sites + 1, sizeof *scope->sites));
-    struct weir_site *site = &scope->sites[scope->n_sites++];
-    *site = (struct weir_site){.point = point, .layer = layer};
-    TRY(find_group(scope, site, terms));
-    return find_units(scope, site);
+    TRY(find_group(scope, &site, terms, n));
+    scope->sites[scope->n_sites++] = site;
+    return find_units(scope, &scope->sites[scope->n_sites - 1]);
+}
+
+static weir_status add_marked_sites(struct weir_scope *scope, const bool *marked, size_t *terms)
+{
+    int n_layers = scope->model->config.n_layers;
+    for (int point = 0; point < WEIR_N_POINTS; point++)
+        for (int layer = -1; layer < n_layers; layer++)
+            if (marked[weir_site_index(n_layers, point, layer)])
+                TRY(add_site(scope, point, layer, terms));
+    return scope->n_sites > 0 ? WEIR_OK
+                              : weir_fail(WEIR_E_USAGE, "'%s' takes away all that is left",
+                                          scope->selection->terms[scope->selection->n - 1].text);
 }
 
 static weir_status add_sites(struct weir_scope *scope)
 {
-    int n_layers = scope->model->config.n_layers;
     bool *marked = NULL;
     size_t *terms = NULL;
     weir_status status;
-    TRY_DONE(weir_alloc_zero(&marked, weir_n_sites(n_layers), sizeof *marked));
+    TRY_DONE(weir_alloc_zero(&marked, weir_n_sites(scope->model->config.n_layers), sizeof *marked));
     TRY_DONE(weir_alloc(&terms, scope->selection->n, sizeof *terms));
     for (size_t i = 0; i < scope->selection->n; i++)
-        TRY_DONE(mark_sites(marked, scope->model, &scope->selection->terms[i]));
-    for (int point = 0; point < WEIR_N_POINTS; point++)
-        for (int layer = -1; layer < n_layers; layer++)
-            if (marked[weir_site_index(n_layers, point, layer)])
-                TRY_DONE(add_site(scope, point, layer, terms));
+        TRY_DONE(mark_term(marked, scope->model, &scope->selection->terms[i]));
+    TRY_DONE(add_marked_sites(scope, marked, terms));
 done:
     weir_free(terms);
     weir_free(marked);
@@ -197,14 +258,30 @@ weir_status weir_scope_open(struct weir_scope **out, const struct weir_model *mo
     *out = NULL;
     TRY_DONE(new_scope(&scope, model));
     TRY_DONE(weir_selection_parse(&scope->selection, selection));
-    TRY_DONE(weir_selection_check_plain(scope->selection));
     if (positions)
-        TRY_DONE(weir_slices_parse(&scope->positions, positions, strlen(positions), "position"));
+        TRY_DONE(weir_spots_parse(&scope->positions, positions, strlen(positions), "position"));
     TRY_DONE(add_sites(scope));
     *out = scope;
     scope = NULL;
 done:
     weir_scope_close(scope);
+    return status;
+}
+
+weir_status weir_scope_open_selection(struct weir_scope **out, const struct weir_model *model,
+                                      struct weir_selection *selection)
+{
+    struct weir_scope *scope;
+    *out = NULL;
+    TRY(new_scope(&scope, model));
+    scope->selection = selection;
+    scope->borrowed = true;
+    scope->keeps_regions = true;
+    weir_status status = add_sites(scope);
+    if (status == WEIR_OK)
+        *out = scope;
+    else
+        weir_scope_close(scope);
     return status;
 }
 
@@ -232,7 +309,8 @@ weir_status weir_scope_open_at(struct weir_scope **out, const struct weir_model 
     TRY_DONE(check_site(model, point, layer));
     TRY_DONE(new_scope(&scope, model));
     TRY_DONE(weir_grow(&scope->groups, &scope->cap_groups, 1, sizeof *scope->groups));
-    scope->groups[scope->n_groups++] = (struct weir_scope_group){.whole = true};
+    scope->groups[scope->n_groups++] = (struct weir_scope_group){
+        .whole = true, .n_units = count_units(model, point), .has_keys = has_key_axis(weir_point_at(point))};
     TRY_DONE(weir_grow(&scope->sites, &scope->cap_sites, 1, sizeof *scope->sites));
     scope->sites[scope->n_sites++] =
         (struct weir_site){.point = point, .layer = layer, .units.n = count_units(model, point)};
@@ -266,14 +344,15 @@ static const struct weir_term *term_unlike(const struct weir_scope *scope, const
     return group_term(scope, group, 0);
 }
 
-/* Fails unless the terms of a group together name every unit of any of them at every position of any of them. */
+/* Fails unless the terms of a group together name every unit of any of them at every position of any of them. What is
+   taken away, and what only some prompts have, is looked at when these are known. */
 static weir_status check_box(const struct weir_scope *scope, const struct weir_scope_group *group)
 {
-    const struct weir_term *first = group_term(scope, group, 0), *other = NULL;
+    const struct weir_term *first = group->n ? group_term(scope, group, 0) : NULL, *other = NULL;
     bool same_units = true, same_positions = true;
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
-        if (term->where.units.n == 0 && term->where.positions.n == 0)
+        if (group->takes_away || term->where.has_prompts || (term->where.units.n == 0 && term->where.positions.n == 0))
             return WEIR_OK;
         same_units &= weir_slices_equal(&term->where.units, &first->where.units);
         same_positions &= weir_spots_equal(&term->where.positions, &first->where.positions);
@@ -287,108 +366,36 @@ static weir_status check_box(const struct weir_scope *scope, const struct weir_s
                               term_unlike(scope, group, other)->text, other->text);
 }
 
-weir_status weir_scope_check_boxes(const struct weir_scope *scope)
+weir_status weir_scope_take_rows(struct weir_scope *scope, const char *rows_for)
 {
+    for (size_t i = 0; scope->selection && i < scope->selection->n; i++) {
+        const struct weir_term *term = &scope->selection->terms[i];
+        if (term->where.keys.n > 0)
+            return weir_fail(WEIR_E_USAGE, "'%s': %s all keys of a query: omit the / and what follows it", term->text,
+                             rows_for);
+        if (term->where.by_query_head)
+            return weir_fail(WEIR_E_USAGE, "'%s': %s key-value heads, not what each query head reads: omit the h",
+                             term->text, rows_for);
+    }
+    scope->rows_for = rows_for;
+    return WEIR_OK;
+}
+
+weir_status weir_scope_take_boxes(struct weir_scope *scope, const char *rows_for)
+{
+    TRY(weir_scope_take_rows(scope, rows_for));
+    scope->boxes_only = true;
     for (size_t i = 0; i < scope->n_groups; i++)
         TRY(check_box(scope, &scope->groups[i]));
     return WEIR_OK;
 }
 
-/* ---- rows ---- */
-
-/* Marks the positions of n that the group's terms name; `narrowed` is room for n. */
-static weir_status mark_positions(const struct weir_scope *scope, const struct weir_scope_group *group, bool *marked,
-                                  bool *narrowed, size_t n)
+bool weir_scope_has_prompts(const struct weir_scope *scope)
 {
-    memset(marked, 0, n * sizeof *marked);
-    memset(narrowed, 0, n * sizeof *narrowed);
-    for (size_t i = 0; i < group->n; i++) {
-        const struct weir_term *term = group_term(scope, group, i);
-        TRY(weir_in(weir_spots_mark(&term->where.positions, marked, n, "position"), term->text));
-    }
-    TRY(weir_slices_mark(&scope->positions, narrowed, n, "position"));
-    for (size_t i = 0; i < n; i++)
-        marked[i] = marked[i] && narrowed[i];
-    return WEIR_OK;
-}
-
-/* The rows of one prompt of `length` positions after `past`, for every group. */
-static weir_status find_rows_of_prompt(struct weir_scope *scope, struct weir_some *rows, size_t past, size_t length)
-{
-    size_t n = past + length;
-    bool *marked = NULL, *narrowed = NULL;
-    weir_status status;
-    TRY_DONE(weir_alloc(&marked, n, sizeof *marked));
-    TRY_DONE(weir_alloc(&narrowed, n, sizeof *narrowed));
-    for (size_t i = 0; i < scope->n_groups; i++) {
-        rows[i] = (struct weir_some){.n = length};
-        if (scope->groups[i].whole)
-            continue;
-        TRY_DONE(mark_positions(scope, &scope->groups[i], marked, narrowed, n));
-        TRY_DONE(list_marked(&rows[i], marked + past, length));
-    }
-done:
-    weir_free(marked);
-    weir_free(narrowed);
-    return status;
-}
-
-static void drop_rows(struct weir_scope *scope)
-{
-    for (size_t i = 0; scope->rows && i < scope->n_prompts * scope->n_groups; i++)
-        weir_free(scope->rows[i].list);
-    weir_free(scope->rows);
-    scope->rows = NULL;
-    scope->prompts = NULL;
-    scope->n_prompts = 0;
-}
-
-/* True where no position is chosen anywhere: nothing is kept per prompt then. */
-static bool is_whole_scope(const struct weir_scope *scope)
-{
-    for (size_t i = 0; i < scope->n_groups; i++)
-        if (!scope->groups[i].whole)
-            return false;
-    return true;
-}
-
-weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past, size_t n)
-{
-    size_t n_rows;
-    drop_rows(scope);
-    if (!is_whole_scope(scope)) {
-        TRY(weir_mul(&n_rows, n, scope->n_groups));
-        TRY(weir_alloc_zero(&scope->rows, n_rows, sizeof *scope->rows));
-    }
-    scope->prompts = prompts;
-    scope->n_prompts = n;
-    for (size_t i = 0; scope->rows && i < n; i++) {
-        char prompt[32];
-        snprintf(prompt, sizeof prompt, "prompt %zu", i);
-        TRY(weir_in(find_rows_of_prompt(scope, scope->rows + i * scope->n_groups, past ? past[i] : 0, prompts[i].n),
-                    prompt));
-    }
-    return WEIR_OK;
-}
-
-static struct weir_some rows_of_group(const struct weir_scope *scope, size_t group, size_t prompt)
-{
-    return scope->rows ? scope->rows[prompt * scope->n_groups + group]
-                       : (struct weir_some){.n = scope->prompts[prompt].n};
-}
-
-struct weir_some weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt)
-{
-    return rows_of_group(scope, site->group, prompt);
-}
-
-void weir_scope_mark_rows(const struct weir_scope *scope, size_t prompt, bool *marked)
-{
-    for (size_t i = 0; i < scope->n_groups; i++) {
-        const struct weir_some rows = rows_of_group(scope, i, prompt);
-        for (size_t r = 0; r < rows.n; r++)
-            marked[rows.list ? (size_t)rows.list[r] : r] = true;
-    }
+    for (size_t i = 0; scope->selection && i < scope->selection->n; i++)
+        if (scope->selection->terms[i].where.has_prompts)
+            return true;
+    return false;
 }
 
 /* ---- closing ---- */
@@ -403,14 +410,15 @@ void weir_scope_close(struct weir_scope *scope)
 {
     if (!scope || --scope->holders > 0)
         return;
-    drop_rows(scope);
+    weir_scope_drop_cells(scope);
     for (size_t i = 0; i < scope->n_sites; i++)
-        weir_free(scope->sites[i].units.list);
+        weir_some_close(&scope->sites[i].units);
     for (size_t i = 0; i < scope->n_groups; i++)
         weir_free(scope->groups[i].terms);
     weir_free(scope->sites);
     weir_free(scope->groups);
-    weir_slices_close(&scope->positions);
-    weir_selection_close(scope->selection);
+    weir_spots_close(&scope->positions);
+    if (!scope->borrowed)
+        weir_selection_close(scope->selection);
     weir_free(scope);
 }

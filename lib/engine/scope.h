@@ -1,41 +1,56 @@
-/* What a selection names in one model: points and layers, the units of each, and of each prompt that runs the rows. The
-   plan, captures and editors all read it here: nothing resolves a selection twice.
+/* What a selection names in one model: points and layers, the units of each, and of each prompt that runs the cells.
+   The plan, captures and editors all read it here: nothing resolves a selection twice.
 
-   A term of the selection names a box: sites, units and positions. Sites that the same terms name are a group, whose
-   rows are found once for each prompt, from the group's terms in the order written. */
+   A term of the selection names a box: sites, units, positions, keys and prompts. The terms act in the order written:
+   each adds its box to what those before it named, or takes it away. Sites that the same terms name, of points with the
+   same axes, are a group, whose cells are found once for each prompt. */
 #ifndef WEIR_ENGINE_SCOPE_H
 #define WEIR_ENGINE_SCOPE_H
 
+#include "engine/region.h"
 #include "model/model.h"
 #include "points/select.h"
-
-/* Some of an axis. */
-struct weir_some {
-    int32_t *list; /* [n] ascending; NULL: all n of them */
-    size_t n;
-};
 
 /* A point in a layer, -1 outside the blocks. */
 struct weir_site {
     int point, layer;
     size_t group;
-    struct weir_some units; /* n 0: the point has none to choose from */
+    struct weir_some units; /* that it may have in a prompt; n 0: the point has none to choose from */
 };
 
-struct weir_scope_group;
+/* Sites that share their cells. */
+struct weir_scope_group {
+    size_t *terms; /* [n] indices into the selection */
+    size_t n;
+    size_t n_units; /* along the axis of units: of heads, neurons, ...; of query heads where by_query_head; 0: none */
+    bool has_keys;  /* the last axis is of keys */
+    bool by_query_head;
+    bool whole;      /* the terms choose neither positions, keys nor prompts: the rows are all rows */
+    bool takes_away; /* one of the terms does */
+};
+
+/* The cells of a group in one prompt. */
+struct weir_scope_cells {
+    struct weir_region region;
+    struct weir_box bound; /* the smallest box that holds them; n 0 throughout where there are none */
+};
 
 struct weir_scope {
     int holders;
     const struct weir_model *model;
     struct weir_selection *selection; /* NULL: one site, whole */
-    struct weir_slices positions;     /* to which all terms are narrowed */
+    bool borrowed;                    /* the selection is the caller's */
+    bool keeps_regions;               /* of groups that are whole, too */
+    const char *rows_for;             /* who takes rows of all keys only, "a hook gets"; NULL: any cells will do */
+    bool boxes_only;                  /* and those of one prompt must be a set of units at a set of rows */
+    struct weir_spots positions;      /* to which all terms are narrowed */
     struct weir_site *sites;          /* [n_sites] by point, then layer */
     size_t n_sites, cap_sites;
     struct weir_scope_group *groups; /* [n_groups] */
     size_t n_groups, cap_groups;
-    const weir_tokens *prompts; /* [n_prompts] whose rows were found last; the caller's */
+    const weir_tokens *prompts; /* [n_prompts] whose cells were found last; the caller's */
     size_t n_prompts;
-    struct weir_some *rows; /* [n_prompts, n_groups]; NULL: all rows of every prompt */
+    struct weir_scope_cells *cells; /* [n_prompts, n_groups]; NULL: all rows of every prompt */
 };
 
 /* How many sites a model of n_layers can have, and the place of one in a list of them all. */
@@ -49,11 +64,15 @@ static inline size_t weir_site_index(int n_layers, int point, int layer)
     return (size_t)point * ((size_t)n_layers + 1) + (size_t)(layer + 1);
 }
 
-/* Resolves a selection (NULL or "": the default set). `positions`, slices, narrows the positions of every term; NULL:
-   all. @return WEIR_E_USAGE for what cannot be parsed or is out of range, WEIR_E_UNSUPPORTED for points that this model
-   does not have: those that a glob matches are left out, a term that leaves nothing is an error. */
+/* Resolves a selection (NULL or "": the default set). `positions`, as a selection writes them, narrows the positions of
+   every term; NULL: all. @return WEIR_E_USAGE for what cannot be parsed or is out of range, for query heads beside
+   key-value heads of one value, and for a term that takes away what none before it names; WEIR_E_UNSUPPORTED for points
+   that this model does not have: those that a glob matches are left out, a term that leaves nothing is an error. */
 WEIR_CHECKED weir_status weir_scope_open(struct weir_scope **out, const struct weir_model *model, const char *selection,
                                          const char *positions);
+/* The same for a selection that is parsed, an edit's: it stays the caller's, who keeps it until the scope is closed. */
+WEIR_CHECKED weir_status weir_scope_open_selection(struct weir_scope **out, const struct weir_model *model,
+                                                   struct weir_selection *selection);
 /* One site, all of it. @return WEIR_E_USAGE for a point or layer that no model has, WEIR_E_UNSUPPORTED where this one
    does not have it. */
 WEIR_CHECKED weir_status weir_scope_open_at(struct weir_scope **out, const struct weir_model *model, int point,
@@ -64,19 +83,38 @@ void weir_scope_close(struct weir_scope *scope);
 
 /* The site, or NULL where it is not named. */
 const struct weir_site *weir_scope_site(const struct weir_scope *scope, int point, int layer);
-/* @return WEIR_E_USAGE where terms name other units at other positions of one value: what is named there is no set of
-   units by a set of rows. */
-WEIR_CHECKED weir_status weir_scope_check_boxes(const struct weir_scope *scope);
+/* For whoever takes rows of all keys only, and units of the value itself: "a hook gets". @return WEIR_E_USAGE for terms
+   that name keys or query heads. Pairs of query and key are refused when rows are found. */
+WEIR_CHECKED weir_status weir_scope_take_rows(struct weir_scope *scope, const char *rows_for);
+/* The same, and @return WEIR_E_USAGE where terms name other units at other positions of one value: what is named there
+   is no set of units at a set of rows. Where that depends on the prompts it is found out with the rows. */
+WEIR_CHECKED weir_status weir_scope_take_boxes(struct weir_scope *scope, const char *rows_for);
 
-/* Finds the rows of the prompts that are about to run, in place of those before. The prompts stay the caller's,
+/* True where a term chooses prompts. */
+bool weir_scope_has_prompts(const struct weir_scope *scope);
+
+/* Finds the cells of the prompts that are about to run, in place of those before. The prompts stay the caller's,
    who keeps them as long as rows are asked for. Prompt i follows past[i] positions
-   that were run before (NULL: none do): row r is position past[i] + r. @return WEIR_E_USAGE for a position that a
-   prompt does not have. */
+   that were run before (NULL: none do): row r is position past[i] + r. @return WEIR_E_USAGE for a position, field or
+   side that a prompt does not have, WEIR_E_INPUT for what is wrong with a field. */
 WEIR_CHECKED weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past,
                                               size_t n);
-/* The rows of a site in one of them; the list is the scope's, good until they are found again. */
+/* Forgets them. */
+void weir_scope_drop_cells(struct weir_scope *scope);
+
+/* What follows is asked once rows are found; lists are the scope's, good until they are found again. */
+/* The cells of a site in one of the prompts, for scopes of weir_scope_open_selection. Rows count from the first that
+   runs, keys are positions. */
+struct weir_region weir_scope_region(const struct weir_scope *scope, const struct weir_site *site, size_t prompt);
+/* The smallest box that holds a site's cells in one of the prompts, whose keys are all if the scope takes rows only;
+   its rows. */
+struct weir_box weir_scope_bound(const struct weir_scope *scope, const struct weir_site *site, size_t prompt);
 struct weir_some weir_scope_rows(const struct weir_scope *scope, const struct weir_site *site, size_t prompt);
-/* Marks the rows of one of them that any site has. */
+/* Marks the rows of one of them that any site has; the units that a site has in any of them. */
 void weir_scope_mark_rows(const struct weir_scope *scope, size_t prompt, bool *marked);
+void weir_scope_mark_units(const struct weir_scope *scope, const struct weir_site *site, bool *marked);
+/* For whoever stores the rows of each prompt by the units of all prompts. @return WEIR_E_USAGE where that holds a cell
+   that a term took away. */
+WEIR_CHECKED weir_status weir_scope_check_taken(const struct weir_scope *scope);
 
 #endif

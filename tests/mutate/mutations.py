@@ -45,6 +45,7 @@ WIDER = ("unit", "tests/model -m 'not slow'", "tests/cli -m 'not slow'", "tests/
 M = Mutation
 POSITIONS = ("tests/model/test_positions.py -m 'not slow'",)
 FAMILIES = ("tests/model/test_families.py -m 'not slow' -k matches",)
+SCOPES = ("unit scope",)
 EDITS = ("unit engine", "tests/model/test_edits.py -m 'not slow'")
 NPZ = ("unit npz",)
 STATS = ("tests/cli/test_cli.py -m 'not slow'", "tests/python/test_store.py -m 'not slow'")
@@ -77,6 +78,11 @@ MUTATIONS = [
     M("index-turned-round", "lib/points/index.c", "step < 0 ? start - stop : stop - start", "stop - start", "[::-1] is empty"),
     M("index-after-ellipsis", "lib/points/index.c", "a >= rank - n_after", "a > rank - n_after",
       "the first index after ... is ignored"),
+    M("lookup-border", "lib/points/lookup.c", "bool begins = in == 0 || (in == 1", "bool begins = in != 9 || (in == 1",
+      "a text that begins inside a token is found", SCOPES),
+    M("lookup-twice", "lib/points/lookup.c", "if (found.n != 1)", "if (found.n < 1)", "of a text that occurs twice the first is taken", SCOPES),
+    M("lookup-order", "lib/points/lookup.c", "double at = given < 0 ? given + n : given;", "double at = given < 0 ? given + n - 1 : given;",
+      "negative positions of fields count from the last but one", SCOPES),
     # ---- lib/tensor ----
     M("alibi-from-one", "lib/tensor/kernel_ops.c", "out[i] = x[i] + slope * (first + (float)(int)i);",
       "out[i] = x[i] + slope * (first + (float)(int)i + 1);", "ALiBi counts keys from 1"),
@@ -174,7 +180,7 @@ MUTATIONS = [
       "*begin = window && query + 2 > window ? query + 2 - window : 0;", "a window is one key too narrow"),
     M("edited-kv-head", "lib/engine/attention.c", "(size_t)tile->head / (n_heads / n_kv) * d_head;", "(size_t)tile->head % n_kv * d_head;",
       "heads read another head's keys and values", (*POSITIONS, *FAMILIES)),
-    M("edited-heads", "lib/engine/at.c", "units->list ? (size_t)units->list[u] : u", "u", "an edit of one head reaches the z of another", EDITS),
+    M("edited-heads", "lib/engine/at.c", "weir_some_at(&box.units, u)", "u", "an edit of one head reaches the z of another", EDITS),
     M("edited-prompts", "lib/engine/at.c", "size_t number = run->batch.numbers[prompt];", "size_t number = run->batch.numbers[0 * prompt];",
       "an edit is looked up in the first prompt of the batch", EDITS),
     M("sinks-sign", "lib/engine/attention.c", "expf(a->sinks[head] - total)", "expf(total - a->sinks[head])", "sinks take what they should leave",
@@ -189,8 +195,19 @@ MUTATIONS = [
     M("hook-order", "lib/engine/plan.c", "plan->first_call[0] = 0;", "", "hooks are called at the site after theirs", EDITS),
     M("unhook-payload", "lib/engine/plan.c", "plan->hooks[i].fn == fn && plan->hooks[i].payload == payload", "plan->hooks[i].fn == fn || plan->hooks[i].payload == payload",
       "a hook is taken back with others of its payload", EDITS),
-    M("scope-past", "lib/engine/scope.c", "list_marked(&rows[i], marked + past, length)", "list_marked(&rows[i], marked, length)",
+    M("scope-past", "lib/engine/scope_rows.c", "weir_some_marked(out, search->marked + past,", "weir_some_marked(out, search->marked,",
       "rows are counted from the first position, not from the first that runs", EDITS),
+    M("scope-exclusion-order", "lib/engine/scope.c", "            n = 0;\n        else if", "            continue;\n        else if",
+      "a layer that is taken away is run and stored", SCOPES),
+    M("scope-prompt-units", "lib/engine/scope.c", "!(named[u] && is_whole_term(term))", "!named[u]", "heads taken away at one position are gone from all", SCOPES),
+    M("scope-taken", "lib/engine/scope_rows.c", "stored_cells(scope, site, i, n) != ", "stored_cells(scope, site, i, n) < ",
+      "a file stores what an exclusion took away", ("tests/cli/test_slices.py",)),
+    M("region-pieces", "lib/engine/region.c", "TRY(copy_some(&pieces[2].rows, &pieces[1].rows));", "TRY(copy_some(&pieces[2].rows, &a->rows));",
+      "what is left of a box overlaps", SCOPES),
+    M("region-overlap", "lib/engine/region.c", "TRY_DONE(weir_region_take(&added, &region->boxes[i]));", "TRY_DONE(i ? weir_region_take(&added, &region->boxes[i]) : WEIR_OK);",
+      "a cell is in two boxes", SCOPES),
+    M("region-join", "lib/engine/region.c", "if (weir_box_size(&bound) != weir_region_size(region)) {", "if (weir_box_size(&bound) < weir_region_size(region)) {",
+      "a region becomes its smallest box", SCOPES),
     M("scope-boxes", "lib/engine/scope.c", "if (!same_units && !same_positions && !other)", "if (!same_units && !same_positions && other)",
       "a hook changes units at positions that no term names", EDITS),
     M("start-kept-keys", "lib/engine/attention.c", "size_t own = first_own_key(&keys, v->low, v->high);", "size_t own = v->low;",
@@ -209,8 +226,8 @@ MUTATIONS = [
     M("mlp-limit", "lib/engine/mlp.c", "if (a->linear && a->limit > 0)", "if (a->linear && a->limit < 0)", "clamped experts' linear half is multiplied as it is",
       (*POSITIONS, *FAMILIES)),
     # ---- hooks ----
-    M("capture-positions-or", "lib/engine/scope.c", "marked[i] = marked[i] && narrowed[i];", "marked[i] = marked[i] || narrowed[i];",
-      "--positions adds to @POSITIONS", ("unit engine", "tests/cli/test_slices.py")),
+    M("capture-positions-or", "lib/engine/scope_rows.c", "search->marked[positions->list[i]] = search->narrowed[positions->list[i]];", "search->marked[positions->list[i]] = true;",
+      "--positions does not narrow @POSITIONS", ("unit engine", "tests/cli/test_slices.py")),
     M("capture-unit-layer", "hooks/capture.c", "weir_text_add_unit(&text, kept->sites[i].layer,", "weir_text_add_unit(&text, kept->sites[i].layer + 1,", "units are noted under the next layer"),
     M("capture-other-prompt", "hooks/capture.c", "memcmp(runs->ids, capture->prompts[prompt].ids, runs->n * sizeof *runs->ids) == 0",
       "runs->ids", "a capture stores other prompts than its file was made for", ("unit engine", "unit store", "unit base")),

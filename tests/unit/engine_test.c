@@ -409,7 +409,7 @@ Test(events, a_scope_without_positions_keeps_nothing_per_prompt)
     struct weir_scope *scope;
     cr_assert(weir_scope_open_at(&scope, model, WEIR_P_Z, 1) == WEIR_OK, "%s", weir_message());
     cr_assert(weir_scope_find_rows(scope, prompts, NULL, 2) == WEIR_OK, "%s", weir_message());
-    cr_expect_null(scope->rows);
+    cr_expect_null(scope->cells);
     for (size_t i = 0; i < 2; i++) {
         struct weir_some rows = weir_scope_rows(scope, weir_scope_site(scope, WEIR_P_Z, 1), i);
         cr_expect(rows.n == prompts[i].n && !rows.list);

@@ -133,14 +133,14 @@ static const void *convert_to_file(struct weir_dataset *dataset, const weir_bits
 }
 
 /* Where a box begins in the file, for contiguous datasets. */
-static uint64_t box_offset(const struct weir_dataset *dataset, size_t lead, const struct weir_box *box)
+static uint64_t box_offset(const struct weir_dataset *dataset, size_t lead, const struct weir_slab_box *box)
 {
     const size_t *shape = dataset->shape;
     uint64_t at = ((uint64_t)lead * shape[0] + box->start[0]) * shape[1] + box->start[1];
     return dataset->offset + (at * shape[2] + box->start[2]) * weir_elem_size(dataset->layout.elem);
 }
 
-static size_t count_box_values(const struct weir_box *box)
+static size_t count_box_values(const struct weir_slab_box *box)
 {
     return box->count[0] * box->count[1] * box->count[2];
 }
@@ -170,7 +170,7 @@ static weir_status compress_chunk(const void **data, size_t *bytes, size_t elem_
 }
 
 static void chunk_offset(hsize_t out[WEIR_MAX_RANK], const struct weir_dataset *dataset, size_t lead,
-                         const struct weir_box *box)
+                         const struct weir_slab_box *box)
 {
     const struct weir_layout *l = &dataset->layout;
     int n_axes = l->rank - l->n_lead;
@@ -182,7 +182,7 @@ static void chunk_offset(hsize_t out[WEIR_MAX_RANK], const struct weir_dataset *
         out[l->n_lead + a] = box->start[3 - n_axes + a];
 }
 
-static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const struct weir_box *box,
+static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const struct weir_slab_box *box,
                                const weir_bits *values, struct weir_scratch *scratch, struct weir_output *output)
 {
     hsize_t offset[WEIR_MAX_RANK];
@@ -197,7 +197,7 @@ static weir_status write_chunk(struct weir_dataset *dataset, size_t lead, const 
 }
 
 /* Reads the chunk that was written before, so that more can be put into it. Past the edge it is fill. */
-static weir_status read_back(struct weir_dataset *dataset, size_t lead, const struct weir_box *box,
+static weir_status read_back(struct weir_dataset *dataset, size_t lead, const struct weir_slab_box *box,
                              struct weir_scratch *scratch, const char *path)
 {
     const struct weir_layout *l = &dataset->layout;
@@ -231,7 +231,7 @@ static weir_status read_back(struct weir_dataset *dataset, size_t lead, const st
 
 /* One piece of a slab: a chunk, or for contiguous datasets a run. */
 static weir_status write_box(struct weir_dataset *dataset, size_t lead, const struct weir_gather *gather,
-                             struct weir_box *box, struct weir_scratch *scratch, struct weir_output *output)
+                             struct weir_slab_box *box, struct weir_scratch *scratch, struct weir_output *output)
 {
     if (!weir_gather_touches(gather, box))
         return WEIR_OK;
@@ -257,7 +257,7 @@ static weir_status write_boxes(struct weir_dataset *dataset, size_t lead, const 
     for (size_t i = 0; i < shape[0]; i += chunk[0])
         for (size_t j = 0; j < shape[1]; j += chunk[1])
             for (size_t k = 0; k < shape[2]; k += chunk[2]) {
-                struct weir_box box = {{i, j, k}, {chunk[0], chunk[1], chunk[2]}};
+                struct weir_slab_box box = {{i, j, k}, {chunk[0], chunk[1], chunk[2]}};
                 for (int a = 0; a < 3 && dataset->layout.contiguous; a++) /* runs end where the slab does */
                     if (box.count[a] > shape[a] - box.start[a])
                         box.count[a] = shape[a] - box.start[a];
@@ -273,7 +273,7 @@ weir_status weir_dataset_write(struct weir_dataset *dataset, size_t lead, const 
     weir_status status;
     if (dataset->layout.contiguous && size == 4 && weir_gather_is_whole(gather)) {
         size_t values = dataset->shape[0] * dataset->shape[1] * dataset->shape[2];
-        struct weir_box all = {{0, 0, 0}, {0, 0, 0}};
+        struct weir_slab_box all = {{0, 0, 0}, {0, 0, 0}};
         status = weir_output_write(output, gather->data, values * size, box_offset(dataset, lead, &all));
     } else {
         status = write_boxes(dataset, lead, gather, scratch, output);

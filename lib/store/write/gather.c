@@ -20,7 +20,7 @@ ptrdiff_t weir_gather_source(const struct weir_gather *gather, int axis, size_t 
     return i < gather->extent[axis] ? (ptrdiff_t)i : -1;
 }
 
-bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box *box)
+bool weir_gather_touches(const struct weir_gather *gather, const struct weir_slab_box *box)
 {
     for (int a = 0; a < 3; a++) {
         bool any = false;
@@ -32,7 +32,7 @@ bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box
     return true;
 }
 
-const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_box *box)
+const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_slab_box *box)
 {
     bool wide = false; /* an axis further out has more than one index in the box */
     for (int a = 0; a < 3; a++) {
@@ -52,7 +52,7 @@ static void fill_run(weir_bits *out, size_t n, uint32_t fill)
 }
 
 static void gather_run(weir_bits *out, const struct weir_gather *gather, const weir_bits *row,
-                       const struct weir_box *box, bool keep)
+                       const struct weir_slab_box *box, bool keep)
 {
     size_t start = box->start[2], count = box->count[2], i = 0;
     if (!gather->map[2] && start < gather->extent[2]) {
@@ -68,7 +68,7 @@ static void gather_run(weir_bits *out, const struct weir_gather *gather, const w
     }
 }
 
-void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_box *box, bool keep)
+void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_slab_box *box, bool keep)
 {
     for (size_t i = 0; i < box->count[0]; i++)
         for (size_t j = 0; j < box->count[1]; j++, out += box->count[2]) {

@@ -17,7 +17,7 @@ struct weir_gather {
 };
 
 /* A box of the slab; it may reach past the slab's end, as chunks at the edge do. */
-struct weir_box {
+struct weir_slab_box {
     size_t start[3], count[3];
 };
 
@@ -26,10 +26,10 @@ bool weir_gather_is_whole(const struct weir_gather *gather);
 /* The index of the value that goes to file index i of an axis; -1: none. */
 ptrdiff_t weir_gather_source(const struct weir_gather *gather, int axis, size_t i);
 /* True where any of the box is stored. */
-bool weir_gather_touches(const struct weir_gather *gather, const struct weir_box *box);
+bool weir_gather_touches(const struct weir_gather *gather, const struct weir_slab_box *box);
 /* The box in the value, if it is one run there; NULL where it must be gathered. */
-const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_box *box);
+const weir_bits *weir_gather_direct(const struct weir_gather *gather, const struct weir_slab_box *box);
 /* out [count]: the box; what is not stored is left alone with `keep`, else filled. */
-void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_box *box, bool keep);
+void weir_gather_box(weir_bits *out, const struct weir_gather *gather, const struct weir_slab_box *box, bool keep);
 
 #endif

@@ -1,0 +1,119 @@
+"""What a selection names beyond layers, units and numbers of positions: terms that take away, fields, keys, prompts."""
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from program import INPUT, USAGE, weir
+
+LINES = [{"prompt": "a cat and a dog", "animal": "cat", "at": -1, "some": [3, 1], "pairs": [[3, 1], [2, 2]], "side": "clean"},
+         {"prompt": "the dog", "animal": "dog", "at": 0, "some": [2, 0], "pairs": [[1, 0]], "side": "corrupt"},
+         {"prompt": "cat ab", "animal": ["cat"], "at": {"clean": 1, "corrupt": 0}, "some": [], "pairs": [], "side": "clean"}]
+
+
+@pytest.fixture(scope="module")
+def lines(folder):
+    """the lines above as lines.jsonl, and all that they give as all.h5"""
+    (folder / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    done = weir(folder, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "*", "-o", "all.h5", "--force")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder
+
+
+def read(folder, name, point):
+    """-> {(layer, prompt, position): value of the row, [unit, ...] or [values]} of what is stored, and the units of each layer"""
+    rows = {}
+    with h5py.File(folder / name) as file:
+        data, positions = file[f"activations/{point}"], file["tokens/position"][:]
+        layers = data.attrs["layers"]
+        for layer in map(int, np.atleast_1d(layers)):
+            for prompt in range(positions.shape[0]):
+                for row, position in enumerate(positions[prompt]):
+                    if position >= 0:
+                        value = data[layer, prompt, :, row] if point == "pattern" else data[layer, prompt, row]
+                        if not np.isnan(value).all():
+                            rows[layer, prompt, int(position)] = value
+    return rows
+
+
+def lengths(folder):
+    with h5py.File(folder / "all.h5") as file:
+        return [int(n) for n in file["prompts/length"][:]]
+
+
+def every(folder, layers=range(3), prompts=range(3), positions=lambda p, n: range(n)):
+    return {(layer, p, at) for layer in layers for p in prompts for at in positions(p, lengths(folder)[p])}
+
+
+# selection -> (what stays: layer, prompt, position; and the heads of each layer or None for all)
+CASES = {
+    "z,-z:1": (lambda f: every(f, layers=[0, 2]), None),
+    "z,-z:0:2,z:0": (lambda f: every(f, layers=[0, 2]), None),
+    "z,-z:1.2": (lambda f: every(f), {1: [0, 1, 3]}),
+    "z,-z:1.0+3,z:1.3": (lambda f: every(f), {1: [1, 2, 3]}),
+    "z,-z@0": (lambda f: every(f, positions=lambda p, n: range(1, n)), None),
+    "z@0+2,-z:2.1@0+2": (lambda f: every(f, positions=lambda p, n: [0, 2]), {2: [0, 2, 3]}),
+    "z@at": (lambda f: {(layer, p, at) for layer in range(3) for p, at in enumerate([lengths(f)[0] - 1, 0, 1])}, None),
+    "z@some#corrupt": (lambda f: every(f, prompts=[1], positions=lambda p, n: [0, 2]), None),
+    "z@some[-1]#:2": (lambda f: {(layer, p, at) for layer in range(3) for p, at in enumerate([1, 0])}, None),
+    "z#1": (lambda f: every(f, prompts=[1]), None),
+    "z#clean": (lambda f: every(f, prompts=[0, 2]), None),
+    "z,-z#0": (lambda f: every(f, prompts=[1, 2]), None),
+    "z:0.1#0,z:0.3@0#1:": (lambda f: every(f, [0], [0]) | {(0, 1, 0), (0, 2, 0)}, {0: [1, 3]}),
+    "pattern,-pattern:1:.0": (lambda f: every(f), {1: [1, 2, 3], 2: [1, 2, 3]}),
+}
+
+
+@pytest.mark.parametrize("selection", CASES)
+def test_dump_stores_what_a_selection_names(lines, selection):
+    done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", selection, "-o", "some.h5", "--force")
+    assert done.returncode == 0, done.stderr.decode()
+    kept, heads = CASES[selection]
+    point = selection[:selection.index(":") if selection[1] == ":" else 1] if selection[0] == "z" else "pattern"
+    got, whole = read(lines, "some.h5", point), read(lines, "all.h5", point)
+    assert set(got) == kept(lines)
+    for at, value in got.items():
+        for head in range(4):
+            if heads and at[0] in heads and head not in heads[at[0]]:
+                assert np.isnan(value[head]).all()
+            else:
+                np.testing.assert_array_equal(value[head], whole[at][head])
+    assert weir(lines, "validate", "some.h5").returncode == 0
+
+
+def test_a_text_is_all_of_its_tokens(lines):
+    done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "z", "--positions", "animal", "-o", "some.h5", "--force")
+    assert done.returncode == 0, done.stderr.decode()
+    with h5py.File(lines / "some.h5") as file:
+        tokens = [[file["tokens/text"][p, at].decode() for at in file["tokens/position"][p] if at >= 0] for p in range(3)]
+    assert ["".join(text) for text in tokens] == [" cat", "dog", "cat"]
+
+
+REFUSED = {
+    "z,-q": (USAGE, "weir: '-q' takes away what no term before it names, as z,-z:9.9 would\n"),
+    "z,-z": (USAGE, "weir: '-z' takes away all that is left\n"),
+    "z,-z:1.2@0": (USAGE, "weir: '-z:1.2@0': what the selection names with it is no set of heads or neurons at a set of positions, and "
+                          "a file stores only such sets: name the parts one by one\n"),
+    "z,-z:1.2#0": (USAGE, "weir: '-z:1.2#0': what the selection names with it is no set of heads or neurons at a set of positions, and "
+                          "a file stores only such sets: name the parts one by one\n"),
+    "pattern@-1/0": (USAGE, "weir: 'pattern@-1/0': a file stores all keys of a query: omit the / and what follows it\n"),
+    "pattern@pairs": (USAGE, "weir: prompt 0: pattern@pairs: pairs of query and key: a file stores all keys of a query\n"),
+    "z@pairs": (USAGE, "weir: prompt 0: z@pairs: pairs of query and key: only pattern and attn_scores have keys\n"),
+    "z@some[2]": (USAGE, "weir: prompt 0: z@some[2]: the field 'some': number 2 is out of range; it goes from 0 to 1\n"),
+    "z@nothing": (USAGE, "weir: prompt 0: z@nothing: the prompt has no field 'nothing'; it has animal, at, some, pairs, side\n"),
+    "z@prompt": (USAGE, "weir: prompt 0: z@prompt: the prompt has no field 'prompt'; it has animal, at, some, pairs, side\n"),
+    "z@side": (INPUT, "weir: prompt 0: z@side: the field 'side': 'clean' does not occur in the prompt\n"),
+    "z@new": (USAGE, "weir: prompt 0: z@new: 'new' is what was generated, and nothing is generated here: name positions of the prompt\n"),
+    "z#3": (USAGE, "weir: z#3: prompt 3 is out of range; it goes from 0 to 2\n"),
+    "z#other": (USAGE, "weir: z#other: no prompt is of side other; there are clean, corrupt\n"),
+    "k:1.h2": (USAGE, "weir: 'k:1.h2': a file stores key-value heads, not what each query head reads: omit the h\n"),
+    "z@some": (USAGE, "weir: no position of prompt 2 (6 tokens) is selected\n"),
+}
+
+
+@pytest.mark.parametrize("selection", REFUSED)
+def test_dump_refuses_what_a_file_cannot_hold(lines, selection):
+    done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", selection, "-o", "refused.h5")
+    assert (done.returncode, done.stderr.decode()) == REFUSED[selection]
+    assert not (lines / "refused.h5").exists()
