@@ -142,21 +142,30 @@ typedef struct weir_model_info {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab;
     int n_context; /**< the longest prompt it takes */
     uint64_t n_params;
-    const char *digest; /**< 64 hex digits over headers, config and sizes; owned by the model */
-    bool has_tokenizer; /**< without one it runs on token ids only */
+    const char *digest;  /**< 64 hex digits over headers, config, sizes and `process`; owned by the model */
+    const char *process; /**< what was done to its weights: "fold_ln,center_unembed"; "": nothing; owned by the model */
+    bool has_tokenizer;  /**< without one it runs on token ids only */
 } weir_model_info;
 
 typedef struct weir_model_options {
     int n_threads;       /**< 0: as many as the machine has */
     bool tokenizer_only; /**< nothing but the tokenizer is read: for texts and ids, of a folder or a tokenizer.json that
                               need hold nothing else; it has no layers, no points, and cannot be run */
+    /**
+     * Weight processing as TransformerLens defines it: any of "fold_ln", "center_writing_weights", "center_unembed" and
+     * "fold_value_biases", joined by commas; or "tl", which is those of the four that hold for the model, with a note
+     * (weir_model_note) for each that does not. NULL or "": none. Values at hook points change; log-probabilities stay
+     * as they are, to rounding. Every matrix that changes is kept in memory as float32 (docs/models.md).
+     */
+    const char *process;
 } weir_model_options;
 
 /**
  * Opens a model. `where` is a Hugging Face folder, a .gguf file, or an org/name that the Hugging Face cache has.
  * Weights are mapped read-only; nothing is copied yet.
  * @param options NULL for the defaults.
- * @return WEIR_E_INPUT when missing or malformed, WEIR_E_UNSUPPORTED for a family or option that weir does not know.
+ * @return WEIR_E_INPUT when missing or malformed, WEIR_E_UNSUPPORTED for a family or option that weir does not know,
+ * and for processing that would change what the model computes; WEIR_E_USAGE for a name of processing that is none.
  */
 WEIR_API WEIR_CHECKED weir_status weir_model_open(weir_model **out, const char *where,
                                                   const weir_model_options *options);
@@ -451,6 +460,7 @@ typedef struct weir_file_info {
     const char *model, *family, *created, *command;
     const char *config, *digest; /**< the model's; digest is 64 hex digits */
     const char *compute;         /**< precision of products with weights: "f32", "bf16", "int8" */
+    const char *process;         /**< what was done to the weights (weir_model_info); "": nothing */
     weir_dtype dtype;
     int n_layers, n_prompts, n_positions, n_key; /**< n_positions: stored rows; n_key: tokens of the longest prompt */
     int n_points;                                /**< stored points: weir_file_point */

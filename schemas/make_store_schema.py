@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), \w+, \(([A-Z_, ]+)\),', re.M)
 SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top word").split()
 LAYOUT = (HERE.parent / "lib/store/layout.c").read_text()
+STEPS = "fold_ln|center_writing_weights|center_unembed|fold_value_biases"
 DTYPES = {"TEXT": "string", "CHARS": "chars", "I32": "int32", "F32": "float32"}
 # a set or a column: {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, "nats"}
 SET = re.compile(r'\{"(/\w+/\w+)",\s*WEIR_ELEM_(\w+),\s*\d,\s*\{([A-Z0-9_,\s]+)\},\s*(true|false)(?:,\s*(?:NULL|"([^"]+)"))?\}')
@@ -121,6 +122,7 @@ def schema():
                     "dtype": {"enum": ["f32", "f16", "bf16"]},
                     "edits": text,
                     "compute": {"enum": ["bf16", "int8"]},
+                    "process": {"type": "string", "pattern": f"^({STEPS})(,({STEPS}))*$"},
                 },
             },
             "groups": {

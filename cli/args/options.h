@@ -18,6 +18,13 @@
         0, "threads", OPT_WHOLE, "N", "how many threads; by default as many as the machine has",                       \
             .least = 1, .most = WEIR_MOST_THREADS                                                                      \
     }
+#define OPT_PROCESS                                                                                                    \
+    {                                                                                                                  \
+        0, "process", OPT_TEXT, "LIST|tl",                                                                             \
+            "process the weights as TransformerLens does, without changing what the model predicts: fold_ln, "         \
+            "center_writing_weights, center_unembed, fold_value_biases, joined by commas; tl for those of the four "   \
+            "that hold for the model"                                                                                  \
+    }
 #define OPT_JSON                                                                                                       \
     {                                                                                                                  \
         0, "json", OPT_FLAG, NULL, "print JSON (docs/json.md)"                                                         \

@@ -2,6 +2,7 @@
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/print/json.h"
+#include "cli/print/say.h"
 #include "cli/print/table.h"
 
 #include "analysis/analysis.h"
@@ -134,6 +135,16 @@ static weir_status print_diff_table(const weir_file *a, const weir_file *b, doub
     return status;
 }
 
+/* Other weights give other values, though the model predicts the same. */
+static void note_processing(const weir_file *a, const weir_file *b)
+{
+    const char *in_a = weir_file_get_info(a)->process, *in_b = weir_file_get_info(b)->process;
+    if (strcmp(in_a, in_b) != 0)
+        say("weir: note: the weights are processed differently (dump --process): %s in the first file, %s in the "
+            "second\n",
+            *in_a ? in_a : "not", *in_b ? in_b : "not");
+}
+
 static int run_diff(const struct args *args)
 {
     weir_file *a = NULL, *b = NULL;
@@ -142,6 +153,7 @@ static int run_diff(const struct args *args)
     weir_status status;
     TRY_DONE(weir_file_open(&a, args->words[0]));
     TRY_DONE(weir_file_open(&b, args->words[1]));
+    note_processing(a, b);
     status = args->has[JSON] ? print_diff_json(a, b, tolerance, &over) : print_diff_table(a, b, tolerance, &over);
 done:
     weir_file_close(b);

@@ -19,6 +19,7 @@
 
 enum {
     MODEL,
+    PROCESS,
     TEXT,
     FROM,
     TOKENS,
@@ -47,6 +48,7 @@ enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
+    [PROCESS] = OPT_PROCESS,
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
@@ -213,7 +215,7 @@ static weir_status open_dump(struct dump *dump)
 {
     const struct args *args = dump->args;
     const struct prompt_opts which = {TEXT, FROM, TOKENS, BOS};
-    weir_model_options options = {.n_threads = args_int(args, THREADS, 0)};
+    weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     weir_capture_options capture = {
         .hooks = args->text[HOOKS],
         .positions = args->text[POSITIONS],

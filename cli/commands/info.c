@@ -160,6 +160,7 @@ static int print_file_facts(const char *path, bool json)
         {"schema", NUMBER(info->schema)},
         {"dtype", dtype_text(info->dtype), 0},
         {"compute", info->compute, 0},
+        {"process", info->process, 0},
         {"n_layers", NUMBER(info->n_layers)},
         {"n_prompts", NUMBER(info->n_prompts)},
         {"n_positions", NUMBER(info->n_positions)},

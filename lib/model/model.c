@@ -6,6 +6,7 @@
 #include "base/input.h"
 #include "base/parallel.h"
 #include "format/safetensors.h"
+#include "model/process.h"
 
 #include <nettle/sha2.h>
 
@@ -29,7 +30,8 @@ static void hash_number(struct sha256_ctx *hash, size_t number)
     hash_text(hash, text);
 }
 
-/* SHA-256 of the config and every tensor's name, type and shape: distinguishes models without reading the weights. */
+/* SHA-256 of the config, every tensor's name, type and shape, and what was done to the weights: distinguishes models
+   without reading the weights. */
 static void make_digest(struct weir_model *model)
 {
     struct sha256_ctx hash;
@@ -45,6 +47,8 @@ static void make_digest(struct weir_model *model)
         for (int dim = 0; dim < tensor->n_dims; dim++)
             hash_number(&hash, tensor->shape[dim]);
     }
+    if (model->process && *model->process)
+        hash_text(&hash, model->process);
     sha256_digest(&hash, sizeof digest, digest);
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(model->digest + 2 * i, 3, "%02x", digest[i]);
@@ -99,6 +103,7 @@ static void fill_info(struct weir_model *model)
         .n_context = context_of(model),
         .n_params = count_parameters(model->tensors),
         .digest = model->digest,
+        .process = model->process ? model->process : "",
         .has_tokenizer = model->info.has_tokenizer,
     };
 }
@@ -201,10 +206,12 @@ static weir_status open_gguf(struct weir_model *model)
     return note_assumed_pre(model);
 }
 
-static weir_status open_whole(struct weir_model *model)
+static weir_status open_whole(struct weir_model *model, const weir_model_options *options)
 {
     TRY(weir_is_folder(model->path) ? open_folder(model) : open_gguf(model));
     TRY(weir_model_bind(model));
+    if (options && options->process && *options->process)
+        TRY(weir_model_process(model, options->process));
     TRY(weir_tensors_check_whole(model->tensors));
     fill_info(model);
     return WEIR_OK;
@@ -241,6 +248,7 @@ static weir_status open_tokenizer(struct weir_model *model)
                                     .config = "",
                                     .n_vocab = model->config.n_vocab,
                                     .digest = model->digest,
+                                    .process = "",
                                     .has_tokenizer = true};
     return WEIR_OK;
 }
@@ -262,7 +270,7 @@ weir_status weir_model_open(weir_model **out, const char *where, const weir_mode
     TRY_DONE(weir_model_locate(&model->path, where));
     TRY_DONE(make_model_name(model, where));
     model->tokenizer_only = options && options->tokenizer_only;
-    TRY_DONE(model->tokenizer_only ? open_tokenizer(model) : open_whole(model));
+    TRY_DONE(model->tokenizer_only ? open_tokenizer(model) : open_whole(model, options));
     *out = model;
     model = NULL;
 done:
@@ -299,6 +307,7 @@ void weir_model_release(struct weir_model *model)
     weir_model_close_notes(model);
     weir_free(model->prefix);
     weir_free(model->config_text);
+    weir_free(model->process);
     weir_free(model->name);
     weir_free(model->path);
     weir_free(model);

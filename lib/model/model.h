@@ -42,6 +42,7 @@ struct weir_layer {
 struct weir_model {
     weir_model_info info;
     char *name, *path, *config_text;
+    char *process; /* what process.c did to the weights, "fold_ln,center_unembed"; NULL or "": nothing */
     char digest[65];
     const struct weir_family *family;
     struct weir_config config;

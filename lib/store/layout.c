@@ -75,6 +75,7 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_DTYPE] = {"dtype", WEIR_ATTR_TEXT, true},
     [WEIR_A_EDITS] = {"edits", WEIR_ATTR_TEXT, false},
     [WEIR_A_COMPUTE] = {"compute", WEIR_ATTR_TEXT, false}, /* absent: f32 */
+    [WEIR_A_PROCESS] = {"process", WEIR_ATTR_TEXT, false}, /* absent: weights as the files have them */
     [WEIR_A_HOOK] = {"hook_name", WEIR_ATTR_TEXT, true},
     [WEIR_A_LAYERS] = {"layers", WEIR_ATTR_INTS, false}, /* required where there is a layer axis */
     [WEIR_A_UNITS] = {"units", WEIR_ATTR_TEXT, false},
@@ -82,6 +83,26 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_SINKS] = {"sinks", WEIR_ATTR_INT, false},
     [WEIR_A_COMPUTE_ERROR] = {"compute_error", WEIR_ATTR_REAL, false},
 };
+
+static const char *const processings[WEIR_N_PROCESSINGS] = {
+    [WEIR_FOLD_LN] = "fold_ln",
+    [WEIR_CENTER_WRITING_WEIGHTS] = "center_writing_weights",
+    [WEIR_CENTER_UNEMBED] = "center_unembed",
+    [WEIR_FOLD_VALUE_BIASES] = "fold_value_biases",
+};
+
+const char *weir_processing_name(int id)
+{
+    return processings[id];
+}
+
+int weir_processing_find(const char *text, size_t n)
+{
+    int id = 0;
+    while (id < WEIR_N_PROCESSINGS && (strlen(processings[id]) != n || memcmp(text, processings[id], n) != 0))
+        id++;
+    return id;
+}
 
 const struct weir_attr *weir_attr_at(int id)
 {

@@ -44,6 +44,7 @@ enum weir_attr_id {
     WEIR_A_DTYPE,
     WEIR_A_EDITS,
     WEIR_A_COMPUTE,
+    WEIR_A_PROCESS,
     WEIR_N_ROOT_ATTRS,
     WEIR_A_HOOK = WEIR_N_ROOT_ATTRS,
     WEIR_A_LAYERS,
@@ -53,6 +54,20 @@ enum weir_attr_id {
     WEIR_A_COMPUTE_ERROR,
     WEIR_N_ATTRS
 };
+
+/* Ways to process weights, in the order in which they are done: what the attribute `process` lists. */
+enum weir_processing {
+    WEIR_FOLD_LN,
+    WEIR_CENTER_WRITING_WEIGHTS,
+    WEIR_CENTER_UNEMBED,
+    WEIR_FOLD_VALUE_BIASES,
+    WEIR_N_PROCESSINGS
+};
+
+/* "fold_ln": TransformerLens's name for it. */
+const char *weir_processing_name(int id);
+/* Which one the first n bytes of a text name; WEIR_N_PROCESSINGS for none. */
+int weir_processing_find(const char *text, size_t n);
 
 enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT, WEIR_ATTR_REAL };
 

@@ -67,6 +67,21 @@ const char *weir_check_text(const cJSON *object, int attr)
     return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
+/* Names between commas, each a way to process weights, in the order in which they are done. */
+static bool lists_processings(const char *text)
+{
+    for (int last = -1;; text++) {
+        size_t n = strcspn(text, ",");
+        int id = weir_processing_find(text, n);
+        if (id == WEIR_N_PROCESSINGS || id <= last)
+            return false;
+        last = id;
+        text += n;
+        if (!*text)
+            return true;
+    }
+}
+
 /* The attributes of the file itself: there, of their type, and in their form. */
 static void check_root(struct weir_check *c)
 {
@@ -85,6 +100,9 @@ static void check_root(struct weir_check *c)
     const char *compute = weir_check_text(c->root, WEIR_A_COMPUTE);
     if (compute && strcmp(compute, "bf16") != 0 && strcmp(compute, "int8") != 0)
         weir_check_finding(c, "/", "the attribute compute must be bf16 or int8, is '%.40s'", compute);
+    const char *process = weir_check_text(c->root, WEIR_A_PROCESS);
+    if (process && !lists_processings(process))
+        weir_check_finding(c, "/", "the attribute process must list ways to process weights, is '%.80s'", process);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))

@@ -74,6 +74,8 @@ static void convert_row_part(float *out, const struct weir_matrix *w, size_t row
 void weir_matrix_release_pages(const struct weir_matrix *w)
 {
     const struct weir_type_info *type = weir_type_get_info(w->type);
+    if (w->in_memory) /* no file has it */
+        return;
     size_t last = stored_row(w, w->n_out - 1);
     size_t n = w->input_major ? (w->n_in - 1) * w->stride + last + 1 : last * w->stride + w->n_in;
     weir_map_release_pages(w->data, n / type->block_values * type->block_bytes);

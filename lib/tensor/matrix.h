@@ -9,7 +9,8 @@
 
 /* A weight matrix: n_out outputs of n_in inputs, and where its values are. */
 struct weir_matrix {
-    const uint8_t *data; /* in a map; any alignment */
+    const uint8_t *data; /* in a map, any alignment; or in memory */
+    bool in_memory;      /* float32 that the model made and keeps */
     enum weir_type type;
     size_t n_out, n_in;
     size_t stride;         /* values from one stored row to the next */

@@ -23,7 +23,7 @@ Ids = Sequence[int] | NDArray[np.integer[Any]]
 OnePrompt = str | Ids | Mapping[str, Any]
 Some = str | int | slice
 FLAGS = ("force", "yes")
-OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|bos|threads)\b")
+OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads)\b")
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
 
@@ -38,6 +38,7 @@ def dump(
     dtype: Literal["f32", "f16", "bf16"] | None = None,
     compress: Literal["none", "gzip"] | None = None,
     compute: Literal["f32", "bf16", "int8"] | None = None,
+    process: str | None = None,
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
     yes: bool = False,
@@ -57,6 +58,8 @@ def dump(
     `positions`  store these positions only: -1, slice(0, 16), "0:16"
     `dtype`      the type of stored numbers: "f32" (None), "f16" or "bf16"
     `compute`    precision of the weight matrix products, "f32" (None), "bf16" or "int8", if the CPU supports it
+    `process`    process the weights as TransformerLens does: "tl", or any of fold_ln, center_writing_weights,
+                 center_unembed and fold_value_biases, joined by commas
     `yes`        write files of more than 4 GB, which are refused otherwise
     `force`      replace `out` if it exists
     `quiet`      do not show weir's messages and progress on stderr
@@ -78,6 +81,7 @@ def dump(
         "dtype": dtype,
         "compress": compress,
         "compute": compute,
+        "process": process,
         "bos": ("no", "yes")[bos] if isinstance(bos, bool) else bos,
         "threads": threads,
     }

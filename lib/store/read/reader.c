@@ -52,6 +52,7 @@ static weir_status read_root(weir_file *file)
     file->info.created = file->texts[WEIR_A_CREATED];
     file->info.command = file->texts[WEIR_A_COMMAND] ? file->texts[WEIR_A_COMMAND] : "";
     file->info.compute = file->texts[WEIR_A_COMPUTE] ? file->texts[WEIR_A_COMPUTE] : "f32";
+    file->info.process = file->texts[WEIR_A_PROCESS] ? file->texts[WEIR_A_PROCESS] : "";
     file->info.config = file->texts[WEIR_A_CONFIG];
     file->info.digest = file->texts[WEIR_A_DIGEST];
     return WEIR_OK;

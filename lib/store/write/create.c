@@ -68,11 +68,17 @@ static weir_status put_root(const struct maker *m)
         int attr;
         const char *text;
     } texts[] = {
-        {WEIR_A_VERSION, WEIR_VERSION},     {WEIR_A_CREATED, created},
-        {WEIR_A_COMMAND, m->spec->command}, {WEIR_A_MODEL, model->name},
-        {WEIR_A_FAMILY, model->family},     {WEIR_A_CONFIG, model->config},
-        {WEIR_A_DIGEST, model->digest},     {WEIR_A_EDITS, m->spec->edits},
-        {WEIR_A_COMPUTE, m->spec->compute}, {WEIR_A_DTYPE, weir_dtype_name(m->spec->dtype)},
+        {WEIR_A_VERSION, WEIR_VERSION},
+        {WEIR_A_CREATED, created},
+        {WEIR_A_COMMAND, m->spec->command},
+        {WEIR_A_MODEL, model->name},
+        {WEIR_A_FAMILY, model->family},
+        {WEIR_A_CONFIG, model->config},
+        {WEIR_A_DIGEST, model->digest},
+        {WEIR_A_EDITS, m->spec->edits},
+        {WEIR_A_COMPUTE, m->spec->compute},
+        {WEIR_A_DTYPE, weir_dtype_name(m->spec->dtype)},
+        {WEIR_A_PROCESS, model->process && *model->process ? model->process : NULL},
     };
     TRY(weir_h5_put_int(m->file, WEIR_A_SCHEMA, WEIR_SCHEMA, m->path));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
