@@ -154,7 +154,7 @@ typedef struct weir_model_options {
     /**
      * Weight processing as TransformerLens defines it: any of "fold_ln", "center_writing_weights", "center_unembed" and
      * "fold_value_biases", joined by commas; or "tl", which is those of the four that hold for the model, with a note
-     * (weir_model_note) for each that does not. NULL or "": none. Values at hook points change; log-probabilities stay
+     * (weir_model_note) for each that does not. NULL: none. Values at hook points change; log-probabilities stay
      * as they are, to rounding. Every matrix that changes is kept in memory as float32 (docs/models.md).
      */
     const char *process;

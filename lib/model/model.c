@@ -210,7 +210,7 @@ static weir_status open_whole(struct weir_model *model, const weir_model_options
 {
     TRY(weir_is_folder(model->path) ? open_folder(model) : open_gguf(model));
     TRY(weir_model_bind(model));
-    if (options && options->process && *options->process)
+    if (options && options->process)
         TRY(weir_model_process(model, options->process));
     TRY(weir_tensors_check_whole(model->tensors));
     fill_info(model);

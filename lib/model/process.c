@@ -206,7 +206,7 @@ static weir_status parse_steps(bool steps[WEIR_N_PROCESSINGS], bool *by_default,
 }
 
 /* Leaves of the steps those that keep what the model computes: fails for one that was asked for by name. */
-static weir_status check_steps(struct weir_model *model, bool steps[WEIR_N_PROCESSINGS], bool by_default)
+static weir_status keep_steps_that_hold(struct weir_model *model, bool steps[WEIR_N_PROCESSINGS], bool by_default)
 {
     for (int i = 0; i < WEIR_N_PROCESSINGS; i++) {
         const char *why = steps[i] ? forbids_step(model, (enum weir_processing)i, steps) : NULL;
@@ -239,7 +239,7 @@ weir_status weir_model_process(struct weir_model *model, const char *text)
     bool steps[WEIR_N_PROCESSINGS], by_default;
     weir_status status = WEIR_OK;
     TRY(parse_steps(steps, &by_default, text));
-    TRY(check_steps(model, steps, by_default));
+    TRY(keep_steps_that_hold(model, steps, by_default));
     TRY(list_steps(&model->process, steps));
     TRY(weir_pool_open(&fold.pool, model->n_threads));
     for (int i = 0; i < WEIR_N_PROCESSINGS && status == WEIR_OK; i++)

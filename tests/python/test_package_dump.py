@@ -58,11 +58,11 @@ def test_texts_and_ids_mix_in_order(letters):
 def test_options_reach_the_command_line(gpt2, tmp_path):
     out = tmp_path / "run.h5"
     cache = weir.dump([1, 2, 3, 4], gpt2, ["pattern:0", "resid_post:-1"], out, next=2, positions=slice(1, 3), dtype="f16",
-                      compress="gzip", compute="f32", threads=1)
+                      compress="gzip", compute="f32", process="fold_ln", threads=1)
     assert cache.path == str(out) and cache.attrs["dtype"] == "f16" and cache.positions[0].tolist() == [1, 2]
     assert cache.points["pattern"].layers == (0,) and cache.points["resid_post"].layers == (2,)
     assert cache.file["activations/pattern"].compression == "gzip" and cache.next.id.shape == (1, 2, 2)
-    assert "--compute f32 --threads 1" in cache.attrs["command"] and cache.points["pattern"].compute_error is None
+    assert "--compute f32 --process fold_ln --threads 1" in cache.attrs["command"] and cache.points["pattern"].compute_error is None
     cache.close()
     assert out.exists()
 

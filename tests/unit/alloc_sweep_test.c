@@ -43,24 +43,24 @@ static weir_status run_and_capture(weir_model *model, const char *out)
     return status;
 }
 
-static weir_status dump(const char *folder, const char *out)
+static weir_status dump(const char *folder, const char *out, const char *process)
 {
     weir_model *model;
-    weir_status status = weir_model_open(&model, folder, &(weir_model_options){.n_threads = 2});
+    weir_status status = weir_model_open(&model, folder, &(weir_model_options){.n_threads = 2, .process = process});
     if (status == WEIR_OK)
         status = run_and_capture(model, out);
     weir_model_close(model);
     return status;
 }
 
-static void sweep(const char *name)
+static void sweep(const char *name, const char *process)
 {
     char folder[1024], out[256];
     snprintf(folder, sizeof folder, "%s%s", MODELS, name);
     snprintf(out, sizeof out, "/tmp/weir-sweep-%d.h5", (int)getpid());
     for (long n = 0; n < 100000; n++) {
         weir_alloc_fail_after(n);
-        weir_status status = dump(folder, out);
+        weir_status status = dump(folder, out, process);
         weir_alloc_fail_after(-1);
         if (status == WEIR_OK) {
             cr_log_info("%s: %ld allocations failed, one at a time", name, n);
@@ -77,20 +77,25 @@ static void sweep(const char *name)
 
 Test(alloc_sweep, a_dump_of_gpt2_ends_cleanly_whichever_allocation_fails, .timeout = 100)
 {
-    sweep("gpt2");
+    sweep("gpt2", NULL);
 }
 
 Test(alloc_sweep, a_dump_of_llama_ends_cleanly_whichever_allocation_fails, .timeout = 100)
 {
-    sweep("llama");
+    sweep("llama", NULL);
 }
 
 Test(alloc_sweep, a_dump_of_a_sparse_model_ends_cleanly_whichever_allocation_fails, .timeout = 100)
 {
-    sweep("mixtral_one");
+    sweep("mixtral_one", NULL);
 }
 
 Test(alloc_sweep, a_dump_with_length_dependent_rotation_ends_cleanly_whichever_allocation_fails, .timeout = 100)
 {
-    sweep("phi3_longrope");
+    sweep("phi3_longrope", NULL);
+}
+
+Test(alloc_sweep, a_dump_of_a_processed_model_ends_cleanly_whichever_allocation_fails, .timeout = 100)
+{
+    sweep("phimoe", "tl"); /* norms with biases, experts, and value biases for maps that had no bias */
 }

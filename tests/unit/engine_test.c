@@ -699,6 +699,21 @@ Test(plan, the_same_run_takes_hooks_one_after_the_other_and_runs_again)
     weir_model_close(model);
 }
 
+/* A run's only pass gives back the pages of weights that a file can give again: not those that processing made. */
+Test(prompts, a_processed_model_computes_the_same_in_one_run_after_the_other)
+{
+    char path[1024];
+    weir_model *model;
+    snprintf(path, sizeof path, "%sgpt2", MODELS);
+    cr_assert(weir_model_open(&model, path, &(weir_model_options){.process = "tl"}) == WEIR_OK, "%s", weir_message());
+    struct record first = run_model(model, "resid_post:-1,logits", one_length, 1, NULL);
+    struct record second = run_model(model, "resid_post:-1,logits", one_length, 1, NULL);
+    cr_expect_eq(largest_difference(find(&first, "logits", -1, 0), find(&second, "logits", -1, 0)), 0);
+    forget(&first);
+    forget(&second);
+    weir_model_close(model);
+}
+
 Test(plan, ends_where_the_last_hook_that_is_left_wants_it)
 {
     weir_model *model = open_model("gpt2", 1);
