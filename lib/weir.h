@@ -512,8 +512,12 @@ typedef struct weir_file_prompt {
 } weir_file_prompt;
 /** @return WEIR_E_USAGE for a prompt that the file does not have, WEIR_E_INPUT where its data is damaged. */
 WEIR_API WEIR_CHECKED weir_status weir_file_get_prompt(const weir_file *file, int prompt, weir_file_prompt *out);
-/** @return the text of token `index` of `prompt`, owned by the file; "" past the end. */
+/** @return the text of token `index` of `prompt`, owned by the file; "" past the end, and where it cannot be read
+ * (weir_file_check_texts). */
 WEIR_API const char *weir_file_token(const weir_file *file, int prompt, int index);
+/** Asked after weir_file_token and weir_file_next_text, and before their texts are relied on. @return the failure of
+ * the first text that could not be read since the file was opened: WEIR_E_INPUT where it is damaged, WEIR_E_MEMORY. */
+WEIR_API WEIR_CHECKED weir_status weir_file_check_texts(const weir_file *file);
 /** A block of a value: `start` and `count` along each axis below layer and prompt. */
 typedef struct weir_block {
     size_t start[WEIR_MAX_AXES], count[WEIR_MAX_AXES];
@@ -546,7 +550,8 @@ WEIR_API bool weir_file_has(const weir_file *file, const weir_file_point *point,
  */
 WEIR_API WEIR_CHECKED weir_status weir_file_next(const weir_file *file, int prompt, int32_t *ids, float *logits,
                                                  float *logprobs);
-/** @return the text of a likely next token, owned by the file; "" where the file does not have it. */
+/** @return the text of a likely next token, owned by the file; "" where the file does not have it, or it cannot be
+ * read (weir_file_check_texts). */
 WEIR_API const char *weir_file_next_text(const weir_file *file, int32_t id);
 
 #ifdef __cplusplus

@@ -114,7 +114,9 @@ static weir_status write_pictures(struct map_choice *chosen, const struct look *
 {
     struct figure *figure;
     TRY(attn_figure(&figure, chosen, look));
-    weir_status status = write_picture(figure, args, PNG, figure_write_png);
+    weir_status status = with_texts(WEIR_OK, chosen->file);
+    if (status == WEIR_OK)
+        status = write_picture(figure, args, PNG, figure_write_png);
     if (status == WEIR_OK)
         status = write_picture(figure, args, SVG, figure_write_svg);
     figure_close(figure);
@@ -173,6 +175,7 @@ static int run_attn(const struct args *args)
     chosen.join = args->has[SUM_OF] ? SUM : args->has[MEAN_OF] ? MEAN : EACH;
     status = answer_attn(&chosen, args);
 done:
+    status = with_texts(status, file);
     map_choice_close(&chosen);
     weir_file_close(file);
     return (int)status;

@@ -59,7 +59,7 @@ static weir_status write_export_file(struct export *export, enum format format, 
     struct output output;
     weir_status status = output_open(&output, args->text[OUT], args->has[FORCE], format == NPZ);
     if (status == WEIR_OK)
-        status = write_export(export, format, &output);
+        status = with_texts(write_export(export, format, &output), export->file);
     if (status == WEIR_OK)
         status = output_commit(&output);
     output_close(&output);

@@ -213,7 +213,7 @@ static int run_ls(const struct args *args)
 {
     weir_file *file;
     TRY(weir_file_open(&file, args->words[0]));
-    weir_status status = args->has[JSON] ? print_ls_json(file) : print_ls_tables(file);
+    weir_status status = with_texts(args->has[JSON] ? print_ls_json(file) : print_ls_tables(file), file);
     weir_file_close(file);
     return (int)status;
 }

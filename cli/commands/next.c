@@ -256,7 +256,7 @@ static int run_next(const struct args *args)
     asked.file = file;
     weir_status status = choose_next(&asked, args);
     if (status == WEIR_OK)
-        status = print_next(&asked);
+        status = with_texts(print_next(&asked), file);
     weir_slices_close(&asked.positions);
     weir_free(asked.prompts);
     weir_file_close(file);

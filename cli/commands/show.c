@@ -346,7 +346,7 @@ static int run_show(const struct args *args)
         TRY_DONE(no_index(selection));
     TRY_DONE(weir_file_open(&file, args->words[0]));
     TRY_DONE(prompt_or_all(&prompt, file, args, PROMPT));
-    status = show_selection(file, selection, prompt, args->has[JSON]);
+    status = with_texts(show_selection(file, selection, prompt, args->has[JSON]), file);
 done:
     weir_selection_close(selection);
     weir_file_close(file);

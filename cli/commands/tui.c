@@ -53,7 +53,7 @@ static int run_tui(const struct args *args)
     TRY_DONE(weir_file_open(&file, args->words[0]));
     app.file = file;
     TRY_DONE(prompt_index(&prompt, file, args, PROMPT));
-    status = browse_on_screen(&app, prompt);
+    status = with_texts(browse_on_screen(&app, prompt), file);
 done:
     tui_band_close(&app.band);
     tui_band_close(&app.locked);

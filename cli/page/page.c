@@ -4,6 +4,7 @@
 #include "cli/export/output.h"
 #include "cli/page/parts.h"
 #include "cli/process/interrupt.h"
+#include "cli/select/files.h"
 #include "cli/select/slices.h"
 
 #include "base/alloc.h"
@@ -298,7 +299,7 @@ static weir_status write_page_file(const char *path, struct writing *writing, co
     if (status == WEIR_OK)
         status = output_room(&output, most);
     if (status == WEIR_OK)
-        status = write_page_text(&output, writing, json);
+        status = with_texts(write_page_text(&output, writing, json), writing->page->file);
     if (status == WEIR_OK)
         status = output_commit(&output);
     output_close(&output);

@@ -53,6 +53,13 @@ weir_status no_index(const struct weir_selection *selection)
     return WEIR_OK;
 }
 
+weir_status with_texts(weir_status status, const weir_file *file)
+{
+    if (file && (status == WEIR_OK || status == WEIR_E_USAGE))
+        TRY(weir_file_check_texts(file));
+    return status;
+}
+
 const char *dtype_text(weir_dtype dtype)
 {
     static const char *const names[] = {[WEIR_F32] = "f32", [WEIR_F16] = "f16", [WEIR_BF16] = "bf16"};

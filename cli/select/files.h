@@ -15,6 +15,9 @@ WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const st
 const char *prompts_text(const struct args *args, int opt);
 /* Refuses brackets, which name the prompt, beside --prompt. */
 WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
+/* The failure of a text that could not be read, in place of what came of its lack; else the status given. A file that
+   is not open has none. */
+WEIR_CHECKED weir_status with_texts(weir_status status, const weir_file *file);
 const char *dtype_text(weir_dtype dtype);
 
 #endif

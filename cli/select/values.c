@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- indices along one axis ---- */
@@ -78,7 +79,7 @@ static weir_status pick_axis(struct excerpt *excerpt, const struct selected *sel
     if (term->index.given)
         return pick_range(&excerpt->axes[i], &selected->index[1 + excerpt->what->per_layer + i]);
     if (i == excerpt->row)
-        return pick_rows(&excerpt->axes[i], term, &excerpt->tokens);
+        return weir_in(pick_rows(&excerpt->axes[i], term, &excerpt->tokens), excerpt->which);
     if (axis == WEIR_AXIS_KEY)
         return pick_slices(&excerpt->axes[i], NULL, excerpt->tokens.n, "key");
     bool has_units = i == weir_point_unit_axis(excerpt->what);
@@ -97,6 +98,7 @@ weir_status excerpt_open(struct excerpt *excerpt, const struct selected *selecte
     excerpt->prompt = (int)selected->prompts.list[i % n_prompts];
     excerpt->row = weir_point_row_axis(what);
     excerpt->outer = what->n_axes == 3 ? (excerpt->row == 0 ? 1 : 0) : -1;
+    snprintf(excerpt->which, sizeof excerpt->which, "prompt %d", excerpt->prompt);
     TRY(weir_file_get_prompt(excerpt->file, excerpt->prompt, &excerpt->tokens));
     for (int a = 0; a < what->n_axes; a++) {
         TRY(pick_axis(excerpt, selected, a));

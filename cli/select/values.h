@@ -44,6 +44,7 @@ struct excerpt {
     const weir_file_point *point;
     const weir_point *what;
     int layer, prompt; /* layer -1 outside blocks */
+    char which[32];    /* "prompt 3", for messages */
     weir_file_prompt tokens;
     struct picked axes[WEIR_MAX_AXES];
     int row, outer;  /* the axis of positions, and the remaining one before the last, or -1 */

@@ -101,8 +101,8 @@ weir_status weir_diff_prompts(const weir_file *a, const weir_file *b)
     int n = weir_file_get_info(a)->n_prompts, m = weir_file_get_info(b)->n_prompts;
     if (n != m)
         return weir_fail(WEIR_E_INPUT,
-                         "%d prompts in one file and %d in the other; only runs on the same prompts can be compared", n,
-                         m);
+                         "%d prompt%s in one file and %d in the other; only runs on the same prompts can be compared",
+                         n, n == 1 ? "" : "s", m);
     for (int i = 0; i < n; i++)
         TRY(same_prompt(a, b, i));
     return WEIR_OK;

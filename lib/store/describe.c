@@ -7,13 +7,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { NAME_SIZE = 256, MAX_NUMBERS = 1 << 14 };
+enum { NAME_SIZE = 256, MAX_NUMBERS = 1 << 14, DEEPEST = 32 };
 
 struct walk {
     hid_t file;
     cJSON *root, *groups, *datasets;
     cJSON *links; /* NULL until there is one */
     bool failed;  /* out of memory */
+    bool too_deep;
 };
 
 /* Takes `item` over; NULL is a failure that was noticed elsewhere. */
@@ -298,6 +299,15 @@ static bool add_object(struct walk *walk, const char *path, H5O_type_t type)
     return fine;
 }
 
+/* HDF5 looks each name up from the root, so that a chain of 2,000 groups took it a minute. */
+static bool is_too_deep(const char *name)
+{
+    int slashes = 0;
+    for (; *name; name++)
+        slashes += *name == '/';
+    return slashes >= DEEPEST;
+}
+
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *payload)
 {
     struct walk *walk = payload;
@@ -305,6 +315,9 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
     (void)root;
     if (strcmp(name, ".") == 0)
         return 0;
+    walk->too_deep = is_too_deep(name);
+    if (walk->too_deep)
+        return -1;
     walk->failed = weir_format(&path, "/%s", name) != WEIR_OK || !add_object(walk, path, info->type);
     weir_free(path);
     return walk->failed ? -1 : 0;
@@ -338,9 +351,14 @@ static weir_status describe_file(cJSON *to, hid_t file, const char *path)
     if (!walk.groups || !walk.datasets)
         return weir_fail(WEIR_E_MEMORY, "%s: out of memory", path);
     if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &walk, H5O_INFO_BASIC) < 0 ||
-        H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &walk) < 0)
+        H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &walk) < 0) {
+        if (walk.too_deep)
+            return weir_fail(WEIR_E_UNSUPPORTED,
+                             "%s: its groups are nested more than %d deep, which no file of weir's needs", path,
+                             DEEPEST);
         return walk.failed ? weir_fail(WEIR_E_INPUT, "%s: an object cannot be described", path)
                            : weir_h5_fail(WEIR_E_INPUT, path, "damaged");
+    }
     return WEIR_OK;
 }
 

@@ -374,3 +374,19 @@ def test_an_interrupted_dump_ends_cleanly(folder, tmp_path, number, code):
     assert b"4000 prompts" in plan
     assert (process.returncode, said) == (code, b"weir: interrupted; nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_position_that_a_prompt_lacks_names_the_prompt(tmp_path):
+    assert weir(tmp_path, "dump", "--tokens", "1,2,3,4,5,6", "--tokens", "1,2,3", "-o", "two.h5").returncode == 0
+    for command in ["show"], ["show", "--json"], ["export", "-o", "o.csv"], ["export", "-o", "o.npy"]:
+        done = weir(tmp_path, command[0], "two.h5", "resid_post:0@5", "--prompt", "all", *command[1:])
+        assert (done.returncode, done.stderr) == (2, b"weir: prompt 1: position 5 is out of range; it goes from 0 to 2\n"), done
+
+
+def test_files_of_unlike_numbers_of_prompts_are_told_apart(tmp_path):
+    assert weir(tmp_path, "dump", "--tokens", "1", "--tokens", "2", "-o", "two.h5").returncode == 0
+    assert weir(tmp_path, "dump", "--tokens", "1", "-o", "one.h5").returncode == 0
+    done = weir(tmp_path, "diff", "one.h5", "two.h5")
+    assert done.returncode == 3 and done.stderr.startswith(b"weir: 1 prompt in one file and 2 in the other;"), done
+    done = weir(tmp_path, "diff", "two.h5", "one.h5")
+    assert done.stderr.startswith(b"weir: 2 prompts in one file and 1 in the other;"), done

@@ -8,7 +8,7 @@ import subprocess
 import h5py
 import pytest
 
-from program import BUILD, CLEAN, ROOT, WEIR, weir
+from program import BUILD, CLEAN, FOREVER, ROOT, WEIR, weir
 
 
 GPT2 = ROOT / "tests/model/fixtures/gpt2"
@@ -22,7 +22,7 @@ def stored(tmp_path):
 
 def run(folder, *args, **options):
     """a run that hangs fails the test"""
-    return weir(folder, *args, timeout=60, **options)
+    return weir(folder, *args, seconds=60, **options)
 
 
 def refused(done, code, *words):
@@ -74,7 +74,7 @@ def test_prompts_from_a_folder_and_a_socket(tmp_path):
 def test_prompts_from_a_command(tmp_path, early):
     """<(command) is a pipe with a writer, which may be done or not have begun"""
     line = f"{WEIR} tokens -m {ROOT}/models/rill -f <({'' if early else 'sleep 0.2; '}echo one; {'' if early else 'sleep 0.2; '}echo the) --json"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, cwd=tmp_path, env=CLEAN, timeout=60)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, cwd=tmp_path, env=CLEAN, timeout=FOREVER)
     assert done.returncode == 0 and b'"one"' in done.stdout and b'"the"' in done.stdout, done.stderr
 
 

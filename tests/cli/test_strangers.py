@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import zlib
 
 import h5py
@@ -56,7 +55,7 @@ def replace(file, path, **options):
 def ask_all(folder, *words, codes=(3, 4), commands=COMMANDS, **env):
     """Every command says the words in one line, and does not hang."""
     for command in commands:
-        done = weir(folder, command, "x.h5", *COMMANDS[command], env=env, timeout=100)
+        done = weir(folder, command, "x.h5", *COMMANDS[command], env=env, seconds=60)
         said = (done.stdout if command == "validate" and done.returncode == 1 else done.stderr).decode(errors="replace")
         wanted = (1, *codes) if command == "validate" else codes
         assert done.returncode in wanted, (command, done.returncode, said)
@@ -76,6 +75,24 @@ def test_chunks_that_decode_to_another_size(made, tmp_path, data):
         assert file["activations/pattern"][0, 0, 0, 0, 0] == 1
     ask_all(tmp_path, "/activations/pattern: damaged: the chunk at .0, 0, 0, 0, 0.", codes=(3,),
             commands=("show", "stats", "attn", "heads", "validate", "export"))
+
+
+OTHER = {"tokens/id": ["ls", "show", "attn", "validate"], "tokens/position": ["ls", "stats", "show", "heads", "validate"],
+         "prompts/length": [*COMMANDS], "prompts/text": ["ls", "validate"], "activations/resid_post": ["stats", "validate"],
+         "activations/pattern": ["stats", "attn", "heads", "show", "validate"],
+         "prompts/loss": ["ls", "validate"]}
+
+
+@pytest.mark.parametrize("data", [zlib.compress(bytes(3)), zlib.compress(b""), zlib.compress(bytes(1 << 20)), bytes(40)],
+                         ids=["short", "empty", "long", "zeros"])
+@pytest.mark.parametrize("path", OTHER)
+def test_chunks_of_every_kind_of_dataset_that_decode_to_another_size(tmp_path, path, data):
+    assert weir(tmp_path, "dump", "-p", "a walk to the house", "--next", "2", "--hooks", "pattern,resid_post", "-o", "x.h5").returncode == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        chunks = file[path].shape
+        new = replace(file, path, chunks=chunks, compression="gzip")
+        new.id.write_direct_chunk((0,) * len(chunks), data)
+    ask_all(tmp_path, f"/{path}: damaged: the chunk at", codes=(3,), commands=OTHER[path])
 
 
 @pytest.mark.parametrize("n", [1, 64, 1151, 1153, 5000])
@@ -249,6 +266,48 @@ def test_validate_reads_texts_and_next_tokens_to_the_end(tmp_path, path):
     assert done.returncode in (1, 3) and f"/{path}: damaged" in printed, printed
 
 
+TEXTS = {"ls": [], "show": ["pattern:0"], "export": ["pattern", "-o", "o.csv"], "view": ["-o", "o.html"], "next": []}
+ONE = ["--layer", "1", "--head", "0"]
+TEXT_FORMS = [*TEXTS.items(), ("ls", ["--json"]), ("attn", ONE),
+              ("attn", ["--json"]), ("attn", ["--top", "3"]), ("attn", ["--top", "3", "--csv"]), ("attn", [*ONE, "--svg", "o.svg"]),
+              ("attn", [*ONE, "--png", "o.png"]), ("attn", ["--html", "o.html"]), ("attn", ["--query", "house"]),
+              ("export", ["pattern", "-o", "o.npz"]), ("next", ["--json"])]
+
+
+def with_damaged_texts(tmp_path, path):
+    args = "dump", "-p", "a walk to the house", "--next", "2", "--hooks", "pattern", "-o", "x.h5"
+    assert weir(tmp_path, *args).returncode == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        new = replace(file, path, chunks=file[path].shape, compression="gzip")
+        new.id.write_direct_chunk((0,) * len(new.shape), zlib.compress(b"xx"))
+
+
+def refuses_texts(tmp_path, path, command, args):
+    done = weir(tmp_path, command, "x.h5", *args)
+    said = done.stderr.decode()
+    assert done.returncode == 3 and f"/{path}: damaged" in said and said.count("\n") == 1, done
+    assert [p.name for p in tmp_path.iterdir()] == ["x.h5"]
+
+
+@pytest.mark.parametrize("command, args", TEXT_FORMS)
+def test_texts_of_tokens_that_cannot_be_read_are_an_error_of_who_prints_them(tmp_path, command, args):
+    with_damaged_texts(tmp_path, "tokens/text")
+    refuses_texts(tmp_path, "tokens/text", command, args)
+
+
+@pytest.mark.parametrize("path", ["next/word_text", "next/word_id"])
+@pytest.mark.parametrize("command, args", [("next", []), ("next", ["--json"]), ("view", ["-o", "o.html"])])
+def test_texts_of_likely_tokens_that_cannot_be_read_are_an_error_of_who_prints_them(tmp_path, path, command, args):
+    with_damaged_texts(tmp_path, path)
+    refuses_texts(tmp_path, path, command, args)
+
+
+@pytest.mark.parametrize("command", ["stats", "heads", "diff"])
+def test_who_prints_no_texts_reads_a_file_whose_texts_are_damaged(tmp_path, command):
+    with_damaged_texts(tmp_path, "tokens/text")
+    assert weir(tmp_path, command, "x.h5", *["x.h5"][:command == "diff"]).returncode == 0
+
+
 @pytest.mark.parametrize("layer", [-1, 3, 2**31 - 1])
 def test_a_layer_that_the_model_does_not_have(made, tmp_path, layer):
     with changed(made, tmp_path) as file:
@@ -294,11 +353,9 @@ def test_a_few_stored_values_in_a_large_shape_are_found_at_once(tmp_path):
         new[:, :, 1:2] = values
         for key in "hook_name", "layers", "units":
             new.attrs[key] = attributes[key]
-    begun = time.monotonic()
     for command in ["stats"], ["heads", "--json"], ["attn", "--top", "3"]:
-        done = weir(tmp_path, *command[:1], "x.h5", *command[1:], timeout=100)
+        done = weir(tmp_path, *command[:1], "x.h5", *command[1:], seconds=60)
         assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 100
 
 
 # ---- texts ----
@@ -330,7 +387,7 @@ def test_a_reader_that_dies_is_one_line(made, tmp_path):
     bytes_[at + 9:at + 40] = b"\xff" * 31
     (tmp_path / "x.h5").write_bytes(bytes_)
     for command in "ls", "stats", "validate":
-        done = weir(tmp_path, command, "x.h5", timeout=100)
+        done = weir(tmp_path, command, "x.h5", seconds=60)
         assert done.returncode in (1, 3), done
         assert (done.stderr + done.stdout).decode().count("\n") >= 1
 
@@ -345,7 +402,7 @@ def test_a_heap_whose_objects_have_no_end_kills_no_more_than_the_reader(made, tm
         data[at + 24:at + 32] = b"\xf8" + b"\xff" * 7
         at = data.find(b"GCOL", at + 4)
     (tmp_path / "x.h5").write_bytes(data)
-    done = weir(tmp_path, command, "x.h5", *COMMANDS.get(command, []), timeout=100)
+    done = weir(tmp_path, command, "x.h5", *COMMANDS.get(command, []), seconds=60)
     assert done.returncode in (1, 3) and len((done.stdout + done.stderr).splitlines()) >= 1, done
 
 
@@ -354,3 +411,20 @@ def test_a_page_of_prompts_without_stored_positions_is_refused(made, tmp_path):
         file["tokens/position"][...] = -1
     done = weir(tmp_path, "view", "x.h5", "-o", "o.html")
     assert done.returncode == 3 and b"no stored positions" in done.stderr and not (tmp_path / "o.html").exists(), done
+
+
+def test_groups_nested_without_end_are_refused_at_once(made, tmp_path):
+    """HDF5 takes a minute of the processor's time for 2,000"""
+    with changed(made, tmp_path) as file:
+        group = file
+        for _ in range(2000):
+            group = group.create_group("g")
+    done = weir(tmp_path, "validate", "x.h5", seconds=5)
+    assert (done.returncode, done.stderr.decode()) == (4, "weir: x.h5: its groups are nested more than 32 deep, which no file of weir's needs\n")
+    assert weir(tmp_path, "ls", "x.h5").returncode == 0
+
+
+def test_groups_below_results_may_be_nested(made, tmp_path):
+    with changed(made, tmp_path) as file:
+        file.create_group("results/" + "/".join("g" * 30))
+    assert weir(tmp_path, "validate", "x.h5").returncode == 0

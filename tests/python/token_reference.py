@@ -5,6 +5,7 @@ WEIR_BUILD: the build folder (default build). WEIR_CACHE: where downloads are ke
 import json
 import os
 import pathlib
+import resource
 import shutil
 import struct
 import subprocess
@@ -20,9 +21,11 @@ CACHE = pathlib.Path(os.environ.get("WEIR_CACHE", ROOT / ".cache"))
 CLI = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build")) / "tests" / "python" / "token_cli"
 
 
-def run(path, texts, mode="no"):
+def run(path, texts, mode="no", seconds=None):
+    """seconds: of the processor's time, after which it is killed"""
     data = b"".join(struct.pack("<I", len(t)) + t for t in (x if isinstance(x, bytes) else x.encode() for x in texts))
-    done = subprocess.run([CLI, path, mode], input=data, capture_output=True)
+    done = subprocess.run([CLI, path, mode], input=data, capture_output=True,
+                          preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))) if seconds else None)
     return done.returncode, done.stderr.decode(), done.stdout
 
 

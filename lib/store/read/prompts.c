@@ -3,6 +3,7 @@
 #include "store/read/reader.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t token_blocks(const struct weir_open_prompt *prompt)
@@ -145,15 +146,36 @@ done:
     return status;
 }
 
+/* Keeps the first failure of a text, for weir_file_check_texts. @return "", the text that its caller gets. */
+static const char *text_failed(const weir_file *file, weir_status status)
+{
+    struct weir_text_failure *kept = file->texts_failed;
+    if (kept->status == WEIR_OK) {
+        kept->status = status;
+        snprintf(kept->message, sizeof kept->message, "%s", weir_message());
+    }
+    return "";
+}
+
+weir_status weir_file_check_texts(const weir_file *file)
+{
+    TRY_GIVEN(file);
+    const struct weir_text_failure *kept = file->texts_failed;
+    return kept->status == WEIR_OK ? WEIR_OK : weir_fail(kept->status, "%s", kept->message);
+}
+
 const char *weir_file_token(const weir_file *file, int index, int token)
 {
-    weir_status status;
+    weir_status status = WEIR_OK;
     struct weir_open_prompt *prompt = file ? get_prompt(&status, file, index) : NULL;
-    if (!prompt || token < 0 || (size_t)token >= prompt->n)
+    if (!prompt)
+        return file && status != WEIR_E_USAGE ? text_failed(file, status) : "";
+    if (token < 0 || (size_t)token >= prompt->n)
         return "";
     size_t which = (size_t)token / WEIR_TOKENS_AT_ONCE, in = (size_t)token % WEIR_TOKENS_AT_ONCE;
-    if (load_tokens(file, prompt, index, which) != WEIR_OK)
-        return "";
+    status = load_tokens(file, prompt, index, which);
+    if (status != WEIR_OK)
+        return text_failed(file, status);
     return prompt->tokens[which] + in * (file->token_width + 1);
 }
 
@@ -212,8 +234,9 @@ const char *weir_file_next_text(const weir_file *file, int32_t id)
     if (!words || file->sets[WEIR_S_WORD_ID].id < 0 || file->sets[WEIR_S_WORD_TEXT].id < 0)
         return "";
     weir_h5_begin();
-    if (!words->ids && load_words(file, words) != WEIR_OK)
-        return "";
+    weir_status status = words->ids ? WEIR_OK : load_words(file, words);
+    if (status != WEIR_OK)
+        return text_failed(file, status);
     size_t first = 0, last = words->n;
     while (first < last) {
         size_t middle = first + (last - first) / 2;

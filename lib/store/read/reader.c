@@ -354,6 +354,7 @@ weir_status weir_file_open(weir_file **out, const char *path)
     file->source = (struct weir_h5_source){.fd = -1, .file = H5I_INVALID_HID};
     TRY_DONE(weir_alloc_zero(&file->sets, WEIR_N_SETS, sizeof *file->sets));
     TRY_DONE(weir_alloc_zero(&file->words, 1, sizeof *file->words));
+    TRY_DONE(weir_alloc_zero(&file->texts_failed, 1, sizeof *file->texts_failed));
     TRY_DONE(weir_alloc_zero(&file->tables, WEIR_N_TABLES, sizeof *file->tables));
     for (int set = 0; set < WEIR_N_SETS; set++)
         file->sets[set].id = H5I_INVALID_HID;
@@ -399,6 +400,7 @@ void weir_file_close(weir_file *file)
         weir_free(file->words->texts);
     }
     weir_free(file->words);
+    weir_free(file->texts_failed);
     weir_free(file->path);
     weir_free(file);
 }

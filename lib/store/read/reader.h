@@ -36,6 +36,12 @@ struct weir_open_words {
     size_t n, width;
 };
 
+/* Why the first text that was asked for could not be read. */
+struct weir_text_failure {
+    weir_status status; /* WEIR_OK: all of them could */
+    char message[1024];
+};
+
 /* A table of the layout, as it is in this file. */
 struct weir_open_table {
     bool stored;
@@ -56,6 +62,7 @@ struct weir_file {
     struct weir_open_table *tables;    /* [WEIR_N_TABLES] */
     size_t token_width;
     struct weir_open_words *words;
+    struct weir_text_failure *texts_failed;
 };
 
 /* WEIR_E_INPUT where a dataset has fewer bytes than n of its elements take: no element of these datasets is left out of
