@@ -352,6 +352,19 @@ typedef struct weir_edit weir_edit;
 WEIR_API WEIR_CHECKED weir_status weir_edit_parse(weir_edit **out, const char *text);
 WEIR_API void weir_edit_close(weir_edit *edit);
 
+/* ---- metrics --------------------------------------------------------------------------------------------------- */
+
+/** A number per prompt, as data: of the logits, of hook points, and sums of these. */
+typedef struct weir_metric weir_metric;
+
+/**
+ * Parses a metric from its text, as in "logit(answer) - logit(wrong)", "kl(#base)", "sum(loss@1:)" or
+ * "dot(resid_post:6@-1, love.npy)". No file is read and no model is asked yet. Close with weir_metric_close.
+ * @return WEIR_E_USAGE, with "character N: " in front of what is wrong there, N from 1.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_metric_parse(weir_metric **out, const char *text);
+WEIR_API void weir_metric_close(weir_metric *metric);
+
 /* ---- sweeping -------------------------------------------------------------------------------------------------- */
 
 /** A prompt in which one value, or part of one, is that of another prompt: one cell of a grid of patches. */

@@ -23,5 +23,7 @@ WEIR_CHECKED weir_status weir_bytes_take(struct weir_bytes *b, const uint8_t **o
 size_t weir_utf8_sequence(const uint8_t *p, size_t n);
 /* True where `n` bytes at `text` are UTF-8 (RFC 3629); if not, *bad is the offset of the first byte that is not. */
 bool weir_utf8_valid(const char *text, size_t n, size_t *bad);
+/* Writes `code` (not a surrogate, at most 0x10ffff) as UTF-8; @return its length. */
+size_t weir_utf8_encode(char to[4], uint32_t code);
 
 #endif

@@ -58,16 +58,6 @@ static bool four_digits(const struct weir_json_text *t, const char *at, uint32_t
     return true;
 }
 
-static size_t put_utf8(char *to, uint32_t code)
-{
-    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n - 1; i > 0; i--, code >>= 6)
-        to[i] = (char)(0x80 | (code & 0x3f));
-    to[0] = (char)(lead[n] | code);
-    return n;
-}
-
 /* At the digits of \uXXXX, or of two of them that are surrogates of one character. */
 static weir_status take_code(struct weir_json_text *t, char *to, size_t *n)
 {
@@ -85,7 +75,7 @@ static weir_status take_code(struct weir_json_text *t, char *to, size_t *n)
         t->at += 6;
     }
     t->at += 4;
-    *n = put_utf8(to, code);
+    *n = weir_utf8_encode(to, code);
     return WEIR_OK;
 }
 

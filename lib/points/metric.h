@@ -10,8 +10,8 @@ enum weir_measure {
     WEIR_MEASURE_LOGIT, /* of tokens: the mean of their logits */
     WEIR_MEASURE_LOGPROB,
     WEIR_MEASURE_PROB, /* the sum of their probabilities, of which logprob is the logarithm */
-    WEIR_MEASURE_RANK, /* how many tokens have a larger logit */
-    WEIR_MEASURE_LOSS, /* of the token that stands at the position */
+    WEIR_MEASURE_RANK, /* how many tokens have a larger logit: of several, of the best */
+    WEIR_MEASURE_LOSS, /* of the token that stands at the position, in nats, predicted in front of it */
     WEIR_MEASURE_ENTROPY,
     WEIR_MEASURE_KL, /* of the distribution here from that of another prompt */
     WEIR_N_MEASURES
@@ -28,7 +28,7 @@ struct weir_metric_token {
 };
 
 enum weir_metric_kind {
-    WEIR_METRIC_NUMBER,  /* factor alone */
+    WEIR_METRIC_NUMBER,  /* the factor alone */
     WEIR_METRIC_MEASURE, /* logit(answer)@-1#clean */
     WEIR_METRIC_PLACE,   /* [z:5.3@-1], or z:5.3@-1 */
     WEIR_METRIC_SUM,     /* sum(children[0]): over positions, which are averaged otherwise */
@@ -39,28 +39,25 @@ enum weir_metric_kind {
 struct weir_metric {
     enum weir_metric_kind kind;
     double factor; /* of the whole, with its sign */
-    size_t at;     /* the byte of the text at which it begins */
-    char *text;    /* the whole metric as written, of the root; NULL below it */
+    char *text;    /* the whole as written, of the root; NULL below it */
+    size_t at;     /* the byte of it at which this part begins, behind sign and factor */
     enum weir_measure measure;
     struct weir_metric_token *tokens; /* [n_tokens] MEASURE */
-    size_t n_tokens;
-    char *against; /* KL: the side or prompt that it is compared with, "base" */
+    size_t n_tokens, token_capacity;
+    struct weir_whose against; /* KL: a side, "base", or one number of a prompt */
     bool has_positions;
     struct weir_spots positions;  /* MEASURE; not written: the last */
-    char *side;                   /* MEASURE: "#NAME" behind it, the side of the line; NULL: the prompt itself */
+    char *side;                   /* MEASURE: the side of the line that is measured; NULL: the prompt itself */
     struct weir_term *place;      /* PLACE, DOT */
     struct weir_file_name file;   /* DOT */
     struct weir_metric *children; /* [n_children] SUM, ADD */
-    size_t n_children;
+    size_t n_children, child_capacity;
 };
-
-typedef struct weir_metric weir_metric;
-
-/* @return WEIR_E_USAGE with "character N: ..." in front of what is wrong there, N counting from 1. */
-WEIR_CHECKED weir_status weir_metric_parse(weir_metric **out, const char *text);
-void weir_metric_close(weir_metric *metric);
 
 /* "logit", "kl", ... */
 const char *weir_measure_name(enum weir_measure measure);
+
+/* Why the metric has no derivative, as one part of it; NULL where it has one. */
+const char *weir_metric_lacks_derivative(const struct weir_metric *metric);
 
 #endif

@@ -27,20 +27,6 @@ uint32_t weir_utf8_decode(const char *text, size_t *n)
            (p[3] & 0x3f);
 }
 
-size_t weir_utf8_encode(char to[4], uint32_t code)
-{
-    if (code < 0x80) {
-        to[0] = (char)code;
-        return 1;
-    }
-    size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n - 1; i > 0; i--, code >>= 6)
-        to[i] = (char)(0x80 | (code & 0x3f));
-    to[0] = (char)(lead[n] | code);
-    return n;
-}
-
 size_t weir_utf8_back(const char *end)
 {
     size_t n = 1;

@@ -2,14 +2,13 @@
 #ifndef WEIR_TOKEN_TEXT_H
 #define WEIR_TOKEN_TEXT_H
 
+#include "base/bytes.h"
 #include "base/text.h"
 
 WEIR_CHECKED weir_status weir_text_add_code(struct weir_text *text, uint32_t code);
 
 /* The code point at `text`, which is valid UTF-8 and has a byte at least; *n is its length. */
 uint32_t weir_utf8_decode(const char *text, size_t *n);
-/* Writes `code` (not a surrogate, at most 0x10ffff) as UTF-8; @return its length. */
-size_t weir_utf8_encode(char to[4], uint32_t code);
 /* Length of the code point that ends before `end`, in valid UTF-8 that begins at or before it. */
 size_t weir_utf8_back(const char *end);
 

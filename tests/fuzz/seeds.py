@@ -21,6 +21,9 @@ EDITS = ["z,-z:9.9@-1,-z:7.3@s2 = mean(ref.h5[#:])", "resid_pre:4@cpos#corrupt =
          "z *= resample([@:#1:9], 7)", '{"select": "z", "op": "=", "value": 0, "along": "d.npz:R", "keeping": "norm"}', "resid_*=0", "z = ~/x.npy",
          "z <= 1e", "z@\"\u00e9\" >= -1.5e-3"]
 
+METRICS = ["logit(answer) - logit(wrong)", "kl(#base)", "sum(loss@answer)", "dot(resid_post:6@-1, love.npy)", "-2*(prob(' a', 42, b)@1:#clean - 1e-3)",
+           "[z:5.3@sub[-1]#clean] + entropy", "logprob(\"\\u00e9\\n\") - rank(3)@:", "((sum(kl(#3))))", "logit(", "z:3@-1 - 2"]
+
 # of the command that its place in cli/commands/commands.c says
 OPTIONS = [(0, "-m gpt2 -p text --tokens 1,2 -o out.h5 --hooks z:0 --next 3 --dtype f16 --compress=gzip --threads 2 --force"),
            (0, "-mgpt2 -o out.h5 --bos maybe --next 0"), (2, "-m gpt2 -p -- -f -"), (3, "run.h5 --check --json"), (4, "-h"),
@@ -109,6 +112,7 @@ def main(out, build):
         "edit": lambda folder: write(folder, EDITS),
         "gguf": lambda folder: copy(folder, sorted(data.glob("**/*.gguf"))),
         "jsonl": lambda folder: write(folder, LINES),
+        "metric": lambda folder: write(folder, METRICS),
         "npy": lambda folder: copy(folder, sorted(data.glob("npy/*.npy"))),
         "npz": lambda folder: copy(folder, sorted(data.glob("npz/*.npz"))),
         "options": lambda folder: write(folder, [bytes([i]) + words.replace(" ", "\0").encode() for i, words in OPTIONS]),
