@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -340,12 +341,13 @@ static size_t put_span(char *to, size_t at, struct span span)
     return at + (size_t)(span.to - span.from);
 }
 
-/* The members that were not used, as an object. */
-static weir_status take_fields(struct jsonl *out, const struct scan *scan, const struct members *members)
+/* The members that were not used, as an object, and `more`, members as text ("" for none), behind them. */
+static weir_status take_fields(struct jsonl *out, const struct scan *scan, const struct members *members,
+                               const char *more)
 {
     char *text;
-    size_t at = 0;
-    TRY(weir_alloc(&text, (size_t)(scan->end - scan->line) + 3, 1));
+    size_t at = 0, n_more = strlen(more);
+    TRY(weir_alloc(&text, (size_t)(scan->end - scan->line) + n_more + 4, 1));
     for (size_t i = 0; i < members->n; i++) {
         const struct member *member = &members->list[i];
         if (member->used)
@@ -354,6 +356,10 @@ static weir_status take_fields(struct jsonl *out, const struct scan *scan, const
         at = put_span(text, at + 1, member->name);
         text[at++] = ':';
         at = put_span(text, at, member->value);
+    }
+    if (n_more > 0) {
+        text[at] = at == 0 ? '{' : ',';
+        at = put_span(text, at + 1, (struct span){more, more + n_more});
     }
     if (at == 0) {
         weir_free(text);
@@ -385,13 +391,75 @@ weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char
         TRY_DONE(
             weir_fail(WEIR_E_INPUT, "%s: the object has none of \"prompt\", \"text\", \"ids\" and \"tokens\"", where));
     TRY_DONE(take_side(out, &scan, &members));
-    status = take_fields(out, &scan, &members);
+    status = take_fields(out, &scan, &members, "");
 done:
     close_members(&members);
     if (status != WEIR_OK)
         jsonl_close(out);
     return status;
 }
+
+/* ---- sides ---- */
+
+static weir_status take_side_prompt(struct jsonl *out, const struct scan *scan, const struct members *members,
+                                    const struct side *side)
+{
+    struct member *member = member_named(members, side->field);
+    if (!member)
+        return weir_fail(WEIR_E_INPUT, "%s: the object has no \"%s\", which is the prompt of side %s", scan->where,
+                         side->field, side->name);
+    member->used = true;
+    if (*member->value.from == '[')
+        return read_prompt_ids(out, scan, member->value);
+    return *member->value.from == '"'
+               ? decode_string(&out->text, scan, member->value)
+               : fail_at_column(scan, member->value.from, "a prompt must be a string, or a list of token ids");
+}
+
+/* What is noted of a side's prompt may not be there already. */
+static weir_status check_noted(const struct scan *scan, const struct members *members)
+{
+    for (size_t i = 0; i < members->n; i++)
+        if (!members->list[i].used &&
+            (strcmp(members->list[i].key, "side") == 0 || strcmp(members->list[i].key, "line") == 0))
+            return fail_at_column(scan, members->list[i].name.from,
+                                  "with --side, \"side\" and \"line\" say which prompt of which line it is: rename "
+                                  "this member");
+    return WEIR_OK;
+}
+
+static weir_status note_side(struct jsonl *out, const struct scan *scan, const struct members *members,
+                             const struct side *side, size_t number)
+{
+    char more[128];
+    if (snprintf(more, sizeof more, "\"side\":\"%s\",\"line\":%zu", side->name, number) >= (int)sizeof more)
+        return weir_fail(WEIR_E_USAGE, "--side: %.32s... is longer than a name of a side may be", side->name);
+    TRY(weir_copy_string(&out->side, side->name));
+    out->line = (int64_t)number;
+    return take_fields(out, scan, members, more);
+}
+
+weir_status jsonl_read_sides(struct jsonl *out, const struct sides *sides, size_t number, const char *line, size_t n,
+                             const char *where)
+{
+    struct scan scan = {line, line, line + n, where};
+    struct members members = {0};
+    weir_status status;
+    memset(out, 0, sides->n * sizeof *out);
+    TRY_DONE(scan_line(&members, &scan));
+    for (size_t i = 0; i < sides->n; i++)
+        TRY_DONE(take_side_prompt(&out[i], &scan, &members, &sides->list[i]));
+    TRY_DONE(check_noted(&scan, &members));
+    for (size_t i = 0; i < sides->n; i++)
+        TRY_DONE(note_side(&out[i], &scan, &members, &sides->list[i], number));
+done:
+    close_members(&members);
+    for (size_t i = 0; status != WEIR_OK && i < sides->n; i++)
+        jsonl_close(&out[i]);
+    return status;
+}
+
+/* ---- which lines are prompts ---- */
 
 /* True where "name": occurs in the line. */
 static bool has_member_name(const char *line, size_t n, const char *name)

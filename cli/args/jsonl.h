@@ -2,10 +2,7 @@
 #ifndef WEIR_CLI_ARGS_JSONL_H
 #define WEIR_CLI_ARGS_JSONL_H
 
-#include "base/status.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "cli/args/sides.h"
 
 struct jsonl {
     char *text;   /* "prompt", or else "text"; NULL where there is none */
@@ -20,6 +17,10 @@ struct jsonl {
 bool jsonl_begins(const char *line, size_t n);
 /* Reads one line of n bytes. WEIR_E_INPUT names `where` and the column. Close with jsonl_close. */
 WEIR_CHECKED weir_status jsonl_read(struct jsonl *out, const char *line, size_t n, const char *where);
+/* Reads a line of pairs: out[i] is the prompt of side i. Its fields are the members that are no side's prompt, and
+   "side" and "line", the number of the line. */
+WEIR_CHECKED weir_status jsonl_read_sides(struct jsonl *out, const struct sides *sides, size_t number, const char *line,
+                                          size_t n, const char *where);
 void jsonl_close(struct jsonl *line);
 
 #endif

@@ -41,6 +41,13 @@
     {                                                                                                                  \
         0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true                      \
     }
+#define OPT_SIDE                                                                                                       \
+    {                                                                                                                  \
+        0, "side", OPT_TEXT, "NAME[=FIELD]",                                                                           \
+            "each line of JSON is a pair or more, with one prompt in FIELD (by default NAME), which #NAME selects; "   \
+            "may repeat, as in --side clean --side corrupt",                                                           \
+            .repeats = true                                                                                            \
+    }
 #define OPT_BOS                                                                                                        \
     {                                                                                                                  \
         0, "bos", OPT_CHOICE, "yes|no|auto",                                                                           \

@@ -7,10 +7,18 @@
 
 #include "base/alloc.h"
 #include "base/input.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_BARS = 320 }; /* of a line's tokens, in messages */
+
+static bool has_sides(const struct prompt_opts *opts)
+{
+    return opts->sides && opts->sides->n > 0;
+}
 
 static weir_status next_prompt_slot(struct prompts *prompts, weir_tokens **out)
 {
@@ -25,6 +33,7 @@ static weir_status add_text_prompt(struct prompts *prompts, const weir_model *mo
     weir_tokens *slot;
     TRY(next_prompt_slot(prompts, &slot));
     TRY(weir_tokenize(slot, model, text, n, bos));
+    slot->line = prompts->n_lines++;
     prompts->n++;
     return WEIR_OK;
 }
@@ -63,8 +72,11 @@ static weir_status add_ids_prompt(struct prompts *prompts, const weir_model *mod
     TRY(parse_id_list(&ids, &n, text, option));
     weir_status status = weir_tokens_from_ids(slot, model, ids, n);
     weir_free(ids);
-    prompts->n += status == WEIR_OK;
-    return status;
+    if (status != WEIR_OK)
+        return status;
+    slot->line = prompts->n_lines++;
+    prompts->n++;
+    return WEIR_OK;
 }
 
 /* The next line without its end; *line is getline's. False at the end of the file. */
@@ -85,6 +97,7 @@ static bool read_prompt_line(FILE *file, char **line, size_t *capacity, size_t *
 struct reading {
     struct prompts *prompts;
     const weir_model *model;
+    const struct prompt_opts *opts;
     const char *name; /* for messages */
     weir_bos bos;
     bool json;               /* an object a line */
@@ -92,8 +105,10 @@ struct reading {
     size_t first_blank;
 };
 
-/* One prompt of a line of JSON: its ids, or its text tokenized; with ids its text is kept beside them. */
-static weir_status make_json_prompt(weir_tokens *out, const weir_model *model, struct jsonl *line, weir_bos bos)
+/* One prompt of line `number` of all, of JSON: its ids, or its text tokenized; with ids its text is kept beside them.
+ */
+static weir_status make_json_prompt(weir_tokens *out, const weir_model *model, struct jsonl *line, weir_bos bos,
+                                    size_t number)
 {
     if (!line->ids)
         TRY(weir_tokenize(out, model, line->text, strlen(line->text), bos));
@@ -108,19 +123,75 @@ static weir_status make_json_prompt(weir_tokens *out, const weir_model *model, s
     line->fields = NULL;
     out->side = line->side;
     line->side = NULL;
-    if (line->line >= 0)
-        out->line = (size_t)line->line;
+    out->line = line->line >= 0 ? (size_t)line->line : number;
     return WEIR_OK;
+}
+
+static weir_status add_json_prompt(struct reading *reading, struct jsonl *line, const char *where)
+{
+    weir_tokens *slot;
+    TRY(next_prompt_slot(reading->prompts, &slot));
+    weir_status status =
+        weir_in(make_json_prompt(slot, reading->model, line, reading->bos, reading->prompts->n_lines), where);
+    reading->prompts->n += status == WEIR_OK;
+    return status;
+}
+
+/* "|The| cat|", cut where it gets long. */
+static void append_token_bars(char *to, size_t size, const weir_model *model, const weir_tokens *tokens)
+{
+    char text[64];
+    size_t at = strlen(to), most = at + MOST_BARS;
+    weir_text_append(to, size, "|");
+    for (size_t i = 0; i < tokens->n && strlen(to) < most; i++) {
+        weir_token_text(model, tokens->ids[i], text, sizeof text);
+        weir_text_append(to, size, "%s|", text);
+    }
+    if (strlen(to) >= most)
+        weir_text_append(to, size, "...");
+}
+
+/* Sides are patched into each other position by position. */
+static weir_status check_side_lengths(const struct reading *reading, const weir_tokens *sides, const char *where)
+{
+    char bars[2 * MOST_BARS + 256] = "";
+    for (size_t i = 1; i < reading->opts->sides->n; i++) {
+        if (sides[i].n == sides->n)
+            continue;
+        append_token_bars(bars, sizeof bars, reading->model, sides);
+        weir_text_append(bars, sizeof bars, " and ");
+        append_token_bars(bars, sizeof bars, reading->model, &sides[i]);
+        return weir_fail(WEIR_E_INPUT,
+                         "%s: %s has %zu tokens and %s has %zu; they must have equally many, unless all positions are "
+                         "named by fields: %s",
+                         where, sides->side, sides->n, sides[i].side, sides[i].n, bars);
+    }
+    return WEIR_OK;
+}
+
+/* A prompt per side, side by side. */
+static weir_status take_json_pair(struct reading *reading, const char *text, size_t n, const char *where)
+{
+    struct jsonl *line;
+    const struct sides *sides = reading->opts->sides;
+    size_t first = reading->prompts->n;
+    TRY(weir_alloc_zero(&line, sides->n, sizeof *line));
+    weir_status status = jsonl_read_sides(line, sides, reading->prompts->n_lines, text, n, where);
+    for (size_t i = 0; i < sides->n && status == WEIR_OK; i++)
+        status = add_json_prompt(reading, &line[i], where);
+    if (status == WEIR_OK && !reading->opts->any_lengths)
+        status = check_side_lengths(reading, reading->prompts->list + first, where);
+    for (size_t i = 0; i < sides->n; i++)
+        jsonl_close(&line[i]);
+    weir_free(line);
+    return status;
 }
 
 static weir_status take_json_prompt(struct reading *reading, const char *text, size_t n, const char *where)
 {
     struct jsonl line;
-    weir_tokens *slot;
-    TRY(next_prompt_slot(reading->prompts, &slot));
     TRY(jsonl_read(&line, text, n, where));
-    weir_status status = weir_in(make_json_prompt(slot, reading->model, &line, reading->bos), where);
-    reading->prompts->n += status == WEIR_OK;
+    weir_status status = add_json_prompt(reading, &line, where);
     jsonl_close(&line);
     return status;
 }
@@ -145,10 +216,14 @@ static weir_status take_prompt_line(struct reading *reading, char *text, size_t 
         return WEIR_OK;
     }
     snprintf(where, sizeof where, "%.480s: line %zu", reading->name, reading->line);
-    reading->json = reading->json || (reading->n == 0 && jsonl_begins(text, n));
+    bool pairs = has_sides(reading->opts);
+    reading->json = reading->json || pairs || (reading->n == 0 && jsonl_begins(text, n));
     reading->n++;
-    if (reading->json)
-        return take_json_prompt(reading, text, n, where);
+    if (reading->json) {
+        TRY(pairs ? take_json_pair(reading, text, n, where) : take_json_prompt(reading, text, n, where));
+        reading->prompts->n_lines++;
+        return WEIR_OK;
+    }
     return weir_in(add_text_prompt(reading->prompts, reading->model, text, n, reading->bos), where);
 }
 
@@ -183,9 +258,10 @@ bool path_ends(const char *text, const char *end)
 }
 
 /* "-" is standard input; .json, an array most likely, is refused with the way to make lines of it. */
-static weir_status add_prompt_file(struct prompts *prompts, const weir_model *model, const char *path, weir_bos bos)
+static weir_status add_prompt_file(struct prompts *prompts, const weir_model *model, const char *path,
+                                   const struct prompt_opts *opts, weir_bos bos)
 {
-    struct reading reading = {.prompts = prompts, .model = model, .name = path, .bos = bos};
+    struct reading reading = {.prompts = prompts, .model = model, .opts = opts, .name = path, .bos = bos};
     if (strcmp(path, "-") == 0) {
         reading.name = "standard input";
         return add_prompt_lines(&reading, stdin);
@@ -214,10 +290,13 @@ static weir_status check_input_once(const struct args *args, const struct prompt
 static weir_status add_given_prompts(struct prompts *prompts, const weir_model *model, const struct given *given,
                                      const struct prompt_opts *opts, weir_bos bos, const char *option)
 {
+    if (has_sides(opts) && (given->opt == opts->text || given->opt == opts->tokens))
+        return weir_fail(WEIR_E_USAGE, "--side reads members of lines of JSON, and --%s is none: give them with -f",
+                         option);
     if (given->opt == opts->text)
         return add_text_prompt(prompts, model, given->text, strlen(given->text), bos);
     if (given->opt == opts->file)
-        return add_prompt_file(prompts, model, given->text, bos);
+        return add_prompt_file(prompts, model, given->text, opts, bos);
     if (given->opt == opts->tokens)
         return add_ids_prompt(prompts, model, given->text, option);
     return WEIR_OK;

@@ -2,21 +2,25 @@
 #ifndef WEIR_CLI_ARGS_PROMPTS_H
 #define WEIR_CLI_ARGS_PROMPTS_H
 
-#include "cli/args/args.h"
+#include "cli/args/sides.h"
 
 #include "weir.h"
 
 struct prompts {
-    weir_tokens *list; /* [n] */
-    size_t n, capacity;
+    weir_tokens *list; /* [n] each with the number of its line, from 0: of lines of files and other prompts together */
+    size_t n, capacity, n_lines;
 };
 
 /* The options of a command that give prompts; -1: it has no such option. */
 struct prompt_opts {
     int text, file, tokens, bos;
+    const struct sides
+        *sides;       /* that each line of JSON has a prompt of, side by side; NULL or none: one prompt a line */
+    bool any_lengths; /* the sides of a line need not have equally many tokens: positions are named by field */
 };
 
-/* Every prompt on the command line in the order given, tokenized. WEIR_E_USAGE when there is none. */
+/* Every prompt on the command line in the order given, tokenized. WEIR_E_USAGE when there is none, and with sides for
+   prompts that are no lines of JSON; WEIR_E_INPUT for a line whose sides have unequally many tokens. */
 WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
                                       const struct prompt_opts *opts);
 void prompts_close(struct prompts *prompts);

@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/sizes.h"
-#include "points/select.h"
+#include "points/lookup.h"
 #include "tensor/narrow.h"
 
 #include <math.h>
@@ -23,6 +23,7 @@ enum {
     TEXT,
     FROM,
     TOKENS,
+    SIDE,
     OUT,
     HOOKS,
     POSITIONS,
@@ -52,9 +53,10 @@ static const struct opt opts[] = {
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
+    [SIDE] = OPT_SIDE,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
     [HOOKS] = {0, "hooks", OPT_TEXT, "LIST",
-               "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS], separated by commas; by default "
+               "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS], separated by commas; by default "
                "resid_pre, pattern, z, mlp_post and resid_post, complete"},
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "positions to store of every hook point, as in -1 or 0:16"},
     [NEXT] = {0, "next", OPT_WHOLE, "K",
@@ -75,6 +77,7 @@ static const struct opt opts[] = {
 struct dump {
     const struct args *args;
     weir_model *model;
+    struct sides sides;
     struct prompts prompts;
     weir_run *run;
     weir_capture *capture;
@@ -214,7 +217,7 @@ static weir_compute chosen_compute(const struct dump *dump)
 static weir_status open_dump(struct dump *dump)
 {
     const struct args *args = dump->args;
-    const struct prompt_opts which = {TEXT, FROM, TOKENS, BOS};
+    struct prompt_opts which = {TEXT, FROM, TOKENS, BOS, .sides = &dump->sides};
     weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     weir_capture_options capture = {
         .hooks = args->text[HOOKS],
@@ -228,6 +231,8 @@ static weir_status open_dump(struct dump *dump)
     const char *where;
     join_command(dump->command, args);
     capture.command = dump->command;
+    TRY(sides_take(&dump->sides, args, SIDE));
+    TRY(weir_selection_is_by_field(&which.any_lengths, args->text[HOOKS], args->text[POSITIONS]));
     TRY(model_where(&where, args, MODEL));
     TRY(open_with_notes(&dump->model, where, &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
@@ -323,6 +328,7 @@ static int run_dump(const struct args *args)
     weir_capture_close(dump.capture);
     weir_run_close(dump.run);
     prompts_close(&dump.prompts);
+    sides_close(&dump.sides);
     weir_model_close(dump.model);
     return (int)status;
 }
@@ -332,13 +338,22 @@ const struct command cmd_dump = {
     .summary = "run a model on prompts and store activations at its hook points",
     .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
     .notes =
-        "LIST consists of HOOK[:LAYERS[.UNITS]][@POSITIONS]: HOOK is a short name, a full name or a glob (weir hooks "
-        "lists the names); LAYERS, UNITS (heads or neurons) and POSITIONS are numbers or Python slices, joined by +. "
+        "LIST consists of HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS]: HOOK is a short name, a full name or a glob "
+        "(weir "
+        "hooks lists the names); the rest are numbers or Python slices, joined by +. UNITS are heads or neurons. "
+        "POSITIONS "
+        "may be a field of the prompt's line of JSON: a position, a list, or a text that is found among its tokens; "
+        "subject[-1] is the last of them. PROMPTS may be a side. A - in front of a term takes away from those before "
+        "it. "
         "Examples: pattern, z:3, pattern:0:6, z:5.3, resid_post:-1@-1, mlp_post:4.100+205, blocks.*.attn.hook_pattern, "
+        "z,-z:9, resid_pre@subject[-1]#clean, "
         "or * for every point except the large ones that can be derived from others.\nA line of JSON is an object: "
         "\"prompt\" or \"text\" is the prompt, \"ids\" are its token ids (or \"tokens\", if it has neither); a text "
         "beside ids is only stored. All its other members are stored in the file (/prompts/fields, docs/store.md), and "
-        "weir ls shows them.\n--compute bf16 and int8 round weights and their inputs (attention and norms stay "
+        "weir ls shows them. With --side clean --side corrupt each line has two prompts, in its members clean and "
+        "corrupt, of equally many tokens unless all positions are named by fields; a field may have a value for each "
+        "side, {\"clean\": ..., \"corrupt\": ...}.\n--compute bf16 and int8 round weights and their inputs (attention "
+        "and norms stay "
         "float32). The error against float32 is printed and stored in each dataset's attribute compute_error: the "
         "largest over layers, measured on the first 16 positions of the first prompt. With fewer than 256 positions in "
         "total they are no faster, so float32 is used.",

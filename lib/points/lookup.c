@@ -394,12 +394,30 @@ void weir_lookup_close(struct weir_lookup *lookup)
     lookup->begins = NULL;
 }
 
-bool weir_spots_are_fields(const struct weir_spots *spots)
+static bool are_fields(const struct weir_spots *spots)
 {
     for (size_t i = 0; i < spots->n; i++)
         if (!spots->list[i].name)
             return false;
     return spots->n > 0;
+}
+
+weir_status weir_selection_is_by_field(bool *out, const char *selection, const char *positions)
+{
+    struct weir_selection *parsed = NULL;
+    struct weir_spots spots = {0};
+    weir_status status;
+    *out = false;
+    TRY_DONE(weir_selection_parse(&parsed, selection));
+    if (positions)
+        TRY_DONE(weir_spots_parse(&spots, positions, strlen(positions), "position"));
+    *out = true;
+    for (size_t i = 0; i < parsed->n && !are_fields(&spots); i++)
+        *out = *out && are_fields(&parsed->terms[i].where.positions);
+done:
+    weir_spots_close(&spots);
+    weir_selection_close(parsed);
+    return status;
 }
 
 /* ---- prompts ---- */

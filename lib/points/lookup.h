@@ -52,7 +52,8 @@ void weir_lookup_close(struct weir_lookup *lookup);
    one, NULL where it has none. @return WEIR_E_USAGE for a number out of range, and for a side that no prompt has. */
 WEIR_CHECKED weir_status weir_whose_mark(bool *marked, const struct weir_whose *whose, size_t n,
                                          const char *(*side)(const void *context, size_t prompt), const void *context);
-/* True where every position that the spots name is named by a field, so that lines need no equal lengths. */
-bool weir_spots_are_fields(const struct weir_spots *spots);
+/* *out: true where each position that a selection names is named by a field, or all that `positions` (NULL: none)
+   narrows it to are, so that what is selected does not depend on how long prompts are. */
+WEIR_CHECKED weir_status weir_selection_is_by_field(bool *out, const char *selection, const char *positions);
 
 #endif

@@ -23,7 +23,7 @@ Ids = Sequence[int] | NDArray[np.integer[Any]]
 OnePrompt = str | Ids | Mapping[str, Any]
 Some = str | int | slice
 FLAGS = ("force", "yes")
-OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads)\b")
+OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads|side)\b")
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
 
@@ -33,6 +33,7 @@ def dump(
     hooks: str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     *,
+    sides: Sequence[str] = (),
     next: int | None = None,
     positions: Some | None = None,
     dtype: Literal["f32", "f16", "bf16"] | None = None,
@@ -55,7 +56,10 @@ def dump(
                  such terms; None: resid_pre, pattern, z, mlp_post and resid_post
     `out`        the file to write; None: a temporary one, removed when the object is closed or gone
     `next`       store this many most likely next tokens at each position, and each prompt's loss
-    `positions`  store these positions only: -1, slice(0, 16), "0:16"
+    `sides`      the prompts are dicts, each of a prompt per side: ["clean", "corrupt"], or ["sent=clean"] for a side
+                 whose prompt is the member "clean". "z#clean" selects a side; the prompts have "side" and "line" among
+                 their fields
+    `positions`  store these positions only: -1, slice(0, 16), "0:16", or a field of the dicts, "subject[-1]"
     `dtype`      the type of stored numbers: "f32" (None), "f16" or "bf16"
     `compute`    precision of the weight matrix products, "f32" (None), "bf16" or "int8", if the CPU supports it
     `process`    process the weights as TransformerLens does: "tl", or any of fold_ln, center_writing_weights,
@@ -86,6 +90,9 @@ def dump(
         "threads": threads,
     }
     given += [f"--{name}={value}" for name, value in options.items() if value is not None]
+    if isinstance(sides, str):
+        raise TypeError(f"sides is a list of names, as in ['{sides}'], not a text")
+    given += [f"--side={side}" for side in sides]
     given += ["--yes"] if yes else []
     given += ["--force"] if force else []
     if out is not None:
@@ -117,7 +124,8 @@ def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
 
 def _as_arguments(complaint: str) -> str:
     """Options that the line of the binary advises, as this function calls them: --force is force=True."""
-    return OPTION.sub(lambda option: f"{option[1]}=True" if option[1] in FLAGS else option[1], complaint)
+    names = {"side": "sides", **{flag: f"{flag}=True" for flag in FLAGS}}
+    return OPTION.sub(lambda option: names.get(option[1], option[1]), complaint)
 
 
 def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes]:

@@ -186,6 +186,106 @@ def test_likely_tokens_have_their_text(folder):
     assert b"/next/word_text: is missing" in weir(folder, "validate", "p.h5").stdout
 
 
+# ---- pairs ----
+
+PAIRS = ['{"clean": "a cat", "corrupt": "a c", "answer": " cat", "wrong": [3, 4], "n": 1.50, "at": {"clean": " cat", "corrupt": -1}}',
+         '{"corrupt": [7, 8], "answer": "b", "clean": [1, 2]}']
+BOTH = "--side", "clean", "--side", "corrupt"
+
+
+def test_each_line_of_pairs_gives_a_prompt_per_side(folder):
+    got = dump(folder, "-f", write(folder, "pairs.jsonl", *PAIRS), *BOTH)
+    assert ids(got) == [[0, 29], [0, 27], [1, 2], [7, 8]]
+    first = {"answer": " cat", "wrong": [3, 4], "n": 1.5, "at": {"clean": " cat", "corrupt": -1}}
+    assert [prompt["fields"] for prompt in got] == [{**first, "side": "clean", "line": 0}, {**first, "side": "corrupt", "line": 0},
+                                                    {"answer": "b", "side": "clean", "line": 1}, {"answer": "b", "side": "corrupt", "line": 1}]
+    with h5py.File(folder / "p.h5") as file:
+        assert file["prompts/fields"][0].startswith(b'{"answer":" cat","wrong":[3, 4],"n":1.50,')     # as it was written
+        assert [text.decode() for text in file["prompts/text"]] == ["a cat", "a c", "", ""]
+
+
+def test_sides_have_names_of_their_own_and_what_is_no_side_is_a_field(folder):
+    write(folder, "pairs.jsonl", *PAIRS)
+    got = dump(folder, "-f", "pairs.jsonl", "--side", "sent=clean", "--side", "clean")
+    assert [(prompt["fields"]["side"], prompt["ids"]) for prompt in got[:2]] == [("sent", [0, 29]), ("clean", [0, 29])]
+    assert got[0]["fields"]["corrupt"] == "a c" and "clean" not in got[0]["fields"]
+
+
+def test_lines_are_counted_over_all_prompts(folder):
+    write(folder, "pairs.jsonl", *PAIRS)
+    got = dump(folder, "-f", "pairs.jsonl", "-f", "pairs.jsonl", "--side", "corrupt")
+    assert [prompt["fields"]["line"] for prompt in got] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("selection, rows", [("embed#clean", [2, 0, 2, 0]), ("embed@-1#corrupt", [0, 1, 0, 1]), ("embed,-embed@0#clean", [1, 2, 1, 2]),
+                                             ("embed#1:3", [0, 2, 2, 0])])
+def test_a_side_selects_its_prompts(folder, selection, rows):
+    write(folder, "pairs.jsonl", *PAIRS)
+    done = weir(folder, "dump", "-m", "letters", "-f", "pairs.jsonl", *BOTH, "--hooks", selection, "--force", "-o", "p.h5")
+    assert done.returncode == 0, done.stderr
+    assert [len(prompt["positions"]) for prompt in ask(folder, "ls", "p.h5")["prompts"]] == rows
+
+
+def test_lines_that_weir_printed_give_the_same_prompts_again(folder):
+    before = dump(folder, "-f", write(folder, "pairs.jsonl", *PAIRS), *BOTH)
+    again = [json.dumps({"ids": prompt["ids"], **prompt["fields"]}) for prompt in before]
+    after = dump(folder, "-f", write(folder, "again.jsonl", *again))
+    assert [(p["ids"], p["fields"]) for p in after] == [(p["ids"], p["fields"]) for p in before]
+    done = weir(folder, "dump", "-m", "letters", "-f", "again.jsonl", "--hooks", "embed@at#clean", "--force", "-o", "p.h5")
+    assert b"prompt 2: embed@at#clean: the prompt has no field 'at'; it has answer, side, line" in done.stderr
+
+
+UNEQUAL = ('{"clean": "a cat", "corrupt": "a", "at": -1}',
+           "weir: pairs.jsonl: line 1: clean has 2 tokens and corrupt has 1; they must have equally many, unless all positions are named by "
+           "fields: |a| cat| and |a|\n")
+
+
+def test_sides_of_unequal_lengths_are_shown(folder):
+    write(folder, "pairs.jsonl", UNEQUAL[0])
+    assert dump(folder, "-f", "pairs.jsonl", *BOTH, code=3) == UNEQUAL[1]
+    long = json.dumps({"clean": "a" * 500, "corrupt": "b" * 499})
+    said = dump(folder, "-f", write(folder, "long.jsonl", long), *BOTH, code=3)
+    assert said.count("\n") == 1 and said.count("|...") == 2 and "a has 500" not in said and len(said) < 900
+
+
+@pytest.mark.parametrize("options, fine", [(["embed@at"], True), (["embed@at,z@at[0]"], True), (["embed@at,z"], False), (["embed@at+0"], False),
+                                           (["embed"], False), (["embed", "--positions", "at"], True), (["embed@at", "--positions", "0"], True),
+                                           (["embed@0", "--positions", "0"], False)])
+def test_sides_may_have_other_lengths_where_all_positions_are_named_by_field(folder, options, fine):
+    write(folder, "pairs.jsonl", '{"clean": "a cat", "corrupt": "a", "at": 0}')
+    done = weir(folder, "dump", "-m", "letters", "-f", "pairs.jsonl", *BOTH, "--hooks", *options, "--force", "-o", "p.h5")
+    assert done.returncode == (0 if fine else 3), done.stderr
+
+
+@pytest.mark.parametrize("line, says", [
+    ('{"clean": "a"}', 'pairs.jsonl: line 1: the object has no "corrupt", which is the prompt of side corrupt'),
+    ('{"clean": "a", "corrupt": null}', 'the object has no "corrupt"'),
+    ('{"clean": 3, "corrupt": "a"}', "pairs.jsonl: line 1, column 11: a prompt must be a string, or a list of token ids"),
+    ('{"clean": [1.5], "corrupt": "a"}', "pairs.jsonl: line 1, column 12: token ids must be a list of whole numbers"),
+    ('{"clean": "a", "corrupt": "b", "side": 3}', 'pairs.jsonl: line 1, column 32: with --side, "side" and "line" say which prompt of '
+                                                  "which line it is: rename this member"),
+    ('{"clean": "a", "line": 3, "corrupt": "b"}', "column 16: with --side"),
+    ("a cat", "pairs.jsonl: line 1, column 1: a JSON object is missing here"),
+])
+def test_what_is_no_pair_is_named(folder, line, says):
+    said = dump(folder, "-f", write(folder, "pairs.jsonl", line), *BOTH, code=3)
+    assert said.startswith("weir: ") and says in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--side", "9"], "--side: '9' is no name: write letters, digits and _, as in clean or sent=clean"),
+    (["--side", "a b"], "--side: 'a b' is no name"), (["--side", "=x"], "--side: '' is no name"),
+    (["--side", "base"], "--side: #base is a prompt without its edits: give this side another name, as in original=base"),
+    (["--side", "x="], "--side: x= lacks the name of a member"), (["--side", "x", "--side", "x=y"], "--side: x is given twice"),
+    (["--side", "clean", "-p", "a"], "--side reads members of lines of JSON, and --prompt is none: give them with -f"),
+    (["--side", "clean", "--tokens", "1"], "--side reads members of lines of JSON, and --tokens is none: give them with -f"),
+])
+def test_sides_that_cannot_be_are_refused(folder, options, says):
+    write(folder, "pairs.jsonl", *PAIRS)
+    said = dump(folder, "-f", "pairs.jsonl", *options, code=2)
+    assert said.startswith("weir: " + says) and said.count("\n") == 1
+
+
 # ---- what would be large ----
 
 def test_more_than_4_gb_are_asked_about(folder):

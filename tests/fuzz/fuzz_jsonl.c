@@ -59,6 +59,24 @@ static void check_fields(const struct jsonl *line, const cJSON *whole)
     weir_free(text);
 }
 
+/* Two sides in one line: each has a prompt, and fields that say which it is. */
+static void try_pair(const char *text, size_t n)
+{
+    struct side both[] = {{"prompt", "prompt"}, {"other", "text"}};
+    const struct sides sides = {.list = both, .n = 2};
+    struct jsonl lines[2];
+    if (jsonl_read_sides(lines, &sides, 7, text, n, "line") != WEIR_OK)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        check_prompt(&lines[i]);
+        demand(lines[i].fields && lines[i].line == 7 && strcmp(lines[i].side, both[i].name) == 0);
+        cJSON *fields = parse_object(lines[i].fields, strlen(lines[i].fields));
+        demand(strcmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(fields, "side")), both[i].name) == 0);
+        cJSON_Delete(fields);
+        jsonl_close(&lines[i]);
+    }
+}
+
 static void try_line(const char *text, size_t n)
 {
     struct jsonl line;
@@ -85,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             return 0;
         memcpy(line, at, n);
         try_line(line, n);
+        try_pair(line, n);
         weir_free(line);
         at += n + 1;
     }

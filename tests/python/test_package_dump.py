@@ -123,6 +123,36 @@ def test_dicts_are_prompts_whose_other_members_are_kept(letters):
         weir.dump(["ab", {"x": 1}], letters)
 
 
+PAIRS = [{"clean": "abc", "corrupt": "abd", "answer": "e", "at": {"clean": "c", "corrupt": 0}},
+         {"clean": [1, 2], "corrupt": np.array([3, 4]), "at": -1}]
+
+
+def test_dicts_of_sides_are_a_prompt_for_each(letters):
+    cache = weir.dump(PAIRS, letters, "embed@at", sides=["clean", "corrupt"], quiet=True)
+    assert [ids.tolist() for ids in cache.ids] == [[0, 1, 2], [0, 1, 3], [1, 2], [3, 4]]
+    assert cache.text == ["abc", "abd", "", ""] and cache.fields[1]["answer"] == "e"
+    assert [(fields["side"], fields["line"]) for fields in cache.fields] == [("clean", 0), ("corrupt", 0), ("clean", 1), ("corrupt", 1)]
+    assert [positions.tolist() for positions in cache.positions] == [[2], [0], [1], [1]]
+    whole = weir.dump(PAIRS, letters, "embed", sides=["clean", "corrupt"], quiet=True)
+    for at, prompt in zip([2, 0, 1, 1], range(4)):
+        np.testing.assert_array_equal(cache.prompt(prompt)["embed"][0], whole.prompt(prompt)["embed"][at])
+
+
+def test_a_side_can_be_all_that_is_stored(letters):
+    cache = weir.dump(PAIRS, letters, "embed#corrupt", sides=["clean", "corrupt"], quiet=True)
+    assert [len(positions) for positions in cache.positions] == [0, 3, 0, 2]
+    assert cache.prompt(0)["embed"].shape[0] == 0 and not np.isnan(cache.prompt(1)["embed"]).any()
+
+
+def test_sides_that_differ_in_length_are_an_error_in_words_of_python(letters):
+    with pytest.raises(weir.Error, match=r"clean has 2 tokens and corrupt has 1; .*: \|a\|b\| and \|a\|$"):
+        weir.dump({"clean": "ab", "corrupt": "a"}, letters, sides=["clean", "corrupt"], quiet=True)
+    with pytest.raises(weir.Error, match="^sides: 'a b' is no name"):
+        weir.dump(PAIRS, letters, sides=["a b"], quiet=True)
+    with pytest.raises(TypeError, match=r"as in \['clean'\], not a text"):
+        weir.dump(PAIRS, letters, sides="clean")
+
+
 def test_likely_next_tokens_have_their_text(letters):
     cache = weir.dump(["abc", "a"], letters, "embed", next=3, quiet=True)
     vocab = {i: word.replace("\u0120", " ") for word, i in json.loads((letters / "vocab.json").read_text()).items()}
