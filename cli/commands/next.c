@@ -212,12 +212,27 @@ static weir_status print_each_likely(const struct asked *asked)
     return WEIR_OK;
 }
 
+/* Without --prompt, those that have no stored positions are not asked for. */
+static weir_status unmark_empty_prompts(const struct asked *asked)
+{
+    weir_file_prompt prompt;
+    size_t n = 0;
+    for (int i = 0; i < asked->n_prompts; i++) {
+        TRY(weir_file_get_prompt(asked->file, i, &prompt));
+        asked->prompts[i] = prompt.n_rows > 0;
+        n += prompt.n_rows > 0;
+    }
+    return n > 0 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "no prompt has stored positions");
+}
+
 static weir_status mark_asked_prompts(struct asked *asked, const struct args *args)
 {
     size_t n = (size_t)weir_file_get_info(asked->file)->n_prompts;
     struct weir_slices slices;
     weir_status status = slices_mark(&asked->prompts, &slices, n, prompts_text(args, PROMPT), "prompt");
     asked->n_prompts = status == WEIR_OK ? (int)n : 0;
+    if (status == WEIR_OK && !args->has[PROMPT])
+        status = unmark_empty_prompts(asked);
     weir_slices_close(&slices);
     return status;
 }

@@ -67,15 +67,20 @@ static weir_status choose_page_patterns(struct page *page, const struct page_cho
     return choose_page_heads(page, choice->heads);
 }
 
-/* Rows and tokens of all chosen prompts. */
+/* Rows and tokens of all chosen prompts; those without rows are left out, as there is nothing to show of them. */
 static weir_status count_page_rows(struct page *page)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < page->prompts.n; i++) {
         weir_file_prompt prompt;
         TRY(page_prompt(&prompt, page, i));
+        if (prompt.n_rows == 0)
+            continue;
         page->n_rows += prompt.n_rows;
         page->n_tokens += prompt.n;
+        page->prompts.list[kept++] = page->prompts.list[i];
     }
+    page->prompts.n = kept;
     if (page->n_rows == 0)
         return weir_fail(WEIR_E_INPUT, "the prompts have no stored positions for a page to show");
     return WEIR_OK;

@@ -117,3 +117,42 @@ def test_dump_refuses_what_a_file_cannot_hold(lines, selection):
     done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", selection, "-o", "refused.h5")
     assert (done.returncode, done.stderr.decode()) == REFUSED[selection]
     assert not (lines / "refused.h5").exists()
+
+
+# ---- prompts of which nothing is stored ----
+
+@pytest.fixture(scope="module")
+def some(lines):
+    """of the second prompt all that the whole file has, of the others nothing"""
+    done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "pattern#1,z#1,mlp_post#1,resid_post#1", "--next", "2",
+                "-o", "one.h5", "--force")
+    assert done.returncode == 0, done.stderr.decode()
+    return lines
+
+
+@pytest.mark.parametrize("command", [("validate", "one.h5"), ("ls", "one.h5"), ("stats", "one.h5"), ("diff", "one.h5", "one.h5"),
+                                     ("show", "one.h5", "z", "--prompt", "all"), ("show", "one.h5", "z", "--prompt", "1"), ("next", "one.h5"),
+                                     ("heads", "one.h5"), ("attn", "one.h5", "--prompt", "1", "--layer", "0", "--head", "0"),
+                                     ("view", "one.h5", "-o", "one.html", "--force"),
+                                     ("export", "one.h5", "z", "--prompt", "all", "-o", "one.npz", "--force"),
+                                     ("export", "one.h5", "pattern", "--prompt", "all", "-o", "one.csv", "--force")])
+def test_commands_pass_over_prompts_without_rows(some, command):
+    done = weir(some, *command)
+    assert done.returncode == 0 and b"weir: " not in done.stderr, done.stderr.decode()
+
+
+def test_what_is_asked_of_a_prompt_without_rows_is_said_not_to_be_there(some):
+    for command, says in ((("show", "one.h5", "z"), "'z': no values of z are stored there for prompt 0"),
+                          (("next", "one.h5", "--prompt", "0"), "prompt 0 has no stored positions"),
+                          (("attn", "one.h5"), "layer 0 head 0 is not stored for prompt 0"),
+                          (("view", "one.h5", "-o", "x.html", "--prompt", "0"), "the prompts have no stored positions for a page to show")):
+        done = weir(some, *command)
+        assert done.returncode in (USAGE, INPUT) and done.stderr.decode() == f"weir: {says}\n"
+
+
+def test_losses_are_those_of_all_prompts(some):
+    weir(some, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "z", "--next", "2", "-o", "next.h5", "--force")
+    with h5py.File(some / "one.h5") as one, h5py.File(some / "next.h5") as whole:
+        np.testing.assert_array_equal(one["prompts/loss"], whole["prompts/loss"])
+        rows = (one["tokens/position"][1] >= 0).sum()
+        np.testing.assert_array_equal(one["next/id"][1, :rows], whole["next/id"][1, :rows])

@@ -183,10 +183,10 @@ weir_status weir_reader_list(const weir_file *file, void *out, const struct weir
     return weir_stored_read(stored, start, count, memory);
 }
 
-/* Every prompt has a row, and the longest has n_positions: so many rows a table holds at least. */
+/* A prompt need not have a row, but one has n_positions: so many rows a table holds at least. */
 static weir_status check_columns(const weir_file *file, int id)
 {
-    uint64_t rows = (uint64_t)file->info.n_prompts + (uint64_t)file->info.n_positions - 1, cells;
+    uint64_t rows = (uint64_t)file->info.n_positions, cells;
     int own = weir_table_width_dim(weir_table_at(id));
     if (!file->tables[id].stored || own < 0)
         return WEIR_OK;
