@@ -396,6 +396,44 @@ WEIR_API WEIR_CHECKED weir_status weir_run_sweep(weir_run *run, const weir_token
                                                  const weir_variant *variants, size_t n, const weir_rows *rows,
                                                  weir_hook_fn *hook, void *payload);
 
+/* ---- plugins --------------------------------------------------------------------------------------------------- */
+
+enum { WEIR_PLUGIN_ABI = 1 }; /**< the version of what follows, which a plugin is compiled for */
+
+/**
+ * What a plugin is: a shared object that defines weir_plugin_entry. It is compiled with weir.h alone and linked with no
+ * library: it calls the functions of the weir that loads it. All of it is called on the thread of the run, and a status
+ * that is not WEIR_OK ends what the run is doing, with the plugin's message (weir_fail).
+ *
+ *     const weir_plugin weir_plugin_entry = {.abi = WEIR_PLUGIN_ABI, .open = open_it, .close = close_it};
+ */
+typedef struct weir_plugin {
+    int abi; /**< WEIR_PLUGIN_ABI; the first member in every version, read before all else */
+    /**
+     * Registers hooks, readers or editors, by weir_run_hook. `arguments` is what the user wrote behind the file's name,
+     * "" for nothing; run and model stay until `close`, the text does not. What it leaves in *state is passed to the
+     * other functions. After a failure its hooks are taken back, and close is not called.
+     */
+    weir_status (*open)(void **state, weir_run *run, const weir_model *model, const char *arguments);
+    /** Called before each weir_run_forward with its prompts, which stay until `end`; an event's `prompt` is an index
+     * into them. May be NULL. */
+    weir_status (*begin)(void *state, const weir_tokens *prompts, size_t n);
+    weir_status (*end)(void *state); /**< called when a weir_run_forward has come to its end; may be NULL */
+    void (*close)(void *state);      /**< called when the run is closed, before the object is unloaded; may be NULL */
+} weir_plugin;
+
+/** Defined by a plugin; weir itself has none. */
+extern WEIR_API const weir_plugin weir_plugin_entry;
+
+/**
+ * Loads a plugin into a run. Its hooks come after those registered before. It runs with all rights of the program.
+ * @param path the shared object.
+ * @param arguments passed to the plugin; NULL for none.
+ * @return WEIR_E_INPUT for a file that cannot be loaded or is no plugin, WEIR_E_UNSUPPORTED for one of another version,
+ * else what its `open` returned.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_plugin(weir_run *run, const char *path, const char *arguments);
+
 /* ---- capturing ------------------------------------------------------------------------------------------------- */
 
 typedef struct weir_capture weir_capture;

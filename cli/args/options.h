@@ -25,6 +25,13 @@
             "center_writing_weights, center_unembed, fold_value_biases, joined by commas; tl for those of the four "   \
             "that hold for the model"                                                                                  \
     }
+#define OPT_PLUGIN                                                                                                     \
+    {                                                                                                                  \
+        0, "plugin", OPT_TEXT, "FILE[:ARGS]",                                                                          \
+            "load a shared object that registers hooks of its own, readers or editors (docs/hooks.md); ARGS are "      \
+            "passed to it; may repeat",                                                                                \
+            .repeats = true                                                                                            \
+    }
 #define OPT_JSON                                                                                                       \
     {                                                                                                                  \
         0, "json", OPT_FLAG, NULL, "print JSON (docs/json.md)"                                                         \

@@ -1,6 +1,7 @@
 /* weir dump: runs a model on prompts and stores what passes its hook points. */
 #include "cli/args/model.h"
 #include "cli/args/options.h"
+#include "cli/args/plugins.h"
 #include "cli/args/prompts.h"
 #include "cli/commands/commands.h"
 #include "cli/print/progress.h"
@@ -31,6 +32,7 @@ enum {
     DTYPE,
     COMPRESS,
     COMPUTE,
+    PLUGIN,
     BOS,
     THREADS,
     YES,
@@ -67,6 +69,7 @@ static const struct opt opts[] = {
     [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
     [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",
                  "precision of the weight matrix products, if the CPU supports it; f32 by default"},
+    [PLUGIN] = OPT_PLUGIN,
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
     [YES] = {0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"},
@@ -238,7 +241,8 @@ static weir_status open_dump(struct dump *dump)
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
-    interrupts_catch(); /* from here on there is a file to clean up */
+    TRY(plugins_load(dump->run, args, PLUGIN)); /* before the capture, which says what is edited */
+    interrupts_catch();                         /* from here on there is a file to clean up */
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 

@@ -109,7 +109,8 @@ static void end_pass(struct weir_run *run)
     run->running = false;
     run->misused = NULL;
     for (size_t i = 0; i < run->n_companions; i++)
-        run->companions[i].finish(run->companions[i].payload);
+        if (run->companions[i].finish)
+            run->companions[i].finish(run->companions[i].payload);
     weir_schedule_close(&run->schedule);
     while (run->at_end) {
         struct weir_deferred *deferred = run->at_end;
@@ -227,10 +228,20 @@ static weir_status schedule_prompts(struct weir_run *run)
 {
     const struct weir_need *cycle;
     for (size_t i = 0; i < run->n_companions; i++)
-        TRY(run->companions[i].prepare(run, run->companions[i].payload));
+        if (run->companions[i].prepare)
+            TRY(run->companions[i].prepare(run, run->companions[i].payload));
     TRY(weir_schedule_settle(&run->schedule, run->batch_positions, &cycle));
     for (size_t i = 0; cycle && i < run->n_companions; i++)
-        TRY(run->companions[i].explain(cycle, run->companions[i].payload));
+        if (run->companions[i].explain)
+            TRY(run->companions[i].explain(cycle, run->companions[i].payload));
+    return WEIR_OK;
+}
+
+static weir_status complete_companions(struct weir_run *run)
+{
+    for (size_t i = 0; i < run->n_companions; i++)
+        if (run->companions[i].complete)
+            TRY(run->companions[i].complete(run->companions[i].payload));
     return WEIR_OK;
 }
 
@@ -259,7 +270,7 @@ static weir_status run_prompts(struct weir_run *run, const weir_tokens *prompts,
         TRY(weir_run_keep_copies(run));
     TRY(run_batches(run));
     run->n_passes++;
-    return WEIR_OK;
+    return complete_companions(run);
 }
 
 static weir_status run_pass(struct weir_run *run, const weir_tokens *prompts, size_t n, const struct weir_start *from)
@@ -286,8 +297,9 @@ weir_status weir_run_forward_from(struct weir_run *run, const weir_tokens *promp
                                   const struct weir_start *from)
 {
     TRY(weir_run_usable(run, __func__));
-    if (run->n_companions > 0) /* they add prompts of their own, which begin nowhere else */
-        return weir_fail(WEIR_E_USAGE, "%s: the run has edits: a pass with edits begins with the tokens", __func__);
+    for (size_t i = 0; i < run->n_companions; i++) /* prompts that they add begin nowhere else */
+        if (!run->companions[i].adds_nothing)
+            return weir_fail(WEIR_E_USAGE, "%s: the run has edits: a pass with edits begins with the tokens", __func__);
     for (size_t i = 0; i < n; i++)
         TRY(weir_start_check(run, &prompts[i], from, i));
     return run_pass(run, prompts, n, from);

@@ -19,7 +19,7 @@ struct weir_deferred {
     struct weir_deferred *next;
 };
 
-/* Something of hooks/ that goes with a run. */
+/* Something of hooks/ that goes with a run. What it does not care for is NULL. */
 struct weir_companion {
     /* Called before a pass, when the scopes have found their rows: it may ask the run's schedule for what it needs. */
     weir_status (*prepare)(struct weir_run *run, void *payload);
@@ -28,6 +28,8 @@ struct weir_companion {
     void (*finish)(void *payload); /* called after a pass, one that failed too */
     void (*close)(void *payload);  /* called with the run's end */
     void *payload;
+    weir_status (*complete)(void *payload); /* called after a pass that came to its end, before finish */
+    bool adds_nothing;                      /* to the prompts that pass */
 };
 
 struct weir_run {

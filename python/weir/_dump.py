@@ -40,6 +40,7 @@ def dump(
     compress: Literal["none", "gzip"] | None = None,
     compute: Literal["f32", "bf16", "int8"] | None = None,
     process: str | None = None,
+    plugins: Sequence[str] = (),
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
     yes: bool = False,
@@ -64,6 +65,7 @@ def dump(
     `compute`    precision of the weight matrix products, "f32" (None), "bf16" or "int8", if the CPU supports it
     `process`    process the weights as TransformerLens does: "tl", or any of fold_ln, center_writing_weights,
                  center_unembed and fold_value_biases, joined by commas
+    `plugins`    shared objects that register hooks of their own, each "FILE" or "FILE:ARGS" (docs/hooks.md)
     `yes`        write files of more than 4 GB, which are refused otherwise
     `force`      replace `out` if it exists
     `quiet`      do not show weir's messages and progress on stderr
@@ -90,9 +92,11 @@ def dump(
         "threads": threads,
     }
     given += [f"--{name}={value}" for name, value in options.items() if value is not None]
-    if isinstance(sides, str):
-        raise TypeError(f"sides is a list of names, as in ['{sides}'], not a text")
+    for name, value in (("sides", sides), ("plugins", plugins)):
+        if isinstance(value, str):
+            raise TypeError(f"{name} is a list, as in ['{value}'], not a text")
     given += [f"--side={side}" for side in sides]
+    given += [f"--plugin={plugin}" for plugin in plugins]
     given += ["--yes"] if yes else []
     given += ["--force"] if force else []
     if out is not None:

@@ -67,6 +67,13 @@ def test_options_reach_the_command_line(gpt2, tmp_path):
     assert out.exists()
 
 
+def test_plugins_are_loaded(gpt2):
+    with pytest.raises(weir.Error, match="missing.so: cannot be loaded as a plugin"):
+        weir.dump([1, 2], gpt2, plugins=["missing.so:args"], quiet=True)
+    with pytest.raises(TypeError, match="plugins is a list"):
+        weir.dump([1, 2], gpt2, plugins="missing.so:args", quiet=True)
+
+
 @pytest.mark.parametrize(("positions", "rows"), [(-1, [3]), ("0:2", [0, 1]), (slice(None, None, 2), [0, 2]), (slice(-2, None), [2, 3])])
 def test_positions_are_numbers_slices_or_text(gpt2, positions, rows):
     assert weir.dump([1, 2, 3, 4], gpt2, "embed", positions=positions, quiet=True).positions[0].tolist() == rows
