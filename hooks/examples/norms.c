@@ -73,7 +73,7 @@ static weir_status open_norms(void **state, weir_run *run, const weir_model *mod
     if (!norms)
         return weir_fail(WEIR_E_MEMORY, "out of memory");
     norms->n_layers = weir_model_get_info(model)->n_layers;
-    norms->rows = calloc((size_t)(weir_n_points() * (norms->n_layers + 1)), sizeof *norms->rows);
+    norms->rows = calloc((size_t)weir_n_points() * ((size_t)norms->n_layers + 1), sizeof *norms->rows);
     weir_status status = norms->rows
                              ? weir_run_hook(run, *arguments ? arguments : "resid_post", WEIR_READ, measure, norms)
                              : weir_fail(WEIR_E_MEMORY, "out of memory");
