@@ -1,0 +1,367 @@
+/* weir patch: what changes when a value of one prompt takes the place of that in another, over a grid of places. */
+#include "cli/args/model.h"
+#include "cli/args/options.h"
+#include "cli/args/pairs.h"
+#include "cli/commands/commands.h"
+#include "cli/print/grid.h"
+#include "cli/print/progress.h"
+#include "cli/print/table.h"
+#include "cli/process/interrupt.h"
+
+#include "analysis/logit_metric.h"
+#include "analysis/patch.h"
+#include "base/alloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODEL, PAIRS, CLEAN, CORRUPT, ANSWER, WRONG, AT, BY, DIRECTION, METRIC, SHOW, TOP, CSV, BOS, THREADS };
+
+enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64 };
+
+static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
+
+static const struct opt opts[] = {
+    [MODEL] = OPT_MODEL,
+    [PAIRS] = {0, "pairs", OPT_TEXT, "FILE",
+               "pairs of prompts, one JSON object per line: \"clean\" and \"corrupt\" (texts, or lists of token ids), "
+               "\"answer\" and \"wrong\", and any others; - is standard input",
+               .repeats = true},
+    [CLEAN] = {0, "clean", OPT_TEXT, "TEXT", "the clean prompt of a pair"},
+    [CORRUPT] = {0, "corrupt", OPT_TEXT, "TEXT", "the corrupt prompt of that pair, with equally many tokens"},
+    [ANSWER] = {0, "answer", OPT_TEXT, "TEXT", "with --clean, the right next token, as in ' Mary'"},
+    [WRONG] = {0, "wrong", OPT_TEXT, "TEXT", "with --clean, the wrong next token"},
+    [AT] = {0, "at", OPT_TEXT, "LIST",
+            "the hook points to patch: HOOK[:LAYERS[.UNITS]][@POSITIONS], separated by "
+            "commas; resid_pre by default"},
+    [BY] = {0, "by", OPT_CHOICE, "position|head|head-position|neuron|query|cell",
+            "what is patched at a time; by default heads or neurons where the hook point has them, else positions"},
+    [DIRECTION] = {0, "direction", OPT_CHOICE, "denoise|noise",
+                   "denoise, the default: the corrupt prompt runs, with values of the clean one; noise: the other way "
+                   "round"},
+    [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
+                "what is measured at the last position; may repeat; by default logit(answer) - logit(wrong)",
+                .repeats = true},
+    [SHOW] =
+        {0, "show", OPT_CHOICE, "normalised|raw|stderr",
+         "normalised, the default: 0 is the corrupt prompt, 1 is the clean one; raw: the metric itself; stderr: the "
+         "standard error of its mean over pairs"},
+    [TOP] = {0, "top", OPT_WHOLE, "N", "print the N cells that change the metric most, instead of grids", .least = 1,
+             .most = INT32_MAX},
+    [CSV] = {0, "csv", OPT_FLAG, NULL, "print all cells as CSV"},
+    [BOS] = OPT_BOS,
+    [THREADS] = OPT_THREADS,
+};
+
+/* What a patch is made with, and what comes of it. */
+struct patching {
+    const struct args *args;
+    weir_model *model;
+    weir_run *run;
+    struct prompts prompts;
+    weir_tokens *clean; /* [pairs] the clean prompts, borrowed: their lines have the fields that metrics name */
+    weir_metric *metrics[MOST_METRICS];
+    struct weir_logit_metric *measures[MOST_METRICS];
+    size_t n_metrics, n_pairs;
+    struct progress progress;
+    struct weir_patch *patch;
+};
+
+/* ---- opening ---- */
+
+static weir_status parse_metrics(struct patching *p)
+{
+    const struct args *args = p->args;
+    for (size_t i = 0; i < args->n_given; i++) {
+        if (args->given[i].opt != METRIC)
+            continue;
+        if (p->n_metrics == MOST_METRICS)
+            return weir_fail(WEIR_E_USAGE, "--metric: at most %d at once", MOST_METRICS);
+        TRY(weir_in(weir_metric_parse(&p->metrics[p->n_metrics], args->given[i].text), "--metric"));
+        p->n_metrics++;
+    }
+    if (p->n_metrics > 0)
+        return WEIR_OK;
+    TRY(weir_metric_parse(&p->metrics[0], DEFAULT_METRIC));
+    p->n_metrics = 1;
+    return WEIR_OK;
+}
+
+static weir_status open_measures(struct patching *p)
+{
+    p->n_pairs = p->prompts.n / 2;
+    TRY(weir_alloc_zero(&p->clean, p->n_pairs, sizeof *p->clean));
+    for (size_t i = 0; i < p->n_pairs; i++)
+        p->clean[i] = p->prompts.list[2 * i];
+    for (size_t m = 0; m < p->n_metrics; m++)
+        TRY(weir_in(weir_logit_metric_open(&p->measures[m], p->model, p->metrics[m], p->clean, p->n_pairs),
+                    "--metric"));
+    return WEIR_OK;
+}
+
+static weir_status open_patching(struct patching *p)
+{
+    static const int fields[] = {ANSWER, WRONG, -1};
+    const struct args *args = p->args;
+    const struct pair_opts which = {PAIRS, CLEAN, CORRUPT, BOS, fields};
+    const weir_model_options options = {.n_threads = args_int(args, THREADS, 0)};
+    const char *where;
+    TRY(parse_metrics(p));
+    TRY(model_where(&where, args, MODEL));
+    TRY(open_with_notes(&p->model, where, &options));
+    TRY(pairs_read(&p->prompts, p->model, args, &which));
+    TRY(open_measures(p));
+    return weir_run_open(&p->run, p->model, NULL);
+}
+
+static void close_patching(struct patching *p)
+{
+    weir_patch_close(p->patch);
+    weir_run_close(p->run);
+    for (size_t m = 0; m < MOST_METRICS; m++) {
+        weir_logit_metric_close(p->measures[m]);
+        weir_metric_close(p->metrics[m]);
+    }
+    weir_free(p->clean);
+    prompts_close(&p->prompts);
+    weir_model_close(p->model);
+}
+
+/* ---- measuring ---- */
+
+static weir_status measure_logits(double *out, const weir_event *logits, size_t pair, void *payload)
+{
+    struct patching *p = payload;
+    for (size_t m = 0; m < p->n_metrics; m++)
+        out[m] = weir_logit_metric_value(p->measures[m], logits->data, pair);
+    return WEIR_OK;
+}
+
+static weir_status watch_patches(size_t done, size_t all, void *payload)
+{
+    struct patching *p = payload;
+    p->progress.total = all;
+    progress_step(&p->progress, done);
+    return interrupted() ? stopped() : WEIR_OK;
+}
+
+static weir_status measure_grids(struct patching *p)
+{
+    const struct args *args = p->args;
+    const struct weir_patch_options options = {
+        .at = args->has[AT] ? args->text[AT] : "resid_pre",
+        .by = args->has[BY] ? (enum weir_patch_by)(args->whole[BY] + 1) : WEIR_PATCH_BY_POINT,
+        .direction = args_int(args, DIRECTION, 0) == 1 ? WEIR_NOISE : WEIR_DENOISE,
+        .n_metrics = p->n_metrics,
+        .measure = measure_logits,
+        .payload = p,
+        .progress = watch_patches,
+    };
+    interrupts_catch();
+    progress_begin(&p->progress, "patches", 1);
+    weir_status status = weir_patch_open(&p->patch, p->run, p->prompts.list, p->n_pairs, &options);
+    progress_end(&p->progress);
+    return status;
+}
+
+/* ---- printing ---- */
+
+static const char *metric_text(const struct patching *p, size_t m)
+{
+    return p->metrics[m]->text;
+}
+
+/* Where a cell is along each axis of its grid. */
+static void place_cell(size_t at[WEIR_PATCH_RANK], const struct weir_patch_grid *grid, size_t cell)
+{
+    for (int i = grid->rank; i-- > 0; cell /= grid->shape[i])
+        at[i] = cell % grid->shape[i];
+}
+
+static const double *shown_values(const struct patching *p, const struct weir_patch_grid *grid, size_t m)
+{
+    const double *const which[] = {grid->normalised, grid->mean, grid->error};
+    return which[args_int(p->args, SHOW, 0)] + m * grid->n_cells;
+}
+
+static void print_patch_number(double value)
+{
+    printf(isnan(value) ? "," : ",%.9g", value);
+}
+
+/* Every axis that a grid can have is a column: empty where this one has not. */
+static void print_csv_cell(const struct patching *p, const struct weir_patch_grid *grid, size_t m, size_t cell)
+{
+    size_t at[WEIR_PATCH_RANK];
+    long columns[WEIR_PATCH_RANK] = {-1, -1, -1, -1}; /* layer, unit, position, key */
+    place_cell(at, grid, cell);
+    for (int i = 0; i < grid->rank; i++) {
+        weir_axis axis = grid->axes[i];
+        int column = axis == WEIR_AXIS_LAYER                            ? 0
+                     : axis == WEIR_AXIS_POS || axis == WEIR_AXIS_QUERY ? 2
+                     : axis == WEIR_AXIS_KEY                            ? 3
+                                                                        : 1;
+        columns[column] = (long)at[i];
+    }
+    printf("%s,\"%s\"", grid->point->name, metric_text(p, m));
+    for (int i = 0; i < WEIR_PATCH_RANK; i++)
+        printf(columns[i] < 0 || (i == 0 && grid->points_outside) ? "," : ",%ld", columns[i]);
+    printf(",%zu", grid->n[cell]);
+    print_patch_number(grid->mean[m * grid->n_cells + cell]);
+    print_patch_number(grid->error[m * grid->n_cells + cell]);
+    print_patch_number(grid->normalised[m * grid->n_cells + cell]);
+    putchar('\n');
+}
+
+static weir_status print_patch_csv(const struct patching *p)
+{
+    puts("point,metric,layer,unit,position,key,pairs,value,stderr,normalised");
+    for (size_t g = 0; g < p->patch->n_grids; g++)
+        for (size_t m = 0; m < p->n_metrics; m++)
+            for (size_t cell = 0; cell < p->patch->grids[g].n_cells; cell++)
+                if (p->patch->grids[g].n[cell] > 0)
+                    print_csv_cell(p, &p->patch->grids[g], m, cell);
+    return WEIR_OK;
+}
+
+static weir_status print_patch_grid(const struct patching *p, const struct weir_patch_grid *grid, size_t m)
+{
+    struct grid printed = {.n_rows = grid->shape[0],
+                           .n_columns = grid->shape[1],
+                           .values = shown_values(p, grid, m),
+                           .row_name = "layer",
+                           .column_name = weir_axis_name(grid->axes[1])};
+    int *rows;
+    TRY(weir_alloc(&rows, grid->shape[0], sizeof *rows));
+    for (size_t i = 0; i < grid->shape[0]; i++)
+        rows[i] = (int)i;
+    printed.rows = rows;
+    grid_print(&printed);
+    weir_free(rows);
+    return WEIR_OK;
+}
+
+/* A cell, and how far it moves the metric from where it was. */
+struct ranked_cell {
+    size_t cell;
+    double moved;
+};
+
+static int by_falling_change(const void *a, const void *b)
+{
+    const struct ranked_cell *x = a, *y = b;
+    if (x->moved != y->moved)
+        return x->moved < y->moved ? 1 : -1;
+    return x->cell < y->cell ? -1 : 1;
+}
+
+static weir_status rank_cells(struct ranked_cell **out, size_t *n, const struct patching *p,
+                              const struct weir_patch_grid *grid, size_t m)
+{
+    double before = args_int(p->args, DIRECTION, 0) == 1 ? p->patch->clean[m] : p->patch->corrupt[m];
+    *n = 0;
+    TRY(weir_alloc(out, grid->n_cells, sizeof **out));
+    for (size_t cell = 0; cell < grid->n_cells; cell++)
+        if (grid->n[cell] > 0)
+            (*out)[(*n)++] = (struct ranked_cell){cell, fabs(grid->mean[m * grid->n_cells + cell] - before)};
+    qsort(*out, *n, sizeof **out, by_falling_change);
+    return WEIR_OK;
+}
+
+static weir_status add_cell_row(struct table *table, const struct weir_patch_grid *grid, size_t m, size_t cell)
+{
+    size_t at[WEIR_PATCH_RANK], of = m * grid->n_cells + cell;
+    place_cell(at, grid, cell);
+    for (int i = 0; i < grid->rank; i++)
+        TRY(table_add(table, "%zu", at[i]));
+    TRY(table_add(table, "%.4f", grid->mean[of]));
+    TRY(isnan(grid->error[of]) ? table_add(table, "-") : table_add(table, "%.4f", grid->error[of]));
+    return table_add(table, "%.4f", grid->normalised[of]);
+}
+
+static weir_status print_top_cells(const struct patching *p, const struct weir_patch_grid *grid, size_t m)
+{
+    const char *names[WEIR_PATCH_RANK + 3];
+    static const enum align aligns[WEIR_PATCH_RANK + 3] = {RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT};
+    struct table table = {.names = names, .aligns = aligns};
+    struct ranked_cell *cells = NULL;
+    size_t n, top = (size_t)args_int(p->args, TOP, SHOWN_CELLS);
+    weir_status status;
+    for (int i = 0; i < grid->rank; i++)
+        names[table.n_columns++] = weir_axis_name(grid->axes[i]);
+    names[table.n_columns++] = "value";
+    names[table.n_columns++] = "stderr";
+    names[table.n_columns++] = "normalised";
+    TRY_DONE(rank_cells(&cells, &n, p, grid, m));
+    for (size_t i = 0; i < n && i < top; i++)
+        TRY_DONE(add_cell_row(&table, grid, m, cells[i].cell));
+    TRY_DONE(table_print(&table));
+done:
+    weir_free(cells);
+    table_close(&table);
+    return status;
+}
+
+/* A grid of two axes as it is, if it is not wide; of others the cells that matter most. */
+static weir_status print_patches(const struct patching *p)
+{
+    static const char *const shows[] = {"normalised", "raw", "stderr"};
+    for (size_t g = 0; g < p->patch->n_grids; g++)
+        for (size_t m = 0; m < p->n_metrics; m++) {
+            const struct weir_patch_grid *grid = &p->patch->grids[g];
+            bool whole = grid->rank == 2 && grid->shape[1] <= MOST_COLUMNS && !p->args->has[TOP];
+            printf("%s%s by %s, %s, %s, %zu pair%s: %s is %.4f clean, %.4f corrupt\n", g + m ? "\n" : "",
+                   grid->point->name, weir_patch_by_name(grid->by),
+                   args_int(p->args, DIRECTION, 0) == 1 ? "noise" : "denoise",
+                   whole ? shows[args_int(p->args, SHOW, 0)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
+                   metric_text(p, m), p->patch->clean[m], p->patch->corrupt[m]);
+            TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
+        }
+    return WEIR_OK;
+}
+
+static weir_status check_patch_options(const struct args *args)
+{
+    if (args->has[CSV] && (args->has[TOP] || args->has[SHOW]))
+        return weir_fail(WEIR_E_USAGE,
+                         "--csv prints all cells and numbers and cannot be combined with --top or --show");
+    if ((args->has[ANSWER] || args->has[WRONG]) && !args->has[CLEAN])
+        return weir_fail(WEIR_E_USAGE, "--answer and --wrong belong to --clean; in a file of pairs they are members");
+    return WEIR_OK;
+}
+
+static int run_patch(const struct args *args)
+{
+    struct patching p = {.args = args};
+    TRY(check_patch_options(args));
+    weir_status status = open_patching(&p);
+    if (status == WEIR_OK)
+        status = measure_grids(&p);
+    if (status == WEIR_OK)
+        status = args->has[CSV] ? print_patch_csv(&p) : print_patches(&p);
+    close_patching(&p);
+    return (int)status;
+}
+
+const struct command cmd_patch = {
+    .name = "patch",
+    .summary = "put values of one prompt into another and see where that changes the prediction",
+    .usage = "[-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [OPTIONS]",
+    .notes =
+        "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
+        "(--direction noise: the other way round), and the metric is measured at the last position. Values are those "
+        "of whole passes. Both prompts of a pair have equally many tokens.\nBy position a whole row of the stream "
+        "is replaced; by head one head's value at all positions (of k and v a key-value head), of pattern all its "
+        "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "
+        "cell one row and one weight of a pattern, which are not renormalised.\nOver several pairs the mean is "
+        "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means. Cells that do not exist, or are "
+        "not selected, are empty.",
+    .example =
+        "weir patch --clean 'The cat sat on the' --corrupt 'The dog ran to the' --answer ' mat' --wrong ' door' --at "
+        "resid_pre,z",
+    .opts = opts,
+    .n_opts = N_OPTS(opts),
+    .run = run_patch,
+};

@@ -1,0 +1,392 @@
+/* Which cells a grid of patches has, and what is measured in them. */
+#include "analysis/patch.h"
+
+#include "base/alloc.h"
+#include "base/sizes.h"
+#include "engine/run.h"
+#include "points/points.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const by_names[WEIR_N_PATCH_BY] = {
+    [WEIR_PATCH_BY_POSITION] = "position",
+    [WEIR_PATCH_BY_HEAD] = "head",
+    [WEIR_PATCH_BY_HEAD_POSITION] = "head-position",
+    [WEIR_PATCH_BY_NEURON] = "neuron",
+    [WEIR_PATCH_BY_QUERY] = "query",
+    [WEIR_PATCH_BY_CELL] = "cell",
+};
+
+const char *weir_patch_by_name(enum weir_patch_by by)
+{
+    return (int)by >= 0 && by < WEIR_N_PATCH_BY ? by_names[by] : NULL;
+}
+
+/* ---- the cells of a grid ---- */
+
+static bool grid_point_has_axis(const weir_point *point, weir_axis axis)
+{
+    for (int i = 0; i < point->n_axes; i++)
+        if (point->axes[i] == axis)
+            return true;
+    return false;
+}
+
+static bool has_heads(const weir_point *point)
+{
+    return grid_point_has_axis(point, WEIR_AXIS_HEAD) || grid_point_has_axis(point, WEIR_AXIS_KV_HEAD);
+}
+
+static enum weir_patch_by suiting(const weir_point *point)
+{
+    return has_heads(point)                              ? WEIR_PATCH_BY_HEAD
+           : grid_point_has_axis(point, WEIR_AXIS_D_MLP) ? WEIR_PATCH_BY_NEURON
+                                                         : WEIR_PATCH_BY_POSITION;
+}
+
+static bool suits(const weir_point *point, enum weir_patch_by by)
+{
+    switch (by) {
+    case WEIR_PATCH_BY_POSITION:
+        return grid_point_has_axis(point, WEIR_AXIS_POS);
+    case WEIR_PATCH_BY_HEAD:
+        return has_heads(point);
+    case WEIR_PATCH_BY_HEAD_POSITION:
+        return has_heads(point) && grid_point_has_axis(point, WEIR_AXIS_POS);
+    case WEIR_PATCH_BY_NEURON:
+        return grid_point_has_axis(point, WEIR_AXIS_D_MLP);
+    default:
+        return grid_point_has_axis(point, WEIR_AXIS_KEY);
+    }
+}
+
+static bool at_all_positions(enum weir_patch_by by)
+{
+    return by == WEIR_PATCH_BY_HEAD || by == WEIR_PATCH_BY_NEURON;
+}
+
+static void add_grid_axis(struct weir_patch_grid *grid, weir_axis axis, size_t size)
+{
+    grid->axes[grid->rank] = axis;
+    grid->shape[grid->rank++] = size;
+    grid->n_cells *= size;
+}
+
+/* Layers, then what `by` says; as many positions as the longest pair has. */
+static void shape_grid(struct weir_patch_grid *grid, const struct weir_model *model, size_t longest)
+{
+    size_t shape[WEIR_MAX_AXES];
+    int unit = weir_point_unit_axis(grid->point);
+    enum weir_patch_by by = grid->by;
+    weir_model_shape(model, grid->point->id, shape);
+    grid->n_cells = 1;
+    add_grid_axis(grid, WEIR_AXIS_LAYER, grid->points_outside ? 1 : (size_t)model->config.n_layers);
+    if (by == WEIR_PATCH_BY_POSITION || by == WEIR_PATCH_BY_HEAD_POSITION)
+        add_grid_axis(grid, WEIR_AXIS_POS, longest);
+    if (by != WEIR_PATCH_BY_POSITION)
+        add_grid_axis(grid, grid->point->axes[unit], shape[unit]);
+    if (by == WEIR_PATCH_BY_QUERY || by == WEIR_PATCH_BY_CELL)
+        add_grid_axis(grid, WEIR_AXIS_QUERY, longest);
+    if (by == WEIR_PATCH_BY_CELL)
+        add_grid_axis(grid, WEIR_AXIS_KEY, longest);
+}
+
+/* The number of the cell that a variant fills. */
+static size_t cell_of(const struct weir_patch_grid *grid, const weir_variant *v)
+{
+    size_t cell = 0;
+    for (int i = 0; i < grid->rank; i++) {
+        weir_axis axis = grid->axes[i];
+        int at = axis == WEIR_AXIS_LAYER                            ? (v->layer < 0 ? 0 : v->layer)
+                 : axis == WEIR_AXIS_POS || axis == WEIR_AXIS_QUERY ? v->position
+                 : axis == WEIR_AXIS_KEY                            ? v->key
+                                                                    : v->unit;
+        cell = cell * grid->shape[i] + (size_t)at;
+    }
+    return cell;
+}
+
+/* ---- variants ---- */
+
+struct filling {
+    struct weir_patch *patch;
+    const struct weir_patch_options *options;
+    struct weir_scope *scope;
+    struct weir_run *run;
+    const weir_tokens *prompts; /* [2 * n_pairs] */
+    double *values;             /* [metric] of the variant at hand */
+    size_t n_done, n_all;       /* variants */
+
+    /* of the pairs that are run together, from first_pair on */
+    size_t first_pair;
+    weir_variant *variants; /* [n] */
+    size_t *grid, *cell;    /* [n] where each belongs; grid BASELINE: the metric of the clean prompt, or the corrupt */
+    size_t n, cap_variants, cap_grid, cap_cell;
+};
+
+static const size_t BASELINE = SIZE_MAX;
+
+static weir_status add_variant(struct filling *f, const weir_variant *v, size_t grid, size_t cell)
+{
+    TRY(weir_grow(&f->variants, &f->cap_variants, f->n + 1, sizeof *f->variants));
+    TRY(weir_grow(&f->grid, &f->cap_grid, f->n + 1, sizeof *f->grid));
+    TRY(weir_grow(&f->cell, &f->cap_cell, f->n + 1, sizeof *f->cell));
+    f->variants[f->n] = *v;
+    f->grid[f->n] = grid;
+    f->cell[f->n++] = cell;
+    return WEIR_OK;
+}
+
+/* The keys of one query of one head, or whatever else comes last: the cell itself. */
+static weir_status add_cell_variants(struct filling *f, size_t g, weir_variant *v)
+{
+    const struct weir_patch_grid *grid = &f->patch->grids[g];
+    if (grid->by != WEIR_PATCH_BY_CELL)
+        return add_variant(f, v, g, cell_of(grid, v));
+    for (v->key = 0; v->key <= v->position; v->key++)
+        TRY(add_variant(f, v, g, cell_of(grid, v)));
+    v->key = -1;
+    return WEIR_OK;
+}
+
+/* Each of the rows, or all of them at once. */
+static weir_status add_row_variants(struct filling *f, size_t g, struct weir_some rows, weir_variant *v)
+{
+    if (at_all_positions(f->patch->grids[g].by))
+        return add_cell_variants(f, g, v);
+    for (size_t i = 0; i < rows.n; i++) {
+        v->position = rows.list ? rows.list[i] : (int)i;
+        TRY(add_cell_variants(f, g, v));
+    }
+    v->position = -1;
+    return WEIR_OK;
+}
+
+/* The cells of one point in one layer that the selection names in the prompt that runs. */
+static weir_status add_site_variants(struct filling *f, size_t g, const struct weir_site *site, weir_variant *v)
+{
+    enum weir_patch_by by = f->patch->grids[g].by;
+    const struct weir_box box = weir_scope_bound(f->scope, site, 2 * f->first_pair + (size_t)v->prompt);
+    if (at_all_positions(by) && box.rows.n > 0 && box.rows.list)
+        return weir_fail(WEIR_E_USAGE,
+                         "%s: by %s all positions are patched: name no positions, or patch by head-position",
+                         weir_point_at(site->point)->name, weir_patch_by_name(by));
+    if (by == WEIR_PATCH_BY_POSITION || box.rows.n == 0)
+        return add_row_variants(f, g, box.rows, v);
+    for (size_t i = 0; i < box.units.n; i++) {
+        v->unit = box.units.list ? box.units.list[i] : (int)i;
+        TRY(add_row_variants(f, g, box.rows, v));
+    }
+    return WEIR_OK;
+}
+
+static size_t grid_of(const struct weir_patch *patch, int point)
+{
+    size_t g = 0;
+    while (patch->grids[g].point->id != point)
+        g++;
+    return g;
+}
+
+/* Everything that is measured of one pair; prompts are numbered among those that are run together. */
+static weir_status add_variants_of_pair(struct filling *f, size_t i)
+{
+    bool denoise = f->options->direction == WEIR_DENOISE;
+    int clean = (int)(2 * i), corrupt = clean + 1;
+    const weir_variant as_it_is = {.point = -1, .layer = -1, .unit = -1, .position = -1, .key = -1};
+    weir_variant v = as_it_is;
+    for (v.prompt = clean; v.prompt <= corrupt; v.prompt++)
+        TRY(add_variant(f, &v, BASELINE, 0));
+    for (size_t s = 0; s < f->scope->n_sites; s++) {
+        const struct weir_site *site = &f->scope->sites[s];
+        v = as_it_is;
+        v.prompt = denoise ? corrupt : clean;
+        v.source = denoise ? clean : corrupt;
+        v.point = site->point;
+        v.layer = site->layer;
+        TRY(add_site_variants(f, grid_of(f->patch, site->point), site, &v));
+    }
+    return WEIR_OK;
+}
+
+/* ---- measuring ---- */
+
+static void add_baseline(struct filling *f, const weir_variant *v)
+{
+    double *to = v->prompt % 2 == 0 ? f->patch->clean : f->patch->corrupt;
+    for (size_t m = 0; m < f->patch->n_metrics; m++)
+        to[m] += f->values[m] / (double)f->patch->n_pairs;
+}
+
+static void add_to_cell(struct filling *f, size_t g, size_t cell)
+{
+    struct weir_patch_grid *grid = &f->patch->grids[g];
+    size_t n = ++grid->n[cell];
+    for (size_t m = 0; m < f->patch->n_metrics; m++) {
+        size_t at = m * grid->n_cells + cell;
+        double mean = n == 1 ? 0 : grid->mean[at], apart = f->values[m] - mean;
+        grid->mean[at] = mean + apart / (double)n;
+        grid->error[at] = (n == 1 ? 0 : grid->error[at]) + apart * (f->values[m] - grid->mean[at]);
+    }
+}
+
+static weir_status take_logits(const weir_event *event, void *payload)
+{
+    struct filling *f = payload;
+    const weir_variant *v = &f->variants[event->prompt];
+    TRY(f->options->measure(f->values, event, f->first_pair + (size_t)v->prompt / 2, f->options->payload));
+    if (f->grid[event->prompt] == BASELINE)
+        add_baseline(f, v);
+    else
+        add_to_cell(f, f->grid[event->prompt], f->cell[event->prompt]);
+    f->n_done++;
+    return f->options->progress ? f->options->progress(f->n_done, f->n_all, f->options->payload) : WEIR_OK;
+}
+
+/* How many pairs, from `first` on, fit a batch; at least one. */
+static size_t pairs_together(const struct filling *f, size_t first)
+{
+    size_t n = 0, positions = 0;
+    while (first + n < f->patch->n_pairs && (n == 0 || positions < f->run->batch_positions))
+        positions += 2 * f->prompts[2 * (first + n++)].n;
+    return n;
+}
+
+static weir_status fill_grids(struct filling *f)
+{
+    const struct weir_patch_options *o = f->options;
+    for (size_t n; f->first_pair < f->patch->n_pairs; f->first_pair += n) {
+        n = pairs_together(f, f->first_pair);
+        f->n = 0;
+        for (size_t i = 0; i < n; i++)
+            TRY(add_variants_of_pair(f, i));
+        if (f->n > INT_MAX)
+            return weir_fail(WEIR_E_UNSUPPORTED, "%zu patches of one pair are more than %d: select fewer", f->n,
+                             INT_MAX);
+        f->n_all = f->n_done + f->n * (f->patch->n_pairs - f->first_pair) / weir_max_size(n, 1);
+        TRY(weir_run_sweep(f->run, f->prompts + 2 * f->first_pair, 2 * n, f->variants, f->n,
+                           o->rows ? o->rows + 2 * f->first_pair : NULL, take_logits, f));
+    }
+    return WEIR_OK;
+}
+
+/* Sums of squares to standard errors; what a cell has of the way from corrupt to clean. */
+static void finish_grid(const struct weir_patch *patch, struct weir_patch_grid *grid)
+{
+    for (size_t at = 0; at < patch->n_metrics * grid->n_cells; at++) {
+        size_t m = at / grid->n_cells, n = grid->n[at % grid->n_cells];
+        if (n == 0)
+            grid->mean[at] = NAN;
+        grid->error[at] = n > 1 ? sqrt(grid->error[at] / (double)(n - 1) / (double)n) : NAN;
+        grid->normalised[at] = (grid->mean[at] - patch->corrupt[m]) / (patch->clean[m] - patch->corrupt[m]);
+    }
+}
+
+/* ---- opening ---- */
+
+static weir_status check_pairs(const weir_tokens *prompts, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++)
+        if (prompts[2 * i].n != prompts[2 * i + 1].n)
+            return weir_fail(WEIR_E_USAGE,
+                             "pair %zu: the clean prompt has %zu tokens and the corrupt one %zu: a value can only take "
+                             "the place of one at the same position",
+                             i, prompts[2 * i].n, prompts[2 * i + 1].n);
+    return WEIR_OK;
+}
+
+/* Units that are named, where rows are replaced whole. */
+static weir_status check_grid_site(const struct weir_site *site, enum weir_patch_by by)
+{
+    const weir_point *point = weir_point_at(site->point);
+    if (!suits(point, by))
+        return weir_fail(WEIR_E_USAGE, "%s has nothing to be patched by %s", point->name, weir_patch_by_name(by));
+    if (by == WEIR_PATCH_BY_POSITION && site->units.list)
+        return weir_fail(WEIR_E_USAGE,
+                         "%s: by position whole rows are patched: name no heads or neurons, or patch by "
+                         "head-position",
+                         point->name);
+    return WEIR_OK;
+}
+
+static weir_status add_grid(struct filling *f, const struct weir_site *site, size_t longest)
+{
+    struct weir_patch *patch = f->patch;
+    const weir_point *point = weir_point_at(site->point);
+    enum weir_patch_by by = f->options->by == WEIR_PATCH_BY_POINT ? suiting(point) : f->options->by;
+    TRY(check_grid_site(site, by));
+    if (patch->n_grids > 0 && patch->grids[patch->n_grids - 1].point == point)
+        return WEIR_OK;
+    struct weir_patch_grid *grid = &patch->grids[patch->n_grids++];
+    *grid = (struct weir_patch_grid){.point = point, .by = by, .points_outside = !point->per_layer};
+    shape_grid(grid, f->run->model, longest);
+    size_t n;
+    TRY(weir_mul(&n, grid->n_cells, patch->n_metrics));
+    TRY(weir_alloc_zero(&grid->mean, n, sizeof *grid->mean));
+    TRY(weir_alloc_zero(&grid->error, n, sizeof *grid->error));
+    TRY(weir_alloc_zero(&grid->normalised, n, sizeof *grid->normalised));
+    return weir_alloc_zero(&grid->n, grid->n_cells, sizeof *grid->n);
+}
+
+static weir_status prepare(struct filling *f, size_t n_pairs)
+{
+    struct weir_patch *patch = f->patch;
+    size_t longest = 0;
+    patch->n_pairs = n_pairs;
+    patch->n_metrics = f->options->n_metrics;
+    TRY(check_pairs(f->prompts, n_pairs));
+    for (size_t i = 0; i < n_pairs; i++)
+        longest = weir_max_size(longest, f->prompts[2 * i].n);
+    TRY(weir_scope_open(&f->scope, f->run->model, f->options->at, NULL));
+    TRY(weir_scope_take_boxes(f->scope, "a grid of patches has"));
+    TRY(weir_scope_find_rows(f->scope, f->prompts, NULL, 2 * n_pairs));
+    TRY(weir_alloc_zero(&patch->grids, f->scope->n_sites, sizeof *patch->grids));
+    TRY(weir_alloc_zero(&patch->clean, patch->n_metrics, sizeof *patch->clean));
+    TRY(weir_alloc_zero(&patch->corrupt, patch->n_metrics, sizeof *patch->corrupt));
+    TRY(weir_alloc_zero(&f->values, patch->n_metrics, sizeof *f->values));
+    for (size_t i = 0; i < f->scope->n_sites; i++)
+        TRY(add_grid(f, &f->scope->sites[i], longest));
+    return WEIR_OK;
+}
+
+weir_status weir_patch_open(struct weir_patch **out, weir_run *run, const weir_tokens *prompts, size_t n_pairs,
+                            const struct weir_patch_options *options)
+{
+    struct filling f = {.options = options, .run = run, .prompts = prompts};
+    weir_status status;
+    *out = NULL;
+    TRY_DONE(weir_alloc_zero(&f.patch, 1, sizeof *f.patch));
+    TRY_DONE(prepare(&f, n_pairs));
+    TRY_DONE(fill_grids(&f));
+    for (size_t i = 0; i < f.patch->n_grids; i++)
+        finish_grid(f.patch, &f.patch->grids[i]);
+    *out = f.patch;
+    f.patch = NULL;
+done:
+    weir_patch_close(f.patch);
+    weir_scope_close(f.scope);
+    weir_free(f.values);
+    weir_free(f.variants);
+    weir_free(f.grid);
+    weir_free(f.cell);
+    return status;
+}
+
+void weir_patch_close(struct weir_patch *patch)
+{
+    if (!patch)
+        return;
+    for (size_t i = 0; patch->grids && i < patch->n_grids; i++) {
+        weir_free(patch->grids[i].mean);
+        weir_free(patch->grids[i].error);
+        weir_free(patch->grids[i].normalised);
+        weir_free(patch->grids[i].n);
+    }
+    weir_free(patch->grids);
+    weir_free(patch->clean);
+    weir_free(patch->corrupt);
+    weir_free(patch);
+}

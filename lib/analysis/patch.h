@@ -1,0 +1,70 @@
+/* Grids of patches: of pairs of prompts, a number for every place at which one prompt's value is put into the other. */
+#ifndef WEIR_ANALYSIS_PATCH_H
+#define WEIR_ANALYSIS_PATCH_H
+
+#include "base/status.h"
+
+/* What one cell of a grid replaces. */
+enum weir_patch_by {
+    WEIR_PATCH_BY_POINT,         /* what suits the point: heads, neurons, else positions */
+    WEIR_PATCH_BY_POSITION,      /* [layer, pos] one row, all of it */
+    WEIR_PATCH_BY_HEAD,          /* [layer, head] one head, at all positions */
+    WEIR_PATCH_BY_HEAD_POSITION, /* [layer, pos, head] */
+    WEIR_PATCH_BY_NEURON,        /* [layer, d_mlp] one neuron, at all positions */
+    WEIR_PATCH_BY_QUERY,         /* [layer, head, query] one row of a pattern */
+    WEIR_PATCH_BY_CELL,          /* [layer, head, query, key] one weight of a pattern */
+    WEIR_N_PATCH_BY
+};
+
+/* "position", "head", "head-position", ...; NULL for none, and past the last. */
+const char *weir_patch_by_name(enum weir_patch_by by);
+
+enum weir_direction {
+    WEIR_DENOISE, /* the corrupt prompt runs, with values of the clean one */
+    WEIR_NOISE    /* the clean prompt runs, with values of the corrupt one */
+};
+
+enum { WEIR_PATCH_RANK = 4 };
+
+/* The grid of one point. Numbers are [metric, cells], in the order of the axes; NaN: a cell that does not exist, or
+   that the selection does not name. */
+struct weir_patch_grid {
+    const weir_point *point;
+    enum weir_patch_by by;
+    int rank; /* of the cells: layer, then others */
+    weir_axis axes[WEIR_PATCH_RANK];
+    size_t shape[WEIR_PATCH_RANK], n_cells;
+    bool points_outside; /* the point is outside the blocks: there is one layer, which is none */
+    double *mean;        /* of the metric over pairs, as measured */
+    double *error;       /* standard, of that mean; NaN with fewer than two pairs */
+    double *normalised;  /* 0: as the corrupt prompt, 1: as the clean one; means over pairs are compared */
+    size_t *n;           /* [cells] how many pairs have the cell */
+};
+
+struct weir_patch_options {
+    const char *at; /* selection: points, layers, units and positions that are replaced */
+    enum weir_patch_by by;
+    enum weir_direction direction;
+    const weir_rows *rows; /* [2 * n_pairs] positions whose logits the metrics are measured on; NULL: the last */
+    size_t n_metrics;
+    /* Measures all metrics of one pair on logits [rows, vocab], which begin at position logits->first. */
+    weir_status (*measure)(double *out, const weir_event *logits, size_t pair, void *payload);
+    void *payload;
+    /* Called as the work goes on; a status that is not WEIR_OK ends it. NULL: nobody watches. */
+    weir_status (*progress)(size_t done, size_t all, void *payload);
+};
+
+struct weir_patch {
+    struct weir_patch_grid *grids; /* [n_grids] in the order of points */
+    size_t n_grids, n_pairs, n_metrics;
+    double *clean, *corrupt; /* [metric] means over pairs, without any patch */
+};
+
+/* Prompts 2 i and 2 i + 1 are the clean and the corrupt one of pair i. They are run together, as many pairs as make a
+   batch. @return WEIR_E_USAGE for a pair of unequal lengths, a selection that cannot be, or a point that has nothing of
+   what `by` says. Close with weir_patch_close. */
+WEIR_CHECKED weir_status weir_patch_open(struct weir_patch **out, weir_run *run, const weir_tokens *prompts,
+                                         size_t n_pairs, const struct weir_patch_options *options);
+void weir_patch_close(struct weir_patch *patch);
+
+#endif
