@@ -36,6 +36,14 @@
     {                                                                                                                  \
         0, "json", OPT_FLAG, NULL, "print JSON (docs/json.md)"                                                         \
     }
+#define OPT_CSV                                                                                                        \
+    {                                                                                                                  \
+        0, "csv", OPT_FLAG, NULL, "print CSV"                                                                          \
+    }
+#define OPT_PROMPT_TEXT                                                                                                \
+    {                                                                                                                  \
+        'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true                                       \
+    }
 #define OPT_PROMPT_FILE                                                                                                \
     {                                                                                                                  \
         'f', "file", OPT_TEXT, "FILE",                                                                                 \

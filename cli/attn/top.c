@@ -2,11 +2,9 @@
 #include "cli/attn/attn.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
+#include "cli/print/text.h"
 
 #include "base/alloc.h"
-#include "base/escape.h"
-
-#include <unistd.h>
 
 static const char *pair_query_token(const struct map_choice *chosen, const struct weir_pair *pair)
 {
@@ -57,20 +55,6 @@ static weir_status print_pairs_json(const struct map_choice *chosen, const struc
         cJSON_AddItemToArray(list, json);
     }
     return json_print(root);
-}
-
-/* A text of CSV: between quotes, quotes twice. On a terminal what could steer it is shown. */
-static void print_csv_text(const char *text)
-{
-    char shown[2048];
-    if (isatty(STDOUT_FILENO)) {
-        weir_escape(shown, sizeof shown, text);
-        text = shown;
-    }
-    putchar('"');
-    for (; *text; text++)
-        fputs(*text == '"' ? "\"\"" : (char[]){*text, '\0'}, stdout);
-    putchar('"');
 }
 
 static weir_status print_pairs_csv(const struct map_choice *chosen, const struct weir_pair *pairs, size_t n)

@@ -1,4 +1,6 @@
 /* weir dump: runs a model on prompts and stores what passes its hook points. */
+#include "cli/commands/dump.h"
+
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/plugins.h"
@@ -18,29 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-    MODEL,
-    PROCESS,
-    TEXT,
-    FROM,
-    TOKENS,
-    SIDE,
-    OUT,
-    HOOKS,
-    POSITIONS,
-    NEXT,
-    DTYPE,
-    COMPRESS,
-    COMPUTE,
-    PLUGIN,
-    BOS,
-    THREADS,
-    YES,
-    FORCE,
-};
-
-enum { MOST_COMMAND = 4096 };
-
 /* The largest file that is written without --yes: attention patterns grow with the square of a prompt's length, which
    is easily forgotten. */
 static const uint64_t MOST_UNASKED = 4000000000;
@@ -49,45 +28,28 @@ static const uint64_t MOST_UNASKED = 4000000000;
    too. */
 enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 
-static const struct opt opts[] = {
+static const struct opt dump_opts[] = {
     [MODEL] = OPT_MODEL,
     [PROCESS] = OPT_PROCESS,
-    [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a prompt; may repeat", .repeats = true},
+    [TEXT] = OPT_PROMPT_TEXT,
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
     [SIDE] = OPT_SIDE,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
-    [HOOKS] = {0, "hooks", OPT_TEXT, "LIST",
-               "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS], separated by commas; by default "
-               "resid_pre, pattern, z, mlp_post and resid_post, complete"},
+    [HOOKS] = OPT_STORED_HOOKS,
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "positions to store of every hook point, as in -1 or 0:16"},
     [NEXT] = {0, "next", OPT_WHOLE, "K",
               "store the K most likely next tokens at each position with their log-probabilities, and each prompt's "
               "loss: weir next FILE shows them",
               .least = 1, .most = 1000000},
-    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "the type of stored numbers; f32 by default"},
-    [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},
-    [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",
-                 "precision of the weight matrix products, if the CPU supports it; f32 by default"},
+    [DTYPE] = OPT_STORED_DTYPE,
+    [COMPRESS] = OPT_COMPRESS,
+    [COMPUTE] = OPT_COMPUTE,
     [PLUGIN] = OPT_PLUGIN,
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
-    [YES] = {0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"},
+    [YES] = OPT_YES,
     [FORCE] = OPT_FORCE,
-};
-
-/* Everything that is open during a dump. */
-struct dump {
-    const struct args *args;
-    weir_model *model;
-    struct sides sides;
-    struct prompts prompts;
-    weir_run *run;
-    weir_capture *capture;
-    weir_compute compute;
-    char command[MOST_COMMAND];
-    struct progress progress;
-    uint64_t steps; /* layers that have begun, over all prompts */
 };
 
 /* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
@@ -131,7 +93,8 @@ static void append_word(char *to, size_t size, const char *text, bool quoted)
 /* The options as they were given; those after the first MOST_COMMAND bytes are left out. */
 static void join_command(char to[MOST_COMMAND], const struct args *args)
 {
-    snprintf(to, MOST_COMMAND, "weir dump");
+    const struct opt *opts = args->command->opts;
+    snprintf(to, MOST_COMMAND, "weir %s", args->command->name);
     for (size_t i = 0; i < args->n_given; i++) {
         const struct given *given = &args->given[i];
         size_t n = strlen(opts[given->opt].name) + 4 + (given->text ? strlen(given->text) : 0);
@@ -216,16 +179,15 @@ static weir_compute chosen_compute(const struct dump *dump)
     return WEIR_COMPUTE_F32;
 }
 
-/* Everything up to the capture is opened before anything is computed. */
-static weir_status open_dump(struct dump *dump)
+weir_status dump_open(struct dump *dump)
 {
     const struct args *args = dump->args;
     struct prompt_opts which = {TEXT, FROM, TOKENS, BOS, .sides = &dump->sides};
     weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     weir_capture_options capture = {
         .hooks = args->text[HOOKS],
-        .positions = args->text[POSITIONS],
-        .next = args_int(args, NEXT, 0),
+        .positions = dump->likely ? NULL : args->text[POSITIONS],
+        .next = args_int(args, NEXT, dump->likely),
         .dtype = (weir_dtype)args_int(args, DTYPE, WEIR_F32),
         .gzip = args_int(args, COMPRESS, 0) == 1,
         .force = args->has[FORCE],
@@ -242,7 +204,9 @@ static weir_status open_dump(struct dump *dump)
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
     TRY(plugins_load(dump->run, args, PLUGIN)); /* before the capture, which says what is edited */
-    interrupts_catch();                         /* from here on there is a file to clean up */
+    if (!args->has[OUT])
+        return WEIR_OK;
+    interrupts_catch(); /* from here on there is a file to clean up */
     return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
 }
 
@@ -284,23 +248,25 @@ static void warn_not_finite(const struct dump *dump)
             odd.point->name, layer, odd.prompt, odd.position);
 }
 
-/* Runs, commits and reports; an interrupted run leaves no file. */
-static weir_status run_opened_dump(struct dump *dump)
+/* An interrupted run leaves no file. */
+weir_status dump_run(struct dump *dump)
 {
-    TRY(check_unasked(dump));
-    print_dump_plan(dump);
+    if (dump->capture) {
+        TRY(check_unasked(dump));
+        print_dump_plan(dump);
+    }
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
     if (status == WEIR_OK && interrupted())
         status = stopped();
-    if (status == WEIR_OK)
+    if (status == WEIR_OK && dump->capture)
         status = weir_capture_commit(dump->capture);
     double seconds = progress_end(&dump->progress);
-    if (status == WEIR_OK)
-        print_dump_done(dump, seconds);
-    if (status == WEIR_OK)
-        warn_not_finite(dump);
-    return status;
+    if (status != WEIR_OK || !dump->capture)
+        return status;
+    print_dump_done(dump, seconds);
+    warn_not_finite(dump);
+    return WEIR_OK;
 }
 
 static bool has_prompt_options(const struct args *args)
@@ -308,10 +274,9 @@ static bool has_prompt_options(const struct args *args)
     return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
 }
 
-/* Before the model is opened, which may take long. */
-static weir_status check_dump_options(const struct args *args)
+weir_status dump_check(const struct args *args)
 {
-    if (strcmp(args->text[OUT], "-") == 0)
+    if (args->has[OUT] && strcmp(args->text[OUT], "-") == 0)
         return weir_fail(
             WEIR_E_USAGE,
             "-o -: HDF5 cannot be written to standard output, because it is written out of order: name a file");
@@ -322,18 +287,23 @@ static weir_status check_dump_options(const struct args *args)
     return WEIR_OK;
 }
 
+void dump_close(struct dump *dump)
+{
+    weir_capture_close(dump->capture);
+    weir_run_close(dump->run);
+    prompts_close(&dump->prompts);
+    sides_close(&dump->sides);
+    weir_model_close(dump->model);
+}
+
 static int run_dump(const struct args *args)
 {
     struct dump dump = {.args = args};
-    TRY(check_dump_options(args));
-    weir_status status = open_dump(&dump);
+    TRY(dump_check(args));
+    weir_status status = dump_open(&dump);
     if (status == WEIR_OK)
-        status = run_opened_dump(&dump);
-    weir_capture_close(dump.capture);
-    weir_run_close(dump.run);
-    prompts_close(&dump.prompts);
-    sides_close(&dump.sides);
-    weir_model_close(dump.model);
+        status = dump_run(&dump);
+    dump_close(&dump);
     return (int)status;
 }
 
@@ -362,7 +332,7 @@ const struct command cmd_dump = {
         "largest over layers, measured on the first 16 positions of the first prompt. With fewer than 256 positions in "
         "total they are no faster, so float32 is used.",
     .example = "weir dump -m model.gguf -p \"The cat sat\" --hooks 'pattern,resid_post:-1@-1' -o run.h5",
-    .opts = opts,
-    .n_opts = N_OPTS(opts),
+    .opts = dump_opts,
+    .n_opts = N_OPTS(dump_opts),
     .run = run_dump,
 };

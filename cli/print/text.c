@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 uint32_t text_next(const char **text)
@@ -171,4 +172,17 @@ const char *short_number(char to[32], double value)
     else
         snprintf(to, 32, "%.4f", value);
     return to;
+}
+
+void print_csv_text(const char *text)
+{
+    char shown[2048];
+    if (isatty(STDOUT_FILENO)) {
+        weir_escape(shown, sizeof shown, text);
+        text = shown;
+    }
+    putchar('"');
+    for (; *text; text++)
+        fputs(*text == '"' ? "\"\"" : (char[]){*text, '\0'}, stdout);
+    putchar('"');
 }

@@ -23,6 +23,8 @@ void text_shorten(char *to, size_t size, const char *text, size_t columns);
 void print_text(const char *text);
 /* The same as a line; a callback, whose payload is not used. */
 void print_line(const char *text, void *payload);
+/* A text of CSV: between quotes, quotes twice. On a terminal what could steer it is shown. */
+void print_csv_text(const char *text);
 /* A token between bars, so that the spaces at its ends are seen; shortened to `columns`. */
 void token_label(char *to, size_t size, const char *token, size_t columns);
 /* Prints text padded to `columns`. */

@@ -189,6 +189,10 @@ def cpu():
     return f"{name[1] if name else platform.machine()} ({os.cpu_count()} cores seen; {', '.join(wide) or 'no wide instructions'})"
 
 
+def chromium():
+    return " ".join(subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.split()[:2]) or "Chromium"
+
+
 def installed(package):
     try:
         return f"{package} {version(package)}"
@@ -315,12 +319,35 @@ def long(lengths, rounds, folder):
                    f"Each token adds {growth:.0f} kB.\n\n| {heads} |\n{'|---' * len(LONG)}|\n| {' | '.join(cells)} |")
 
 
+VIEWS = (300, 1200, 4000)
+VIEW_ROWS = [("first view", "drawn", "{:.0f} ms"), ("with every weight of its head", "read", "{:.0f} ms"),
+             ("hover over the map", "map", "{:.0f} ms"), ("hover over a token", "text", "{:.0f} ms"), ("one step of zoom", "zoom", "{:.0f} ms"),
+             ("processor time of a hover over the map", "map, processor", "{:.1f} ms"),
+             ("of one over a token", "text, processor", "{:.1f} ms"), ("of a step of zoom", "zoom, processor", "{:.1f} ms")]
+
+
+def view(lengths, rounds, folder):
+    """how quick a page of weir view is, for which there is no peer"""
+    found = {n: [] for n in VIEWS}
+    for n in VIEWS:
+        for i in range(rounds):
+            found[n].append(json.loads(run([sys.executable, TOP / "tests/bench/viewer.py", "--long", n, folder])["stdout"]))
+            print(f"view, {n}, round {i + 1} of {rounds}: first view {found[n][-1]['drawn']:.0f} ms", file=sys.stderr)
+    lines = ["| | " + " | ".join(f"{n} tokens" for n in VIEWS) + " |", "|---" * (len(VIEWS) + 1) + "|"]
+    for what, key, form in VIEW_ROWS:
+        lines.append(f"| {what} | " + " | ".join(form.format(median(one[key] for one in found[n])) for n in VIEWS) + " |")
+    sides = {(what, n): ([one[key] for one in found[n]], []) for what, key, _ in VIEW_ROWS for n in VIEWS}
+    return sides, (f"Pages of `weir view`, two heads of one layer with every weight, in {chromium()}, headless and without a GPU; medians of {rounds} "
+                   "rounds of 5 openings and 30 events. A hover and a zoom: until the next frame is done, which takes 17 ms "
+                   "if nothing happens; below, what of that the page's own thread works.\n\n" + "\n".join(lines))
+
+
 # a table: what measures it, and the packages that it measures
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
           "compute": (compute, ()),
           "several": (several, ("torch", "transformers", "transformer-lens", "h5py")),
           "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",)),
-          "start": (start, ("h5py",)), "long": (long, ())}
+          "start": (start, ("h5py",)), "long": (long, ()), "view": (view, ("selenium",))}
 
 
 def main():

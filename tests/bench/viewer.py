@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""viewer.py PAGE.html: how quick a page of weir view is in Chromium, headless and without a GPU: for docs/viewer.md.
+"""viewer.py PAGE.html: how quick a page of weir view is in Chromium, headless and without a GPU; viewer.py --long N FOLDER: one of N
+tokens with every weight, made in that folder, and the figures as JSON: for script/bench.
 
 First view: from opening the file until the first map is drawn, and until the opening head's weights are in it. Hover, zoom: from the event
 until the next frame is done, and what of that is processor time of the page's own thread, which a busy machine does not change.
 """
+import json
 import os
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
-from pages import chromium  # noqa: E402
+from pages import chromium, long_file, weir  # noqa: E402
 
 OPENINGS, EVENTS = 5, 30
 WATCH = """
@@ -71,7 +73,8 @@ def processor(driver):
     return 1000 * ticks / os.sysconf("SC_CLK_TCK")
 
 
-def main(page):
+def measured(page):
+    """milliseconds: {"drawn", "read"}, then per kind of event {kind: until the next frame is done, "kind, processor": of that}"""
     driver, url, openings = chromium(), Path(page).resolve().as_uri(), []
     driver.set_script_timeout(300)
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
@@ -81,13 +84,33 @@ def main(page):
         while not driver.execute_script("return window.read && document.readyState === 'complete'"):
             time.sleep(0.1)
         openings.append(driver.execute_script("return [window.drawn, window.read]"))
-    print("first view %.0f ms, with the weights of its head %.0f ms" % tuple(median(one) for one in zip(*openings)))
+    found = dict(zip(("drawn", "read"), (median(one) for one in zip(*openings))))
     time.sleep(1)
     for kind in "rest", "map", "text", "zoom":
         before = processor(driver)
-        took = driver.execute_async_script(DO, kind, EVENTS)
-        print(f"{kind}: {median(took):.0f} ms, {(processor(driver) - before) / EVENTS:.1f} ms of processor time")
+        found[kind] = median(driver.execute_async_script(DO, kind, EVENTS))
+        found[f"{kind}, processor"] = (processor(driver) - before) / EVENTS
     driver.quit()
+    return found
+
+
+def long_page(n, folder):
+    path = long_file(Path(folder), n)
+    page = path.with_suffix(".html")
+    done = weir("view", path, "-o", page, "--force")
+    assert done.returncode == 0, done.stderr
+    path.unlink()
+    return page
+
+
+def main(*args):
+    if args[0] == "--long":
+        print(json.dumps(measured(long_page(int(args[1]), args[2]))))
+        return
+    found = measured(args[0])
+    print(f"first view {found['drawn']:.0f} ms, with the weights of its head {found['read']:.0f} ms")
+    for kind in "rest", "map", "text", "zoom":
+        print(f"{kind}: {found[kind]:.0f} ms, {found[f'{kind}, processor']:.1f} ms of processor time")
 
 
 if __name__ == "__main__":

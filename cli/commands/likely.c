@@ -1,0 +1,242 @@
+/* Likely next tokens as a table for each prompt (of one position: a list), as JSON or as CSV. */
+#include "cli/commands/likely.h"
+
+#include "cli/print/json.h"
+#include "cli/print/table.h"
+#include "cli/print/text.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { SHOWN = 3, MOST_SHOWN = 10, LISTED = 10, LONGEST_TEXT = 512 };
+
+/* The rank, from 1, of the token that the prompt goes on with; 0: it is none of the likely ones, or the prompt ends
+   here. */
+static size_t rank_of_next(const struct likely *likely, size_t row)
+{
+    size_t position = (size_t)likely->positions[row];
+    for (size_t i = 0; position + 1 < likely->n_tokens && i < likely->n_next; i++)
+        if (likely->ids[row * likely->n_next + i] == likely->tokens[position + 1])
+            return i + 1;
+    return 0;
+}
+
+static size_t shown_of(const struct likely *likely, const struct likely_form *form)
+{
+    size_t most = form->top                 ? form->top
+                  : form->json || form->csv ? likely->n_next
+                  : likely->n_rows == 1     ? LISTED
+                                            : SHOWN;
+    return most < likely->n_next ? most : likely->n_next;
+}
+
+/* ---- tables ---- */
+
+/* A token's text, or its id where the text is not known. */
+static const char *word_text(char to[LONGEST_TEXT], const struct likely *likely, int32_t id)
+{
+    char text[LONGEST_TEXT - 2];
+    likely->word_of(text, sizeof text, likely, id);
+    snprintf(to, LONGEST_TEXT, *text ? "|%s|" : "%.0s#%d", text, id);
+    return to;
+}
+
+/* "0.4312 9.21 | mat|" */
+static weir_status add_word(struct table *table, const struct likely *likely, size_t at)
+{
+    char text[LONGEST_TEXT];
+    return table_add(table, "%.4f %7.3f %s", exp((double)likely->logprobs[at]), (double)likely->logits[at],
+                     word_text(text, likely, likely->ids[at]));
+}
+
+static weir_status add_position(struct table *table, const struct likely *likely, size_t row, size_t top)
+{
+    char token[LONGEST_TEXT];
+    size_t rank = rank_of_next(likely, row);
+    likely->token_at(token, sizeof token, likely, likely->positions[row]);
+    TRY(table_add(table, "%d", likely->positions[row]));
+    TRY(table_add(table, "|%s|", token));
+    TRY(rank ? table_add(table, "%zu", rank) : table_add(table, "-"));
+    for (size_t i = 0; i < top; i++)
+        TRY(add_word(table, likely, row * likely->n_next + i));
+    return WEIR_OK;
+}
+
+static weir_status print_positions(const struct likely *likely, size_t top)
+{
+    static const char *const names[MOST_SHOWN + 3] = {
+        "pos", "token", "rank", "most likely: p, logit, token", "second", "third", "4th", "5th", "6th", "7th",
+        "8th", "9th",   "10th"};
+    static const enum align aligns[MOST_SHOWN + 3] = {RIGHT, FLEXIBLE, RIGHT};
+    struct table table = {.n_columns = top + 3, .names = names, .aligns = aligns};
+    weir_status status = WEIR_OK;
+    for (size_t row = 0; row < likely->n_rows && status == WEIR_OK; row++)
+        status = add_position(&table, likely, row, top);
+    if (status == WEIR_OK)
+        status = table_print(&table);
+    table_close(&table);
+    return status;
+}
+
+static weir_status add_listed(struct table *table, const struct likely *likely, size_t i)
+{
+    char text[LONGEST_TEXT];
+    TRY(table_add(table, "%zu", i + 1));
+    TRY(table_add(table, "%.4f", exp((double)likely->logprobs[i])));
+    TRY(table_add(table, "%.3f", (double)likely->logits[i]));
+    return table_add(table, "%s", word_text(text, likely, likely->ids[i]));
+}
+
+/* "after position 5, | on|, before | the| (rank 1)" */
+static void print_place(const struct likely *likely)
+{
+    char token[LONGEST_TEXT];
+    int position = likely->positions[0];
+    size_t rank = rank_of_next(likely, 0);
+    likely->token_at(token, sizeof token, likely, position);
+    printf("after position %d, |", position);
+    print_text(token);
+    putchar('|');
+    if ((size_t)position + 1 < likely->n_tokens) {
+        likely->token_at(token, sizeof token, likely, position + 1);
+        fputs(", before |", stdout);
+        print_text(token);
+        printf(rank ? "| (rank %zu)" : "| (not among the first %zu)", rank ? rank : likely->n_next);
+    }
+    putchar('\n');
+}
+
+/* One position has a row for each likely token. */
+static weir_status print_list(const struct likely *likely, size_t top)
+{
+    static const char *const names[] = {"rank", "p", "logit", "token"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns};
+    weir_status status = WEIR_OK;
+    print_place(likely);
+    for (size_t i = 0; i < top && status == WEIR_OK; i++)
+        status = add_listed(&table, likely, i);
+    if (status == WEIR_OK)
+        status = table_print(&table);
+    table_close(&table);
+    return status;
+}
+
+static weir_status print_tables(const struct likely *likely, const struct likely_form *form)
+{
+    printf("%sprompt %d of %d", form->is_first ? "" : "\n", likely->prompt, likely->n_prompts);
+    if (!isnan(likely->loss))
+        printf(", loss %.4f nats per token", (double)likely->loss);
+    putchar('\n');
+    size_t top = shown_of(likely, form);
+    return likely->n_rows == 1 ? print_list(likely, top) : print_positions(likely, top);
+}
+
+/* ---- JSON ---- */
+
+static cJSON *json_word(const struct likely *likely, size_t at)
+{
+    char text[LONGEST_TEXT];
+    cJSON *json = cJSON_CreateObject();
+    likely->word_of(text, sizeof text, likely, likely->ids[at]);
+    cJSON_AddNumberToObject(json, "id", likely->ids[at]);
+    cJSON_AddStringToObject(json, "text", text);
+    cJSON_AddItemToObject(json, "probability", json_float(expf(likely->logprobs[at])));
+    cJSON_AddItemToObject(json, "logprob", json_float(likely->logprobs[at]));
+    cJSON_AddItemToObject(json, "logit", json_float(likely->logits[at]));
+    return json;
+}
+
+static cJSON *json_position(const struct likely *likely, size_t row, size_t top)
+{
+    char token[LONGEST_TEXT];
+    int position = likely->positions[row];
+    cJSON *json = cJSON_CreateObject();
+    likely->token_at(token, sizeof token, likely, position);
+    cJSON_AddNumberToObject(json, "position", position);
+    cJSON_AddNumberToObject(json, "id", likely->tokens[position]);
+    cJSON_AddStringToObject(json, "text", token);
+    cJSON *words = cJSON_AddArrayToObject(json, "next");
+    for (size_t i = 0; i < top; i++)
+        cJSON_AddItemToArray(words, json_word(likely, row * likely->n_next + i));
+    return json;
+}
+
+static weir_status print_json(const struct likely *likely, const struct likely_form *form)
+{
+    cJSON *json = cJSON_CreateObject();
+    size_t top = shown_of(likely, form);
+    cJSON_AddNumberToObject(json, "prompt", likely->prompt);
+    cJSON_AddItemToObject(json, "loss", json_float(likely->loss));
+    cJSON *positions = cJSON_AddArrayToObject(json, "positions");
+    for (size_t row = 0; row < likely->n_rows; row++)
+        cJSON_AddItemToArray(positions, json_position(likely, row, top));
+    fputs(form->is_first ? "" : ",", stdout);
+    return json_print_part(json);
+}
+
+/* ---- CSV ---- */
+
+static void print_csv_word(const struct likely *likely, size_t row, size_t i)
+{
+    char text[LONGEST_TEXT];
+    size_t at = row * likely->n_next + i;
+    printf("%d,%d,%zu,%d,", likely->prompt, likely->positions[row], i + 1, likely->ids[at]);
+    json_print_float(stdout, expf(likely->logprobs[at]));
+    putchar(',');
+    json_print_float(stdout, likely->logprobs[at]);
+    putchar(',');
+    json_print_float(stdout, likely->logits[at]);
+    putchar(',');
+    likely->token_at(text, sizeof text, likely, likely->positions[row]);
+    print_csv_text(text);
+    putchar(',');
+    likely->word_of(text, sizeof text, likely, likely->ids[at]);
+    print_csv_text(text);
+    putchar('\n');
+}
+
+static weir_status print_csv(const struct likely *likely, const struct likely_form *form)
+{
+    size_t top = shown_of(likely, form);
+    for (size_t row = 0; row < likely->n_rows; row++)
+        for (size_t i = 0; i < top; i++)
+            print_csv_word(likely, row, i);
+    return WEIR_OK;
+}
+
+/* ---- all of them ---- */
+
+weir_status likely_check(const struct likely_form *form, size_t n_positions)
+{
+    if (form->json && form->csv)
+        return weir_fail(WEIR_E_USAGE, "give either --json or --csv");
+    if (form->top > MOST_SHOWN && n_positions > 1 && !form->json && !form->csv)
+        return weir_fail(WEIR_E_USAGE,
+                         "--top: a table of several positions shows at most %d tokens at each; --json and --csv have "
+                         "more",
+                         MOST_SHOWN);
+    return WEIR_OK;
+}
+
+void likely_begin(struct likely_form *form)
+{
+    form->is_first = true;
+    if (form->json)
+        fputs("{\"prompts\":[", stdout);
+    else if (form->csv)
+        puts("prompt,position,rank,id,probability,logprob,logit,token,next");
+}
+
+weir_status likely_print(const struct likely *likely, struct likely_form *form)
+{
+    TRY(form->json ? print_json(likely, form) : form->csv ? print_csv(likely, form) : print_tables(likely, form));
+    form->is_first = false;
+    return WEIR_OK;
+}
+
+void likely_end(const struct likely_form *form)
+{
+    if (form->json)
+        fputs("]}\n", stdout);
+}

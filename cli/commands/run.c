@@ -1,0 +1,207 @@
+/* weir run: what a model predicts after prompts, as a table, as JSON or as CSV; nothing is written unless asked for. */
+#include "cli/args/options.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/dump.h"
+#include "cli/commands/likely.h"
+#include "cli/print/text.h"
+
+#include "base/alloc.h"
+#include "engine/positions.h"
+#include "engine/run.h"
+#include "hooks/next.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RUN_JSON = N_DUMP_OPTS, RUN_CSV };
+enum { LIKELY = 10 };
+
+static const struct opt run_opts[] = {
+    [MODEL] = OPT_MODEL,
+    [PROCESS] = OPT_PROCESS,
+    [TEXT] = OPT_PROMPT_TEXT,
+    [FROM] = OPT_PROMPT_FILE,
+    [TOKENS] = OPT_PROMPT_IDS,
+    [SIDE] = OPT_SIDE,
+    [OUT] = {'o', "output", OPT_TEXT, "OUT.h5",
+             "also write a file, as weir dump does, with the likely next tokens of all stored positions"},
+    [HOOKS] = OPT_STORED_HOOKS,
+    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE",
+                   "the positions whose next tokens are printed, as in 0:16, : for all, or the field subject[-1]; by "
+                   "default the last"},
+    [NEXT] = {0, "top", OPT_WHOLE, "K",
+              "how many tokens per position; by default 10, of which a table of several positions shows 3", .least = 1,
+              .most = 1000000},
+    [DTYPE] = OPT_STORED_DTYPE,
+    [COMPRESS] = OPT_COMPRESS,
+    [COMPUTE] = OPT_COMPUTE,
+    [PLUGIN] = OPT_PLUGIN,
+    [BOS] = OPT_BOS,
+    [THREADS] = OPT_THREADS,
+    [YES] = OPT_YES,
+    [FORCE] = OPT_FORCE,
+    [RUN_JSON] = OPT_JSON,
+    [RUN_CSV] = OPT_CSV,
+};
+
+/* What was predicted after one prompt. */
+struct predicted {
+    int32_t *positions; /* [n] that were asked for */
+    size_t n;
+    struct weir_next *next; /* NULL until it has run */
+};
+
+struct prediction {
+    struct dump dump;
+    struct weir_spots positions;
+    struct predicted *list; /* [dump.prompts.n] */
+    size_t top;
+};
+
+/* ---- the run ---- */
+
+static weir_status keep_predicted(const weir_event *event, void *payload)
+{
+    struct prediction *p = payload;
+    struct predicted *one = &p->list[event->prompt];
+    const weir_tokens *prompt = &p->dump.prompts.list[event->prompt];
+    TRY(weir_next_open(&one->next, p->top, prompt->n));
+    return weir_next_compute(one->next, p->dump.run->pool, event->data, event->shape[1], prompt, one->positions,
+                             one->n);
+}
+
+/* The positions of one prompt that were asked for, in ascending order. */
+static weir_status choose_positions(struct predicted *out, const struct prediction *p, const weir_tokens *prompt)
+{
+    struct weir_positions found = {0};
+    bool *marked = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc(&out->positions, prompt->n, sizeof *out->positions));
+    TRY_DONE(weir_alloc_zero(&marked, prompt->n, sizeof *marked));
+    TRY_DONE(weir_positions_find(&found, p->dump.model, prompt, 0, &p->positions, "position"));
+    for (size_t i = 0; i < found.n; i++)
+        marked[found.list[i]] = true;
+    for (size_t i = 0; i < prompt->n; i++)
+        if (marked[i])
+            out->positions[out->n++] = (int32_t)i;
+    if (out->n == 0)
+        status = weir_fail(WEIR_E_USAGE, "--positions names none of its %zu position%s", prompt->n, plural(prompt->n));
+done:
+    weir_free(marked);
+    weir_positions_close(&found);
+    return status;
+}
+
+/* Before anything is computed. */
+static weir_status prepare_predictions(struct prediction *p, const struct likely_form *form)
+{
+    const struct prompts *prompts = &p->dump.prompts;
+    size_t most = 0;
+    char which[32];
+    TRY(weir_alloc_zero(&p->list, prompts->n, sizeof *p->list));
+    for (size_t i = 0; i < prompts->n; i++) {
+        snprintf(which, sizeof which, "prompt %zu", i);
+        TRY(weir_in(choose_positions(&p->list[i], p, &prompts->list[i]), which));
+        most = p->list[i].n > most ? p->list[i].n : most;
+    }
+    TRY(likely_check(form, most));
+    return weir_run_hook_at(p->dump.run, WEIR_P_LOGITS, -1, WEIR_READ, keep_predicted, p);
+}
+
+/* ---- printing ---- */
+
+static void model_token(char *to, size_t size, const struct likely *likely, int position)
+{
+    weir_token_text(likely->from, likely->tokens[position], to, size);
+}
+
+static void model_word(char *to, size_t size, const struct likely *likely, int32_t id)
+{
+    weir_token_text(likely->from, id, to, size);
+}
+
+static weir_status print_predictions(const struct prediction *p, struct likely_form *form)
+{
+    likely_begin(form);
+    for (size_t i = 0; i < p->dump.prompts.n; i++) {
+        const struct predicted *one = &p->list[i];
+        TRY(likely_print(&(struct likely){.prompt = (int)i,
+                                          .n_prompts = (int)p->dump.prompts.n,
+                                          .tokens = p->dump.prompts.list[i].ids,
+                                          .n_tokens = p->dump.prompts.list[i].n,
+                                          .positions = one->positions,
+                                          .n_rows = one->n,
+                                          .n_next = p->top,
+                                          .ids = one->next->ids,
+                                          .logits = one->next->logits,
+                                          .logprobs = one->next->logprobs,
+                                          .loss = one->next->loss,
+                                          .from = p->dump.model,
+                                          .token_at = model_token,
+                                          .word_of = model_word},
+                         form));
+    }
+    likely_end(form);
+    return WEIR_OK;
+}
+
+/* ---- the command ---- */
+
+/* Refuses what says how a file is written where none is. */
+static weir_status check_run_options(const struct args *args)
+{
+    static const int of_files[] = {HOOKS, DTYPE, COMPRESS, YES, FORCE};
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files && !args->has[OUT]; i++)
+        if (args->has[of_files[i]])
+            return weir_fail(WEIR_E_USAGE, "--%s says what is stored: give -o OUT.h5 as well",
+                             run_opts[of_files[i]].name);
+    return dump_check(args);
+}
+
+static weir_status run_and_print(struct prediction *p, struct likely_form *form)
+{
+    const struct args *args = p->dump.args;
+    const char *positions = args->has[POSITIONS] ? args->text[POSITIONS] : "-1";
+    TRY(weir_in(weir_spots_parse(&p->positions, positions, strlen(positions), "position"), "--positions"));
+    TRY(dump_open(&p->dump));
+    size_t n_outputs = (size_t)p->dump.model->config.n_outputs;
+    p->top = p->top < n_outputs ? p->top : n_outputs;
+    TRY(prepare_predictions(p, form));
+    TRY(dump_run(&p->dump));
+    return print_predictions(p, form);
+}
+
+static int run_run(const struct args *args)
+{
+    struct prediction p = {.dump = {.args = args, .likely = LIKELY}, .top = (size_t)args_int(args, NEXT, LIKELY)};
+    struct likely_form form = {
+        .top = (size_t)args_int(args, NEXT, 0), .json = args->has[RUN_JSON], .csv = args->has[RUN_CSV]};
+    TRY(check_run_options(args));
+    TRY(likely_check(&form, 1));
+    weir_status status = run_and_print(&p, &form);
+    for (size_t i = 0; p.list && i < p.dump.prompts.n; i++) {
+        weir_next_close(p.list[i].next);
+        weir_free(p.list[i].positions);
+    }
+    weir_free(p.list);
+    weir_spots_close(&p.positions);
+    dump_close(&p.dump);
+    return (int)status;
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .summary = "print what a model predicts: the most likely next tokens, and the loss",
+    .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... [OPTIONS]",
+    .notes =
+        "After each position that is printed: the most likely next tokens with their probability and logit, and, where "
+        "the prompt goes on, the rank among them of the token that does follow. The loss is the mean of -log p over "
+        "the "
+        "tokens of the prompt after the first, in nats.\nNothing is written without -o; with it the file is that of "
+        "weir "
+        "dump --next K, and --hooks, --dtype, --compress, --yes and --force mean what they mean there.",
+    .example = "weir run -m model.gguf -p \"The capital of France is\"",
+    .opts = run_opts,
+    .n_opts = N_OPTS(run_opts),
+    .run = run_run,
+};

@@ -1,0 +1,132 @@
+"""What weir run prints: judged by numpy, in float64, on the logits that weir dump stores of the same prompts."""
+import csv
+import io
+import json
+import signal
+import subprocess
+
+import h5py
+import numpy as np
+import pytest
+
+from copies import change, copy_of
+from program import CLEAN, FIXTURES, UNSUPPORTED, WEIR, ask, weir
+from test_next import log_softmax
+
+PROMPTS = ["5,7,9,2,5", "3,1,4", "8"]
+TOKENS = [word for prompt in PROMPTS for word in ("--tokens", prompt)]
+
+
+def logits_of(folder, model, *options):
+    done = weir(folder, "dump", "-m", model, *TOKENS, "--hooks", "logits", *options, "-o", "logits.h5", "--force")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "logits.h5") as file:
+        return file["activations/logits"][()].astype(np.float64)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2"])
+@pytest.mark.parametrize("positions", [None, ":", "0+-1"])
+def test_what_is_printed_is_the_softmax_of_the_logits(tmp_path, family, positions):
+    logits = logits_of(tmp_path, FIXTURES / family)
+    answer = ask(tmp_path, "run", "-m", FIXTURES / family, *TOKENS, "--top", "7", *(["--positions", positions] if positions else []))
+    assert [one["prompt"] for one in answer["prompts"]] == [0, 1, 2]
+    for one, prompt, its_logits in zip(answer["prompts"], PROMPTS, logits):
+        ids = [int(word) for word in prompt.split(",")]
+        wanted = {None: [len(ids) - 1], ":": [*range(len(ids))], "0+-1": sorted({0, len(ids) - 1})}[positions]
+        assert [place["position"] for place in one["positions"]] == wanted
+        logprobs = log_softmax(its_logits)
+        for place in one["positions"]:
+            at, found = place["position"], place["next"]
+            assert place["id"] == ids[at] and len(found) == 7
+            likely = np.argsort(-its_logits[at], kind="stable")[:7]
+            assert [word["id"] for word in found] == likely.tolist()
+            np.testing.assert_allclose([word["logit"] for word in found], its_logits[at][likely], rtol=1e-6)
+            np.testing.assert_allclose([word["logprob"] for word in found], logprobs[at][likely], rtol=1e-5)
+            np.testing.assert_allclose([word["probability"] for word in found], np.exp(logprobs[at][likely]), rtol=1e-5)
+        loss = -np.mean([logprobs[i, token] for i, token in enumerate(ids[1:])]) if ids[1:] else None
+        assert one["loss"] == (pytest.approx(loss, rel=1e-5) if loss else None)
+
+
+def test_csv_has_the_numbers_of_json(tmp_path):
+    args = "run", "-m", FIXTURES / "gpt2", *TOKENS, "--positions", ":", "--top", "4"
+    rows = list(csv.DictReader(io.StringIO(weir(tmp_path, *args, "--csv").stdout.decode())))
+    wanted = [{"prompt": one["prompt"], "position": place["position"], "rank": rank, "id": word["id"], "probability": word["probability"],
+               "logprob": word["logprob"], "logit": word["logit"], "token": place["text"], "next": word["text"]}
+              for one in ask(tmp_path, *args)["prompts"] for place in one["positions"] for rank, word in enumerate(place["next"], 1)]
+    assert len(rows) == 4 * 9
+    assert [{name: type(word[name])(row[name]) for name in word} for row, word in zip(rows, wanted)] == wanted
+
+
+def test_the_rank_is_that_of_the_token_that_follows(tmp_path):
+    logits = logits_of(tmp_path, FIXTURES / "gpt2")
+    n_vocab = logits.shape[-1]
+    for position, token in (0, 7), (1, 9), (2, 2), (3, 5):
+        done = weir(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", PROMPTS[0], "--positions", position, "--top", n_vocab)
+        rank = int((np.argsort(-logits[0, position], kind="stable") == token).nonzero()[0][0]) + 1
+        assert f", before |{token}| (rank {rank})\n" in done.stdout.decode(), done
+
+
+def test_nothing_is_written_unless_asked_for(tmp_path):
+    assert weir(tmp_path, "run", "-m", FIXTURES / "gpt2", *TOKENS).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def contents(path):
+    with h5py.File(path) as file:
+        sets = {}
+        file.visititems(lambda name, thing: sets.update({name: thing[()]}) if isinstance(thing, h5py.Dataset) else None)
+    return sets
+
+
+@pytest.mark.parametrize("options", [[], ["--hooks", "z@-1", "--dtype", "f16"]])
+def test_what_is_written_is_what_dump_writes_and_the_answer_is_the_same(tmp_path, options):
+    args = "-m", FIXTURES / "gpt2", *TOKENS
+    told = weir(tmp_path, "run", *args, "--positions", "-2:", "--top", "4")
+    done = weir(tmp_path, "run", *args, "--positions", "-2:", "--top", "4", "-o", "run.h5", *options)
+    assert done.returncode == 0 and done.stdout == told.stdout
+    assert weir(tmp_path, "dump", *args, "--next", "4", "-o", "dump.h5", *options).returncode == 0
+    run, dump = contents(tmp_path / "run.h5"), contents(tmp_path / "dump.h5")
+    assert run.keys() == dump.keys() and "next/id" in run
+    for name in run.keys() - {"next/word_text", "tokens/text", "prompts/text"}:
+        np.testing.assert_array_equal(run[name], dump[name], name)
+    assert weir(tmp_path, "validate", "run.h5").returncode == 0
+
+
+def test_a_model_without_an_unembedding_predicts_nothing_and_says_so(tmp_path):
+    model = change(copy_of(tmp_path), lambda tensors: tensors.pop("lm_head.weight") and None)
+    done = weir(tmp_path, "run", "-m", model, "--tokens", "1,2")
+    assert done.returncode == UNSUPPORTED and done.stderr.count(b"\n") == 1 and b"logits" in done.stderr, done
+
+
+def test_an_interrupted_run_prints_nothing(tmp_path):
+    prompts = ["--tokens", ",".join(str(i % 50) for i in range(90))] * 4000
+    command = list(map(str, [WEIR, "run", "-m", FIXTURES / "gpt2", *prompts, "-o", "out.h5", "--hooks", "resid_post@-1"]))
+    with subprocess.Popen(command, cwd=tmp_path, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate()
+    assert (process.returncode, printed, said) == (130, b"", b"weir: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_prompt_is_refused_by_its_number(tmp_path):
+    done = weir(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", "1", "--tokens", "")
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done
+
+
+def test_json_is_one_object_whatever_the_tokens_are(tmp_path):
+    answer = json.loads(weir(tmp_path, "run", "-p", "caf\u00e9 \U0001f600", "--positions", ":", "--json").stdout)
+    assert "".join(place["text"] for place in answer["prompts"][0]["positions"][1:]).startswith("caf")
+
+
+def test_positions_are_found_by_the_fields_of_a_prompt(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"prompt": "a walk to the house", "subject": " walk"}\n{"prompt": "the walk", "subject": " walk"}\n')
+    answer = ask(tmp_path, "run", "-f", "p.jsonl", "--positions", "subject[-1]")
+    assert [[place["text"] for place in one["positions"]] for one in answer["prompts"]] == [[" walk"], [" walk"]]
+
+
+def test_each_side_of_a_pair_is_a_prompt(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"clean": [5, 7, 9], "corrupt": [5, 8, 9]}\n')
+    sides = ask(tmp_path, "run", "-m", FIXTURES / "gpt2", "-f", "p.jsonl", "--side", "clean", "--side", "corrupt")
+    alone = [ask(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", ids)["prompts"][0] for ids in ("5,7,9", "5,8,9")]
+    assert [one["positions"][0]["next"][0]["id"] for one in sides["prompts"]] == [one["positions"][0]["next"][0]["id"] for one in alone]
