@@ -48,6 +48,7 @@ FAMILIES = ("tests/model/test_families.py -m 'not slow' -k matches",)
 SCOPES = ("unit scope",)
 EDITS = ("unit engine", "tests/model/test_edits.py -m 'not slow'")
 NPZ = ("unit npz",)
+SOURCES = ("tests/model/test_sources.py -m 'not slow'", "unit source")
 STATS = ("tests/cli/test_cli.py -m 'not slow'", "tests/python/test_store.py -m 'not slow'")
 
 MUTATIONS = [
@@ -235,6 +236,18 @@ MUTATIONS = [
       ("unit base", "tests/cli/test_next.py")),
     M("next-loss-shift", "hooks/next.c", "(size_t)l->prompt->ids[pos + 1];", "(size_t)l->prompt->ids[pos];", "the loss is of the token itself"),
     M("next-loss-mean", "hooks/next.c", "sum / (double)(prompt->n - 1)", "sum / (double)prompt->n", "the loss is divided by one too many"),
+    M("source-mean-count", "hooks/source_read.c", "r->counts[out_row] += per_cell;", "r->counts[out_row] += per_cell > 0;",
+      "a mean over heads or keys is divided by its positions only", SOURCES),
+    M("source-short-prompt", "hooks/source_read.c", "if (leaves_out && position >= r->prompt->info.n)", "if ((leaves_out || position > 0) && position >= r->prompt->info.n)",
+      "a position that a donor lacks is reported as a mean's", SOURCES),
+    M("source-past", "hooks/source_table.c", "        axis->first = weir_edit_source_past(source, prompt);\n        return WEIR_OK;",
+      "        return WEIR_OK;", "a prompt that goes on reads the positions of one that begins", ("unit source",)),
+    M("source-query-head", "hooks/source_read.c", "by_query ? head / (size_t)(config->n_heads / config->n_kv_heads) : head", "by_query ? head / (size_t)config->n_heads : head",
+      "every query head's copy reads the first key-value head", SOURCES),
+    M("fit-two", "hooks/fit.c", "if (search.n_found == 2 && !find_as_it_stands(&as_it_stands, &search))",
+      "if (search.n_found == 2 && find_as_it_stands(&as_it_stands, &search))", "an array that fits two axes is taken", SOURCES),
+    M("noise-position", "hooks/source.c", "weir_some_at(&box->rows, row) + past,", "row + past,",
+      "noise depends on which positions are chosen", SOURCES),
     M("drift-prompt", "hooks/drift.c", "if (event->prompt != 0 || !exact)", "if (!exact)", "the error of --compute compares every prompt with the first",
       ("tests/model/test_compute.py -m 'not slow'",)),
     # ---- lib/analysis ----
