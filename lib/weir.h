@@ -364,6 +364,29 @@ typedef struct weir_metric weir_metric;
  */
 WEIR_API WEIR_CHECKED weir_status weir_metric_parse(weir_metric **out, const char *text);
 WEIR_API void weir_metric_close(weir_metric *metric);
+/** @return the text that it was parsed from, owned by the metric: a name for its values. */
+WEIR_API const char *weir_metric_text(const weir_metric *metric);
+/** @return why it has no derivative, in a few words; NULL where it has one. */
+WEIR_API const char *weir_metric_without_derivative(const weir_metric *metric);
+
+/** What a metric is in each prompt of a run. It is the run's, and closed with it. */
+typedef struct weir_measured weir_measured;
+
+/**
+ * Measures a metric in every weir_run_forward of the run from now on: after all edits, at the last position unless it
+ * says another, averaged over several (sum adds). The metric stays the caller's and may be closed. Before anything
+ * runs, weir_run_forward fails for tokens, fields, sides and positions that a prompt does not have, with the metric,
+ * the character in it and the prompt in its message.
+ * @return WEIR_E_USAGE and WEIR_E_UNSUPPORTED as weir_run_hook does for hook points, WEIR_E_INPUT for a file that
+ * cannot be read.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_measure(weir_measured **out, weir_run *run, const weir_metric *metric);
+/**
+ * Its values in the prompts of the last weir_run_forward: values [n], n as many as were run, in nats where it is one of
+ * information.
+ * @return WEIR_E_USAGE where that did not come to its end.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_measured_values(const weir_measured *measured, double *values, size_t n);
 
 /* ---- sweeping -------------------------------------------------------------------------------------------------- */
 

@@ -129,7 +129,8 @@ weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir_scope *scope
     return add_hook(plan, &(struct weir_hook){.scope = scope, .access = access, .whole = fn, .payload = payload});
 }
 
-void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload)
+/* Those of that function; NULL: those of whole batches. */
+static void remove_hooks(struct weir_plan *plan, weir_hook_fn *fn, const void *payload)
 {
     size_t kept = 0;
     for (size_t i = 0; i < plan->n_hooks; i++)
@@ -139,4 +140,15 @@ void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payl
             plan->hooks[kept++] = plan->hooks[i];
     plan->n_hooks = kept;
     index_hooks(plan);
+}
+
+void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload)
+{
+    if (fn)
+        remove_hooks(plan, fn, payload);
+}
+
+void weir_plan_remove_whole(struct weir_plan *plan, const void *payload)
+{
+    remove_hooks(plan, NULL, payload);
 }

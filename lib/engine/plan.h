@@ -50,6 +50,9 @@ WEIR_CHECKED weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir
 /* Takes back all hooks of that function and payload. */
 void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload);
 
+/* The same for hooks of whole batches, whichever their function. */
+void weir_plan_remove_whole(struct weir_plan *plan, const void *payload);
+
 /* How many layers a pass goes through. */
 int weir_plan_depth(const struct weir_plan *plan);
 
