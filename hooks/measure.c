@@ -53,7 +53,7 @@ static double logprob_of(const struct weir_row_measure *of, const float *logits,
     return most + log(sum) - log_sum;
 }
 
-static double mean_logit(const struct weir_row_measure *of, const float *logits)
+static double mean_of_tokens(const struct weir_row_measure *of, const float *logits)
 {
     double sum = 0;
     for (size_t i = 0; i < of->n_ids; i++)
@@ -77,7 +77,7 @@ double weir_row_measure_value(const struct weir_row_measure *of, const float *lo
 {
     switch (of->measure) {
     case WEIR_MEASURE_LOGIT:
-        return mean_logit(of, logits);
+        return mean_of_tokens(of, logits);
     case WEIR_MEASURE_LOGPROB:
         return logprob_of(of, logits, n_vocab);
     case WEIR_MEASURE_PROB:

@@ -84,7 +84,7 @@ static const weir_tokens *given_prompt(const struct weir_measured *measured, siz
 }
 
 /* The number of a prompt in a field of the line; -1 where there is none. */
-static weir_status number_in_field(double *out, const weir_tokens *prompt, const char *name)
+static weir_status prompt_in_field(double *out, const weir_tokens *prompt, const char *name)
 {
     cJSON *object;
     *out = -1;
@@ -109,7 +109,7 @@ static weir_status find_side(size_t *out, const struct weir_measured *measured, 
         if (other->side && other->line == own->line && strcmp(other->side, name) == 0)
             return WEIR_OK;
     }
-    TRY(number_in_field(&number, own, name));
+    TRY(prompt_in_field(&number, own, name));
     if (number < 0 || number >= (double)measured->n_prompts)
         return weir_fail(WEIR_E_USAGE,
                          "it has no side '%s' on its line, and no field of that name with the number of a prompt",
