@@ -13,7 +13,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 POINT = re.compile(r'^POINT\(\w+, "(\w+)", "([^"]+)", (BLOCK|MODEL), \w+, \(([A-Z_, ]+)\),', re.M)
-SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top word").split()
+SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert expert expert_k vocab token top word metric").split()
 LAYOUT = (HERE.parent / "lib/store/layout.c").read_text()
 STEPS = "fold_ln|center_writing_weights|center_unembed|fold_value_biases"
 DTYPES = {"TEXT": "string", "CHARS": "chars", "I32": "int32", "F32": "float32"}

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* The members that fields of a pair of options come from; *out is NULL where none is given. */
-static weir_status fields_of_options(char **out, const struct args *args, const int *fields)
+/* The fields of one side, as a line of JSON would have them: those of the options, its name, and its line. */
+static weir_status fields_of_options(char **out, const struct args *args, const int *fields, const char *side)
 {
     cJSON *object = cJSON_CreateObject();
     bool fine = object != NULL;
@@ -15,8 +15,8 @@ static weir_status fields_of_options(char **out, const struct args *args, const 
     for (const int *field = fields; *field >= 0; field++)
         if (args->has[*field])
             fine = fine && cJSON_AddStringToObject(object, args->command->opts[*field].name, args->text[*field]);
-    if (fine && object->child)
-        fine = (*out = cJSON_PrintUnformatted(object)) != NULL;
+    fine = fine && cJSON_AddStringToObject(object, "side", side) && cJSON_AddNumberToObject(object, "line", 0) &&
+           (*out = cJSON_PrintUnformatted(object)) != NULL;
     cJSON_Delete(object);
     return fine ? WEIR_OK : weir_fail(WEIR_E_MEMORY, "out of memory");
 }
@@ -34,7 +34,7 @@ static weir_status add_given_side(struct prompts *prompts, const weir_model *mod
     prompts->n++;
     slot->line = prompts->n_lines;
     TRY(weir_copy_string(&slot->side, name));
-    return fields_of_options(&slot->fields, args, opts->fields);
+    return fields_of_options(&slot->fields, args, opts->fields, name);
 }
 
 static weir_status read_pair_lines(struct prompts *out, const weir_model *model, const struct args *args,

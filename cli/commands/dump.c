@@ -1,6 +1,7 @@
 /* weir dump: runs a model on prompts and stores what passes its hook points. */
 #include "cli/commands/dump.h"
 
+#include "cli/args/join.h"
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/plugins.h"
@@ -72,43 +73,6 @@ static weir_status start_watching(struct dump *dump)
         TRY(weir_run_hook_at(dump->run, WEIR_P_RESID_PRE, layer, WEIR_READ, watch_layer, dump));
     progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
     return WEIR_OK;
-}
-
-/* ---- what is kept in the file as the command ---- */
-
-/* Appends text, as the shell would need it when `quoted`; what does not fit is dropped. */
-static void append_word(char *to, size_t size, const char *text, bool quoted)
-{
-    size_t at = strlen(to);
-    bool plain = !quoted || (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                         "0123456789_-+=:,./@%")]);
-    const char *mark = plain ? "" : "'";
-    at += (size_t)snprintf(to + at, size - at, "%s", mark);
-    for (; *text && at + 8 < size; text++)
-        at += (size_t)snprintf(to + at, size - at, *text == '\'' ? "'\\''" : "%c", *text);
-    if (at + 1 < size)
-        snprintf(to + at, size - at, "%s", mark);
-}
-
-/* The options as they were given; those after the first MOST_COMMAND bytes are left out. */
-static void join_command(char to[MOST_COMMAND], const struct args *args)
-{
-    const struct opt *opts = args->command->opts;
-    snprintf(to, MOST_COMMAND, "weir %s", args->command->name);
-    for (size_t i = 0; i < args->n_given; i++) {
-        const struct given *given = &args->given[i];
-        size_t n = strlen(opts[given->opt].name) + 4 + (given->text ? strlen(given->text) : 0);
-        if (strlen(to) + 2 * n + 8 > MOST_COMMAND) {
-            append_word(to, MOST_COMMAND, " ...", false);
-            return;
-        }
-        append_word(to, MOST_COMMAND, " --", false);
-        append_word(to, MOST_COMMAND, opts[given->opt].name, false);
-        if (given->text) {
-            append_word(to, MOST_COMMAND, " ", false);
-            append_word(to, MOST_COMMAND, given->text, true);
-        }
-    }
 }
 
 /* ---- the steps ---- */
@@ -194,7 +158,7 @@ weir_status dump_open(struct dump *dump)
         .compare = COMPARED_POSITIONS,
     };
     const char *where;
-    join_command(dump->command, args);
+    args_join(dump->command, sizeof dump->command, args);
     capture.command = dump->command;
     TRY(sides_take(&dump->sides, args, SIDE));
     TRY(weir_selection_is_by_field(&which.any_lengths, args->text[HOOKS], args->text[POSITIONS]));

@@ -1,4 +1,5 @@
 /* weir patch: what changes when a value of one prompt takes the place of that in another, over a grid of places. */
+#include "cli/args/join.h"
 #include "cli/args/model.h"
 #include "cli/args/options.h"
 #include "cli/args/pairs.h"
@@ -9,7 +10,7 @@
 #include "cli/process/interrupt.h"
 
 #include "analysis/logit_metric.h"
-#include "analysis/patch.h"
+#include "analysis/patch_store.h"
 #include "base/alloc.h"
 
 #include <math.h>
@@ -17,9 +18,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODEL, PAIRS, CLEAN, CORRUPT, ANSWER, WRONG, AT, BY, DIRECTION, METRIC, SHOW, TOP, CSV, BOS, THREADS };
+enum {
+    MODEL,
+    PAIRS,
+    CLEAN,
+    CORRUPT,
+    ANSWER,
+    WRONG,
+    AT,
+    BY,
+    DIRECTION,
+    METRIC,
+    SHOW,
+    TOP,
+    CSV,
+    OUT,
+    FORCE,
+    BOS,
+    THREADS
+};
 
-enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64 };
+enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64, MOST_COMMAND = 4096 };
 
 static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
 
@@ -51,6 +70,9 @@ static const struct opt opts[] = {
     [TOP] = {0, "top", OPT_WHOLE, "N", "print the N cells that change the metric most, instead of grids", .least = 1,
              .most = INT32_MAX},
     [CSV] = {0, "csv", OPT_FLAG, NULL, "print all cells as CSV"},
+    [OUT] = {'o', "output", OPT_TEXT, "OUT.h5",
+             "write the pairs and the grids (/results/patch, docs/store.md) to a file"},
+    [FORCE] = OPT_FORCE,
     [BOS] = OPT_BOS,
     [THREADS] = OPT_THREADS,
 };
@@ -65,8 +87,12 @@ struct patching {
     weir_metric *metrics[MOST_METRICS];
     struct weir_logit_metric *measures[MOST_METRICS];
     size_t n_metrics, n_pairs;
+    const char *texts[MOST_METRICS]; /* of the metrics, as written */
+    char command[MOST_COMMAND];
     struct progress progress;
+    struct weir_patch_options options;
     struct weir_patch *patch;
+    struct weir_patch_store *store; /* NULL: no file is asked for */
 };
 
 /* ---- opening ---- */
@@ -118,6 +144,7 @@ static weir_status open_patching(struct patching *p)
 
 static void close_patching(struct patching *p)
 {
+    weir_patch_store_close(p->store);
     weir_patch_close(p->patch);
     weir_run_close(p->run);
     for (size_t m = 0; m < MOST_METRICS; m++) {
@@ -127,6 +154,11 @@ static void close_patching(struct patching *p)
     weir_free(p->clean);
     prompts_close(&p->prompts);
     weir_model_close(p->model);
+}
+
+static const char *direction_name(const struct patching *p)
+{
+    return p->options.direction == WEIR_NOISE ? "noise" : "denoise";
 }
 
 /* ---- measuring ---- */
@@ -147,10 +179,10 @@ static weir_status watch_patches(size_t done, size_t all, void *payload)
     return interrupted() ? stopped() : WEIR_OK;
 }
 
-static weir_status measure_grids(struct patching *p)
+static weir_status open_grids(struct patching *p)
 {
     const struct args *args = p->args;
-    const struct weir_patch_options options = {
+    p->options = (struct weir_patch_options){
         .at = args->has[AT] ? args->text[AT] : "resid_pre",
         .by = args->has[BY] ? (enum weir_patch_by)(args->whole[BY] + 1) : WEIR_PATCH_BY_POINT,
         .direction = args_int(args, DIRECTION, 0) == 1 ? WEIR_NOISE : WEIR_DENOISE,
@@ -159,11 +191,35 @@ static weir_status measure_grids(struct patching *p)
         .payload = p,
         .progress = watch_patches,
     };
-    interrupts_catch();
+    return weir_patch_open(&p->patch, p->run, p->prompts.list, p->n_pairs, &p->options);
+}
+
+static weir_status open_patch_file(struct patching *p)
+{
+    const struct args *args = p->args;
+    if (!args->has[OUT])
+        return WEIR_OK;
+    args_join(p->command, sizeof p->command, args);
+    for (size_t m = 0; m < p->n_metrics; m++)
+        p->texts[m] = p->metrics[m]->text;
+    const struct weir_patch_about about = {.command = p->command,
+                                           .at = p->options.at,
+                                           .direction = p->options.direction,
+                                           .metrics = p->texts,
+                                           .force = args->has[FORCE]};
+    return weir_patch_store_open(&p->store, args->text[OUT], p->model, p->patch, p->prompts.list, &about);
+}
+
+static weir_status measure_grids(struct patching *p)
+{
+    interrupts_catch(); /* from here on there may be a file to clean up */
+    TRY(open_grids(p));
+    TRY(open_patch_file(p));
     progress_begin(&p->progress, "patches", 1);
-    weir_status status = weir_patch_open(&p->patch, p->run, p->prompts.list, p->n_pairs, &options);
+    weir_status status = weir_patch_fill(p->patch);
     progress_end(&p->progress);
-    return status;
+    TRY(status);
+    return p->store ? weir_patch_store_commit(p->store) : WEIR_OK;
 }
 
 /* ---- printing ---- */
@@ -260,7 +316,7 @@ static int by_falling_change(const void *a, const void *b)
 static weir_status rank_cells(struct ranked_cell **out, size_t *n, const struct patching *p,
                               const struct weir_patch_grid *grid, size_t m)
 {
-    double before = args_int(p->args, DIRECTION, 0) == 1 ? p->patch->clean[m] : p->patch->corrupt[m];
+    double before = p->options.direction == WEIR_NOISE ? p->patch->clean[m] : p->patch->corrupt[m];
     *n = 0;
     TRY(weir_alloc(out, grid->n_cells, sizeof **out));
     for (size_t cell = 0; cell < grid->n_cells; cell++)
@@ -313,8 +369,7 @@ static weir_status print_patches(const struct patching *p)
             const struct weir_patch_grid *grid = &p->patch->grids[g];
             bool whole = grid->rank == 2 && grid->shape[1] <= MOST_COLUMNS && !p->args->has[TOP];
             printf("%s%s by %s, %s, %s, %zu pair%s: %s is %.4f clean, %.4f corrupt\n", g + m ? "\n" : "",
-                   grid->point->name, weir_patch_by_name(grid->by),
-                   args_int(p->args, DIRECTION, 0) == 1 ? "noise" : "denoise",
+                   grid->point->name, weir_patch_by_name(grid->by), direction_name(p),
                    whole ? shows[args_int(p->args, SHOW, 0)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
                    metric_text(p, m), p->patch->clean[m], p->patch->corrupt[m]);
             TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
@@ -327,6 +382,10 @@ static weir_status check_patch_options(const struct args *args)
     if (args->has[CSV] && (args->has[TOP] || args->has[SHOW]))
         return weir_fail(WEIR_E_USAGE,
                          "--csv prints all cells and numbers and cannot be combined with --top or --show");
+    if (args->has[OUT] && strcmp(args->text[OUT], "-") == 0)
+        return weir_fail(WEIR_E_USAGE, "-o -: HDF5 cannot be written to standard output: name a file");
+    if (args->has[FORCE] && !args->has[OUT])
+        return weir_fail(WEIR_E_USAGE, "--force replaces the file of -o: give -o OUT.h5");
     if ((args->has[ANSWER] || args->has[WRONG]) && !args->has[CLEAN])
         return weir_fail(WEIR_E_USAGE, "--answer and --wrong belong to --clean; in a file of pairs they are members");
     return WEIR_OK;
@@ -348,7 +407,7 @@ static int run_patch(const struct args *args)
 const struct command cmd_patch = {
     .name = "patch",
     .summary = "put values of one prompt into another and see where that changes the prediction",
-    .usage = "[-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [OPTIONS]",
+    .usage = "[-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
     .notes =
         "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
         "(--direction noise: the other way round), and the metric is measured at the last position. Values are those "

@@ -111,7 +111,7 @@ static size_t cell_of(const struct weir_patch_grid *grid, const weir_variant *v)
 
 /* ---- variants ---- */
 
-struct filling {
+struct weir_patch_work {
     struct weir_patch *patch;
     const struct weir_patch_options *options;
     struct weir_scope *scope;
@@ -129,7 +129,7 @@ struct filling {
 
 static const size_t BASELINE = SIZE_MAX;
 
-static weir_status add_variant(struct filling *f, const weir_variant *v, size_t grid, size_t cell)
+static weir_status add_variant(struct weir_patch_work *f, const weir_variant *v, size_t grid, size_t cell)
 {
     TRY(weir_grow(&f->variants, &f->cap_variants, f->n + 1, sizeof *f->variants));
     TRY(weir_grow(&f->grid, &f->cap_grid, f->n + 1, sizeof *f->grid));
@@ -141,7 +141,7 @@ static weir_status add_variant(struct filling *f, const weir_variant *v, size_t 
 }
 
 /* The keys of one query of one head, or whatever else comes last: the cell itself. */
-static weir_status add_cell_variants(struct filling *f, size_t g, weir_variant *v)
+static weir_status add_cell_variants(struct weir_patch_work *f, size_t g, weir_variant *v)
 {
     const struct weir_patch_grid *grid = &f->patch->grids[g];
     if (grid->by != WEIR_PATCH_BY_CELL)
@@ -153,7 +153,7 @@ static weir_status add_cell_variants(struct filling *f, size_t g, weir_variant *
 }
 
 /* Each of the rows, or all of them at once. */
-static weir_status add_row_variants(struct filling *f, size_t g, struct weir_some rows, weir_variant *v)
+static weir_status add_row_variants(struct weir_patch_work *f, size_t g, struct weir_some rows, weir_variant *v)
 {
     if (at_all_positions(f->patch->grids[g].by))
         return add_cell_variants(f, g, v);
@@ -166,7 +166,7 @@ static weir_status add_row_variants(struct filling *f, size_t g, struct weir_som
 }
 
 /* The cells of one point in one layer that the selection names in the prompt that runs. */
-static weir_status add_site_variants(struct filling *f, size_t g, const struct weir_site *site, weir_variant *v)
+static weir_status add_site_variants(struct weir_patch_work *f, size_t g, const struct weir_site *site, weir_variant *v)
 {
     enum weir_patch_by by = f->patch->grids[g].by;
     const struct weir_box box = weir_scope_bound(f->scope, site, 2 * f->first_pair + (size_t)v->prompt);
@@ -192,7 +192,7 @@ static size_t grid_of(const struct weir_patch *patch, int point)
 }
 
 /* Everything that is measured of one pair; prompts are numbered among those that are run together. */
-static weir_status add_variants_of_pair(struct filling *f, size_t i)
+static weir_status add_variants_of_pair(struct weir_patch_work *f, size_t i)
 {
     bool denoise = f->options->direction == WEIR_DENOISE;
     int clean = (int)(2 * i), corrupt = clean + 1;
@@ -214,14 +214,14 @@ static weir_status add_variants_of_pair(struct filling *f, size_t i)
 
 /* ---- measuring ---- */
 
-static void add_baseline(struct filling *f, const weir_variant *v)
+static void add_baseline(struct weir_patch_work *f, const weir_variant *v)
 {
     double *to = v->prompt % 2 == 0 ? f->patch->clean : f->patch->corrupt;
     for (size_t m = 0; m < f->patch->n_metrics; m++)
         to[m] += f->values[m] / (double)f->patch->n_pairs;
 }
 
-static void add_to_cell(struct filling *f, size_t g, size_t cell)
+static void add_to_cell(struct weir_patch_work *f, size_t g, size_t cell)
 {
     struct weir_patch_grid *grid = &f->patch->grids[g];
     size_t n = ++grid->n[cell];
@@ -235,7 +235,7 @@ static void add_to_cell(struct filling *f, size_t g, size_t cell)
 
 static weir_status take_logits(const weir_event *event, void *payload)
 {
-    struct filling *f = payload;
+    struct weir_patch_work *f = payload;
     const weir_variant *v = &f->variants[event->prompt];
     TRY(f->options->measure(f->values, event, f->first_pair + (size_t)v->prompt / 2, f->options->payload));
     if (f->grid[event->prompt] == BASELINE)
@@ -247,7 +247,7 @@ static weir_status take_logits(const weir_event *event, void *payload)
 }
 
 /* How many pairs, from `first` on, fit a batch; at least one. */
-static size_t pairs_together(const struct filling *f, size_t first)
+static size_t pairs_together(const struct weir_patch_work *f, size_t first)
 {
     size_t n = 0, positions = 0;
     while (first + n < f->patch->n_pairs && (n == 0 || positions < f->run->batch_positions))
@@ -255,7 +255,7 @@ static size_t pairs_together(const struct filling *f, size_t first)
     return n;
 }
 
-static weir_status fill_grids(struct filling *f)
+static weir_status fill_grids(struct weir_patch_work *f)
 {
     const struct weir_patch_options *o = f->options;
     for (size_t n; f->first_pair < f->patch->n_pairs; f->first_pair += n) {
@@ -312,7 +312,7 @@ static weir_status check_grid_site(const struct weir_site *site, enum weir_patch
     return WEIR_OK;
 }
 
-static weir_status add_grid(struct filling *f, const struct weir_site *site, size_t longest)
+static weir_status add_grid(struct weir_patch_work *f, const struct weir_site *site, size_t longest)
 {
     struct weir_patch *patch = f->patch;
     const weir_point *point = weir_point_at(site->point);
@@ -331,7 +331,7 @@ static weir_status add_grid(struct filling *f, const struct weir_site *site, siz
     return weir_alloc_zero(&grid->n, grid->n_cells, sizeof *grid->n);
 }
 
-static weir_status prepare(struct filling *f, size_t n_pairs)
+static weir_status prepare(struct weir_patch_work *f, size_t n_pairs)
 {
     struct weir_patch *patch = f->patch;
     size_t longest = 0;
@@ -352,27 +352,41 @@ static weir_status prepare(struct filling *f, size_t n_pairs)
     return WEIR_OK;
 }
 
+static void close_work(struct weir_patch_work *work)
+{
+    if (!work)
+        return;
+    weir_scope_close(work->scope);
+    weir_free(work->values);
+    weir_free(work->variants);
+    weir_free(work->grid);
+    weir_free(work->cell);
+    weir_free(work);
+}
+
 weir_status weir_patch_open(struct weir_patch **out, weir_run *run, const weir_tokens *prompts, size_t n_pairs,
                             const struct weir_patch_options *options)
 {
-    struct filling f = {.options = options, .run = run, .prompts = prompts};
+    struct weir_patch *patch = NULL;
     weir_status status;
     *out = NULL;
-    TRY_DONE(weir_alloc_zero(&f.patch, 1, sizeof *f.patch));
-    TRY_DONE(prepare(&f, n_pairs));
-    TRY_DONE(fill_grids(&f));
-    for (size_t i = 0; i < f.patch->n_grids; i++)
-        finish_grid(f.patch, &f.patch->grids[i]);
-    *out = f.patch;
-    f.patch = NULL;
+    TRY_DONE(weir_alloc_zero(&patch, 1, sizeof *patch));
+    TRY_DONE(weir_alloc_zero(&patch->work, 1, sizeof *patch->work));
+    *patch->work = (struct weir_patch_work){.patch = patch, .options = options, .run = run, .prompts = prompts};
+    TRY_DONE(prepare(patch->work, n_pairs));
+    *out = patch;
+    patch = NULL;
 done:
-    weir_patch_close(f.patch);
-    weir_scope_close(f.scope);
-    weir_free(f.values);
-    weir_free(f.variants);
-    weir_free(f.grid);
-    weir_free(f.cell);
+    weir_patch_close(patch);
     return status;
+}
+
+weir_status weir_patch_fill(struct weir_patch *patch)
+{
+    TRY(fill_grids(patch->work));
+    for (size_t i = 0; i < patch->n_grids; i++)
+        finish_grid(patch, &patch->grids[i]);
+    return WEIR_OK;
 }
 
 void weir_patch_close(struct weir_patch *patch)
@@ -385,6 +399,7 @@ void weir_patch_close(struct weir_patch *patch)
         weir_free(patch->grids[i].normalised);
         weir_free(patch->grids[i].n);
     }
+    close_work(patch->work);
     weir_free(patch->grids);
     weir_free(patch->clean);
     weir_free(patch->corrupt);

@@ -58,13 +58,16 @@ struct weir_patch {
     struct weir_patch_grid *grids; /* [n_grids] in the order of points */
     size_t n_grids, n_pairs, n_metrics;
     double *clean, *corrupt; /* [metric] means over pairs, without any patch */
+    struct weir_patch_work *work;
 };
 
-/* Prompts 2 i and 2 i + 1 are the clean and the corrupt one of pair i. They are run together, as many pairs as make a
-   batch. @return WEIR_E_USAGE for a pair of unequal lengths, a selection that cannot be, or a point that has nothing of
-   what `by` says. Close with weir_patch_close. */
+/* Prepares grids: prompts 2 i and 2 i + 1 are the clean and the corrupt one of pair i. Prompts, options and run stay
+   the caller's until close. @return WEIR_E_USAGE for a pair of unequal lengths, a selection that cannot be, or a point
+   that has nothing of what `by` says. */
 WEIR_CHECKED weir_status weir_patch_open(struct weir_patch **out, weir_run *run, const weir_tokens *prompts,
                                          size_t n_pairs, const struct weir_patch_options *options);
+/* Measures all cells, as many pairs together as make a batch. @return what a metric returned, too. */
+WEIR_CHECKED weir_status weir_patch_fill(struct weir_patch *patch);
 void weir_patch_close(struct weir_patch *patch);
 
 #endif

@@ -24,6 +24,8 @@ const char *weir_dim_name(int dim)
         return "top";
     if (dim == WEIR_DIM_WORD)
         return "word";
+    if (dim == WEIR_DIM_METRIC)
+        return "metric";
     return weir_axis_name((weir_axis)dim);
 }
 
@@ -217,6 +219,9 @@ weir_status weir_sizes_of(struct weir_sizes *out, const struct weir_store_spec *
         if (weir_table_width_dim(spec->tables[i].table) >= 0)
             TRY(set_size(out, weir_table_width_dim(spec->tables[i].table), spec->tables[i].width,
                          spec->tables[i].table->name));
+    for (size_t i = 0; i < spec->n_grids; i++)
+        for (int a = 0; a < spec->grids[i].rank; a++)
+            TRY(set_size(out, spec->grids[i].dims[a], spec->grids[i].shape[a], spec->grids[i].name));
     for (size_t i = 0; i < spec->n_points; i++) {
         const weir_point *point = spec->points[i].point;
         for (int a = 0; a < point->n_axes; a++)

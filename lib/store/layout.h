@@ -12,9 +12,9 @@ enum {
     WEIR_TOKEN_TEXT = 128 /* the longest text of one token in /tokens/text, in bytes */
 };
 
-/* Dimensions: the axes of hook points (enum weir_axis) and three more. Each is a dataset of its name in the root, a
+/* Dimensions: the axes of hook points (enum weir_axis) and four more. Each is a dataset of its name in the root, a
    dimension scale that holds 0, 1, 2, ... */
-enum { WEIR_DIM_TOKEN = WEIR_N_AXES, WEIR_DIM_TOP, WEIR_DIM_WORD, WEIR_N_DIMS };
+enum { WEIR_DIM_TOKEN = WEIR_N_AXES, WEIR_DIM_TOP, WEIR_DIM_WORD, WEIR_DIM_METRIC, WEIR_N_DIMS };
 
 const char *weir_dim_name(int dim);
 /* The most a file may claim, so that no reader allocates what a damaged header says. */

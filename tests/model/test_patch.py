@@ -140,6 +140,45 @@ def test_what_cannot_be_patched_is_refused(tmp_path, change, args, words):
     assert result.returncode in (2, 3, 4) and words in result.stderr and result.stdout == "", result.stderr
 
 
+def test_the_file_has_what_the_csv_has(tmp_path):
+    out = tmp_path / "g.h5"
+    args = ["--at", "z,k,resid_pre:1@2,embed@*,pattern:0", "--metric", "logit(answer)", "--metric", "logit(answer) - logit(wrong)", "-o",
+            out]
+    rows = patch(tmp_path, "llama", gpt2_pairs(), *args)
+    assert subprocess.run([WEIR, "validate", out], capture_output=True).returncode == 0
+    names = {"value": "", "stderr": "_stderr", "normalised": "_normalised"}
+    with h5py.File(out) as file:
+        grids = file["results/patch"]
+        assert {name: [dim.label for dim in grids[name].dims] for name in grids if "_s" not in name and "_n" not in name} == {
+            "embed": ["metric", "pos"], "k": ["metric", "layer", "kv_head"], "pattern": ["metric", "layer", "head"],
+            "resid_pre": ["metric", "layer", "pos"], "z": ["metric", "layer", "head"]}
+        for column, suffix in names.items():
+            for point in ("z", "k", "resid_pre", "embed", "pattern"):
+                grid = grids[point + suffix]
+                metrics = json.loads(grid.attrs["metrics"])
+                seen = np.full(grid.shape, np.nan)
+                for row in (row for row in rows if row["point"] == point):
+                    at = [row["layer"]] * (point != "embed") + [row["unit"] or row["position"]]
+                    seen[(metrics.index(row["metric"]), *map(int, at))] = float(row[column])
+                assert np.allclose(seen, grid[...], equal_nan=True, rtol=1e-6, atol=1e-6)
+                assert np.isfinite(grid[...]).any()
+        attrs = grids["z"].attrs
+        assert (attrs["direction"], attrs["by"], attrs["pairs"][0]) == ("denoise", "head", 2)
+        assert attrs["edits"] == "z:LAYER.HEAD#corrupt = [#clean]" and grids["embed"].attrs["edits"] == "embed@POS#corrupt = [#clean]"
+        assert attrs["baseline_clean"].shape == (2,) and json.loads(file["prompts/fields"][0])["answer"] == 17
+        normalised = (grids["z"][0] - attrs["baseline_corrupt"][0]) / (attrs["baseline_clean"][0] - attrs["baseline_corrupt"][0])
+        assert np.allclose(normalised, grids["z_normalised"][0], atol=1e-4)
+
+
+def test_an_existing_file_is_refused_before_anything_runs_and_replaced_if_told(tmp_path):
+    out = tmp_path / "g.h5"
+    out.write_text("precious")
+    args = ["--clean", "a b c", "--corrupt", "a d c", "--metric", "logit(5)", "-o", out]
+    result = run(*args)
+    assert result.returncode == 5 and out.read_text() == "precious" and list(tmp_path.iterdir()) == [out], result.stderr
+    assert run(*args, "--force").returncode == 0 and out.read_bytes()[:4] == b"\x89HDF"
+
+
 def test_given_prompts_of_unequal_lengths_are_refused():
     result = run("--clean", "one two three", "--corrupt", "one", "--answer", " a", "--wrong", " b")
     assert result.returncode == 2 and "pair 0: the clean prompt has" in result.stderr

@@ -55,6 +55,14 @@ static uint64_t words_bytes(const struct weir_store_spec *spec)
     return WORD_BYTES * (n < most ? n : most);
 }
 
+static uint64_t grid_bytes(const struct weir_store_grid *grid)
+{
+    uint64_t n = sizeof(float);
+    for (int a = 0; a < grid->rank; a++)
+        n *= grid->shape[a];
+    return n + 2048;
+}
+
 uint64_t weir_store_point_size(const struct weir_store_spec *spec, size_t i)
 {
     struct weir_sizes sizes;
@@ -74,5 +82,7 @@ uint64_t weir_store_size(const struct weir_store_spec *spec)
     for (size_t i = 0; i < spec->n_prompts; i++)
         bytes += 12 * spec->prompts[i].n + (4 + row_bytes(spec)) * spec->prompts[i].n_rows + spec->prompts[i].n_text +
                  (spec->prompts[i].fields ? strlen(spec->prompts[i].fields) : 0) + 32;
+    for (size_t i = 0; i < spec->n_grids; i++)
+        bytes += grid_bytes(&spec->grids[i]);
     return bytes + words_bytes(spec);
 }

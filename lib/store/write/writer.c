@@ -2,6 +2,7 @@
 #include "store/write/writer.h"
 
 #include "base/alloc.h"
+#include "store/write/grids.h"
 #include "store/write/store.h"
 
 #include <math.h>
@@ -156,6 +157,7 @@ static weir_status finish_content(struct weir_store *store)
     for (size_t i = 0; i < store->spec->n_tables; i++)
         for (int c = 0; c < WEIR_MAX_COLUMNS && store->tables[i].held[c]; c++)
             TRY(weir_write_column(store->file, &store->tables[i].table->columns[c], store->tables[i].held[c], path));
+    TRY(weir_write_grids(store->file, store->spec, path));
     return finish_words(store);
 }
 

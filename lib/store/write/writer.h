@@ -36,6 +36,26 @@ struct weir_store_table {
     size_t width;                   /* values per row; 1 where the table has no dimension for it */
 };
 
+/* An attribute of a grid: a text, or numbers. */
+struct weir_store_note {
+    const char *name;
+    const char *text;     /* NULL: numbers */
+    const double *values; /* [n] */
+    size_t n;
+};
+
+enum { WEIR_GRID_RANK = 5 };
+
+/* A result that is not by prompt: below /results, in float32. It is small, and written at commit. */
+struct weir_store_grid {
+    const char *name; /* "patch/z": below /results */
+    int rank, dims[WEIR_GRID_RANK];
+    size_t shape[WEIR_GRID_RANK];
+    const double *values;                /* [shape], NaN where there is none; as they are at commit */
+    const struct weir_store_note *notes; /* [n_notes] likewise */
+    size_t n_notes;
+};
+
 struct weir_store_spec {
     const weir_model_info *model;
     const char *command, *edits;             /* may be NULL */
@@ -47,6 +67,8 @@ struct weir_store_spec {
     const double *errors; /* [n_points] for the attribute compute_error, read at commit; NaN: none. NULL: none at all */
     const struct weir_store_table *tables; /* [n_tables] */
     size_t n_tables;
+    const struct weir_store_grid *grids; /* [n_grids] */
+    size_t n_grids;
     weir_dtype dtype;
     bool gzip, force;
     /* Writes a token's text, for /tokens/text: weir_token_text of a model. @return its length */
