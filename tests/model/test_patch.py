@@ -122,8 +122,8 @@ def test_metrics_are_measured_side_by_side(tmp_path):
 
 @pytest.mark.parametrize("change, args, words", [
     (dict(corrupt=[1, 2]), [], "line 1"),
-    (dict(answer=None), [], "'answer', which the metric names"),
-    (dict(answer=900), [], "token 900: the model's outputs are 0 to 210"),
+    (dict(answer=None), [], "character 7: prompt 0: it has no field 'answer'"),
+    (dict(answer=900), [], "900 is no token that the model predicts: they go from 0 to 210"),
     (dict(clean=3), [], "line 1, column 11: a prompt must be"),
     ({}, ["--metric", "loss"], "character 1: patches are measured by"),
     ({}, ["--metric", "logit(answer"], "--metric: character"),
