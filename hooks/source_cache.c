@@ -3,6 +3,7 @@
 #include "hooks/source_parts.h"
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -56,6 +57,46 @@ static weir_status check_model_of_cache(struct weir_edit_source *source, const c
     return weir_format(&source->note, "%s was made with the model %s, this is %s: their sizes are the same", path,
                        file->model, model->name);
 }
+
+/* A file that says that it is of this model may lie. */
+static weir_status check_layers_of_cache(const struct weir_edit_source *source, const char *path)
+{
+    int n = weir_file_get_info(source->cache->file)->n_layers, model = source->model->config.n_layers;
+    return n == model ? WEIR_OK
+                      : weir_fail(WEIR_E_INPUT, "%s has %d layers and the digest of a model of %d: it is damaged", path,
+                                  n, model);
+}
+
+/* ---- sides ------------------------------------------------------------------------------------------------------- */
+
+static weir_status read_cache_side(struct weir_cache_side *out, const char *fields)
+{
+    cJSON *object = fields ? cJSON_Parse(fields) : NULL;
+    const char *side = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "side"));
+    const cJSON *line = cJSON_GetObjectItemCaseSensitive(object, "line");
+    weir_status status = WEIR_OK;
+    if (side && cJSON_IsNumber(line) && line->valuedouble >= 0 && line->valuedouble < 0x1p53) {
+        out->line = (size_t)line->valuedouble;
+        status = weir_copy_string(&out->name, side);
+    }
+    cJSON_Delete(object);
+    return status;
+}
+
+static weir_status read_cache_sides(struct weir_cache_source *cache)
+{
+    size_t n = (size_t)weir_file_get_info(cache->file)->n_prompts;
+    TRY(weir_alloc_zero(&cache->sides, n, sizeof *cache->sides));
+    cache->n_sides = n;
+    for (size_t i = 0; i < n; i++) {
+        weir_file_prompt prompt;
+        TRY(weir_in(weir_file_get_prompt(cache->file, (int)i, &prompt), cache->place->file.path));
+        TRY(read_cache_side(&cache->sides[i], prompt.fields));
+    }
+    return WEIR_OK;
+}
+
+/* ---- points ------------------------------------------------------------------------------------------------------ */
 
 static weir_status refuse_point(const weir_file *file, const char *path, const char *name)
 {
@@ -246,6 +287,8 @@ weir_status weir_cache_source_open(struct weir_edit_source *source)
     source->cache->n_sites = source->scope->n_sites;
     TRY(weir_file_open(&source->cache->file, place->file.path));
     TRY(check_model_of_cache(source, place->file.path));
+    TRY(check_layers_of_cache(source, place->file.path));
+    TRY(read_cache_sides(source->cache));
     for (size_t site = 0; site < source->scope->n_sites; site++)
         TRY(open_cache_site(source, site));
     return WEIR_OK;
@@ -261,6 +304,9 @@ void weir_cache_source_close(struct weir_cache_source *cache)
         weir_free(cache->sites[i].heads.list);
         weir_free(cache->sites[i].columns.list);
     }
+    for (size_t i = 0; i < cache->n_sides; i++)
+        weir_free(cache->sides[i].name);
+    weir_free(cache->sides);
     weir_free(cache->tables);
     weir_file_close(cache->file);
     weir_free(cache->sites);

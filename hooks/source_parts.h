@@ -90,11 +90,19 @@ struct weir_cache_site {
     struct weir_pairs layers, heads, columns; /* columns: not keys */
 };
 
+/* The side of a line of pairs that a prompt of the cache is. */
+struct weir_cache_side {
+    char *name; /* NULL: none */
+    size_t line;
+};
+
 struct weir_cache_source {
     weir_file *file;
     const struct weir_value *place;
     struct weir_cache_site *sites; /* [n_sites] */
     size_t n_sites;
+    struct weir_cache_side *sides; /* [n_prompts of the file] */
+    size_t n_sides;
     struct weir_source_table **tables; /* [n] what was read for the prompts found last */
     size_t n, capacity;
 };

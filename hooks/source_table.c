@@ -54,6 +54,35 @@ static weir_status number_in_field(size_t *out, const struct weir_edit_source *s
     return WEIR_OK;
 }
 
+static bool is_side(const struct weir_cache_source *cache, size_t number, const char *name)
+{
+    return cache->sides[number].name && strcmp(cache->sides[number].name, name) == 0;
+}
+
+static bool has_side(const struct weir_cache_source *cache, const char *name)
+{
+    for (size_t i = 0; name && i < cache->n_sides; i++)
+        if (is_side(cache, i, name))
+            return true;
+    return false;
+}
+
+/* The prompt of that side of the changed prompt's line. */
+static weir_status number_of_side(size_t *out, const struct weir_edit_source *source, size_t prompt, const char *name)
+{
+    const weir_tokens *changed = &source->scope->prompts[prompt];
+    if (!changed->side)
+        return weir_fail(WEIR_E_USAGE, "prompt %zu is no side of a line of pairs: name a prompt of %s by its number",
+                         prompt, weir_source_path(source));
+    for (size_t i = 0; i < source->cache->n_sides; i++)
+        if (is_side(source->cache, i, name) && source->cache->sides[i].line == changed->line) {
+            *out = i;
+            return WEIR_OK;
+        }
+    return weir_fail(WEIR_E_USAGE, "%s has no side '%s' of line %zu, prompt %zu's", weir_source_path(source), name,
+                     changed->line, prompt);
+}
+
 static weir_status own_number(size_t *out, const struct weir_edit_source *source, size_t prompt)
 {
     int n = weir_file_get_info(source->cache->file)->n_prompts;
@@ -85,18 +114,39 @@ static weir_status add_listed_prompts(struct weir_source_table *table, const str
     return add_cached_prompt(table, source, number);
 }
 
+static weir_status list_side(struct weir_pairs *out, const struct weir_cache_source *cache, const char *name)
+{
+    TRY(weir_alloc(&out->list, cache->n_sides, sizeof *out->list));
+    for (size_t i = 0; i < cache->n_sides; i++)
+        if (is_side(cache, i, name))
+            out->list[out->n++] = (int32_t)i;
+    return WEIR_OK;
+}
+
+static weir_status find_one_prompt(size_t *out, const struct weir_edit_source *source, size_t prompt)
+{
+    const char *name = weir_source_where(source)->prompts.name;
+    *out = 0;
+    if (!weir_source_where(source)->has_prompts)
+        return own_number(out, source, prompt);
+    return has_side(source->cache, name) ? number_of_side(out, source, prompt, name)
+                                         : number_in_field(out, source, prompt, name);
+}
+
+/* A mean over a side, and what is drawn from one, is of all its prompts. */
 static weir_status find_cached_prompts(struct weir_source_table *table, const struct weir_edit_source *source,
                                        size_t prompt)
 {
     const struct weir_whose *whose = &weir_source_where(source)->prompts;
     struct weir_pairs list = {0};
-    size_t number = 0;
-    if (!weir_source_where(source)->has_prompts || whose->name) {
-        TRY(whose->name ? number_in_field(&number, source, prompt, whose->name) : own_number(&number, source, prompt));
+    size_t number, n = source->cache->n_sides;
+    bool takes_any = source->edit->value.kind != WEIR_VALUE_PLACE, by_side = has_side(source->cache, whose->name);
+    if (!weir_source_where(source)->has_prompts || (whose->name && !(takes_any && by_side))) {
+        TRY(find_one_prompt(&number, source, prompt));
         return add_cached_prompt(table, source, number);
     }
     weir_status status =
-        weir_pairs_list(&list, &whose->numbers, (size_t)weir_file_get_info(source->cache->file)->n_prompts, "prompt");
+        by_side ? list_side(&list, source->cache, whose->name) : weir_pairs_list(&list, &whose->numbers, n, "prompt");
     list.how = weir_cache_pairing(source, list.n);
     if (status == WEIR_OK)
         status = add_listed_prompts(table, source, prompt, &list);
@@ -127,8 +177,11 @@ static weir_status find_spots(struct weir_pairs *out, const struct weir_edit_sou
                               const struct weir_cached_prompt *prompt, const struct weir_spots *spots, const char *what)
 {
     struct token_texts texts = {source->cache->file, prompt->number};
-    struct weir_lookup lookup = {
-        .n = prompt->info.n, .fields = prompt->info.fields, .token_text = text_of_cached_token, .context = &texts};
+    struct weir_lookup lookup = {.n = prompt->info.n,
+                                 .fields = prompt->info.fields,
+                                 .side = source->cache->sides[prompt->number].name,
+                                 .token_text = text_of_cached_token,
+                                 .context = &texts};
     struct weir_positions found = {0};
     weir_status status = weir_lookup_find(&found, &lookup, spots, what);
     weir_lookup_close(&lookup);
@@ -239,8 +292,9 @@ static bool serves_same(const struct weir_source_table *a, const struct weir_sou
 static struct weir_source_table *table_for_all(const struct weir_edit_source *source, size_t site)
 {
     const struct weir_cache_source *cache = source->cache;
-    bool is_same = source->edit->value.kind == WEIR_VALUE_MEAN && weir_source_where(source)->has_prompts &&
-                   !weir_source_where(source)->prompts.name;
+    bool is_same =
+        source->edit->value.kind == WEIR_VALUE_MEAN && weir_source_where(source)->has_prompts &&
+        (!weir_source_where(source)->prompts.name || has_side(cache, weir_source_where(source)->prompts.name));
     for (size_t i = cache->n; is_same && i-- > 0;)
         if (cache->tables[i]->site == site)
             return cache->tables[i];

@@ -1,6 +1,6 @@
-/* For test_sources.py: source_cli MODEL EDIT TOKENS[=FIELDS] ... prints, one line of JSON per box of what an edit
-   changes, the numbers that its source has for it. TOKENS are ids joined by commas, FIELDS the JSON of the prompt's
-   line. */
+/* For test_sources.py: source_cli MODEL EDIT TOKENS[=FIELDS | #SIDE#LINE] ... prints, one line of JSON per box of what
+   an edit changes, the numbers that its source has for it. TOKENS are ids joined by commas, FIELDS the JSON of the
+   prompt's line. */
 #include "hooks/source.h"
 #include "model/model.h"
 
@@ -15,12 +15,17 @@ static void read_prompt(weir_tokens *out, const weir_model *model, char *argumen
 {
     int32_t ids[MOST_TOKENS];
     size_t n = 0;
-    char *fields = strchr(argument, '='), *end = argument;
-    for (; n < MOST_TOKENS && *end && end != fields; end += *end == ',')
+    char *fields = strchr(argument, '='), *side = strchr(argument, '#'), *end = argument;
+    for (; n < MOST_TOKENS && *end && end != fields && end != side; end += *end == ',')
         ids[n++] = (int32_t)strtol(end, &end, 10);
     if (weir_tokens_from_ids(out, model, ids, n) != WEIR_OK)
         exit(1);
     out->fields = fields ? strdup(fields + 1) : NULL;
+    if (!side || fields)
+        return;
+    char *line = strrchr(side, '#');
+    out->side = strndup(side + 1, (size_t)(line - side - 1));
+    out->line = (size_t)strtol(line + 1, NULL, 10);
 }
 
 static void print_list(const char *name, const struct weir_some *some)

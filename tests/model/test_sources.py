@@ -31,7 +31,8 @@ def ref(tmp_path_factory):
 
 
 def ask(folder, edit, prompts=PROMPTS, model=MODEL):
-    words = [",".join(map(str, p[0])) + "=" + json.dumps(p[1]) if isinstance(p, tuple) else ",".join(map(str, p)) for p in prompts]
+    """prompts: ids, ids and the fields of their line, or what source_cli is given"""
+    words = [p if isinstance(p, str) else ",".join(map(str, p[0])) + "=" + json.dumps(p[1]) if isinstance(p, tuple) else ",".join(map(str, p)) for p in prompts]
     return subprocess.run([CLI, model, edit, *words], capture_output=True, text=True, cwd=folder)
 
 
@@ -176,6 +177,36 @@ def test_positions_are_fields_of_the_caches_own_prompts(ref):
     found = boxes(folder_of(ref), "resid_pre:1@0 = ref.h5[@who[-1]]")
     for box, position in zip(found, (2, 3, 6)):
         same(box.numbers, ref("resid_pre", 1, box.prompt)[[position]])
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """a cache of two lines, whose prompts stand as corrupt 0, clean 0, corrupt 1, clean 1"""
+    path = tmp_path_factory.mktemp("pairs") / "pairs.h5"
+    lines = path.with_suffix(".jsonl")
+    where = {"corrupt": 2, "clean": 1}
+    lines.write_text("".join(json.dumps({"corrupt": a, "clean": b, "where": where}) + "\n" for a, b in
+                             (([1, 2, 3], [4, 5, 6]), ([7, 8, 9], [10, 11, 12]))))
+    cache.weir("dump", "-m", MODEL, "-f", lines, "--side", "corrupt", "--side", "clean", "--hooks", "z", "-o", path)
+    return cache.Cache(path)
+
+
+def test_a_side_is_that_of_the_same_line(pairs):
+    found = boxes(folder_of(pairs), "z:1 = pairs.h5[#clean]", prompts=["1,2,3#sent#1", "1,2,3#sent#0"])
+    for box, number in zip(found, (3, 1)):
+        same(box.numbers, pairs("z", 1, number))
+    found = boxes(folder_of(pairs), "z:1@0 = pairs.h5[@where#clean]", prompts=["1#sent#1"])
+    same(found[0].numbers, pairs("z", 1, 3)[[1]])
+
+
+def test_a_mean_over_a_side_is_of_all_its_prompts(pairs):
+    for box in boxes(folder_of(pairs), "z:1 = mean(pairs.h5[@:#clean])", prompts=[[1, 2, 3], [4]]):
+        about(box.numbers, np.concatenate([pairs("z", 1, 1), pairs("z", 1, 3)]).mean(0))
+
+
+def test_a_side_that_a_line_does_not_have_is_refused(pairs):
+    for prompts, says in (["1,2,3#sent#2"], "has no side 'clean' of line 2"), ([[1, 2, 3]], "is no side of a line of pairs"):
+        refuses(folder_of(pairs), "z:1 = pairs.h5[#clean]", says, "pairs.h5", prompts=prompts)
 
 
 # ---- means -----------------------------------------------------------------------------------------------------------
@@ -477,6 +508,14 @@ def test_a_cache_of_another_model_is_refused_and_another_name_noted(ref, tmp_pat
     shutil.copy(ref.file.filename, tmp_path / "ref.h5")
     done = ask(tmp_path, "z:1 = ref.h5[]", model=tmp_path / "renamed")
     assert done.returncode == 0 and "note: ref.h5 was made with the model llama, this is renamed" in done.stderr
+
+
+def test_a_cache_that_lies_about_its_model_is_refused(ref, tmp_path):
+    import h5py
+    cache.dump(tmp_path / "one.h5", FIXTURES / "llama_one_layer", PROMPTS, "z")
+    with h5py.File(tmp_path / "one.h5", "r+") as file:
+        file.attrs["digest"] = ref.file.attrs["digest"]
+    refuses(tmp_path, "z:2 = one.h5[]", "has 1 layers and the digest of a model of 3", "one.h5")
 
 
 def test_a_nan_in_a_cache_is_refused_where_it_is(ref, tmp_path):
