@@ -5,6 +5,7 @@
 #include "cli/print/table.h"
 #include "cli/print/text.h"
 #include "cli/select/files.h"
+#include "cli/select/next.h"
 
 #include "base/sizes.h"
 #include "points/text.h"
@@ -83,6 +84,46 @@ static cJSON *json_prompt_fields(const char *fields)
     return cJSON_CreateRaw(fields);
 }
 
+/* The likeliest token after the last stored position: *n 0 where there is none. `next` is to be closed. */
+static weir_status read_last_next(struct stored_next *next, size_t *at, size_t *n, const weir_file *file, int prompt)
+{
+    *n = 0;
+    if (weir_file_get_info(file)->n_next == 0)
+        return WEIR_OK;
+    TRY(stored_next_read(next, file, prompt));
+    *n = next->n_rows > 0;
+    *at = *n ? (next->n_rows - 1) * next->n_next : 0;
+    return WEIR_OK;
+}
+
+static weir_status add_json_next(cJSON *to, const weir_file *file, int prompt)
+{
+    struct stored_next next = {0};
+    size_t at, n;
+    weir_status status = read_last_next(&next, &at, &n, file, prompt);
+    if (status == WEIR_OK && n > 0) {
+        cJSON *json = cJSON_AddObjectToObject(to, "next");
+        cJSON_AddNumberToObject(json, "id", next.ids[at]);
+        cJSON_AddStringToObject(json, "text", weir_file_next_text(file, next.ids[at]));
+        cJSON_AddItemToObject(json, "probability", json_float(expf(next.logprobs[at])));
+    }
+    stored_next_close(&next);
+    return status;
+}
+
+static weir_status add_next_cell(struct table *table, const weir_file *file, int prompt)
+{
+    struct stored_next next = {0};
+    size_t at, n;
+    weir_status status = read_last_next(&next, &at, &n, file, prompt);
+    if (status == WEIR_OK && n == 0)
+        status = table_add(table, "-");
+    else if (status == WEIR_OK)
+        status = table_add(table, "%.2f |%s|", exp((double)next.logprobs[at]), weir_file_next_text(file, next.ids[at]));
+    stored_next_close(&next);
+    return status;
+}
+
 static cJSON *json_stored_prompt(const weir_file *file, int index, const weir_file_prompt *prompt)
 {
     cJSON *json = cJSON_CreateObject();
@@ -104,20 +145,24 @@ static weir_status print_ls_json(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
     cJSON *root = cJSON_CreateObject();
+    weir_status status = WEIR_OK;
     cJSON_AddStringToObject(root, "model", info->model);
     cJSON *hooks = cJSON_AddArrayToObject(root, "hooks"), *prompts = cJSON_AddArrayToObject(root, "prompts");
     for (int i = 0; i < info->n_points; i++)
         cJSON_AddItemToArray(hooks, json_stored_point(file, weir_file_point_at(file, i)));
-    for (int i = 0; i < info->n_prompts; i++) {
+    for (int i = 0; i < info->n_prompts && status == WEIR_OK; i++) {
         weir_file_prompt prompt;
-        weir_status status = weir_file_get_prompt(file, i, &prompt);
-        if (status != WEIR_OK) {
-            cJSON_Delete(root);
-            return status;
-        }
-        cJSON_AddItemToArray(prompts, json_stored_prompt(file, i, &prompt));
+        status = weir_file_get_prompt(file, i, &prompt);
+        if (status != WEIR_OK)
+            break;
+        cJSON *json = json_stored_prompt(file, i, &prompt);
+        cJSON_AddItemToArray(prompts, json);
+        status = add_json_next(json, file, i);
     }
-    return json_print(root);
+    if (status == WEIR_OK)
+        return json_print(root);
+    cJSON_Delete(root);
+    return status;
 }
 
 /* ---- tables ---- */
@@ -166,30 +211,42 @@ static weir_status any_has_fields(bool *out, const weir_file *file)
     return WEIR_OK;
 }
 
+/* Columns that not every file has. */
+struct prompt_columns {
+    bool fields, next;
+};
+
+static weir_status add_stored_prompt(struct table *table, const weir_file *file, int index,
+                                     const struct prompt_columns *columns)
+{
+    weir_file_prompt prompt;
+    char text[1200];
+    TRY(weir_file_get_prompt(file, index, &prompt));
+    TRY(table_add(table, "%d", index));
+    TRY(table_add(table, "%zu", prompt.n));
+    TRY(table_add(table, "%zu", prompt.n_rows));
+    TRY(isnan(prompt.loss) ? table_add(table, "-") : table_add(table, "%.4f", (double)prompt.loss));
+    if (columns->next)
+        TRY(add_next_cell(table, file, index));
+    first_tokens(text, sizeof text, file, index, prompt.n);
+    TRY(table_add(table, "%s", text));
+    return columns->fields ? table_add(table, "%s", prompt.fields ? prompt.fields : "") : WEIR_OK;
+}
+
 static weir_status print_stored_prompts(const weir_file *file)
 {
-    static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins", "fields"};
-    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, FLEXIBLE};
-    struct table table = {.n_columns = 5, .names = names, .aligns = aligns};
-    bool fields;
-    TRY(any_has_fields(&fields, file));
-    table.n_columns += fields;
-    char text[1200];
-    weir_status status = WEIR_OK;
-    for (int i = 0; i < weir_file_get_info(file)->n_prompts; i++) {
-        weir_file_prompt prompt;
-        TRY_DONE(weir_file_get_prompt(file, i, &prompt));
-        TRY_DONE(table_add(&table, "%d", i));
-        TRY_DONE(table_add(&table, "%zu", prompt.n));
-        TRY_DONE(table_add(&table, "%zu", prompt.n_rows));
-        TRY_DONE(isnan(prompt.loss) ? table_add(&table, "-") : table_add(&table, "%.4f", (double)prompt.loss));
-        first_tokens(text, sizeof text, file, i, prompt.n);
-        TRY_DONE(table_add(&table, "%s", text));
-        if (fields)
-            TRY_DONE(table_add(&table, "%s", prompt.fields ? prompt.fields : ""));
-    }
-    TRY_DONE(table_print(&table));
-done:
+    static const char *const names[] = {"prompt", "tokens", "stored", "loss", "begins", "fields"},
+                             *const with_next[] = {"prompt", "tokens", "stored", "loss", "goes on", "begins", "fields"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE, FLEXIBLE, FLEXIBLE};
+    const weir_file_info *info = weir_file_get_info(file);
+    struct prompt_columns columns = {.next = info->n_next > 0};
+    weir_status status = any_has_fields(&columns.fields, file);
+    struct table table = {
+        .n_columns = 5u + columns.next + columns.fields, .names = columns.next ? with_next : names, .aligns = aligns};
+    for (int i = 0; i < info->n_prompts && status == WEIR_OK; i++)
+        status = add_stored_prompt(&table, file, i, &columns);
+    if (status == WEIR_OK)
+        status = table_print(&table);
     table_close(&table);
     return status;
 }

@@ -1,4 +1,5 @@
 /* weir next: the stored next-token predictions and losses, as a table, as JSON or as CSV. */
+#include "cli/select/next.h"
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/likely.h"
@@ -69,41 +70,34 @@ static weir_status check_asked_rows(const struct likely *likely, const weir_file
                      likely->prompt, prompt->n_rows, prompt->positions[0], prompt->positions[prompt->n_rows - 1]);
 }
 
-static weir_status read_likely(struct likely *out, const weir_file *file, const weir_file_prompt *prompt)
+/* Reads the rows of a prompt into `stored`, and keeps those that were asked for. */
+static weir_status open_likely(struct likely *out, struct stored_next *stored, const struct asked *asked, int index)
 {
-    size_t n;
-    TRY(weir_mul(&n, prompt->n_rows, out->n_next));
-    TRY(weir_alloc(&out->positions, prompt->n_rows, sizeof *out->positions));
-    TRY(weir_alloc(&out->ids, n, sizeof *out->ids));
-    TRY(weir_alloc(&out->logits, n, sizeof *out->logits));
-    TRY(weir_alloc(&out->logprobs, n, sizeof *out->logprobs));
-    memcpy(out->positions, prompt->positions, prompt->n_rows * sizeof *out->positions);
-    return weir_file_next(file, out->prompt, out->ids, out->logits, out->logprobs);
-}
-
-/* Reads the rows of a prompt, and keeps those that were asked for. */
-static weir_status open_likely(struct likely *out, const struct asked *asked, int index)
-{
-    const weir_file_info *info = weir_file_get_info(asked->file);
     weir_file_prompt prompt;
     bool *marked = NULL;
     char which[32];
     weir_status status;
-    *out = (struct likely){.prompt = index,
-                           .n_prompts = info->n_prompts,
-                           .n_next = (size_t)info->n_next,
-                           .from = asked->file,
-                           .token_at = stored_token,
-                           .word_of = stored_word};
     TRY(weir_file_get_prompt(asked->file, index, &prompt));
-    out->tokens = prompt.ids;
-    out->n_tokens = prompt.n;
-    out->n_rows = prompt.n_rows;
-    out->loss = prompt.loss;
     snprintf(which, sizeof which, "prompt %d", index);
     TRY_DONE(weir_alloc_zero(&marked, prompt.n, sizeof *marked));
     TRY_DONE(weir_in(weir_slices_mark(&asked->positions, marked, prompt.n, "position"), which));
-    TRY_DONE(read_likely(out, asked->file, &prompt));
+    TRY_DONE(stored_next_read(stored, asked->file, index));
+    TRY_DONE(weir_alloc(&out->positions, prompt.n_rows, sizeof *out->positions));
+    memcpy(out->positions, prompt.positions, prompt.n_rows * sizeof *out->positions);
+    *out = (struct likely){.prompt = index,
+                           .n_prompts = weir_file_get_info(asked->file)->n_prompts,
+                           .tokens = prompt.ids,
+                           .n_tokens = prompt.n,
+                           .positions = out->positions,
+                           .n_rows = prompt.n_rows,
+                           .n_next = stored->n_next,
+                           .ids = stored->ids,
+                           .logits = stored->logits,
+                           .logprobs = stored->logprobs,
+                           .loss = prompt.loss,
+                           .from = asked->file,
+                           .token_at = stored_token,
+                           .word_of = stored_word};
     keep_marked(out, marked);
     TRY_DONE(check_asked_rows(out, &prompt));
     status = likely_check(&asked->form, out->n_rows);
@@ -112,26 +106,18 @@ done:
     return status;
 }
 
-static void close_likely(struct likely *likely)
-{
-    weir_free(likely->positions);
-    weir_free(likely->ids);
-    weir_free(likely->logits);
-    weir_free(likely->logprobs);
-}
-
-/* ---- the command ---- */
-
 static weir_status print_each_likely(struct asked *asked)
 {
     for (int i = 0; i < asked->n_prompts; i++) {
-        struct likely likely;
+        struct likely likely = {0};
+        struct stored_next stored = {0};
         if (!asked->prompts[i])
             continue;
-        weir_status status = open_likely(&likely, asked, i);
+        weir_status status = open_likely(&likely, &stored, asked, i);
         if (status == WEIR_OK)
             status = likely_print(&likely, &asked->form);
-        close_likely(&likely);
+        weir_free(likely.positions);
+        stored_next_close(&stored);
         TRY(status);
     }
     return WEIR_OK;

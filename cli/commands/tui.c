@@ -57,6 +57,7 @@ static int run_tui(const struct args *args)
 done:
     tui_band_close(&app.band);
     tui_band_close(&app.locked);
+    stored_next_close(&app.next);
     tui_extent_close(&app.extent);
     weir_file_close(file);
     return status == WEIR_E_STOPPED && screen_signal() ? 128 + screen_signal() : (int)status;

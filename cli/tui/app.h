@@ -2,6 +2,7 @@
 #ifndef WEIR_CLI_TUI_APP_H
 #define WEIR_CLI_TUI_APP_H
 
+#include "cli/select/next.h"
 #include "cli/tui/screen.h"
 #include "cli/tui/values.h"
 
@@ -14,6 +15,7 @@ struct tui_app {
     struct tui_state state;
     struct tui_value value;       /* what is shown */
     struct tui_band band, locked; /* its rows on the screen; the locked row */
+    struct stored_next next;      /* of the prompt that was shown last, where the file has likely next tokens */
     char problem[256];            /* why it cannot be shown; "" when it can */
     size_t first_row, first_column, first_node, first_prompt;
     bool is_dense; /* drawn last with two rows a line */

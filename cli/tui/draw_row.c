@@ -4,6 +4,7 @@
 
 #include "analysis/analysis.h"
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -197,6 +198,33 @@ static void list_locked_strongest(const struct tui_app *app, struct details *det
     list_strongest(&other);
 }
 
+/* "then | mat| 0.43, | on| 0.12": the likeliest next tokens after the row's position, where the file has them. */
+static void print_row_next(struct tui_app *app, struct details *details)
+{
+    enum { LIKELIEST = 3 };
+    const struct tui_value *value = details->value;
+    char text[600] = "then", label[160];
+    if (weir_file_get_info(app->file)->n_next == 0)
+        return;
+    if (!app->next.ids || app->next.prompt != value->place.prompt) {
+        stored_next_close(&app->next);
+        if (stored_next_read(&app->next, app->file, value->place.prompt) != WEIR_OK) {
+            stored_next_close(&app->next);
+            print_detail(details, LOOK_PLAIN, "%s", weir_message());
+            return;
+        }
+    }
+    for (size_t i = 0; i < LIKELIEST && i < app->next.n_next; i++) {
+        size_t at = details->at * app->next.n_next + i;
+        const char *word = weir_file_next_text(app->file, app->next.ids[at]);
+        snprintf(label, sizeof label, "#%d", app->next.ids[at]);
+        if (*word)
+            token_label(label, sizeof label, word, 12);
+        weir_text_append(text, sizeof text, "%s %s %.2f", i ? "," : "", label, exp((double)app->next.logprobs[at]));
+    }
+    print_detail(details, LOOK_PLAIN, "%s", text);
+}
+
 void tui_draw_row(struct tui_app *app, struct tui_box box)
 {
     struct tui_value locked_value;
@@ -205,6 +233,7 @@ void tui_draw_row(struct tui_app *app, struct tui_box box)
         return;
     details.row = tui_band_row(&app->band, details.at);
     print_row_name(&details, details.value, details.at, "", LOOK_STRONG);
+    print_row_next(app, &details);
     add_locked_row(app, &details, &locked_value);
     if (details.locked_value)
         print_row_name(&details, details.locked_value, details.locked_at, "locked: ", LOOK_PLAIN);

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copies import change, copy_of, dump
-from program import FIXTURES
+from program import FIXTURES, ask, weir
 
 
 PROMPTS = ["5,7,9,2,5", "3,1,4", "8"]
@@ -62,3 +62,18 @@ def test_of_equal_logits_the_lower_ids_come_first(tmp_path):
     ids, *_, logits = next_of(model, tmp_path, n_vocab, "--force")
     assert (logits[0, 0] == 0).sum() >= n_vocab // 3
     assert ids[0, 0].tolist() == np.argsort(-logits[0, 0], kind="stable").tolist()
+
+
+def test_ls_has_the_likeliest_token_after_the_last_stored_position(tmp_path):
+    args = [word for prompt in PROMPTS for word in ("--tokens", prompt)]
+    assert weir(tmp_path, "dump", *args, "--next", "3", "--hooks", "resid_post", "--positions", ":2", "-o", "some.h5").returncode == 0
+    prompts = ask(tmp_path, "ls", "some.h5")["prompts"]
+    with h5py.File(tmp_path / "some.h5") as file:
+        rows = (file["tokens/position"][()] >= 0).sum(1) - 1
+        texts = dict(zip(file["next/word_id"][()].tolist(), file["next/word_text"][()]))
+        for i, (prompt, row) in enumerate(zip(prompts, rows)):
+            likeliest = int(file["next/id"][i, row, 0])
+            assert prompt["next"]["id"] == likeliest and prompt["next"]["text"] == texts[likeliest].decode()
+            assert prompt["next"]["probability"] == pytest.approx(np.exp(file["next/logprob"][i, row, 0]))
+    table = weir(tmp_path, "ls", "some.h5").stdout.decode()
+    assert all(f"{one['next']['probability']:.2f} |{one['next']['text']}|" in table for one in prompts)

@@ -2,6 +2,7 @@
 
 Waits are for what the screen shows, never for time.
 """
+import math
 import os
 import pty
 import re
@@ -449,3 +450,22 @@ def test_only_what_is_shown_is_read(folder):
         terminal.wait(r"^ pattern  layer 1  head 1  prompt 1 of 150 ")
         io = Path(f"/proc/{int((folder / 'pid').read_text())}/io").read_text()
     assert int(re.search(r"rchar: (\d+)", io)[1]) < 3e6
+
+
+def test_the_likeliest_next_tokens_stand_beside_a_row(folder):
+    prompt = ["--tokens", "1,2,3,4", "--tokens", "5,6"]
+    subprocess.run([WEIR, "dump", *prompt, "--next", "4", "--hooks", "pattern", "-o", folder / "next.h5", "--force"], check=True)
+
+    def line(prompt, row):
+        with h5py.File(folder / "next.h5") as file:
+            texts = dict(zip(file["next/word_id"][()].tolist(), file["next/word_text"][()]))
+            words = [(texts[id].decode(), math.exp(value)) for id, value in
+                     zip(file["next/id"][prompt, row, :3].tolist(), file["next/logprob"][prompt, row, :3])]
+        return "then " + ", ".join(rf"\|{re.escape(text)}\| {value:.2f}" for text, value in words)
+
+    with tui(folder, "next.h5", width=150) as terminal:
+        terminal.wait(line(0, 0))
+        terminal.keys("j")
+        terminal.wait(line(0, 1))
+        terminal.keys("p")
+        terminal.wait(line(1, 1))
