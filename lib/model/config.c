@@ -68,7 +68,10 @@ static weir_status derive_experts(struct weir_config *c, const char *file)
         if ((i + 1) % c->sparse_step != 0)
             c->dense[i] = 1;
     if (c->n_active == 0 || c->n_active > c->n_experts)
-        return weir_fail(WEIR_E_INPUT, "%s: %d of %d experts cannot be chosen", file, c->n_active, c->n_experts);
+        return weir_fail(WEIR_E_INPUT,
+                         "%s: %d of %d experts cannot be chosen: num_experts_per_tok (in GGUF files expert_used_count) "
+                         "must be from 1 to %d",
+                         file, c->n_active, c->n_experts, c->n_experts);
     if (c->d_expert == 0)
         c->d_expert = c->d_mlp;
     return WEIR_OK;

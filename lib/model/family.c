@@ -84,9 +84,16 @@ static weir_status refine_gpt_bigcode(struct weir_config *c, const void *json, c
     return WEIR_OK;
 }
 
-static weir_status refine_olmoe(struct weir_config *c, const void *json, const char *file)
+/* Families that have nothing else than experts: null is no number of them. */
+static weir_status refine_sparse(struct weir_config *c, const void *json, const char *file)
 {
     (void)json;
+    return c->n_experts > 0 ? WEIR_OK : weir_fail(WEIR_E_INPUT, "%s: does not give the number of experts", file);
+}
+
+static weir_status refine_olmoe(struct weir_config *c, const void *json, const char *file)
+{
+    TRY(refine_sparse(c, json, file));
     if (c->qkv_clip > 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: \"clip_qkv\" is not implemented for olmoe (it clips after its norms)",
                          file);
@@ -98,6 +105,7 @@ static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const
 {
     const cJSON *scaling = weir_json_get(json, "rope_scaling");
     struct weir_rope_config *rope = &c->rope[0];
+    TRY(refine_sparse(c, json, file));
     if (!(c->mlp_limit > 0))
         return weir_fail(WEIR_E_INPUT, "%s: \"swiglu_limit\" is %g; it must be above 0", file, c->mlp_limit);
     if (weir_json_get(json, "rope_parameters") || (scaling && scaling->child))
@@ -123,7 +131,7 @@ static weir_status refine_smollm3(struct weir_config *c, const void *json, const
 static weir_status refine_phimoe(struct weir_config *c, const void *json, const char *file)
 {
     const char *type = c->rope[0].type;
-    (void)json;
+    TRY(refine_sparse(c, json, file));
     if (*type && strcmp(type, "default") != 0 && strcmp(type, "longrope") != 0)
         return weir_fail(WEIR_E_UNSUPPORTED, "%s: rope type \"%s\" is not implemented for phimoe", file, type);
     return WEIR_OK;
@@ -361,6 +369,7 @@ static const struct weir_family families[] = {
      .names = weir_mixtral_names,
      .keys = weir_keys_mixtral,
      .prefix = "model.",
+     .refine = refine_sparse,
      .defaults = {LLAMA, .n_kv_heads = 8, .eps = 1e-5, .rope = {{.theta = 1000000}}, .n_experts = 8, .n_active = 2,
                   .active_sum_to_one = true, .n_context = 131072}},
     {.model_type = "phimoe",

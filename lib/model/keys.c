@@ -61,7 +61,7 @@
 #define CONTEXT(names)    INT(names, n_context, WEIR_MAX_CONTEXT)
 #define VOCABULARY(names) INT(names, n_vocab, WEIR_MAX_VOCABULARY)
 #define WINDOW(names)     READ(names, weir_read_window)
-#define EXPERTS(names)    COUNT(names, n_experts, WEIR_MAX_EXPERTS)
+#define EXPERTS(names)    INT(names, n_experts, WEIR_MAX_EXPERTS)
 #define ACTIVE(names)     COUNT(names, n_active, WEIR_MAX_EXPERTS)
 
 /* what every configuration class has */
@@ -234,7 +234,7 @@ const struct weir_key weir_keys_qwen3_moe[] = {LLAMA,
                                                D_HEAD("head_dim"),
                                                WINDOW_IF_USED,
                                                ATTENTION_BIAS,
-                                               EXPERTS("num_local_experts|num_experts"),
+                                               COUNT("num_local_experts|num_experts", n_experts, WEIR_MAX_EXPERTS),
                                                ROUTED,
                                                COUNT("moe_intermediate_size", d_expert, WEIR_MAX_MLP),
                                                BOOL("norm_topk_prob", active_sum_to_one),

@@ -55,7 +55,7 @@ Test(config, values_that_cannot_be_name_file_and_key)
     says("llama", ",\"rope_theta\":Infinity", WEIR_E_INPUT, "\"rope_theta\"", "a number");
     says("llama", ",\"head_dim\":0", WEIR_E_INPUT, "\"head_dim\"", "from 1");
     says("mistral", ",\"sliding_window\":-2", WEIR_E_INPUT, "\"sliding_window\"", "from -1");
-    says("mixtral", ",\"num_local_experts\":-1", WEIR_E_INPUT, "\"num_local_experts\"", "from 0");
+    says("mixtral", ",\"num_local_experts\":-1", WEIR_E_INPUT, "\"num_local_experts\"", "from 1");
     says("gemma2", ",\"hidden_activation\":\"swosh\"", WEIR_E_UNSUPPORTED, "\"hidden_activation\"", "swosh");
     says("qwen2", ",\"layer_types\":[\"full_attention\"]", WEIR_E_INPUT, "\"layer_types\"", "3 layers");
     says("smollm3", ",\"no_rope_layers\":[1,1]", WEIR_E_INPUT, "\"no_rope_layers\"", "3 layers");
@@ -68,6 +68,32 @@ Test(config, values_that_cannot_be_name_file_and_key)
          "FP8");
     says("frobnicator", "", WEIR_E_UNSUPPORTED, "model_type", "docs/families.md");
     says("stablelm_epoch", "", WEIR_E_UNSUPPORTED, "model_type", "\"stablelm\"");
+}
+
+/* As in transformers, which cannot run them; only Qwen's block takes a dense MLP then. */
+Test(config, a_sparse_family_without_experts_is_refused_by_the_key)
+{
+    static const char *const families[] = {"mixtral", "phimoe", "gpt_oss", "olmoe"};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        says(families[i], ",\"num_local_experts\":0", WEIR_E_INPUT, "\"num_local_experts\" is 0", "from 1");
+        says(families[i], ",\"num_local_experts\":null", WEIR_E_INPUT, "the number of experts", "does not give");
+    }
+    says("mixtral", ",\"num_experts\":0", WEIR_E_INPUT, "\"num_experts\" is 0", "from 1");
+    says("gpt_oss", ",\"num_experts\":0", WEIR_E_INPUT, "\"num_experts\" is 0", "from 1");
+    says("olmoe", ",\"num_experts\":0", WEIR_E_INPUT, "\"num_experts\" is 0", "from 1");
+    cr_expect(parse("qwen3_moe", ",\"num_experts\":0,\"num_experts_per_tok\":0").status == WEIR_OK);
+}
+
+Test(config, as_many_experts_as_there_are_can_be_chosen_and_no_more)
+{
+    static const char *const families[] = {"mixtral", "gpt_oss", "olmoe", "qwen3_moe"};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        says(families[i], ",\"num_local_experts\":4,\"num_experts_per_tok\":0", WEIR_E_INPUT, "num_experts_per_tok",
+             "from 1 to 4");
+        says(families[i], ",\"num_local_experts\":4,\"num_experts_per_tok\":5", WEIR_E_INPUT, "num_experts_per_tok",
+             "5 of 4");
+        says(families[i], ",\"num_experts_per_tok\":-1", WEIR_E_INPUT, "\"num_experts_per_tok\" is -1", "from 0");
+    }
 }
 
 Test(config, the_same_keys_mean_nothing_where_they_are_not_read)
