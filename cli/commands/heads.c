@@ -8,6 +8,7 @@
 #include "cli/print/json.h"
 #include "cli/print/say.h"
 #include "cli/print/table.h"
+#include "cli/print/text.h"
 #include "cli/select/files.h"
 #include "cli/select/slices.h"
 
@@ -193,14 +194,17 @@ enum { STRONGEST = 3 };
 /* "induction:  L5H1 0.913 (mul 0.871)  L6H9 0.870 (mul 0.802)" */
 static void say_strongest(const struct head_list *sorted, const struct score *ours, const char *what)
 {
+    char mul[64];
     say("%-16s", what);
     if (isnan(score_of(ours, &sorted->lines[0].scores)))
-        say("  no query has a matching key");
+        say(sorted->lines[0].scores.match[ours->pattern].queries > 0 ? "  no head has a score that is a number"
+                                                                     : "  no query has a matching key");
     for (size_t i = 0; i < STRONGEST && i < sorted->n; i++) {
         const struct head_line *line = &sorted->lines[i];
         double value = score_of(ours, &line->scores);
         if (!isnan(value))
-            say("  L%dH%d %.3f (mul %.3f)", line->layer, line->head, value, line->scores.match[ours->pattern].mul);
+            say("  L%dH%d %.3f (mul %s)", line->layer, line->head, value,
+                fixed_number(mul, 3, line->scores.match[ours->pattern].mul));
     }
     say("\n");
 }
@@ -259,6 +263,22 @@ done:
 }
 
 /* ---- all of it ---- */
+
+/* Every query has an entropy, unless its pattern is NaN. The list is by layer and head. */
+static void warn_of_nan(const struct head_list *list)
+{
+    const struct head_line *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        bool odd = list->lines[i].scores.n > 0 && !isfinite(list->lines[i].scores.entropy);
+        first = odd && !first ? &list->lines[i] : first;
+        n += odd;
+    }
+    if (first)
+        say("weir: warning: the patterns of %zu of %zu heads are not finite, the first in layer %d, head %d: they have "
+            "no scores (weir info --check checks the weights)\n",
+            n, list->n, first->layer, first->head);
+}
 
 /* Sorts and prints, in one of the forms. */
 static weir_status print_heads(struct printing *printing)
@@ -405,6 +425,7 @@ static int run_heads(const struct args *args)
     options.detect = matrix;
     TRY_DONE(args->n_words > 0 ? score_file(&heads, args, &options) : score_model(&heads, args, &options));
     TRY_DONE(head_list_open(&printing.list, heads));
+    warn_of_nan(&printing.list);
     status = print_heads(&printing);
 done:
     head_list_close(&printing.list);

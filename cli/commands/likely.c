@@ -44,9 +44,9 @@ static const char *word_text(char to[LONGEST_TEXT], const struct likely *likely,
 /* "0.4312 9.21 | mat|" */
 static weir_status add_word(struct table *table, const struct likely *likely, size_t at)
 {
-    char text[LONGEST_TEXT];
-    return table_add(table, "%.4f %7.3f %s", exp((double)likely->logprobs[at]), (double)likely->logits[at],
-                     word_text(text, likely, likely->ids[at]));
+    char text[LONGEST_TEXT], p[64], logit[64];
+    return table_add(table, "%6s %7s %s", fixed_number(p, 4, exp((double)likely->logprobs[at])),
+                     fixed_number(logit, 3, (double)likely->logits[at]), word_text(text, likely, likely->ids[at]));
 }
 
 static weir_status add_position(struct table *table, const struct likely *likely, size_t row, size_t top)
@@ -80,10 +80,10 @@ static weir_status print_positions(const struct likely *likely, size_t top)
 
 static weir_status add_listed(struct table *table, const struct likely *likely, size_t i)
 {
-    char text[LONGEST_TEXT];
+    char text[LONGEST_TEXT], number[64];
     TRY(table_add(table, "%zu", i + 1));
-    TRY(table_add(table, "%.4f", exp((double)likely->logprobs[i])));
-    TRY(table_add(table, "%.3f", (double)likely->logits[i]));
+    TRY(table_add(table, "%s", fixed_number(number, 4, exp((double)likely->logprobs[i]))));
+    TRY(table_add(table, "%s", fixed_number(number, 3, (double)likely->logits[i])));
     return table_add(table, "%s", word_text(text, likely, likely->ids[i]));
 }
 

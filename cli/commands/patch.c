@@ -7,6 +7,7 @@
 #include "cli/print/grid.h"
 #include "cli/print/progress.h"
 #include "cli/print/table.h"
+#include "cli/print/text.h"
 #include "cli/process/interrupt.h"
 
 #include "analysis/logit_metric.h"
@@ -329,12 +330,13 @@ static weir_status rank_cells(struct ranked_cell **out, size_t *n, const struct 
 static weir_status add_cell_row(struct table *table, const struct weir_patch_grid *grid, size_t m, size_t cell)
 {
     size_t at[WEIR_PATCH_RANK], of = m * grid->n_cells + cell;
+    char number[64];
     place_cell(at, grid, cell);
     for (int i = 0; i < grid->rank; i++)
         TRY(table_add(table, "%zu", at[i]));
-    TRY(table_add(table, "%.4f", grid->mean[of]));
+    TRY(table_add(table, "%s", fixed_number(number, 4, grid->mean[of])));
     TRY(isnan(grid->error[of]) ? table_add(table, "-") : table_add(table, "%.4f", grid->error[of]));
-    return table_add(table, "%.4f", grid->normalised[of]);
+    return table_add(table, "%s", fixed_number(number, 4, grid->normalised[of]));
 }
 
 static weir_status print_top_cells(const struct patching *p, const struct weir_patch_grid *grid, size_t m)

@@ -186,3 +186,12 @@ void print_csv_text(const char *text)
         fputs(*text == '"' ? "\"\"" : (char[]){*text, '\0'}, stdout);
     putchar('"');
 }
+
+const char *fixed_number(char to[64], int decimals, double value)
+{
+    if (isnan(value))
+        snprintf(to, 64, "NaN");
+    else
+        snprintf(to, 64, "%.*f", decimals, value);
+    return to;
+}

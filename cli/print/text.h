@@ -32,6 +32,8 @@ void print_left(const char *text, size_t columns);
 void print_right(const char *text, size_t columns);
 /* A number in at most 10 columns. */
 const char *short_number(char to[32], double value);
+/* A number with so many decimals; NaN without the sign that a NaN may have. */
+const char *fixed_number(char to[64], int decimals, double value);
 
 void print_spaces(size_t n);
 /* Prints text in lines of `width` columns, the first of which begins after `indent` and the others with as many spaces;

@@ -107,3 +107,31 @@ def test_every_stored_value_that_is_not_finite_is_counted(tmp_path, tensor, inde
     odd = {name: int((~np.isfinite(v) & stored[name]).sum()) for name, v in values.items()}
     assert odd["pattern"] > 0
     assert int(re.search(r"warning: (\d+) stored values are not finite", printed)[1]) == sum(odd.values())
+
+
+@pytest.mark.parametrize("bits", [0x7e00, 0xfe00])
+def test_commands_print_nan_without_a_sign_and_heads_name_what_has_no_score(tmp_path, bits):
+    model = patched(tmp_path, "m", bits, "h.1.attn.c_attn.bias", 0)         # layer 1, head 0's queries
+    dump(tmp_path, model, "--hooks", "pattern", "--next", "2")
+    shown = weir(tmp_path, "next", "x.h5", "--prompt", "0").stdout.decode()
+    assert "NaN" in shown and "-nan" not in shown and re.search(r"NaN +NaN \|", shown)
+    for source in (["x.h5"], ["-m", model, "--tokens", "1,2,3", "--tokens", "4,5,6,7,8"]):
+        done = weir(tmp_path, "heads", *source)
+        assert done.returncode == 0 and "nan" not in done.stdout.decode() + done.stderr.decode()
+        assert b"warning: the patterns of 5 of 12 heads are not finite, the first in layer 1, head 0: they have no scores" in done.stderr
+    quiet = weir(tmp_path, "heads", "x.h5", "--layer", "0")
+    assert b"warning" not in quiet.stderr
+
+
+def test_heads_without_any_finite_pattern_are_not_said_to_have_no_matching_key(tmp_path):
+    dump(tmp_path, patched(tmp_path, "m", 0x7e00, "wte.weight", 48 * 4), "--hooks", "pattern")
+    done = weir(tmp_path, "heads", "x.h5", "--prompt", "1")
+    assert done.stderr.decode().count("no head has a score that is a number") == 1      # previous tokens; no token is there twice
+    assert done.stderr.decode().count("no query has a matching key") == 2
+
+
+def test_one_token_has_no_measure_of_transformer_lens_and_prints_no_sign_of_it(tmp_path):
+    (tmp_path / "one.txt").write_text("1\n")
+    weir(tmp_path, "dump", "-m", ROOT / "tests/model/fixtures/gpt2", "--tokens", "7", "--hooks", "pattern", "-o", "x.h5")
+    done = weir(tmp_path, "heads", "x.h5", "--detect", "one.txt")
+    assert b"(mul NaN)" in done.stderr and b"nan" not in done.stderr + done.stdout and b"warning" not in done.stderr
