@@ -58,9 +58,17 @@ weir_status weir_given(const void *argument, const char *function, const char *n
     return argument ? WEIR_OK : weir_fail(WEIR_E_USAGE, "%s: %s is NULL", function, name);
 }
 
+/* True where the message begins with that place, as it is shown. */
+static bool names_already(const char *where)
+{
+    char shown[LONGEST];
+    size_t n = weir_escape(shown, sizeof shown, where);
+    return strncmp(message, shown, n) == 0 && strncmp(message + n, ": ", 2) == 0;
+}
+
 weir_status weir_in(weir_status status, const char *where)
 {
-    if (status == WEIR_OK)
+    if (status == WEIR_OK || names_already(where))
         return status;
     return weir_fail(status, "%s: %s", where, message);
 }

@@ -29,7 +29,8 @@
 #define TRY_GIVEN(argument) TRY(weir_given(argument, __func__, #argument))
 WEIR_CHECKED weir_status weir_given(const void *argument, const char *function, const char *name);
 
-/* Puts "WHERE: " in front of the message of a failure; gives `status` back. Nothing happens to WEIR_OK. */
+/* Puts "WHERE: " in front of the message of a failure, unless it begins so; gives `status` back. Nothing happens to
+   WEIR_OK. */
 weir_status weir_in(weir_status status, const char *where);
 
 /* strerror for writing: EFBIG does not concern the disk. */

@@ -512,3 +512,12 @@ def test_a_cache_that_names_no_snapshot(home, tmp_path):
     for content, word in (("ffff", "snapshot"), ("../../..", "commit"), ("", "commit")):
         ref.write_text(content)
         refused(dump("tiny/llama", tmp_path / "out.h5", env={"HF_HOME": str(home)}), INPUT, word)
+
+
+def test_a_damaged_list_of_layers_names_its_file_once(tmp_path):
+    assert dump(FIXTURES / "llama", tmp_path / "x.h5").returncode == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        file["activations/z"].attrs["layers"] = np.array([0, 7], "i4")
+    done = subprocess.run([WEIR, "ls", "x.h5"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == INPUT
+    assert done.stderr == "weir: x.h5: /activations/z: the attribute layers names a layer that the model does not have\n"

@@ -26,6 +26,15 @@ Test(status, a_message_is_one_line_whatever_a_file_put_into_it)
     cr_assert_str_eq(weir_message(), "f.gguf: tensor 'a\\nb\\x1b[2J'");
 }
 
+Test(status, a_message_names_a_place_once)
+{
+    (void)!weir_fail(WEIR_E_INPUT, "%s: /activations/z: the attribute layers is damaged", "a\tb.h5");
+    cr_assert(weir_in(WEIR_E_INPUT, "a\tb.h5") == WEIR_E_INPUT);
+    cr_expect_str_eq(weir_message(), "a\\tb.h5: /activations/z: the attribute layers is damaged");
+    (void)!weir_in(WEIR_E_INPUT, "a");
+    cr_expect_str_eq(weir_message(), "a: a\\tb.h5: /activations/z: the attribute layers is damaged");
+}
+
 Test(status, a_message_that_is_too_long_keeps_its_ends)
 {
     char name[6000];
