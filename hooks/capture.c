@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "engine/run.h"
 #include "hooks/drift.h"
+#include "hooks/edit.h"
 #include "hooks/next.h"
 #include "points/text.h"
 #include "store/layout.h"
@@ -179,24 +180,42 @@ static size_t show_id(const void *context, int32_t id, char *text, size_t size)
     return (size_t)snprintf(text, size, "%d", id);
 }
 
-/* "resid_pre:1,pattern:0+2": where hooks that edit are registered by now. */
-static weir_status write_edits(struct weir_capture *capture)
+/* Appends "resid_pre:1,pattern:0+2": where a program's own hooks that edit are registered by now. */
+static weir_status write_edited_points(struct weir_text *text, const struct weir_capture *capture)
 {
-    const struct weir_plan *plan = &capture->run->plan;
-    struct weir_text text = {0};
     weir_status status = WEIR_OK;
     bool *layers;
     TRY(weir_alloc(&layers, n_layers(capture), sizeof *layers));
     for (int point = 0; point < WEIR_N_POINTS && status == WEIR_OK; point++) {
-        bool any = weir_plan_edits(plan, point, -1);
+        bool any = weir_edits_are_hooks(capture->run, point, -1);
         for (size_t layer = 0; layer < n_layers(capture); layer++)
-            any |= layers[layer] = weir_plan_edits(plan, point, (int)layer);
+            any |= layers[layer] = weir_edits_are_hooks(capture->run, point, (int)layer);
         if (any)
-            status = weir_text_add_term(&text, weir_point_at(point), weir_point_at(point)->per_layer ? layers : NULL,
+            status = weir_text_add_term(text, weir_point_at(point), weir_point_at(point)->per_layer ? layers : NULL,
                                         n_layers(capture));
     }
     weir_free(layers);
-    capture->edits = text.data;
+    return status;
+}
+
+/* A list in JSON: the edits, then {"hook": POINTS} for what a program's own hooks may change. NULL where nothing is. */
+static weir_status write_edits(struct weir_capture *capture)
+{
+    struct weir_text text = {0}, points = {0};
+    weir_status status;
+    TRY_DONE(weir_text_print(&text, "["));
+    TRY_DONE(weir_edits_to_json(&text, capture->run));
+    TRY_DONE(write_edited_points(&points, capture));
+    if (points.n > 0)
+        TRY_DONE(weir_text_print(&text, "%s{\"hook\": \"%s\"}", text.n > 1 ? ", " : "", points.data));
+    if (text.n > 1) {
+        TRY_DONE(weir_text_print(&text, "]"));
+        capture->edits = text.data;
+        text.data = NULL;
+    }
+done:
+    weir_free(text.data);
+    weir_text_close(&points);
     return status;
 }
 

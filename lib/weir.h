@@ -351,6 +351,16 @@ typedef struct weir_edit weir_edit;
  */
 WEIR_API WEIR_CHECKED weir_status weir_edit_parse(weir_edit **out, const char *text);
 WEIR_API void weir_edit_close(weir_edit *edit);
+/**
+ * Makes the run edit the values that pass, from the next weir_run_forward on: edits act in the order in which they are
+ * added, among hooks registered with WEIR_EDIT, before hooks that read and captures. The run keeps a copy. What depends
+ * on the prompts is found out when they are about to run: WEIR_E_USAGE for a prompt, side or position that is missing,
+ * and for an edit that changes nothing in any of them. An unedited copy of a prompt that an edit reads from, [#base],
+ * runs beside it; no hook and no capture sees it.
+ * @return WEIR_E_USAGE for a selection or a source that this model cannot have, WEIR_E_UNSUPPORTED for a point that it
+ * does not have; with "character N: " in front where a part of the edit is at fault.
+ */
+WEIR_API WEIR_CHECKED weir_status weir_run_edit(weir_run *run, const weir_edit *edit);
 
 /* ---- metrics --------------------------------------------------------------------------------------------------- */
 

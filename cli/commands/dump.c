@@ -39,6 +39,8 @@ static const struct opt dump_opts[] = {
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
     [HOOKS] = OPT_STORED_HOOKS,
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "positions to store of every hook point, as in -1 or 0:16"},
+    [EDIT] = OPT_EDIT,
+    [ABLATE] = OPT_ABLATE,
     [NEXT] = {0, "next", OPT_WHOLE, "K",
               "store the K most likely next tokens at each position with their log-probabilities, and each prompt's "
               "loss: weir next FILE shows them",
@@ -168,6 +170,7 @@ weir_status dump_open(struct dump *dump)
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
     TRY(plugins_load(dump->run, args, PLUGIN)); /* before the capture, which says what is edited */
+    TRY(edits_add(dump->run, args, EDIT, ABLATE));
     if (!args->has[OUT])
         return WEIR_OK;
     interrupts_catch(); /* from here on there is a file to clean up */

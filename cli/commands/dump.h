@@ -4,6 +4,7 @@
 #define WEIR_CLI_COMMANDS_DUMP_H
 
 #include "cli/args/args.h"
+#include "cli/args/edits.h"
 #include "cli/args/prompts.h"
 #include "cli/args/sides.h"
 #include "cli/print/progress.h"
@@ -19,6 +20,8 @@ enum {
     OUT,
     HOOKS,
     POSITIONS,
+    EDIT,
+    ABLATE,
     NEXT,
     DTYPE,
     COMPRESS,

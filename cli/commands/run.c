@@ -29,6 +29,8 @@ static const struct opt run_opts[] = {
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE",
                    "the positions whose next tokens are printed, as in 0:16, : for all, or the field subject[-1]; by "
                    "default the last"},
+    [EDIT] = OPT_EDIT,
+    [ABLATE] = OPT_ABLATE,
     [NEXT] = {0, "top", OPT_WHOLE, "K",
               "how many tokens per position; by default 10, of which a table of several positions shows 3", .least = 1,
               .most = 1000000},

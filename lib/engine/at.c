@@ -58,7 +58,8 @@ static struct weir_box named_box(const struct weir_run *run, const struct weir_c
     return number < scope->n_prompts ? weir_scope_bound(scope, call->site, number) : (struct weir_box){0};
 }
 
-void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit)
+void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit,
+                         int own)
 {
     size_t first, readers, last;
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
@@ -66,8 +67,30 @@ void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8
         for (size_t prompt = 0; prompt < run->batch.n; prompt++) {
             const struct weir_box box = named_box(run, &run->plan.calls[i], prompt);
             for (size_t u = 0; box.rows.n > 0 && u < box.units.n; u++)
-                marked[prompt * n_units + weir_some_at(&box.units, u)] |= (uint8_t)bit;
+                marked[prompt * n_units + weir_some_at(&box.units, u)] |=
+                    (uint8_t)(run->plan.hooks[run->plan.calls[i].hook].fn ? bit | own : bit);
         }
+}
+
+/* Marks what one call names of one prompt of the batch. */
+static void mark_call(const struct weir_run *run, const struct weir_call *call, size_t prompt, uint8_t *marked,
+                      size_t n_units)
+{
+    const struct weir_box box = named_box(run, call, prompt);
+    for (size_t r = 0; r < box.rows.n; r++)
+        for (size_t u = 0; u < box.units.n; u++) {
+            size_t row = run->batch.start[prompt] + weir_some_at(&box.rows, r);
+            marked[row * n_units + weir_some_at(&box.units, u)] = 1;
+        }
+}
+
+void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units)
+{
+    size_t first, readers, last;
+    weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
+    for (size_t i = first; i < readers; i++)
+        for (size_t prompt = 0; prompt < run->batch.n; prompt++)
+            mark_call(run, &run->plan.calls[i], prompt, marked, n_units);
 }
 
 /* True where calls first to last - 1 of the plan name anything in the batch. */

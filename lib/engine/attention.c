@@ -3,8 +3,8 @@
    somebody wants them whole; then in the buffers that go to the writer. */
 #include "base/alloc.h"
 #include "base/sizes.h"
+#include "engine/by_head.h"
 #include "engine/start.h"
-#include "engine/steps.h"
 #include "points/points.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
@@ -23,165 +23,45 @@ _Static_assert(WEIR_P_ROT_K < WEIR_P_ATTN_SCORES && WEIR_P_ATTN_SCORES < WEIR_P_
 
 /* ---- q, k, v ---- */
 
-/* What a head's projection reads when edits may reach one head only: the stream once a head, normed. */
-struct head_inputs {
-    float *out;      /* [total_pos, n_heads, d_model] */
-    const float *in; /* [total_pos, in_heads, d_model]: in_heads n_heads, or 1 */
-    size_t in_heads, n_heads, d_model;
-    const struct weir_norm *weights;
-    const float *positions; /* [total_pos, d_model] added behind the norm, or NULL */
-    float eps;
-    int centred;
-};
-
-static void repeat_rows(void *context, size_t first, size_t last, int worker)
-{
-    const struct head_inputs *h = context;
-    (void)worker;
-    for (size_t pos = first; pos < last; pos++)
-        for (size_t head = 0; head < h->n_heads; head++)
-            memcpy(h->out + (pos * h->n_heads + head) * h->d_model,
-                   h->in + (pos * h->in_heads + (h->in_heads > 1 ? head : 0)) * h->d_model, h->d_model * sizeof(float));
-}
-
-static void norm_head_rows(void *context, size_t first, size_t last, int worker)
-{
-    const struct head_inputs *h = context;
-    (void)worker;
-    for (size_t i = first; i < last; i++) {
-        float mean = 0, scale, *x = h->out + i * h->d_model;
-        if (h->weights->kind != WEIR_NORM_NONE) {
-            weir_ops()->moments(x, h->d_model, h->eps, h->centred, &mean, &scale);
-            weir_ops()->norm(x, x, mean, scale, h->weights->weight, h->weights->bias, h->d_model);
-        }
-        if (h->positions)
-            weir_ops()->add(x, x, h->positions + i / h->n_heads * h->d_model, h->d_model);
-    }
-}
-
-/* W x + b of head `head` only, from that head's own input. */
-static void project_head(struct weir_run *run, float *out, size_t n_heads, size_t d_head, const float *inputs,
-                         size_t head, const struct weir_linear *linear, const float *weights)
-{
-    size_t d_model = linear->w.n_in;
-    bool input_major = linear->w.input_major;
-    const float *first = weights + (input_major ? head * d_head : head * d_head * d_model);
-    const struct weir_matrix w = {.data = (const uint8_t *)(const void *)first,
-                                  .type = WEIR_T_F32,
-                                  .n_out = d_head,
-                                  .n_in = d_model,
-                                  .stride = input_major ? n_heads * d_head : d_model,
-                                  .input_major = input_major};
-    weir_matmul_run(run->matmul, out + head * d_head, n_heads * d_head, inputs + head * d_model, n_heads * d_model,
-                    weir_total_pos(run), &w, linear->bias ? linear->bias + head * d_head : NULL);
-}
-
-/* One of q, k, v: where from, by what, where to. */
-struct projection {
-    weir_buffer **out;
-    const struct weir_linear *linear;
-    int point, input;
-    size_t n_heads;
-    const weir_buffer *in;        /* [total_pos, d_model]: the common norm's output, with positions where they count */
-    const weir_buffer *positions; /* [total_pos, d_model] those positions; NULL: they do not */
-};
-
-/* Through the point `input` ([pos, head, d_model]): each head reads its own copy of `from`, which edits may have
- * changed. */
-static weir_status project_by_head(struct weir_run *run, const struct projection *p, const weir_buffer *from,
-                                   size_t from_heads, int layer)
-{
-    const struct weir_layer *weights = &run->model->layers[layer];
-    size_t d_model = p->linear->w.n_in, d_head = (size_t)weights->spec.d_head, total_pos = weir_total_pos(run);
-    size_t n_heads = p->n_heads;
-    weir_buffer *inputs = NULL, *matrix = NULL;
-    weir_status status;
-    TRY_DONE(weir_value_take_rows(run, &inputs, n_heads * d_model));
-    struct head_inputs h = {.out = inputs->data,
-                            .in = from->data,
-                            .in_heads = from_heads,
-                            .n_heads = n_heads,
-                            .d_model = d_model,
-                            .weights = &weights->ln1,
-                            .positions = p->positions ? p->positions->data : NULL,
-                            .eps = weights->spec.eps,
-                            .centred = weights->ln1.kind == WEIR_NORM_LAYER};
-    weir_step_rows(run, total_pos, n_heads * d_model, repeat_rows, &h);
-    TRY_DONE(weir_at(run, p->input, layer, &inputs));
-    if (!weir_plan_edits(&run->plan, p->input, layer) && from_heads == 1)
-        goto done;                       /* looked at only: the common projection computes the same */
-    if (weir_buffer_is_shared(inputs)) { /* the capture keeps it as it was before the norm */
-        weir_buffer *copy = NULL;
-        TRY_DONE(weir_value_take_rows(run, &copy, n_heads * d_model));
-        memcpy(copy->data, inputs->data, total_pos * n_heads * d_model * sizeof(float));
-        weir_value_drop(&inputs);
-        inputs = copy;
-    }
-    h.out = inputs->data;
-    weir_step_rows(run, total_pos * n_heads, d_model, norm_head_rows, &h);
-    TRY_DONE(weir_value_take(run, &matrix, p->linear->w.n_out * d_model));
-    weir_matrix_convert(matrix->data, &p->linear->w, run->pool);
-    TRY_DONE(weir_value_take_rows(run, p->out, n_heads * d_head));
-    for (size_t head = 0; head < n_heads; head++)
-        project_head(run, (*p->out)->data, n_heads, d_head, inputs->data, head, p->linear, matrix->data);
-done:
-    weir_value_drop(&inputs);
-    weir_value_drop(&matrix);
-    return status;
-}
-
 static void clip_row(float *out, const float *in, size_t n, const void *limit)
 {
     weir_ops()->clip(out, in, *(const float *)limit, n);
 }
 
-/* One of q, k, v: from the common norm, or head by head where their inputs may have been edited. `per_head`: the value
-   of attn_in, or NULL. Key-value heads that several query heads share read the stream itself. */
-static weir_status project_one(struct weir_run *run, const struct projection *p, const weir_buffer *per_head, int layer)
+/* One of q, k, v: from the common norm, and from copies of their own where edits have changed what heads read.
+   `attn_in`: the copies of all heads, which key-value heads that several query heads share do not read. */
+static weir_status project_one(struct weir_run *run, const struct weir_projection *p,
+                               const struct weir_head_copies *attn_in, int layer)
 {
-    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads;
-    bool own = per_head && p->n_heads == n_heads;
+    bool own = attn_in->n_heads == p->n_heads;
+    struct weir_head_copies copies = {0};
+    weir_status status;
     weir_value_drop(p->out);
-    if (own || weir_plan_wants(&run->plan, p->input, layer))
-        TRY(project_by_head(run, p, own ? per_head : run->values.stream, own ? n_heads : 1, layer));
-    if (!*p->out)
-        TRY(weir_step_linear(run, p->out, p->in, p->linear));
+    TRY_DONE(weir_step_linear(run, p->out, p->in, p->linear));
+    TRY_DONE(weir_by_head_read(run, &copies, own ? attn_in : NULL, p->input, p->n_heads, layer));
+    TRY_DONE(weir_by_head_project(run, p, &copies, layer));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
-        TRY(weir_step_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
-    return weir_at(run, p->point, layer, p->out);
+        TRY_DONE(weir_step_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
+    TRY_DONE(weir_at(run, p->point, layer, p->out));
+done:
+    weir_head_copies_close(&copies);
+    return status;
 }
 
-/* attn_in, when an editor wants it: the stream once a head. NULL else (readers have seen it all the same). Dropped by
-   the caller, after a failure too. */
-static weir_status read_attn_in(struct weir_run *run, weir_buffer **out, int layer)
-{
-    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = (size_t)run->model->config.d_model;
-    if (!weir_plan_wants(&run->plan, WEIR_P_ATTN_IN, layer))
-        return WEIR_OK;
-    TRY(weir_value_take(run, out, weir_total_pos(run) * n_heads * d_model));
-    struct head_inputs h = {
-        .out = (*out)->data, .in = run->values.stream->data, .in_heads = 1, .n_heads = n_heads, .d_model = d_model};
-    weir_step_rows(run, weir_total_pos(run), n_heads * d_model, repeat_rows, &h);
-    TRY(weir_at(run, WEIR_P_ATTN_IN, layer, out));
-    if (!weir_plan_edits(&run->plan, WEIR_P_ATTN_IN, layer))
-        weir_value_drop(out);
-    return WEIR_OK;
-}
-
-static weir_status project_each(struct weir_run *run, const weir_buffer *per_head, const weir_buffer *positioned,
-                                int layer)
+static weir_status project_each(struct weir_run *run, const struct weir_head_copies *attn_in,
+                                const weir_buffer *positioned, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
     const weir_buffer *positions = l->spec.positions_to_qk ? run->values.positions : NULL;
     size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
-    const struct projection all[] = {
+    const struct weir_projection all[] = {
         {&run->values.q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
         {&run->values.k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
         {&run->values.v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->values.normed, NULL},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        TRY(project_one(run, &all[i], per_head, layer));
+        TRY(project_one(run, &all[i], attn_in, layer));
     return WEIR_OK;
 }
 
@@ -201,14 +81,15 @@ static weir_status add_positions(struct weir_run *run, weir_buffer **out, int la
 static weir_status project_all(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
-    weir_buffer *per_head = NULL, *positioned = NULL;
+    struct weir_head_copies attn_in = {0};
+    weir_buffer *positioned = NULL;
     weir_status status;
-    TRY_DONE(read_attn_in(run, &per_head, layer));
+    TRY_DONE(weir_by_head_read(run, &attn_in, NULL, WEIR_P_ATTN_IN, (size_t)l->spec.n_heads, layer));
     TRY_DONE(weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, ln1_points, layer));
     TRY_DONE(add_positions(run, &positioned, layer));
-    TRY_DONE(project_each(run, per_head, positioned, layer));
+    TRY_DONE(project_each(run, &attn_in, positioned, layer));
 done:
-    weir_value_drop(&per_head);
+    weir_head_copies_close(&attn_in);
     weir_value_drop(&positioned);
     return status;
 }
@@ -299,8 +180,8 @@ static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_
 
 enum step { SOFTMAX = 1, MIX = 2 };
 
-/* What hooks may change of one head of one prompt. */
-enum edited { EDITED_SCORES = 1, EDITED_PATTERN = 2 };
+/* What hooks may change of one head of one prompt; a program's own may write where masks are, edits do not. */
+enum edited { EDITED_SCORES = 1, EDITED_PATTERN = 2, EDITED_MASKS = 4 };
 
 struct attending {
     struct weir_run *run;
@@ -560,7 +441,17 @@ static void softmax_whole_rows(const struct attending *a, const struct view *v, 
                     v->n_keys);
 }
 
-/* What comes after an edit, over whole rows: one may look where no tile did, at keys after the query. */
+/* What comes after a hook that may look where no tile did, at keys after the query. */
+static void resume_whole_rows(const struct attending *a, const struct view *v, const struct weir_tile *tile,
+                              unsigned edited)
+{
+    if (edited & EDITED_SCORES && a->steps & SOFTMAX)
+        softmax_whole_rows(a, v, tile);
+    if (a->steps & MIX)
+        mix_keys(a, v, tile, v->pattern - v->low, 0, v->n_keys);
+}
+
+/* What comes after an edit. */
 static void resume_tiles(void *context, size_t first, size_t last, int worker)
 {
     const struct attending *a = context;
@@ -571,10 +462,14 @@ static void resume_tiles(void *context, size_t first, size_t last, int worker)
         if (!edited)
             continue;
         locate_tile(&v, a, tile, worker);
+        if (edited & EDITED_MASKS) {
+            resume_whole_rows(a, &v, tile, edited);
+            continue;
+        }
         if (edited & EDITED_SCORES && a->steps & SOFTMAX)
-            softmax_whole_rows(a, &v, tile);
+            softmax_tile(a, &v, tile);
         if (a->steps & MIX)
-            mix_keys(a, &v, tile, v.pattern - v.low, 0, v.n_keys);
+            mix_keys(a, &v, tile, v.pattern, v.low, v.high);
     }
 }
 
@@ -613,8 +508,8 @@ static weir_status find_edited(uint8_t **edited, const struct weir_run *run, siz
     if (!weir_plan_edits(&run->plan, WEIR_P_ATTN_SCORES, layer) && !weir_plan_edits(&run->plan, WEIR_P_PATTERN, layer))
         return WEIR_OK;
     TRY(weir_alloc_zero(edited, run->batch.n * n_heads, sizeof **edited));
-    weir_at_mark_edited(run, WEIR_P_ATTN_SCORES, layer, *edited, n_heads, EDITED_SCORES);
-    weir_at_mark_edited(run, WEIR_P_PATTERN, layer, *edited, n_heads, EDITED_PATTERN);
+    weir_at_mark_edited(run, WEIR_P_ATTN_SCORES, layer, *edited, n_heads, EDITED_SCORES, EDITED_MASKS);
+    weir_at_mark_edited(run, WEIR_P_PATTERN, layer, *edited, n_heads, EDITED_PATTERN, EDITED_MASKS);
     return WEIR_OK;
 }
 
@@ -631,69 +526,6 @@ static weir_status attend_heads(struct weir_run *run, int layer)
     weir_value_drop(&run->values.scores);
     weir_value_drop(&run->values.pattern);
     return weir_plan_goes_on(&run->plan, WEIR_P_Z, layer) ? weir_at(run, WEIR_P_Z, layer, &run->values.z) : WEIR_OK;
-}
-
-/* ---- output ---- */
-
-struct summing {
-    float *out;          /* [total_pos, d_model] */
-    const float *result; /* [total_pos, n_heads, d_model] */
-    const float *bias;   /* [d_model] or NULL */
-    size_t n_heads, d_model;
-};
-
-static void sum_heads(void *context, size_t first, size_t last, int worker)
-{
-    const struct summing *s = context;
-    (void)worker;
-    for (size_t pos = first; pos < last; pos++) {
-        float *out = s->out + pos * s->d_model;
-        memcpy(out, s->result + pos * s->n_heads * s->d_model, s->d_model * sizeof *out);
-        for (size_t head = 1; head < s->n_heads; head++)
-            weir_ops()->add(out, out, s->result + (pos * s->n_heads + head) * s->d_model, s->d_model);
-        if (s->bias)
-            weir_ops()->add(out, out, s->bias, s->d_model);
-    }
-}
-
-/* result = z W_O, head by head */
-static weir_status make_results(struct weir_run *run, int layer)
-{
-    const struct weir_layer *l = &run->model->layers[layer];
-    size_t n_heads = (size_t)l->spec.n_heads, d_head = (size_t)l->spec.d_head, d_model = l->o.w.n_out;
-    TRY(weir_value_take(run, &run->values.spare, l->o.w.n_out * l->o.w.n_in));
-    weir_matrix_convert(run->values.spare->data, &l->o.w, run->pool);
-    TRY(weir_value_take_rows(run, &run->values.result, n_heads * d_model));
-    for (size_t head = 0; head < n_heads; head++) {
-        const float *rows = run->values.spare->data + (l->o.w.input_major ? head * d_head * d_model : head * d_head);
-        const struct weir_matrix w = {.data = (const uint8_t *)(const void *)rows,
-                                      .type = WEIR_T_F32,
-                                      .n_out = d_model,
-                                      .n_in = d_head,
-                                      .stride = l->o.w.input_major ? d_model : n_heads * d_head,
-                                      .input_major = l->o.w.input_major};
-        weir_matmul_run(run->matmul, run->values.result->data + head * d_model, n_heads * d_model,
-                        run->values.z->data + head * d_head, n_heads * d_head, weir_total_pos(run), &w, NULL);
-    }
-    weir_value_drop(&run->values.spare);
-    return weir_at(run, WEIR_P_RESULT, layer, &run->values.result);
-}
-
-static weir_status make_attn_out(struct weir_run *run, int layer)
-{
-    const struct weir_linear *o = &run->model->layers[layer].o;
-    size_t n_heads = (size_t)run->model->layers[layer].spec.n_heads, d_model = o->w.n_out;
-    if (weir_plan_wants(&run->plan, WEIR_P_RESULT, layer))
-        TRY(make_results(run, layer));
-    if (!weir_plan_edits(&run->plan, WEIR_P_RESULT, layer)) {
-        weir_value_drop(&run->values.result);
-        return weir_step_linear(run, &run->values.attn_out, run->values.z, o);
-    }
-    TRY(weir_value_take(run, &run->values.attn_out, weir_total_pos(run) * d_model));
-    struct summing s = {run->values.attn_out->data, run->values.result->data, o->bias, n_heads, d_model};
-    weir_step_rows(run, weir_total_pos(run), n_heads * d_model, sum_heads, &s);
-    weir_value_drop(&run->values.result);
-    return WEIR_OK;
 }
 
 weir_status weir_block_attention(struct weir_run *run, int layer)
@@ -717,6 +549,6 @@ weir_status weir_block_attention(struct weir_run *run, int layer)
     TRY(attend_heads(run, layer)); /* q, k, v -> pattern, z */
     if (!weir_plan_goes_on(&run->plan, WEIR_P_RESULT, layer))
         return WEIR_OK;
-    TRY(make_attn_out(run, layer)); /* z -> attn_out */
+    TRY(weir_by_head_write(run, layer)); /* z -> attn_out */
     return weir_step_finish_branch(run, &run->values.attn_out, &weights->ln1_post, ln1_post_points, layer);
 }

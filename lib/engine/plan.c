@@ -45,6 +45,27 @@ static int layer_of(const struct weir_plan *plan, int point, int layer)
     return layer < 0 && point > WEIR_P_RESID_POST ? plan->n_layers : layer;
 }
 
+/* The order of points.def is that in which a reader thinks of them. The projections fire theirs one after the other,
+   each its input first, when ln1 has fired its own. */
+static size_t moment_in_layer(int point)
+{
+    static const int attention[] = {WEIR_P_ATTN_IN, WEIR_P_LN1_SCALE, WEIR_P_LN1_NORMALIZED, WEIR_P_LN1_OUT,
+                                    WEIR_P_Q_INPUT, WEIR_P_Q,         WEIR_P_K_INPUT,        WEIR_P_K,
+                                    WEIR_P_V_INPUT, WEIR_P_V};
+    _Static_assert(WEIR_P_V - WEIR_P_ATTN_IN + 1 == sizeof attention / sizeof *attention,
+                   "these are the points from attn_in to v");
+    for (size_t i = 0; i < sizeof attention / sizeof *attention; i++)
+        if (attention[i] == point)
+            return (size_t)WEIR_P_ATTN_IN + i;
+    return (size_t)point;
+}
+
+size_t weir_plan_moment(int n_layers, int point, int layer)
+{
+    size_t at = layer >= 0 ? (size_t)layer + 1 : point > WEIR_P_RESID_POST ? (size_t)n_layers + 1 : 0;
+    return at * WEIR_N_POINTS + moment_in_layer(point);
+}
+
 static void note_site(struct weir_plan *plan, const struct weir_site *site, weir_access access)
 {
     int at = layer_of(plan, site->point, site->layer);
@@ -127,6 +148,25 @@ weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir_scope *scope
                                 void *payload)
 {
     return add_hook(plan, &(struct weir_hook){.scope = scope, .access = access, .whole = fn, .payload = payload});
+}
+
+weir_status weir_plan_add_edit(struct weir_plan *plan, struct weir_scope *scope, weir_whole_fn *fn,
+                               bool sees_named_only, void *payload)
+{
+    return add_hook(
+        plan,
+        &(struct weir_hook){
+            .scope = scope, .access = WEIR_EDIT, .whole = fn, .sees_named_only = sees_named_only, .payload = payload});
+}
+
+bool weir_plan_sees_named_only(const struct weir_plan *plan, int point, int layer)
+{
+    size_t first, readers, last;
+    weir_plan_calls(plan, point, layer, &first, &readers, &last);
+    for (size_t i = first; i < last; i++)
+        if (!plan->hooks[plan->calls[i].hook].sees_named_only)
+            return false;
+    return true;
 }
 
 /* Those of that function; NULL: those of whole batches. */

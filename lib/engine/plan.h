@@ -15,6 +15,7 @@ struct weir_hook {
     weir_access access;
     weir_hook_fn *fn;
     weir_whole_fn *whole;
+    bool sees_named_only; /* `whole` looks at nothing but the rows and units that the scope names */
     void *payload;
 };
 
@@ -46,6 +47,10 @@ WEIR_CHECKED weir_status weir_plan_add(struct weir_plan *plan, struct weir_scope
 
 WEIR_CHECKED weir_status weir_plan_add_whole(struct weir_plan *plan, struct weir_scope *scope, weir_access access,
                                              weir_whole_fn *fn, void *payload);
+/* An edit: a whole hook that writes nothing but what its scope names, and, if sees_named_only, looks at nothing else.
+ */
+WEIR_CHECKED weir_status weir_plan_add_edit(struct weir_plan *plan, struct weir_scope *scope, weir_whole_fn *fn,
+                                            bool sees_named_only, void *payload);
 
 /* Takes back all hooks of that function and payload. */
 void weir_plan_remove(struct weir_plan *plan, weir_hook_fn *fn, const void *payload);
@@ -55,6 +60,9 @@ void weir_plan_remove_whole(struct weir_plan *plan, const void *payload);
 
 /* How many layers a pass goes through. */
 int weir_plan_depth(const struct weir_plan *plan);
+
+/* When a site fires in a pass: of two sites the one with the smaller number first. */
+size_t weir_plan_moment(int n_layers, int point, int layer);
 
 /* The calls of a site: calls[*first] to calls[*last - 1], readers from *readers on. */
 void weir_plan_calls(const struct weir_plan *plan, int point, int layer, size_t *first, size_t *readers, size_t *last);
@@ -69,6 +77,9 @@ static inline bool weir_plan_edits(const struct weir_plan *plan, int point, int 
 {
     return plan->wanted[weir_site_index(plan->n_layers, point, layer)] >> WEIR_EDIT & 1;
 }
+
+/* True where everyone at a site looks only at the rows and units that editors name. */
+bool weir_plan_sees_named_only(const struct weir_plan *plan, int point, int layer);
 
 /* True where anything is wanted from `point` in `layer` on (layer n_layers: after the blocks). */
 static inline bool weir_plan_goes_on(const struct weir_plan *plan, int point, int layer)

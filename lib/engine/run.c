@@ -177,6 +177,11 @@ void weir_run_unhook(weir_run *run, weir_hook_fn *hook, void *payload)
         weir_plan_remove(&run->plan, hook, payload);
 }
 
+size_t weir_run_past(const struct weir_run *run, size_t prompt)
+{
+    return run->from && run->from->past ? run->from->past[prompt] : 0;
+}
+
 weir_status weir_run_accompany(struct weir_run *run, const struct weir_companion *companion)
 {
     TRY(weir_grow(&run->companions, &run->cap_companions, run->n_companions + 1, sizeof *run->companions));

@@ -44,6 +44,7 @@ struct weir_run {
     const char *misused;               /* the function that a hook called and may not, and that returns no status */
     struct weir_deferred *at_end;      /* what waits for the pass to end */
     const void *capture;               /* the one that stores what this run gives; NULL: none */
+    struct weir_run_edits *edits;      /* of hooks/edit.c; NULL: none yet */
     struct weir_companion *companions; /* [n_companions] */
     size_t n_companions, cap_companions;
     struct weir_schedule schedule; /* of the pass that is under way */
@@ -71,6 +72,9 @@ static inline size_t weir_total_pos(const struct weir_run *run)
     return run->batch.start[run->batch.n];
 }
 
+/* How many positions of a prompt, by its number, the pass under way finds computed before. */
+size_t weir_run_past(const struct weir_run *run, size_t prompt);
+
 /* Functions of the pass return WEIR_E_MEMORY, or what a hook returned. */
 
 /* What a hook of the whole batch sees: a point's value, of all its prompts. */
@@ -87,8 +91,11 @@ WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, wei
 /* The value of one prompt of the batch, whole: without rows and units. */
 weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt);
 /* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
-   names in a prompt in which it names a row. */
-void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit);
+   names in a prompt in which it names a row. Sets `own` too where one is a program's own. */
+void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit,
+                         int own);
+/* Sets marked[row of the batch, unit] to 1 where an editor names both, of n_units. */
+void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units);
 
 /* forward.c: a pass over the batch, as far as the plan wants it. */
 WEIR_CHECKED weir_status weir_forward(struct weir_run *run);

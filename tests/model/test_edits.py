@@ -89,5 +89,5 @@ def test_an_edit_changes_the_logits_from_its_position_on(run, edited, family, na
 @every_edit
 def test_a_capture_says_where_it_was_edited_and_is_valid(edited, name):
     edit, run = edits.EDITS[name], edited("gpt2", name)
-    assert run.file.attrs["edits"] == f"{edit['point']}:{edit['layer']}"
+    assert json.loads(run.file.attrs["edits"]) == [{"hook": f"{edit['point']}:{edit['layer']}"}]
     cache.weir("validate", run.file.filename)

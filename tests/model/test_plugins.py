@@ -1,5 +1,6 @@
 """Plugins: the example of hooks/examples and one that fails in every way, compiled as a user would, with weir.h alone (where
 INSTALLED names the root that weir was installed under, with the header there)."""
+import json
 import os
 import re
 import shlex
@@ -90,7 +91,7 @@ def test_a_plugin_that_edits_changes_what_pytorch_changes_and_the_file_says_wher
     dump(tmp_path / "x.h5", f"{plugins['modes']}:zero", n=(edits.LENGTH,))
     run = cache.Cache(tmp_path / "x.h5")
     matches(run, FIXTURES / "gpt2/edit_head.h5")
-    assert run.file.attrs["edits"] == "z:1" and "modes.so:zero" in run.file.attrs["command"]
+    assert json.loads(run.file.attrs["edits"]) == [{"hook": "z:1"}] and "modes.so:zero" in run.file.attrs["command"]
 
 
 def test_a_plugin_is_called_in_order_and_closed_after_the_run(plugins, tmp_path):

@@ -181,7 +181,7 @@ MUTATIONS = [
       "*begin = window && query + 2 > window ? query + 2 - window : 0;", "a window is one key too narrow"),
     M("edited-kv-head", "lib/engine/attention.c", "(size_t)tile->head / (n_heads / n_kv) * d_head;", "(size_t)tile->head % n_kv * d_head;",
       "heads read another head's keys and values", (*POSITIONS, *FAMILIES)),
-    M("edited-heads", "lib/engine/at.c", "weir_some_at(&box.units, u)", "u", "an edit of one head reaches the z of another", EDITS),
+    M("edited-heads", "lib/engine/at.c", "marked[prompt * n_units + weir_some_at(&box.units, u)]", "marked[prompt * n_units + u]", "an edit of one head reaches the z of another", EDITS),
     M("edited-prompts", "lib/engine/at.c", "size_t number = run->batch.numbers[prompt];", "size_t number = run->batch.numbers[0 * prompt];",
       "an edit is looked up in the first prompt of the batch", EDITS),
     M("sinks-sign", "lib/engine/attention.c", "expf(a->sinks[head] - total)", "expf(total - a->sinks[head])", "sinks take what they should leave",

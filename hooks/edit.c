@@ -1,0 +1,518 @@
+/* Edits as hooks: resolved when they are added, checked against the prompts before a pass, applied as the pass goes by.
+ */
+#include "hooks/edit.h"
+
+#include "base/alloc.h"
+#include "engine/start.h"
+#include "hooks/basis.h"
+#include "hooks/place.h"
+#include "hooks/source.h"
+#include "points/points.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One edit of a run. */
+struct run_edit {
+    struct weir_run *run;
+    weir_edit *edit;
+    struct weir_scope *scope;
+    struct weir_change change;
+    struct weir_basis basis;         /* of change along directions; width 0: none */
+    float number;                    /* where the source is one */
+    struct weir_edit_source *source; /* of a source that is none of the run's; NULL */
+    struct weir_run_place place;     /* of a source in the run; no sites: it is not */
+    struct weir_place_reading
+        *readings; /* [n_readings] those of each site and prompt that the place needs, box by box */
+    size_t n_readings, cap_readings;
+    size_t *first; /* [n_sites * n_prompts + 1] where those of each begin */
+    size_t n_prompts;
+};
+
+struct weir_run_edits {
+    struct weir_run *run;
+    struct run_edit **list; /* [n] in the order in which they act */
+    size_t n, capacity;
+};
+
+static weir_status fail_in_edit(const struct run_edit *edit, size_t at, weir_status status)
+{
+    return weir_in_character(status, edit->edit->text, at);
+}
+
+/* Names the edit in front of what went wrong when it ran: there may be several. */
+static weir_status in_edit(const struct run_edit *edit, weir_status status)
+{
+    return weir_in(status, edit->edit->text);
+}
+
+static struct weir_cells cells_in(const struct run_edit *edit, const weir_event *event)
+{
+    size_t window = event->layer < 0 ? 0 : (size_t)edit->run->model->layers[event->layer].spec.window;
+    return weir_cells_of(event, window);
+}
+
+/* ---- before a pass ---- */
+
+static void forget_readings(struct run_edit *edit)
+{
+    for (size_t i = 0; i < edit->n_readings; i++)
+        weir_reading_close(&edit->readings[i]);
+    edit->n_readings = 0;
+    weir_free(edit->first);
+    edit->first = NULL;
+    edit->n_prompts = 0;
+}
+
+/* The value of a point of which only the shape is known yet: what it will be in a prompt. */
+static struct weir_cells cells_to_come(const struct run_edit *edit, const struct weir_site *site, size_t prompt)
+{
+    weir_event event = {.point = weir_point_at(site->point), .layer = site->layer};
+    event.axes = event.point->axes;
+    event.n_axes = weir_model_shape(edit->run->model, site->point, event.shape);
+    event.first = weir_run_past(edit->run, prompt);
+    for (int i = 0; i < event.n_axes; i++)
+        if (event.axes[i] == WEIR_AXIS_KEY)
+            event.shape[i] = event.first + edit->run->schedule.prompts[prompt].n;
+        else if (weir_axis_is_position(event.axes[i]))
+            event.shape[i] = edit->run->schedule.prompts[prompt].n;
+    return cells_in(edit, &event);
+}
+
+/* Vectors that are changed as one must be there whole, and as wide as the directions. */
+static weir_status check_vectors(const struct run_edit *edit, const struct weir_cells *cells,
+                                 const struct weir_box *box, const struct weir_site *site)
+{
+    const char *name = weir_point_at(site->point)->name;
+    size_t width = cells->n_inner == 1 ? cells->n_units : cells->n_inner;
+    if (edit->basis.width == 0 && !edit->change.keeps_norm)
+        return WEIR_OK;
+    if (cells->has_keys)
+        return fail_in_edit(edit, 0,
+                            weir_fail(WEIR_E_USAGE,
+                                      "%s has keys where others have channels: it has neither "
+                                      "directions nor a norm to keep",
+                                      name));
+    if (cells->n_inner == 1 && box->units.list)
+        return fail_in_edit(edit, 0,
+                            weir_fail(WEIR_E_USAGE,
+                                      "%s: a change along directions, or one that keeps a norm, "
+                                      "takes all channels",
+                                      name));
+    if (edit->basis.width > 0 && edit->basis.width != width)
+        return fail_in_edit(
+            edit, edit->edit->along.at,
+            weir_fail(WEIR_E_USAGE, "directions of %zu numbers, where %s has %zu", edit->basis.width, name, width));
+    if (edit->basis.width > 0 && !weir_basis_of(&edit->basis, site->layer))
+        return fail_in_edit(
+            edit, edit->edit->along.at,
+            weir_fail(WEIR_E_USAGE, "%s has no direction for layer %d", edit->edit->along.path, site->layer));
+    return WEIR_OK;
+}
+
+static weir_status plan_box(struct run_edit *edit, size_t site, size_t prompt, const struct weir_box *box,
+                            size_t *n_cells)
+{
+    const struct weir_cells cells = cells_to_come(edit, &edit->scope->sites[site], prompt);
+    TRY(check_vectors(edit, &cells, box, &edit->scope->sites[site]));
+    if (*n_cells == 0)
+        *n_cells = weir_cells_count(&cells, box);
+    if (!edit->place.sites)
+        return WEIR_OK;
+    TRY(weir_grow(&edit->readings, &edit->cap_readings, edit->n_readings + 1, sizeof *edit->readings));
+    return weir_place_plan(&edit->readings[edit->n_readings++], &edit->place, edit->run, site, prompt, box);
+}
+
+static weir_status plan_edit(struct run_edit *edit)
+{
+    size_t n_sites = edit->scope->n_sites, n_cells = 0, n_lists;
+    forget_readings(edit);
+    edit->n_prompts = edit->run->schedule.n_given;
+    TRY(weir_mul(&n_lists, n_sites, edit->n_prompts));
+    TRY(weir_alloc_zero(&edit->first, n_lists + 1, sizeof *edit->first));
+    for (size_t site = 0; site < n_sites; site++)
+        for (size_t prompt = 0; prompt < edit->n_prompts; prompt++) {
+            const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
+            edit->first[site * edit->n_prompts + prompt] = edit->n_readings;
+            for (size_t box = 0; box < region.n; box++)
+                TRY(plan_box(edit, site, prompt, &region.boxes[box], &n_cells));
+        }
+    edit->first[n_lists] = edit->n_readings;
+    if (edit->source)
+        TRY(weir_edit_source_find(edit->source, edit->run->from ? edit->run->from->past : NULL));
+    return n_cells > 0 ? WEIR_OK
+                       : fail_in_edit(edit, 0,
+                                      weir_fail(WEIR_E_USAGE, "this edit changes nothing in any prompt: no "
+                                                              "position is left of what it names, or masked ones"));
+}
+
+static weir_status prepare_edits(struct weir_run *run, void *payload)
+{
+    const struct weir_run_edits *edits = payload;
+    (void)run;
+    for (size_t i = 0; i < edits->n; i++)
+        TRY(in_edit(edits->list[i], plan_edit(edits->list[i])));
+    return WEIR_OK;
+}
+
+/* True where one of an edit's readings of that prompt has that origin. */
+static bool needs_prompt(const struct run_edit *edit, const struct weir_need *need)
+{
+    for (size_t site = 0; edit->place.sites && site < edit->scope->n_sites; site++)
+        for (size_t i = edit->first[site * edit->n_prompts + need->reader];
+             i < edit->first[site * edit->n_prompts + need->reader + 1]; i++)
+            for (size_t origin = 0; origin < edit->readings[i].n_origins; origin++)
+                if (edit->readings[i].origins[origin].prompt == need->source)
+                    return true;
+    return false;
+}
+
+static weir_status explain_cycle(const struct weir_need *need, void *payload)
+{
+    const struct weir_run_edits *edits = payload;
+    for (size_t i = 0; i < edits->n; i++) {
+        const struct run_edit *edit = edits->list[i];
+        if (needs_prompt(edit, need))
+            return in_edit(
+                edit, weir_in_character(weir_fail(WEIR_E_USAGE,
+                                                  "prompt %zu reads here what prompt %zu computes later, which itself "
+                                                  "reads from prompt %zu: no order of passes does that",
+                                                  need->reader, need->source, need->reader),
+                                        edit->edit->text, edit->place.value->at));
+    }
+    return WEIR_OK;
+}
+
+static void finish_edits(void *payload)
+{
+    const struct weir_run_edits *edits = payload;
+    for (size_t i = 0; i < edits->n; i++)
+        forget_readings(edits->list[i]);
+}
+
+/* ---- as the pass goes by ---- */
+
+/* Reads for those sites of the edit that this is the place of: for this site itself, or (`others`) for the others. */
+static weir_status read_places(struct run_edit *edit, const struct weir_whole *whole, const struct weir_site *own)
+{
+    for (size_t site = 0; edit->place.sites && site < edit->scope->n_sites; site++) {
+        const struct weir_site *to = &edit->scope->sites[site];
+        bool is_own = to->point == whole->site->point && to->layer == whole->site->layer;
+        if (is_own != (own != NULL) || !weir_place_is_at(&edit->place, site, whole->site->point, whole->site->layer))
+            continue;
+        for (size_t i = edit->first[site * edit->n_prompts]; i < edit->first[(site + 1) * edit->n_prompts]; i++)
+            TRY(weir_place_read(&edit->readings[i], &edit->place, site, whole));
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_elsewhere(const struct weir_whole *whole, void *payload)
+{
+    return in_edit(payload, read_places(payload, whole, NULL));
+}
+
+/* The numbers for one box, and the reading that they are of (NULL: of none). */
+static weir_status find_operand(struct weir_operand *out, struct weir_place_reading **reading, struct run_edit *edit,
+                                size_t site, size_t prompt, size_t box)
+{
+    *reading = NULL;
+    *out = (struct weir_operand){.data = &edit->number};
+    if (edit->source) {
+        const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
+        return weir_edit_source_numbers(out, edit->source, site, prompt, &region.boxes[box]);
+    }
+    if (edit->place.sites) {
+        *reading = &edit->readings[edit->first[site * edit->n_prompts + prompt] + box];
+        *out = *weir_reading_finish(&edit->place, site, *reading);
+    }
+    return WEIR_OK;
+}
+
+static weir_status change_cells(struct run_edit *edit, size_t site, size_t prompt, const struct weir_cells *cells)
+{
+    const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
+    struct weir_change change = edit->change;
+    if (edit->basis.width > 0)
+        change.basis = weir_basis_of(&edit->basis, edit->scope->sites[site].layer);
+    for (size_t i = 0; i < region.n; i++) {
+        struct weir_operand operand;
+        struct weir_place_reading *reading;
+        TRY(find_operand(&operand, &reading, edit, site, prompt, i));
+        weir_change_box(&change, cells, &region.boxes[i], &operand, edit->run->pool);
+        if (reading)
+            weir_reading_forget(reading);
+    }
+    return WEIR_OK;
+}
+
+/* Indices of experts are changed as numbers, and must be experts afterwards: -1 is none. */
+static weir_status change_indices(struct run_edit *edit, size_t site, size_t prompt, weir_event *event)
+{
+    size_t n = event->shape[0] * event->shape[1];
+    int n_experts = edit->run->model->layers[event->layer].spec.n_experts;
+    float *numbers;
+    weir_status status = WEIR_OK;
+    TRY(weir_alloc(&numbers, n, sizeof *numbers));
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = (float)event->indices[i];
+    event->data = numbers;
+    const struct weir_cells cells = cells_in(edit, event);
+    status = change_cells(edit, site, prompt, &cells);
+    for (size_t i = 0; i < n && status == WEIR_OK; i++)
+        if (numbers[i] >= -1 && numbers[i] < (float)n_experts && floorf(numbers[i]) >= numbers[i])
+            event->indices[i] = (int32_t)numbers[i];
+        else
+            status = fail_in_edit(edit, 0,
+                                  weir_fail(WEIR_E_USAGE, "expert %g in layer %d: there are 0 to %d, and -1 for none",
+                                            (double)numbers[i], event->layer, n_experts - 1));
+    weir_free(numbers);
+    return status;
+}
+
+static weir_status change_site(const struct weir_whole *whole, void *payload)
+{
+    struct run_edit *edit = payload;
+    const struct weir_batch *batch = &whole->run->batch;
+    size_t site = (size_t)(whole->site - edit->scope->sites);
+    TRY(in_edit(edit, read_places(edit, whole, whole->site)));
+    for (size_t slot = 0; slot < batch->n; slot++) {
+        size_t prompt = batch->numbers[slot];
+        if (prompt >= edit->n_prompts || weir_scope_region(edit->scope, whole->site, prompt).n == 0)
+            continue;
+        weir_event event = weir_whole_event(whole, slot);
+        if (event.indices) {
+            TRY(in_edit(edit, change_indices(edit, site, prompt, &event)));
+            continue;
+        }
+        const struct weir_cells cells = cells_in(edit, &event);
+        TRY(change_cells(edit, site, prompt, &cells));
+    }
+    return WEIR_OK;
+}
+
+/* ---- nothing left to choose ---- */
+
+static bool any_left(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] > -INFINITY)
+            return true;
+    return false;
+}
+
+/* A query that no key is left to, or a position that no expert is left to. */
+static weir_status check_box_left(const struct run_edit *edit, const weir_event *event, const struct weir_box *box)
+{
+    const struct weir_cells cells = cells_in(edit, event);
+    for (size_t i = 0; i < box->rows.n; i++) {
+        size_t row = weir_some_at(&box->rows, i), begin, end;
+        weir_cells_visible(&cells, row, &begin, &end);
+        if (!cells.has_keys && !any_left(cells.data + row * cells.row_step, cells.n_units))
+            return weir_fail(WEIR_E_USAGE, "no expert is left to position %zu of prompt %d in layer %d",
+                             cells.first + row, event->prompt, event->layer);
+        for (size_t u = 0; cells.has_keys && u < box->units.n; u++) {
+            size_t head = weir_some_at(&box->units, u);
+            if (!any_left(cells.data + row * cells.row_step + head * cells.unit_step + begin, end - begin))
+                return weir_fail(WEIR_E_USAGE,
+                                 "no key is left to query %zu of prompt %d in head %zu of layer %d: a softmax of "
+                                 "nothing is not a number",
+                                 cells.first + row, event->prompt, head, event->layer);
+        }
+    }
+    return WEIR_OK;
+}
+
+/* Looks at what all edits of a site have left, where this one acts. */
+static weir_status check_left(const struct weir_whole *whole, void *payload)
+{
+    const struct run_edit *edit = payload;
+    const struct weir_site *site = weir_scope_site(edit->scope, whole->site->point, whole->site->layer);
+    const struct weir_batch *batch = &whole->run->batch;
+    if (site->point == WEIR_P_ATTN_SCORES && whole->run->model->layers[site->layer].sinks)
+        return WEIR_OK; /* a sink takes what is left */
+    for (size_t slot = 0; slot < batch->n; slot++) {
+        size_t prompt = batch->numbers[slot];
+        if (prompt >= edit->n_prompts)
+            continue;
+        const struct weir_region region = weir_scope_region(edit->scope, site, prompt);
+        weir_event event = weir_whole_event(whole, slot);
+        for (size_t i = 0; i < region.n; i++)
+            TRY(in_edit(edit, check_box_left(edit, &event, &region.boxes[i])));
+    }
+    return WEIR_OK;
+}
+
+/* ---- adding ---- */
+
+/* Copies for query heads exist where each has keys and values of its own. */
+static weir_status check_query_heads(const struct run_edit *edit)
+{
+    const struct weir_config *c = &edit->run->model->config;
+    for (size_t i = 0; i < edit->scope->n_groups && c->n_heads != c->n_kv_heads; i++)
+        if (edit->scope->groups[i].by_query_head)
+            return fail_in_edit(edit, 0,
+                                weir_fail(WEIR_E_UNSUPPORTED,
+                                          "%d query heads share %d key-value heads, and cannot be edited one by one: "
+                                          "name the key-value head",
+                                          c->n_heads, c->n_kv_heads));
+    return WEIR_OK;
+}
+
+static weir_status open_along(struct run_edit *edit)
+{
+    const struct weir_file_name *along = &edit->edit->along;
+    return !along->path ? WEIR_OK
+                        : weir_in_character(weir_basis_open(&edit->basis, along, edit->run->model->config.n_layers),
+                                            edit->edit->text, along->at);
+}
+
+static weir_status open_value(struct run_edit *edit)
+{
+    const struct weir_value *value = &edit->edit->value;
+    const struct weir_value *place = value->kind == WEIR_VALUE_PLACE ? value : value->of;
+    edit->change.op = edit->edit->op;
+    edit->change.rank = edit->basis.rank;
+    edit->change.width = edit->basis.width;
+    edit->change.factor = 1;
+    edit->change.keeps_norm = edit->edit->keeps_norm;
+    edit->change.by_coordinate = value->kind == WEIR_VALUE_NUMBER;
+    if (value->kind == WEIR_VALUE_NUMBER) {
+        edit->number = (float)value->number;
+        return WEIR_OK;
+    }
+    edit->change.factor = (float)value->factor;
+    if (place && place->kind == WEIR_VALUE_PLACE && !place->file.path)
+        return weir_place_open(&edit->place, edit->run->model, edit->edit, place, edit->scope);
+    return weir_edit_source_open(&edit->source, edit->run->model, edit->edit, edit->scope);
+}
+
+static weir_status add_at(struct run_edit *edit, int point, int layer, weir_whole_fn *fn)
+{
+    struct weir_scope *scope;
+    TRY(weir_scope_open_at(&scope, edit->run->model, point, layer));
+    weir_status status = weir_plan_add_whole(&edit->run->plan, scope, WEIR_READ, fn, edit);
+    weir_scope_close(scope);
+    return status;
+}
+
+/* True where a site of the edit has its place in that layer of that point, and is another one. */
+static bool reads_from_afar(const struct run_edit *edit, int point, int layer)
+{
+    for (size_t i = 0; i < edit->scope->n_sites; i++) {
+        const struct weir_site *site = &edit->scope->sites[i];
+        if (weir_place_is_at(&edit->place, i, point, layer) && (site->point != point || site->layer != layer))
+            return true;
+    }
+    return false;
+}
+
+static weir_status add_readers(struct run_edit *edit)
+{
+    for (int point = 0; edit->place.sites && point < WEIR_N_POINTS; point++)
+        for (int layer = -1; layer < edit->run->model->config.n_layers; layer++)
+            if (reads_from_afar(edit, point, layer))
+                TRY(add_at(edit, point, layer, read_elsewhere));
+    for (size_t i = 0; i < edit->scope->n_sites; i++)
+        if (edit->scope->sites[i].point == WEIR_P_ATTN_SCORES || edit->scope->sites[i].point == WEIR_P_ROUTER)
+            TRY(add_at(edit, edit->scope->sites[i].point, edit->scope->sites[i].layer, check_left));
+    return WEIR_OK;
+}
+
+static void close_edit(struct run_edit *edit)
+{
+    if (!edit)
+        return;
+    forget_readings(edit);
+    weir_free(edit->readings);
+    weir_place_close_sites(&edit->place);
+    weir_basis_close(&edit->basis);
+    weir_edit_source_close(edit->source);
+    weir_scope_close(edit->scope);
+    weir_edit_close(edit->edit);
+    weir_free(edit);
+}
+
+static weir_status open_edit(struct run_edit **out, struct weir_run *run, const char *text)
+{
+    struct run_edit *edit;
+    weir_status status;
+    TRY(weir_alloc_zero(&edit, 1, sizeof *edit));
+    edit->run = run;
+    TRY_DONE(weir_edit_parse(&edit->edit, text));
+    TRY_DONE(weir_scope_open_selection(&edit->scope, run->model, edit->edit->select));
+    TRY_DONE(check_query_heads(edit));
+    TRY_DONE(open_along(edit));
+    TRY_DONE(open_value(edit));
+    TRY_DONE(weir_plan_add_edit(&run->plan, edit->scope, change_site, !edit->place.sites, edit));
+    TRY_DONE(add_readers(edit));
+    *out = edit;
+    edit = NULL;
+done:
+    if (edit)
+        weir_plan_remove_whole(&run->plan, edit);
+    close_edit(edit);
+    return status;
+}
+
+static void close_edits(void *payload)
+{
+    struct weir_run_edits *edits = payload;
+    for (size_t i = 0; i < edits->n; i++)
+        close_edit(edits->list[i]);
+    weir_free(edits->list);
+    weir_free(edits);
+}
+
+/* The edits of a run; they are made with the first. */
+static weir_status edits_of(struct weir_run_edits **out, struct weir_run *run)
+{
+    *out = run->edits;
+    if (*out)
+        return WEIR_OK;
+    TRY(weir_alloc_zero(out, 1, sizeof **out));
+    weir_status status = weir_run_accompany(run, &(struct weir_companion){.prepare = prepare_edits,
+                                                                          .explain = explain_cycle,
+                                                                          .finish = finish_edits,
+                                                                          .close = close_edits,
+                                                                          .payload = *out});
+    if (status != WEIR_OK)
+        weir_free(*out);
+    else
+        run->edits = *out;
+    return status;
+}
+
+weir_status weir_run_edit(weir_run *run, const weir_edit *edit)
+{
+    struct weir_run_edits *edits;
+    TRY_GIVEN(run);
+    TRY_GIVEN(edit);
+    TRY(weir_run_usable(run, __func__));
+    TRY(edits_of(&edits, run));
+    TRY(weir_grow(&edits->list, &edits->capacity, edits->n + 1, sizeof(void *)));
+    TRY(open_edit(&edits->list[edits->n], run, edit->text));
+    edits->n++;
+    return WEIR_OK;
+}
+
+/* ---- for the file ---- */
+
+weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run)
+{
+    for (size_t i = 0; run->edits && i < run->edits->n; i++) {
+        if (i > 0)
+            TRY(weir_text_add(out, ", ", 2));
+        TRY(weir_edit_to_json(out, run->edits->list[i]->edit));
+    }
+    return WEIR_OK;
+}
+
+bool weir_edits_are_hooks(const struct weir_run *run, int point, int layer)
+{
+    size_t first, readers, last;
+    weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
+    for (size_t i = first; i < readers; i++)
+        if (run->plan.hooks[run->plan.calls[i].hook].fn)
+            return true;
+    return false;
+}

@@ -1,0 +1,658 @@
+/* Places in the run: resolving them against model and prompts, reading them as the pass goes by. */
+#include "hooks/place.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "engine/positions.h"
+#include "points/points.h"
+
+#include <math.h>
+#include <string.h>
+
+static weir_status fail_at(const struct weir_run_place *place, weir_status status)
+{
+    return weir_in_character(status, place->edit->text, place->value->at);
+}
+
+static bool averages(const struct weir_run_place *place)
+{
+    return place->edit->value.kind == WEIR_VALUE_MEAN;
+}
+
+/* True where the value may take any of what the place names, not as many as the edit changes. */
+static bool takes_any(const struct weir_run_place *place)
+{
+    return place->edit->value.kind == WEIR_VALUE_MEAN || place->edit->value.kind == WEIR_VALUE_RESAMPLE;
+}
+
+/* ---- points, layers, units: what the model decides ---- */
+
+static bool reads_keys(int point)
+{
+    const weir_point *p = weir_point_at(point);
+    return p->axes[p->n_axes - 1] == WEIR_AXIS_KEY;
+}
+
+static weir_status find_point(int *out, const struct weir_run_place *place, const struct weir_site *site)
+{
+    *out = site->point;
+    if (!place->term->no_hook) {
+        TRY(weir_model_settle(place->model, place->term));
+        for (int point = 0; point < WEIR_N_POINTS; point++)
+            if (place->term->points[point])
+                *out = point;
+    }
+    return reads_keys(*out) == reads_keys(site->point)
+               ? WEIR_OK
+               : weir_fail(WEIR_E_USAGE, "%s %s keys, %s %s: one cannot be changed by the other",
+                           weir_point_at(*out)->name, reads_keys(*out) ? "has" : "has no",
+                           weir_point_at(site->point)->name, reads_keys(site->point) ? "has" : "has none");
+}
+
+/* Which of the edit's sites of its point a site is, and how many there are. */
+static size_t turn_of_site(const struct weir_run_place *place, const struct weir_site *site, size_t *n)
+{
+    size_t turn = 0;
+    *n = 0;
+    for (size_t i = 0; i < place->scope->n_sites; i++) {
+        if (place->scope->sites[i].point != site->point)
+            continue;
+        if (&place->scope->sites[i] == site)
+            turn = *n;
+        ++*n;
+    }
+    return turn;
+}
+
+/* Lists the marked of n in new memory. */
+static weir_status list_marks(int32_t **out, size_t *n_out, const bool *marked, size_t n)
+{
+    *n_out = 0;
+    TRY(weir_alloc(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++)
+        if (marked[i])
+            (*out)[(*n_out)++] = (int32_t)i;
+    return WEIR_OK;
+}
+
+static weir_status list_slices(int32_t **out, size_t *n_out, const struct weir_slices *slices, size_t n,
+                               const char *what)
+{
+    bool *marked;
+    TRY(weir_alloc_zero(&marked, n, sizeof *marked));
+    weir_status status = weir_slices_mark(slices, marked, n, what);
+    if (status == WEIR_OK)
+        status = list_marks(out, n_out, marked, n);
+    weir_free(marked);
+    return status == WEIR_OK && *n_out == 0 ? weir_fail(WEIR_E_USAGE, "names no %s", what) : status;
+}
+
+/* The layers that the place writes: one for all of the edit's, or one for each. */
+static weir_status choose_layers(struct weir_place_site *out, const struct weir_run_place *place,
+                                 const struct weir_site *site)
+{
+    size_t n_sites, turn = turn_of_site(place, site, &n_sites);
+    TRY(list_slices(&out->layers, &out->n_layers, &place->term->where.layers, (size_t)place->model->config.n_layers,
+                    "layer"));
+    if (averages(place) || out->n_layers == 1)
+        return WEIR_OK;
+    if (out->n_layers != n_sites || site->layer < 0)
+        return weir_fail(WEIR_E_USAGE, "names %zu layers for %zu that are changed: one, or as many", out->n_layers,
+                         n_sites);
+    out->layers[0] = out->layers[turn];
+    out->n_layers = 1;
+    return WEIR_OK;
+}
+
+static weir_status find_layers(struct weir_place_site *out, const struct weir_run_place *place,
+                               const struct weir_site *site)
+{
+    const weir_point *point = weir_point_at(out->point);
+    const char *why;
+    if (point->per_layer && place->term->where.has_layers) {
+        TRY(choose_layers(out, place, site));
+    } else {
+        TRY(weir_alloc(&out->layers, 1, sizeof *out->layers));
+        out->layers[0] = point->per_layer ? site->layer : -1;
+        out->n_layers = 1;
+        if (!point->per_layer && place->term->where.has_layers)
+            return weir_fail(WEIR_E_USAGE, "%s stands outside the layers and has none", point->name);
+        if (point->per_layer && site->layer < 0)
+            return weir_fail(WEIR_E_USAGE, "name a layer of %s: %s has none", point->name,
+                             weir_point_at(site->point)->name);
+    }
+    for (size_t i = 0; i < out->n_layers; i++)
+        if (!weir_model_has_point(place->model, out->point, out->layers[i], &why))
+            return weir_fail(WEIR_E_UNSUPPORTED, "%s: this model does not have it in layer %d: %s", point->name,
+                             (int)out->layers[i], why);
+    return WEIR_OK;
+}
+
+static weir_axis unit_axis(int point)
+{
+    int axis = weir_point_unit_axis(weir_point_at(point));
+    return axis < 0 ? WEIR_N_AXES : weir_point_at(point)->axes[axis];
+}
+
+static weir_status find_source_units(struct weir_place_site *out, const struct weir_run_place *place,
+                                     const struct weir_site *site)
+{
+    const struct weir_where *where = &place->term->where;
+    size_t shape[WEIR_MAX_AXES];
+    int axis = weir_point_unit_axis(weir_point_at(out->point));
+    weir_model_shape(place->model, out->point, shape);
+    out->own_units = !where->has_units && unit_axis(out->point) == unit_axis(site->point);
+    if (!where->has_units) {
+        out->units.n = axis < 0 ? 0 : shape[axis];
+        return WEIR_OK;
+    }
+    if (axis < 0)
+        return weir_fail(WEIR_E_USAGE, "%s has no heads or neurons to choose from", weir_point_at(out->point)->name);
+    return list_slices(&out->units.list, &out->units.n, &where->units, shape[axis], "unit");
+}
+
+static weir_status open_site(struct weir_place_site *out, const struct weir_run_place *place,
+                             const struct weir_site *site)
+{
+    TRY(find_point(&out->point, place, site));
+    TRY(find_layers(out, place, site));
+    return find_source_units(out, place, site);
+}
+
+weir_status weir_place_open(struct weir_run_place *place, const struct weir_model *model, const struct weir_edit *edit,
+                            const struct weir_value *value, const struct weir_scope *scope)
+{
+    *place =
+        (struct weir_run_place){.model = model, .edit = edit, .scope = scope, .value = value, .term = value->place};
+    TRY(weir_alloc_zero(&place->sites, scope->n_sites, sizeof *place->sites));
+    for (size_t i = 0; i < scope->n_sites; i++)
+        TRY(fail_at(place, open_site(&place->sites[i], place, &scope->sites[i])));
+    return WEIR_OK;
+}
+
+void weir_place_close_sites(struct weir_run_place *place)
+{
+    for (size_t i = 0; place->sites && i < place->scope->n_sites; i++) {
+        weir_free(place->sites[i].layers);
+        weir_free(place->sites[i].units.list);
+    }
+    weir_free(place->sites);
+    place->sites = NULL;
+}
+
+bool weir_place_is_at(const struct weir_run_place *place, size_t site, int point, int layer)
+{
+    const struct weir_place_site *at = &place->sites[site];
+    for (size_t i = 0; at->point == point && i < at->n_layers; i++)
+        if (at->layers[i] == layer)
+            return true;
+    return false;
+}
+
+/* ---- prompts ---- */
+
+/* What is planned for one box, before it is a reading. */
+struct planning {
+    const struct weir_run_place *place;
+    struct weir_run *run;
+    size_t site, reader;
+    const struct weir_box *box;
+    struct weir_place_reading *out;
+};
+
+static weir_status add_origin(struct planning *p, size_t prompt)
+{
+    size_t capacity = p->out->n_origins; /* each is added once: prompts are few, or listed at once */
+    TRY(weir_grow(&p->out->origins, &capacity, p->out->n_origins + 1, sizeof *p->out->origins));
+    p->out->origins[p->out->n_origins++] = (struct weir_origin){.prompt = prompt};
+    return WEIR_OK;
+}
+
+/* Which of the prompts that the edit changes the reader is, and how many there are. */
+static size_t turn_of_reader(const struct planning *p, size_t *n)
+{
+    const struct weir_scope *scope = p->place->scope;
+    size_t turn = 0;
+    *n = 0;
+    for (size_t prompt = 0; prompt < scope->n_prompts; prompt++) {
+        bool changed = false;
+        for (size_t i = 0; i < scope->n_sites && !changed; i++)
+            changed = weir_scope_region(scope, &scope->sites[i], prompt).n > 0;
+        if (prompt == p->reader)
+            turn = *n;
+        *n += changed;
+    }
+    return turn;
+}
+
+/* One of n, by seed and prompt only: all edits with one seed draw the same. */
+static size_t draw(const struct planning *p, size_t n)
+{
+    return weir_random_below(weir_random_fold(p->place->edit->value.seed, p->reader), n);
+}
+
+/* Prompts by number: all of them for a mean, one drawn, one for all, or one for each that is changed. */
+static weir_status add_numbered(struct planning *p, const int32_t *list, size_t n)
+{
+    size_t n_readers;
+    if (averages(p->place)) {
+        for (size_t i = 0; i < n; i++)
+            TRY(add_origin(p, (size_t)list[i]));
+        return WEIR_OK;
+    }
+    if (takes_any(p->place))
+        return add_origin(p, (size_t)list[draw(p, n)]);
+    if (n == 1)
+        return add_origin(p, (size_t)list[0]);
+    size_t turn = turn_of_reader(p, &n_readers);
+    return n == n_readers
+               ? add_origin(p, (size_t)list[turn])
+               : weir_fail(WEIR_E_USAGE, "names %zu prompts for %zu that are changed: one, or as many", n, n_readers);
+}
+
+/* A side of the reader's line. *found: there is such a side in some line. */
+static weir_status add_side(struct planning *p, const char *name, bool *found)
+{
+    const struct weir_schedule *schedule = &p->run->schedule;
+    const weir_tokens *reader = &schedule->prompts[p->reader];
+    *found = false;
+    for (size_t i = 0; i < schedule->n_given; i++) {
+        const weir_tokens *one = &schedule->prompts[i];
+        if (!one->side || strcmp(one->side, name) != 0)
+            continue;
+        *found = true;
+        if (reader->side && one->line == reader->line)
+            return add_origin(p, i);
+    }
+    return *found ? weir_fail(WEIR_E_USAGE, "prompt %zu is of a line that has no side '%s'", p->reader, name) : WEIR_OK;
+}
+
+/* A field of the reader's line that has the number of a prompt. */
+static weir_status add_by_field(struct planning *p, const char *name)
+{
+    const struct weir_schedule *schedule = &p->run->schedule;
+    const char *fields = schedule->prompts[p->reader].fields;
+    cJSON *object = fields ? cJSON_Parse(fields) : NULL;
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, name);
+    double number = cJSON_IsNumber(field) ? field->valuedouble : -1;
+    cJSON_Delete(object);
+    if (!field)
+        return weir_fail(WEIR_E_USAGE, "prompt %zu has no '%s': neither is it a side of a line of pairs", p->reader,
+                         name);
+    if (!(number >= 0) || number >= (double)schedule->n_given || floor(number) < number)
+        return weir_fail(WEIR_E_USAGE, "prompt %zu: its '%s' is not the number of a prompt (0 to %zu)", p->reader, name,
+                         schedule->n_given - 1);
+    return add_origin(p, (size_t)number);
+}
+
+static weir_status find_origins(struct planning *p)
+{
+    const struct weir_whose *whose = &p->place->term->where.prompts;
+    size_t copy, n;
+    int32_t *list = NULL;
+    bool found;
+    if (!p->place->term->where.has_prompts)
+        return add_origin(p, p->reader);
+    if (whose->name && strcmp(whose->name, "base") == 0) {
+        TRY(weir_schedule_copy(&copy, &p->run->schedule, p->reader));
+        return add_origin(p, copy);
+    }
+    if (whose->name) {
+        TRY(add_side(p, whose->name, &found));
+        return found ? WEIR_OK : add_by_field(p, whose->name);
+    }
+    weir_status status = list_slices(&list, &n, &whose->numbers, p->run->schedule.n_given, "prompt");
+    if (status == WEIR_OK)
+        status = add_numbered(p, list, n);
+    weir_free(list);
+    return status;
+}
+
+/* ---- positions and keys ---- */
+
+/* Positions that the place names, in the order in which it names them. */
+static weir_status find_named(int32_t **list, size_t *n, const struct planning *p, size_t prompt,
+                              const struct weir_spots *spots, const char *what)
+{
+    struct weir_positions found = {0};
+    weir_status status = weir_positions_find(&found, p->place->model, &p->run->schedule.prompts[prompt],
+                                             weir_run_past(p->run, prompt), spots, what);
+    if (status == WEIR_OK && found.keys)
+        status = weir_fail(WEIR_E_USAGE, "names pairs of query and key: a source takes %ss", what);
+    if (status == WEIR_OK && found.n == 0)
+        status = weir_fail(WEIR_E_USAGE, "names no %s of prompt %zu", what, prompt);
+    if (status == WEIR_OK && takes_any(p->place) && !averages(p->place)) { /* one of them */
+        found.list[0] = found.list[draw(p, found.n)];
+        found.n = 1;
+    }
+    if (status != WEIR_OK) {
+        weir_positions_close(&found);
+        return status;
+    }
+    *list = found.list;
+    *n = found.n;
+    weir_free(found.keys);
+    return WEIR_OK;
+}
+
+/* The same positions as the box has; those that the prompt does not have are an error, or left out of a mean. */
+static weir_status copy_own(int32_t **list, size_t *n, const struct planning *p, size_t prompt,
+                            const struct weir_some *own, size_t first, const char *what)
+{
+    size_t length = weir_run_past(p->run, prompt) + p->run->schedule.prompts[prompt].n;
+    TRY(weir_alloc(list, own->n, sizeof **list));
+    *n = own->n;
+    for (size_t i = 0; i < own->n; i++) {
+        size_t position = first + weir_some_at(own, i);
+        if (position >= length && !averages(p->place))
+            return weir_fail(WEIR_E_USAGE, "prompt %zu has no %s %zu, which prompt %zu is changed at: it has %zu",
+                             prompt, what, position, p->reader, length);
+        (*list)[i] = position < length ? (int32_t)position : -1;
+    }
+    return WEIR_OK;
+}
+
+/* The box's positions are sorted; where the edit names them in another order, that is how sources pair with them. */
+static weir_status pair_in_order(int32_t *list, size_t n, const struct planning *p)
+{
+    const struct weir_selection *select = p->place->edit->select;
+    const struct weir_some *rows = &p->box->rows;
+    int32_t *named = NULL, *sorted = NULL;
+    size_t n_named = 0;
+    weir_status status;
+    if (takes_any(p->place) || n != rows->n || n == 1 || select->n != 1)
+        return WEIR_OK;
+    TRY_DONE(find_named(&named, &n_named, p, p->reader, &select->terms[0].where.positions, "position"));
+    TRY_DONE(weir_alloc(&sorted, n, sizeof *sorted));
+    for (size_t i = 0; i < n && n_named == n; i++)
+        for (size_t j = 0; j < n; j++)
+            if ((size_t)named[j] == weir_run_past(p->run, p->reader) + weir_some_at(rows, i))
+                sorted[i] = list[j];
+    if (n_named == n)
+        memcpy(list, sorted, n * sizeof *list);
+done:
+    weir_free(named);
+    weir_free(sorted);
+    return status;
+}
+
+static weir_status find_origin_cells(struct planning *p, struct weir_origin *origin)
+{
+    const struct weir_where *where = &p->place->term->where;
+    if (where->has_positions) {
+        TRY(find_named(&origin->positions, &origin->n_positions, p, origin->prompt, &where->positions, "position"));
+        TRY(pair_in_order(origin->positions, origin->n_positions, p));
+    } else {
+        TRY(copy_own(&origin->positions, &origin->n_positions, p, origin->prompt, &p->box->rows,
+                     weir_run_past(p->run, p->reader), "position"));
+    }
+    if (!reads_keys(p->place->sites[p->site].point))
+        return WEIR_OK;
+    if (where->has_keys)
+        return find_named(&origin->keys, &origin->n_keys, p, origin->prompt, &where->keys, "key");
+    TRY(copy_own(&origin->keys, &origin->n_keys, p, origin->prompt, &p->box->keys, 0, "key"));
+    for (size_t i = 0; i < origin->n_keys; i++)
+        if (origin->keys[i] < 0)
+            return weir_fail(WEIR_E_USAGE, "prompt %zu has %zu keys, prompt %zu more: name those that are meant",
+                             origin->prompt, p->run->schedule.prompts[origin->prompt].n, p->reader);
+    return WEIR_OK;
+}
+
+/* ---- shapes ---- */
+
+static size_t inner_size(const struct weir_model *model, int point)
+{
+    const weir_point *p = weir_point_at(point);
+    int rows = weir_point_row_axis(p), units = weir_point_unit_axis(p);
+    size_t shape[WEIR_MAX_AXES], n = 1;
+    int n_axes = weir_model_shape(model, point, shape);
+    for (int i = 0; i < n_axes; i++)
+        if (i != rows && i != units)
+            n *= shape[i];
+    return n;
+}
+
+/* How many numbers along an axis serve `wanted` of them: as many, or one. */
+static weir_status pair_axis(size_t *step, size_t has, size_t wanted, size_t apart, const char *what)
+{
+    *step = has == 1 ? 0 : apart;
+    return has == wanted || has == 1
+               ? WEIR_OK
+               : weir_fail(WEIR_E_USAGE, "names %zu %ss for %zu that are changed: one, or as many", has, what, wanted);
+}
+
+static weir_status pair_with_keys(const struct planning *p)
+{
+    struct weir_place_reading *out = p->out;
+    TRY(pair_axis(&out->operand.unit_step, out->n_units, p->box->units.n, out->n_inner, "head"));
+    return pair_axis(&out->operand.inner_step, out->n_inner, p->box->keys.n, 1, "key");
+}
+
+/* What a source has at a position is what is changed there, or what each unit of it is, or one number. */
+static weir_status pair_numbers(const struct planning *p)
+{
+    struct weir_place_reading *out = p->out;
+    size_t has = out->n_units * out->n_inner, units = p->box->units.n > 0 ? p->box->units.n : 1;
+    size_t width = inner_size(p->place->model, p->place->scope->sites[p->site].point);
+    if (has == units * width) {
+        out->operand.unit_step = width;
+        out->operand.inner_step = 1;
+    } else if (has == width) {
+        out->operand.inner_step = 1;
+    } else if (has > 1) {
+        return weir_fail(WEIR_E_USAGE, "has %zu numbers at a position, where %zu are changed", has, units * width);
+    }
+    return WEIR_OK;
+}
+
+static weir_status pair_reading(const struct planning *p)
+{
+    const struct weir_place_site *site = &p->place->sites[p->site];
+    const struct weir_where *where = &p->place->term->where;
+    struct weir_place_reading *out = p->out;
+    const struct weir_origin *first = &out->origins[0];
+    bool mean = averages(p->place);
+    out->units = site->own_units ? &p->box->units : &site->units;
+    out->n_units = out->units->n == 0 || (mean && where->has_units) ? 1 : out->units->n;
+    out->n_rows = mean && where->has_positions ? 1 : first->n_positions;
+    out->n_inner = !reads_keys(site->point)  ? inner_size(p->place->model, site->point)
+                   : mean && where->has_keys ? 1
+                                             : first->n_keys;
+    TRY(pair_axis(&out->operand.row_step, out->n_rows, p->box->rows.n, out->n_units * out->n_inner, "position"));
+    return reads_keys(site->point) ? pair_with_keys(p) : pair_numbers(p);
+}
+
+/* ---- order ---- */
+
+/* Tells the schedule what the reading needs; refuses what comes later in the reader's own pass. */
+static weir_status need_origins(const struct planning *p)
+{
+    const struct weir_place_site *from = &p->place->sites[p->site];
+    const struct weir_site *to = &p->place->scope->sites[p->site];
+    int n_layers = p->place->model->config.n_layers, latest = from->layers[from->n_layers - 1];
+    bool later = weir_plan_moment(n_layers, from->point, latest) > weir_plan_moment(n_layers, to->point, to->layer);
+    for (size_t i = 0; i < p->out->n_origins; i++) {
+        if (p->out->origins[i].prompt != p->reader)
+            TRY(weir_schedule_need(&p->run->schedule, p->reader, p->out->origins[i].prompt, later));
+        else if (later)
+            return weir_fail(WEIR_E_USAGE,
+                             "%s is computed after %s in the same prompt: read it from another one, [#base]",
+                             weir_point_at(from->point)->name, weir_point_at(to->point)->name);
+    }
+    return WEIR_OK;
+}
+
+/* A mean takes each position from the prompts that have it: one of them must. */
+static weir_status check_mean(const struct planning *p)
+{
+    const struct weir_place_reading *out = p->out;
+    for (size_t row = 0; averages(p->place) && row < out->origins[0].n_positions; row++) {
+        bool any = false;
+        for (size_t i = 0; i < out->n_origins && !any; i++)
+            any = p->place->term->where.has_positions || out->origins[i].positions[row] >= 0;
+        if (!any)
+            return weir_fail(WEIR_E_USAGE, "none of the prompts that it averages has the %zu positions of prompt %zu",
+                             out->origins[0].n_positions, p->reader);
+    }
+    return WEIR_OK;
+}
+
+static weir_status plan_one_reading(struct planning *p)
+{
+    TRY(find_origins(p));
+    for (size_t i = 0; i < p->out->n_origins; i++)
+        TRY(find_origin_cells(p, &p->out->origins[i]));
+    TRY(check_mean(p));
+    TRY(pair_reading(p));
+    return need_origins(p);
+}
+
+weir_status weir_place_plan(struct weir_place_reading *out, const struct weir_run_place *place, struct weir_run *run,
+                            size_t site, size_t reader, const struct weir_box *box)
+{
+    struct planning planning = {place, run, site, reader, box, out};
+    *out = (struct weir_place_reading){0};
+    return fail_at(place, plan_one_reading(&planning));
+}
+
+/* ---- reading ---- */
+
+static bool takes_masks(int point)
+{
+    return point == WEIR_P_ATTN_SCORES || point == WEIR_P_ROUTER;
+}
+
+static weir_status read_number(struct weir_place_reading *reading, size_t at, float value, bool masks)
+{
+    if (!isfinite(value) && !(masks && value == -INFINITY))
+        return weir_fail(WEIR_E_USAGE, "what it reads is %s", isnan(value) ? "NaN" : "infinite");
+    if (reading->sums)
+        reading->sums[at] += (double)value;
+    else
+        reading->data[at] = value;
+    return WEIR_OK;
+}
+
+/* One unit of a row of the value: n numbers at x, by key where the origin has keys. */
+static weir_status read_unit(struct weir_place_reading *reading, const struct weir_origin *origin, size_t at,
+                             const float *x, size_t n, bool masks)
+{
+    size_t count = origin->n_keys > 0 ? origin->n_keys : n;
+    for (size_t i = 0; i < count; i++)
+        TRY(read_number(reading, at + (reading->n_inner == 1 ? 0 : i),
+                        x[origin->n_keys > 0 ? (size_t)origin->keys[i] : i], masks));
+    return WEIR_OK;
+}
+
+static weir_status read_place_row(struct weir_place_reading *reading, const struct weir_origin *origin, size_t row,
+                                  const struct weir_cells *cells, size_t from, bool masks)
+{
+    size_t units = reading->units->n > 0 ? reading->units->n : 1;
+    for (size_t u = 0; u < units; u++) {
+        size_t at = (row * reading->n_units + (reading->n_units == 1 ? 0 : u)) * reading->n_inner;
+        const float *x = cells->data + from * cells->row_step + weir_some_at(reading->units, u) * cells->unit_step;
+        TRY(read_unit(reading, origin, at, x, cells->n_inner, masks));
+    }
+    if (reading->counts)
+        reading->counts[row]++;
+    return WEIR_OK;
+}
+
+static weir_status read_origin(struct weir_place_reading *reading, const struct weir_origin *origin,
+                               const struct weir_cells *cells, bool masks)
+{
+    for (size_t i = 0; i < origin->n_positions; i++) {
+        size_t position = (size_t)origin->positions[i];
+        if (origin->positions[i] < 0)
+            continue;
+        if (position < cells->first || position - cells->first >= cells->n_rows)
+            return weir_fail(WEIR_E_USAGE, "position %zu of prompt %zu is not computed in this pass", position,
+                             origin->prompt);
+        TRY(read_place_row(reading, origin, reading->n_rows == 1 ? 0 : i, cells, position - cells->first, masks));
+    }
+    return WEIR_OK;
+}
+
+static weir_status make_room(struct weir_place_reading *reading, bool mean)
+{
+    size_t n = reading->n_rows * reading->n_units * reading->n_inner;
+    if (reading->data)
+        return WEIR_OK;
+    TRY(weir_alloc(&reading->data, n, sizeof *reading->data));
+    if (!mean)
+        return WEIR_OK;
+    TRY(weir_alloc_zero(&reading->sums, n, sizeof *reading->sums));
+    return weir_alloc_zero(&reading->counts, reading->n_rows, sizeof *reading->counts);
+}
+
+/* Indices as numbers, in new memory: they stand where other points have floats. */
+static weir_status convert_indices(float **out, const weir_event *event)
+{
+    size_t n = event->shape[0] * event->shape[1];
+    TRY(weir_alloc(out, n, sizeof **out));
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = (float)event->indices[i];
+    return WEIR_OK;
+}
+
+weir_status weir_place_read(struct weir_place_reading *reading, const struct weir_run_place *place, size_t site,
+                            const struct weir_whole *whole)
+{
+    const struct weir_batch *batch = &whole->run->batch;
+    bool masks = takes_masks(place->scope->sites[site].point);
+    for (size_t i = 0; i < reading->n_origins; i++)
+        for (size_t slot = 0; slot < batch->n; slot++) {
+            if (batch->numbers[slot] != reading->origins[i].prompt)
+                continue;
+            weir_event event = weir_whole_event(whole, slot);
+            float *numbers = NULL;
+            TRY(make_room(reading, averages(place)));
+            if (event.indices)
+                TRY(convert_indices(&numbers, &event));
+            event.data = numbers ? numbers : event.data;
+            const struct weir_cells cells = weir_cells_of(&event, 0);
+            weir_status status = read_origin(reading, &reading->origins[i], &cells, masks);
+            weir_free(numbers);
+            TRY(fail_at(place, status));
+            reading->n_read++;
+        }
+    return WEIR_OK;
+}
+
+const struct weir_operand *weir_reading_finish(const struct weir_run_place *place, size_t site,
+                                               struct weir_place_reading *reading)
+{
+    size_t per_row = reading->n_units * reading->n_inner;
+    size_t units = reading->units->n > 0 ? reading->units->n : 1;
+    size_t keys = reads_keys(place->sites[site].point) ? reading->origins[0].n_keys : reading->n_inner;
+    size_t each = units / reading->n_units * (keys / reading->n_inner); /* terms of a row */
+    for (size_t row = 0; reading->sums && row < reading->n_rows; row++)
+        for (size_t i = 0; i < per_row; i++)
+            reading->data[row * per_row + i] =
+                (float)(reading->sums[row * per_row + i] / (double)(reading->counts[row] * each));
+    reading->operand.data = reading->data;
+    return &reading->operand;
+}
+
+void weir_reading_forget(struct weir_place_reading *reading)
+{
+    weir_free(reading->data);
+    weir_free(reading->sums);
+    weir_free(reading->counts);
+    reading->data = NULL;
+    reading->sums = NULL;
+    reading->counts = NULL;
+    reading->n_read = 0;
+}
+
+void weir_reading_close(struct weir_place_reading *reading)
+{
+    weir_reading_forget(reading);
+    for (size_t i = 0; i < reading->n_origins; i++) {
+        weir_free(reading->origins[i].positions);
+        weir_free(reading->origins[i].keys);
+    }
+    weir_free(reading->origins);
+    *reading = (struct weir_place_reading){0};
+}

@@ -1,0 +1,375 @@
+/* Heads one by one: their own copies of the stream, projected where they have changed, and their results. */
+#include "engine/by_head.h"
+
+#include "base/alloc.h"
+#include "points/points.h"
+#include "tensor/ops.h"
+
+#include <string.h>
+
+/* ---- cells: heads of rows ---- */
+
+/* What hooks may change at a point of the shape [pos, head, ...], and whether anyone looks at the rest. */
+struct head_marks {
+    uint8_t *named; /* [total_pos, n_heads] by an editor; NULL: there are no editors */
+    bool whole;     /* all of the value is looked at */
+};
+
+static weir_status mark_cells(struct head_marks *marks, const struct weir_run *run, int point, size_t n_heads,
+                              int layer)
+{
+    *marks = (struct head_marks){.whole = !weir_plan_sees_named_only(&run->plan, point, layer)};
+    if (!weir_plan_edits(&run->plan, point, layer))
+        return WEIR_OK;
+    TRY(weir_alloc_zero(&marks->named, weir_total_pos(run) * n_heads, sizeof *marks->named));
+    weir_at_mark_cells(run, point, layer, marks->named, n_heads);
+    return WEIR_OK;
+}
+
+static bool is_marked(const uint8_t *marked, size_t cell)
+{
+    return marked && marked[cell];
+}
+
+/* Rows in which a head is marked. */
+static size_t rows_of_head(size_t *rows, const uint8_t *marked, size_t n_rows, size_t n_heads, size_t head)
+{
+    size_t n = 0;
+    for (size_t row = 0; row < n_rows; row++)
+        if (is_marked(marked, row * n_heads + head))
+            rows[n++] = row;
+    return n;
+}
+
+/* ---- copies of the stream ---- */
+
+struct copying {
+    const struct weir_head_copies *to, *from; /* from: NULL where nothing has changed */
+    const float *stream;                      /* [total_pos, d_model] */
+    const struct head_marks *marks;
+    size_t d_model;
+};
+
+static const float *stream_of_copy(const struct copying *c, size_t row, size_t head)
+{
+    size_t cell = row * c->to->n_heads + head;
+    return c->from && is_marked(c->from->changed, cell) ? c->from->values->data + cell * c->d_model
+                                                        : c->stream + row * c->d_model;
+}
+
+static bool is_wanted(const struct copying *c, size_t cell)
+{
+    return c->marks->whole || is_marked(c->marks->named, cell) || (c->from && is_marked(c->from->changed, cell));
+}
+
+static void copy_to_heads(void *context, size_t first, size_t last, int worker)
+{
+    const struct copying *c = context;
+    (void)worker;
+    for (size_t row = first; row < last; row++)
+        for (size_t head = 0; head < c->to->n_heads; head++) {
+            size_t cell = row * c->to->n_heads + head;
+            if (is_wanted(c, cell))
+                memcpy(c->to->values->data + cell * c->d_model, stream_of_copy(c, row, head),
+                       c->d_model * sizeof(float));
+        }
+}
+
+/* A copy that an edit has left as it was takes the common way: its bits do not change. */
+static void find_changed(void *context, size_t first, size_t last, int worker)
+{
+    const struct copying *c = context;
+    (void)worker;
+    for (size_t row = first; row < last; row++)
+        for (size_t head = 0; head < c->to->n_heads; head++) {
+            size_t cell = row * c->to->n_heads + head;
+            bool may_be = is_marked(c->marks->named, cell) || (c->from && is_marked(c->from->changed, cell));
+            c->to->changed[cell] = may_be && memcmp(c->to->values->data + cell * c->d_model,
+                                                    c->stream + row * c->d_model, c->d_model * sizeof(float)) != 0;
+        }
+}
+
+static weir_status read_copies(struct weir_run *run, struct copying *c, struct weir_head_copies *copies, int point,
+                               int layer)
+{
+    size_t total_pos = weir_total_pos(run), width = copies->n_heads * c->d_model;
+    TRY(weir_value_take_rows(run, &copies->values, width));
+    weir_step_rows(run, total_pos, width, copy_to_heads, c);
+    TRY(weir_at(run, point, layer, &copies->values));
+    if (!c->marks->named && !(c->from && c->from->changed))
+        return WEIR_OK;
+    TRY(weir_alloc(&copies->changed, total_pos * copies->n_heads, sizeof *copies->changed));
+    weir_step_rows(run, total_pos, width, find_changed, c);
+    return WEIR_OK;
+}
+
+weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies *copies,
+                              const struct weir_head_copies *from, int point, size_t n_heads, int layer)
+{
+    struct head_marks marks = {0};
+    *copies = (struct weir_head_copies){.n_heads = n_heads};
+    if (!weir_plan_wants(&run->plan, point, layer) && !(from && from->changed))
+        return WEIR_OK;
+    TRY(mark_cells(&marks, run, point, n_heads, layer));
+    struct copying copying = {copies, from, run->values.stream->data, &marks, (size_t)run->model->config.d_model};
+    weir_status status = read_copies(run, &copying, copies, point, layer);
+    weir_free(marks.named);
+    return status;
+}
+
+void weir_head_copies_close(struct weir_head_copies *copies)
+{
+    weir_value_drop(&copies->values);
+    weir_free(copies->changed);
+    *copies = (struct weir_head_copies){0};
+}
+
+/* ---- projections ---- */
+
+/* One head's changed rows, side by side. */
+struct head_rows {
+    size_t *rows; /* [n] */
+    size_t n, head;
+    const struct weir_head_copies *copies;
+    const struct weir_norm *norm;
+    const float *positions; /* [total_pos, d_model]; NULL: none */
+    float eps, *out;        /* [n, d_model] */
+    size_t d_model;
+};
+
+static void norm_changed_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct head_rows *h = context;
+    (void)worker;
+    for (size_t i = first; i < last; i++) {
+        float mean = 0, scale, *x = h->out + i * h->d_model;
+        memcpy(x, h->copies->values->data + (h->rows[i] * h->copies->n_heads + h->head) * h->d_model,
+               h->d_model * sizeof *x);
+        if (h->norm->kind != WEIR_NORM_NONE) {
+            weir_ops()->moments(x, h->d_model, h->eps, h->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
+            weir_ops()->norm(x, x, mean, scale, h->norm->weight, h->norm->bias, h->d_model);
+        }
+        if (h->positions)
+            weir_ops()->add(x, x, h->positions + h->rows[i] * h->d_model, h->d_model);
+    }
+}
+
+/* Float32 weights of outputs first to first + n - 1, in place or in `scratch`. */
+static struct weir_matrix weights_of_head(const struct weir_matrix *w, size_t first, size_t n, float *scratch)
+{
+    struct weir_matrix piece = {.type = WEIR_T_F32, .n_out = n, .n_in = w->n_in, .input_major = w->input_major};
+    piece.data = (const uint8_t *)(const void *)weir_matrix_piece(w, first, n, scratch, &piece.stride);
+    return piece;
+}
+
+/* W x + b of one head from its own changed rows, in place of the common product's. */
+static weir_status project_rows(struct weir_run *run, const struct weir_projection *p, struct head_rows *h,
+                                size_t d_head)
+{
+    weir_buffer *scratch = NULL, *in = NULL, *out = NULL;
+    weir_status status;
+    TRY_DONE(weir_value_take(run, &scratch, d_head * h->d_model));
+    TRY_DONE(weir_value_take(run, &in, h->n * h->d_model));
+    TRY_DONE(weir_value_take(run, &out, h->n * d_head));
+    h->out = in->data;
+    weir_step_rows(run, h->n, h->d_model, norm_changed_rows, h);
+    const struct weir_matrix w = weights_of_head(&p->linear->w, h->head * d_head, d_head, scratch->data);
+    weir_matmul_run(run->matmul, out->data, d_head, in->data, h->d_model, h->n, &w,
+                    p->linear->bias ? p->linear->bias + h->head * d_head : NULL);
+    for (size_t i = 0; i < h->n; i++)
+        memcpy((*p->out)->data + (h->rows[i] * p->n_heads + h->head) * d_head, out->data + i * d_head,
+               d_head * sizeof(float));
+done:
+    weir_value_drop(&scratch);
+    weir_value_drop(&in);
+    weir_value_drop(&out);
+    return status;
+}
+
+weir_status weir_by_head_project(struct weir_run *run, const struct weir_projection *p,
+                                 const struct weir_head_copies *copies, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    struct head_rows h = {.copies = copies,
+                          .norm = &weights->ln1,
+                          .positions = p->positions ? p->positions->data : NULL,
+                          .eps = weights->spec.eps,
+                          .d_model = p->linear->w.n_in};
+    weir_status status = WEIR_OK;
+    if (!copies->changed)
+        return WEIR_OK;
+    TRY(weir_alloc(&h.rows, weir_total_pos(run), sizeof *h.rows));
+    for (h.head = 0; h.head < p->n_heads && status == WEIR_OK; h.head++) {
+        h.n = rows_of_head(h.rows, copies->changed, weir_total_pos(run), p->n_heads, h.head);
+        if (h.n > 0)
+            status = project_rows(run, p, &h, (size_t)weights->spec.d_head);
+    }
+    weir_free(h.rows);
+    return status;
+}
+
+/* ---- results ---- */
+
+/* result = z W_O, head by head, and what edits make of it. */
+struct head_results {
+    const struct weir_layer *layer;
+    size_t n_heads, d_head, d_model, total_pos;
+    struct head_marks marks;
+    weir_buffer *before; /* [named cells, d_model] what they were before the edits, in order of rows, then heads */
+};
+
+/* The float32 weights that one head's z goes through. */
+static struct weir_matrix head_of_output(const struct head_results *r, const float *weights, size_t head)
+{
+    const struct weir_matrix *o = &r->layer->o.w;
+    size_t at = head * r->d_head;
+    return (struct weir_matrix){.data =
+                                    (const uint8_t *)(const void *)(weights + (o->input_major ? at * r->d_model : at)),
+                                .type = WEIR_T_F32,
+                                .n_out = r->d_model,
+                                .n_in = r->d_head,
+                                .stride = o->input_major ? r->d_model : r->n_heads * r->d_head,
+                                .input_major = o->input_major};
+}
+
+/* The result of some rows of a head: gathered, multiplied, put in their places. */
+static weir_status write_rows(struct weir_run *run, const struct head_results *r, const struct weir_matrix *w,
+                              size_t head, const size_t *rows, size_t n)
+{
+    weir_buffer *in = NULL, *out = NULL;
+    weir_status status;
+    TRY_DONE(weir_value_take(run, &in, n * r->d_head));
+    TRY_DONE(weir_value_take(run, &out, n * r->d_model));
+    for (size_t i = 0; i < n; i++)
+        memcpy(in->data + i * r->d_head, run->values.z->data + (rows[i] * r->n_heads + head) * r->d_head,
+               r->d_head * sizeof(float));
+    weir_matmul_run(run->matmul, out->data, r->d_model, in->data, r->d_head, n, w, NULL);
+    for (size_t i = 0; i < n; i++)
+        memcpy(run->values.result->data + (rows[i] * r->n_heads + head) * r->d_model, out->data + i * r->d_model,
+               r->d_model * sizeof(float));
+done:
+    weir_value_drop(&in);
+    weir_value_drop(&out);
+    return status;
+}
+
+static weir_status write_head(struct weir_run *run, const struct head_results *r, const float *weights, size_t head,
+                              size_t *rows)
+{
+    const struct weir_matrix w = head_of_output(r, weights, head);
+    if (r->marks.whole) {
+        weir_matmul_run(run->matmul, run->values.result->data + head * r->d_model, r->n_heads * r->d_model,
+                        run->values.z->data + head * r->d_head, r->n_heads * r->d_head, r->total_pos, &w, NULL);
+        return WEIR_OK;
+    }
+    size_t n = rows_of_head(rows, r->marks.named, r->total_pos, r->n_heads, head);
+    return n > 0 ? write_rows(run, r, &w, head, rows, n) : WEIR_OK;
+}
+
+static weir_status write_each(struct weir_run *run, const struct head_results *r)
+{
+    const struct weir_matrix *o = &r->layer->o.w;
+    size_t *rows = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc(&rows, r->total_pos, sizeof *rows));
+    TRY_DONE(weir_value_take(run, &run->values.spare, o->n_out * o->n_in));
+    weir_matrix_convert(run->values.spare->data, o, run->pool);
+    TRY_DONE(weir_value_take_rows(run, &run->values.result, r->n_heads * r->d_model));
+    for (size_t head = 0; head < r->n_heads; head++)
+        TRY_DONE(write_head(run, r, run->values.spare->data, head, rows));
+    weir_value_drop(&run->values.spare);
+done:
+    weir_free(rows);
+    return status;
+}
+
+static weir_status keep_named(struct weir_run *run, struct head_results *r)
+{
+    size_t n = 0;
+    if (!r->marks.named)
+        return WEIR_OK;
+    for (size_t cell = 0; cell < r->total_pos * r->n_heads; cell++)
+        n += r->marks.named[cell];
+    TRY(weir_value_take(run, &r->before, n * r->d_model));
+    n = 0;
+    for (size_t cell = 0; cell < r->total_pos * r->n_heads; cell++)
+        if (r->marks.named[cell])
+            memcpy(r->before->data + n++ * r->d_model, run->values.result->data + cell * r->d_model,
+                   r->d_model * sizeof(float));
+    return WEIR_OK;
+}
+
+/* What a row's attention puts out when edits have changed the results of all of its heads: their sum. */
+static void sum_results(const struct weir_run *run, const struct head_results *r, size_t row)
+{
+    float *out = run->values.attn_out->data + row * r->d_model;
+    const float *results = run->values.result->data + row * r->n_heads * r->d_model;
+    memcpy(out, results, r->d_model * sizeof *out);
+    for (size_t head = 1; head < r->n_heads; head++)
+        weir_ops()->add(out, out, results + head * r->d_model, r->d_model);
+    if (r->layer->o.bias)
+        weir_ops()->add(out, out, r->layer->o.bias, r->d_model);
+}
+
+/* What they put out when some have: the common product, and what has changed. */
+static void add_changes(const struct weir_run *run, const struct head_results *r, size_t row, const float *before)
+{
+    float *out = run->values.attn_out->data + row * r->d_model;
+    for (size_t head = 0; head < r->n_heads; head++) {
+        const float *now = run->values.result->data + (row * r->n_heads + head) * r->d_model;
+        if (!r->marks.named[row * r->n_heads + head])
+            continue;
+        for (size_t i = 0; i < r->d_model && memcmp(now, before, r->d_model * sizeof *now) != 0; i++)
+            out[i] = (float)((double)out[i] + ((double)now[i] - (double)before[i]));
+        before += r->d_model;
+    }
+}
+
+static void apply_changes(const struct weir_run *run, const struct head_results *r)
+{
+    const float *before = r->before->data;
+    for (size_t row = 0; row < r->total_pos; row++) {
+        size_t named = 0, changed = 0;
+        for (size_t head = 0; head < r->n_heads; head++) {
+            size_t cell = row * r->n_heads + head;
+            if (!r->marks.named[cell])
+                continue;
+            changed += memcmp(run->values.result->data + cell * r->d_model, before + named++ * r->d_model,
+                              r->d_model * sizeof(float)) != 0;
+        }
+        if (changed == r->n_heads)
+            sum_results(run, r, row);
+        else if (changed > 0)
+            add_changes(run, r, row, before);
+        before += named * r->d_model;
+    }
+}
+
+static weir_status write_results(struct weir_run *run, struct head_results *r, int layer)
+{
+    TRY(mark_cells(&r->marks, run, WEIR_P_RESULT, r->n_heads, layer));
+    TRY(write_each(run, r));
+    TRY(keep_named(run, r));
+    TRY(weir_at(run, WEIR_P_RESULT, layer, &run->values.result));
+    TRY(weir_step_linear(run, &run->values.attn_out, run->values.z, &r->layer->o));
+    if (r->marks.named)
+        apply_changes(run, r);
+    return WEIR_OK;
+}
+
+weir_status weir_by_head_write(struct weir_run *run, int layer)
+{
+    const struct weir_layer *l = &run->model->layers[layer];
+    struct head_results r = {.layer = l,
+                             .n_heads = (size_t)l->spec.n_heads,
+                             .d_head = (size_t)l->spec.d_head,
+                             .d_model = l->o.w.n_out,
+                             .total_pos = weir_total_pos(run)};
+    if (!weir_plan_wants(&run->plan, WEIR_P_RESULT, layer))
+        return weir_step_linear(run, &run->values.attn_out, run->values.z, &l->o);
+    weir_status status = write_results(run, &r, layer);
+    weir_value_drop(&r.before);
+    weir_value_drop(&run->values.result);
+    weir_free(r.marks.named);
+    return status;
+}

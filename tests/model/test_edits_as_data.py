@@ -1,0 +1,419 @@
+"""Edits as data (`weir dump --edit`): what follows each is what the same edit gives in float64 (tests/oracle/forward.py), at every later hook
+point, in tiny models of six kinds. The oracle itself is held to PyTorch's values first."""
+import json
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+import cache
+import forward
+import prompts
+import reference
+from cache import FIXTURES
+from measure import BOUND
+
+FAMILIES = ("gpt2", "gpt_neox", "llama", "gemma2", "qwen3", "mixtral")
+PROMPTS = [prompts.tokens(23), prompts.tokens(17, seed=5), prompts.tokens(23, seed=6)]
+ALL = "*,attn_in,q_input,k_input,v_input,result,mlp_in"
+every_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+@pytest.fixture(scope="session")
+def model():
+    """model(family): the oracle, and its hook points by TransformerLens's names"""
+    made = {}
+
+    def get(family):
+        if family not in made:
+            made[family] = forward.Model(FIXTURES / family)
+        return made[family]
+    return get
+
+
+def hooks(family):
+    return {h["name"]: h["short"] for h in json.loads(cache.weir("hooks", "-m", FIXTURES / family, "--json").stdout)["hooks"]}
+
+
+def has(family, point):
+    return point in hooks(family).values()
+
+
+@every_family
+def test_the_oracle_gives_what_pytorch_gives(model, family):
+    got, names = model(family).run(PROMPTS[:1])[0], hooks(family)
+    with h5py.File(FIXTURES / family / "ref_23.h5") as ref:
+        for name, (data, index) in reference.points(ref).items():
+            block = re.match(r"blocks\.(\d+)\.(.*)", name)
+            point = names["blocks.{layer}." + block[2]] if block else names[name]
+            x = got[point, int(block[1]) if block else None]
+            x = np.take(x, ref["rows"][...], axis=1 if point in ("pattern", "attn_scores") else 0)
+            assert reference.error(x[None], data[index]) < 1e-6, name     # they are stored rounded to float32
+
+
+def dump(family, out, edits, prompts=PROMPTS, hooks=ALL, check=True):
+    args = ["dump", "-m", FIXTURES / family, "--hooks", hooks, "-o", out, "--force"]
+    for edit in edits:
+        args += ["--edit", edit]
+    for ids in prompts:
+        args += ["--tokens", ",".join(map(str, ids))]
+    done = cache.weir(*args, check=check)
+    return cache.Cache(out) if check else done
+
+
+def compare(run, truth, bound=BOUND):
+    """every point of every prompt that both have"""
+    wrong = []
+    for prompt, points in enumerate(truth):
+        for (point, layer), y in points.items():
+            if point.endswith(".h") or point not in run.names:
+                continue
+            x = run(point, layer, prompt)
+            if point in ("pattern", "attn_scores"):
+                y = np.where(np.isnan(y), -np.inf, y)
+            error = reference.error(x[None], y[None])
+            if not error <= bound:
+                wrong.append((error, point, layer, prompt))
+    assert not wrong, f"{len(wrong)} points are off; the first of the pass: {wrong[0]}; the worst: {max(wrong)}"
+
+
+class Edit:
+    """The same edit twice: as text, and as what it does to values[prompt] at its points."""
+
+    def __init__(self, text, points, change, layers=(1,)):
+        self.text, self.points, self.change, self.layers = text, points, change, layers
+
+    def at(self, point, layer, values):
+        if point in self.points and (layer is None or layer in self.layers):
+            self.change(values)
+
+
+def each(change):
+    """a change of every prompt's value, in place"""
+    def all_of(values):
+        for x in values:
+            change(x)
+    return all_of
+
+
+def check(model, family, tmp_path, edits, **options):
+    def at(point, layer, values):
+        for edit in edits:
+            edit.at(point, layer, values)
+    given = options.get("prompts", PROMPTS)
+    run = dump(family, tmp_path / "run.h5", [edit.text for edit in edits], given)
+    truth = model(family).run(given, at)
+    compare(run, truth)
+    return run, truth
+
+
+def zero(*index):
+    def change(x):
+        x[index] = 0
+    return change
+
+
+ALL_OF = slice(None)
+
+
+@every_family
+def test_a_head_set_to_zero(model, family, tmp_path):
+    check(model, family, tmp_path, [Edit("z:1.2 = 0", ["z"], each(zero(ALL_OF, 2)))])
+
+
+@every_family
+def test_a_number_added_to_a_row_of_the_stream(model, family, tmp_path):
+    def add(x):
+        x[5] += 0.5
+    check(model, family, tmp_path, [Edit("resid_mid:1@5 += 0.5" if family != "gpt_neox" else "resid_pre:1@5 += 0.5",
+                                         ["resid_mid" if family != "gpt_neox" else "resid_pre"], each(add))])
+
+
+@every_family
+def test_a_pattern_halved_at_a_key(model, family, tmp_path):
+    def halve(x):
+        x[:, 1:, 0] *= 0.5
+    check(model, family, tmp_path, [Edit("pattern:1@1:/0 *= 0.5", ["pattern"], each(halve))])
+
+
+@every_family
+def test_attention_knocked_out(model, family, tmp_path):
+    def mask(x):
+        x[1:3, 6, 2:5] = -np.inf
+        x[1:3, -1, 2:5] = -np.inf
+    check(model, family, tmp_path, [Edit("attn_scores:1.1+2@6+-1/2:5 = -inf", ["attn_scores"], each(mask))])
+
+
+@every_family
+def test_neurons_held_at_most(model, family, tmp_path):
+    point = "mlp_post" if family != "mixtral" else "mlp_out"
+    def hold(x):
+        x[:, [3, 7]] = np.minimum(x[:, [3, 7]], -0.01)
+    check(model, family, tmp_path, [Edit(f"{point}:1.3+7 <= -0.01", [point], each(hold))])
+
+
+@every_family
+def test_values_held_at_least(model, family, tmp_path):
+    def hold(x):
+        x[2:4] = np.maximum(x[2:4], 0.1)
+    check(model, family, tmp_path, [Edit("q:1@2:4 >= 0.1", ["q"], each(hold))])
+
+
+@every_family
+def test_edits_act_in_the_order_given(model, family, tmp_path):
+    def add(x):
+        x[3] += 1
+    def scale(x):
+        x[3:5] *= 2
+    first, second = Edit("attn_out:1@3 += 1", ["attn_out"], each(add)), Edit("attn_out:1@3:5 *= 2", ["attn_out"], each(scale))
+    check(model, family, tmp_path, [first, second])
+    check(model, family, tmp_path, [second, first])
+
+
+@every_family
+def test_a_row_patched_from_another_prompt(model, family, tmp_path):
+    def patch(values):
+        values[0][9] = values[2][9]
+    check(model, family, tmp_path, [Edit("resid_pre:1@9#0 = [#2]", ["resid_pre"], patch)])
+
+
+@every_family
+def test_another_position_of_another_prompt(model, family, tmp_path):
+    def patch(values):
+        values[0][3] = values[2][4]
+    check(model, family, tmp_path, [Edit("resid_post:0@3#0 = [@4#2]", ["resid_post"], patch, layers=(0,))])
+
+
+@every_family
+def test_prompts_pair_in_order_and_an_edit_reads_all_before_it_writes(model, family, tmp_path):
+    def onward(values):
+        values[0][:17], values[1][:] = values[1].copy(), values[2][:17].copy()
+    check(model, family, tmp_path, [Edit("z:1@:17#:2 = [#1:]", ["z"], onward)])
+
+    def shift(values):
+        values[0][1:] = values[0][:-1].copy()
+    check(model, family, tmp_path, [Edit("resid_pre:1@1:#0 = [@:-1]", ["resid_pre"], shift)])
+
+
+@every_family
+def test_a_source_at_an_earlier_point_with_a_factor(model, family, tmp_path):
+    seen = {}
+
+    def at(point, layer, values):
+        if (point, layer) == ("result", 0):
+            seen["x"] = [x.copy() for x in values]
+        if (point, layer) == ("resid_pre", 1):
+            for x, y in zip(values, seen["x"]):
+                x -= 2 * y[:, 3]
+    run = dump(family, tmp_path / "run.h5", ["resid_pre:1 -= 2 * [result:0.3]"])
+    compare(run, model(family).run(PROMPTS, at))
+
+
+@every_family
+def test_a_source_later_than_its_target_from_another_prompt(model, family, tmp_path):
+    later = model(family).run(PROMPTS)[1]["resid_post", 2]
+
+    def at(point, layer, values):
+        if (point, layer) == ("resid_pre", 1):
+            values[0][4] = later[7]
+    run = dump(family, tmp_path / "run.h5", ["resid_pre:1@4#0 = [resid_post:2@7#1]"])
+    compare(run, model(family).run(PROMPTS, at))
+
+
+@every_family
+def test_patterns_and_norms_frozen_to_the_unedited_run(model, family, tmp_path):
+    plain = model(family).run(PROMPTS)
+    frozen = [p for p in ("pattern", "ln1_scale", "ln2_scale", "ln1_post_scale", "ln2_post_scale", "ln_final_scale") if has(family, p)]
+
+    def at(point, layer, values):
+        if point in frozen:
+            for x, base in zip(values, plain):
+                x[:] = base[point, layer]
+        if (point, layer) == ("embed", None):
+            for x in values:
+                x[3] *= 1.5
+    run = dump(family, tmp_path / "run.h5", ["embed@3 *= 1.5", "pattern,ln*_scale = [#base]"])
+    compare(run, model(family).run(PROMPTS, at))
+
+
+@every_family
+def test_a_mean_over_prompts_and_positions(model, family, tmp_path):
+    def mean(values):
+        values[0][:, 1] = np.concatenate([v[:, 1] for v in values[1:]]).mean(0)
+    check(model, family, tmp_path, [Edit("z:1.1#0 = mean([@:#1:3])", ["z"], mean)])
+
+    def by_position(values):
+        values[1][:] = (values[0][:17] + values[2][:17]) / 2
+    check(model, family, tmp_path, [Edit("attn_out:1#1 = mean([#0+2])", ["attn_out"], by_position)])
+
+
+@every_family
+def test_one_heads_query_input(model, family, tmp_path):
+    def add(x):
+        x[4:7, 1] += 0.25
+    check(model, family, tmp_path, [Edit("q_input:1.1@4:7 += 0.25", ["q_input"], each(add))])
+
+
+@every_family
+def test_a_result_edited_reaches_attn_out(model, family, tmp_path):
+    def scale(x):
+        x[3, 2] *= -2
+    check(model, family, tmp_path, [Edit("result:1.2@3 *= -2", ["result"], each(scale))])
+
+
+# ---- every hook point ----
+
+def every_point():
+    for family in FAMILIES:
+        names = hooks(family)
+        for point in names.values():
+            yield family, point
+
+
+@pytest.mark.parametrize("family, point", list(every_point()))
+def test_an_edit_at_every_hook_point(model, family, point, tmp_path):
+    layered = any(name.startswith("blocks") and short == point for name, short in hooks(family).items())
+    where = point + (":1" if layered else "") + "@2:6"
+
+    def halve(x):
+        x[(slice(None), slice(2, 6)) if point in ("pattern", "attn_scores") else slice(2, 6)] *= 0.5
+
+    def choose(x):
+        x[2:6] = x[1]
+    if point == "expert_indices":                        # they are chosen, not scaled
+        check(model, family, tmp_path, [Edit(f"{where} = [@1]", [point], each(choose))])
+    else:
+        check(model, family, tmp_path, [Edit(f"{where} *= 0.5", [point], each(halve))])
+
+
+@every_family
+def test_edits_that_change_nothing_change_no_bit(family, tmp_path):
+    plain = dump(family, tmp_path / "plain.h5", [])
+    for edit in (["* *= 1"], ["* += 0", "* -= 0"], [f"{ALL} = [#base]"], [f"{ALL} = []"]):
+        if family == "mixtral":
+            edit = [e.replace("*", "*,-expert_indices", 1) for e in edit if "base" not in e]
+        run = dump(family, tmp_path / "edited.h5", edit)
+        for point in plain.names:
+            a, b = (x.file["activations"][point][...] for x in (plain, run))
+            assert a.tobytes() == b.tobytes(), (edit, point)
+
+
+# ---- along directions, with norms kept ----
+
+@pytest.fixture(scope="module")
+def directions(tmp_path_factory):
+    """two directions that are not orthonormal, as a file, and as an orthonormal basis"""
+    path, rng = tmp_path_factory.mktemp("directions") / "two.npy", np.random.default_rng(4)
+    rows = rng.normal(size=(2, 48)).astype(np.float32)
+    np.save(path, rows)
+    return path, np.linalg.qr(rows.astype(np.float64).T)[0].T
+
+
+@every_family
+def test_directional_ablation(model, family, tmp_path, directions):
+    path, basis = directions
+
+    def ablate(x):
+        x -= x @ basis.T @ basis
+    check(model, family, tmp_path, [Edit(f"resid_pre,attn_out,mlp_out = 0 along {path}", ["resid_pre", "attn_out", "mlp_out"], each(ablate),
+                                         layers=range(9))])
+
+
+@every_family
+def test_interchange_in_a_subspace(model, family, tmp_path, directions):
+    path, basis = directions
+
+    def interchange(values):
+        values[0][4:] += (values[2][4:] - values[0][4:]) @ basis.T @ basis
+    check(model, family, tmp_path, [Edit(f"resid_pre:1@4:#0 = [#2] along {path}", ["resid_pre"], interchange)])
+
+
+@every_family
+def test_a_projection_held_above_a_value(model, family, tmp_path, directions):
+    path, basis = directions
+
+    def hold(x):                     # the sign of a direction matters here: rows of a basis keep that of the first one given
+        v = np.load(path)[:1].astype(np.float64)
+        v /= np.linalg.norm(v)
+        c = x @ v.T
+        x += (np.maximum(c, 0.3) - c) @ v
+    first = tmp_path / "first.npy"
+    np.save(first, np.load(path)[0])
+    check(model, family, tmp_path, [Edit(f"resid_post:1 >= 0.3 along {first}", ["resid_post"], each(hold))])
+
+
+@every_family
+def test_a_norm_that_is_kept(model, family, tmp_path):
+    def add(x, axis=-1):
+        had = np.linalg.norm(x, axis=-1, keepdims=True)
+        x += 0.7
+        x *= had / np.linalg.norm(x, axis=-1, keepdims=True)
+    check(model, family, tmp_path, [Edit("resid_post:1 += 0.7 keeping norm", ["resid_post"], each(add))])
+    check(model, family, tmp_path, [Edit("q:1 += 0.7 keeping norm", ["q"], each(add))])       # that of each head
+
+
+# ---- refusals ----
+
+@pytest.mark.parametrize("edits, message", [
+    (["pattern:0@3/5 = 0"], "changes nothing in any prompt"),
+    (["resid_pre:1@9#0 = [#7]"], "character 19: prompt 7 is out of range"),
+    (["z:1 = [z:1.0+1]"], "has 2\\d numbers at a position, where 48 are changed"),
+    (["resid_pre:1 = [resid_post:2]"], "character 15: resid_post is computed after resid_pre in the same prompt"),
+    (["resid_pre:1#0 = [resid_post:2#2]", "resid_pre:1#2 = [resid_post:2#0]"], "no order of passes"),
+    (["resid_pre:1@4 = [@1:3]"], "names 2 positions for 1 that are changed"),
+    (["z:1 = -inf"], "-inf is for attn_scores and router"),
+    (["attn_scores:1.2@4 = -inf"], "no key is left to query 4 of prompt 0 in head 2 of layer 1"),
+    (["pattern:1 = [resid_pre:1]"], "cannot be changed by the other"),
+    (["resid_pre:1@20#0 = [#1]"], "prompt 1 has no position 20"),
+    (["attn_scores:1 += 1 keeping norm"], "neither directions nor a norm"),
+])
+def test_an_edit_that_cannot_be_is_refused(tmp_path, edits, message):
+    done = dump("gpt2", tmp_path / "no.h5", edits, check=False)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert re.search(message, done.stderr), done.stderr
+    assert not (tmp_path / "no.h5").exists()
+
+
+def test_a_file_has_its_edits_in_order_as_json(tmp_path):
+    edits = ["z:1.2 = 0", "resid_post:1@-1 += 2 * [#base] keeping norm"]
+    run = dump("gpt2", tmp_path / "run.h5", edits)
+    assert json.loads(run.file.attrs["edits"]) == [
+        {"select": "z:1.2", "op": "=", "value": "0"},
+        {"select": "resid_post:1@-1", "op": "+=", "value": "2 * [#base]", "keeping": "norm"}]
+    cache.weir("validate", run.file.filename)
+
+
+def test_unedited_copies_are_not_in_the_file(tmp_path):
+    run = dump("gpt2", tmp_path / "run.h5", ["z:1.2 = [#base]"])
+    assert run.file["tokens/id"].shape[0] == len(PROMPTS)
+
+
+@every_family
+def test_ablations_are_short_for_edits(model, family, tmp_path):
+    def mean(values):
+        for x in values:
+            x[-1, 2] = x[:, 2].mean(0)
+            x[:, 0] = 0
+    run = tmp_path / "run.h5"
+    args = ["dump", "-m", FIXTURES / family, "--hooks", ALL, "-o", run, "--ablate", "z:1.2@-1=mean", "--ablate", "z:1.0"]
+    for ids in PROMPTS:
+        args += ["--tokens", ",".join(map(str, ids))]
+    cache.weir(*args)
+    compare(cache.Cache(run), model(family).run(PROMPTS, lambda point, layer, values: mean(values) if (point, layer) == ("z", 1) else None))
+
+
+def test_a_vector_of_a_file_and_a_mean_of_a_cache(model, tmp_path):
+    vector = np.random.default_rng(3).normal(size=48).astype(np.float32)
+    np.save(tmp_path / "love.npy", vector)
+    plain = dump("llama", tmp_path / "ref.h5", [])
+    mean = np.concatenate([plain("z", 1, prompt)[:, 3] for prompt in range(3)]).mean(0)
+
+    def at(point, layer, values):
+        for x in values:
+            if (point, layer) == ("resid_post", 0):
+                x += 2 * vector.astype(np.float64)
+            if (point, layer) == ("z", 1):
+                x[:, 3] = mean
+    edits = [f"resid_post:0 += 2 * {tmp_path}/love.npy", f"z:1.3 = mean({tmp_path}/ref.h5[@:#:])"]
+    compare(dump("llama", tmp_path / "run.h5", edits), model("llama").run(PROMPTS, at))
