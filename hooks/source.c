@@ -44,15 +44,16 @@ static bool is_changed(const struct weir_edit_source *source, size_t prompt)
     return false;
 }
 
-bool weir_edit_source_turn_of_prompt(const struct weir_edit_source *source, size_t prompt, size_t *turn, size_t *n)
+/* Numbers the prompts that the edit changes. */
+static weir_status find_turns(struct weir_edit_source *source)
 {
-    *turn = *n = 0;
+    TRY(weir_alloc(&source->turns, source->n_prompts, sizeof *source->turns));
+    source->n_changed = 0;
     for (size_t i = 0; i < source->n_prompts; i++) {
-        bool changed = is_changed(source, i);
-        *turn += changed && i < prompt;
-        *n += changed;
+        source->turns[i] = source->n_changed;
+        source->n_changed += is_changed(source, i);
     }
-    return is_changed(source, prompt);
+    return WEIR_OK;
 }
 
 void weir_edit_source_turn_of_site(const struct weir_edit_source *source, size_t site, size_t *turn, size_t *n)
@@ -111,7 +112,9 @@ static void close_slots(struct weir_edit_source *source)
         weir_some_close(&source->slots[i].named);
     }
     weir_free(source->slots);
+    weir_free(source->turns);
     source->slots = NULL;
+    source->turns = NULL;
     source->n_prompts = 0;
 }
 
@@ -178,6 +181,7 @@ weir_status weir_edit_source_find(struct weir_edit_source *source, const size_t 
     close_slots(source);
     source->past = past;
     TRY(find_bounds(source));
+    TRY(find_turns(source));
     if (source->array)
         return weir_edit_source_in_edit(source, weir_array_source_find(source));
     return source->cache ? weir_edit_source_in_edit(source, weir_cache_source_find(source)) : WEIR_OK;

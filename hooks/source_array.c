@@ -140,14 +140,13 @@ static void describe_slot(struct weir_fit *fit, const struct weir_edit_source *s
     const struct weir_edit_source_slot *slot = weir_edit_source_slot_of(source, site, prompt);
     const struct weir_box *bound = &slot->bound;
     size_t heads = slot->by_query_head ? (size_t)source->model->config.n_heads : form->heads;
-    size_t turn, n_layers, n_prompts, keys = weir_edit_source_past(source, prompt) + source->scope->prompts[prompt].n;
+    size_t turn, n_layers, keys = weir_edit_source_past(source, prompt) + source->scope->prompts[prompt].n;
     weir_edit_source_turn_of_site(source, site, &turn, &n_layers);
-    weir_edit_source_turn_of_prompt(source, prompt, &turn, &n_prompts);
     *fit = (struct weir_fit){.heads_first = form->has_keys, .column_axis = form->column_axis};
     bool in_layers = source->scope->sites[site].layer >= 0;
     fit->axes[WEIR_FIT_LAYERS] =
         (struct weir_fit_axis){n_layers, in_layers ? (size_t)source->model->config.n_layers : 1};
-    fit->axes[WEIR_FIT_PROMPTS] = (struct weir_fit_axis){n_prompts, n_prompts};
+    fit->axes[WEIR_FIT_PROMPTS] = (struct weir_fit_axis){source->n_changed, source->n_changed};
     fit->axes[WEIR_FIT_ROWS] = (struct weir_fit_axis){bound->rows.n, bound->rows.n};
     fit->axes[WEIR_FIT_HEADS] = (struct weir_fit_axis){form->by_heads ? bound->units.n : heads, heads};
     fit->axes[WEIR_FIT_COLUMNS] = form->has_keys     ? (struct weir_fit_axis){bound->keys.n, keys}
@@ -171,12 +170,11 @@ static struct weir_grid_axis serve_axis(const struct weir_fit *fit, enum weir_fi
 static size_t floats_to_slot(const struct weir_fit *fit, const struct weir_edit_source *source, size_t site,
                              size_t prompt)
 {
-    size_t site_turn, prompt_turn, n_sites, n_prompts;
+    size_t site_turn, n_sites;
     const struct weir_fitted *layers = &fit->fitted[WEIR_FIT_LAYERS];
     weir_edit_source_turn_of_site(source, site, &site_turn, &n_sites);
-    weir_edit_source_turn_of_prompt(source, prompt, &prompt_turn, &n_prompts);
     size_t layer = layers->size == n_sites ? site_turn : (size_t)source->scope->sites[site].layer;
-    return (layers->size > 1 ? layer * layers->step : 0) + prompt_turn * fit->fitted[WEIR_FIT_PROMPTS].step;
+    return (layers->size > 1 ? layer * layers->step : 0) + source->turns[prompt] * fit->fitted[WEIR_FIT_PROMPTS].step;
 }
 
 static weir_status fit_slot(struct weir_edit_source *source, size_t site, size_t prompt)

@@ -28,8 +28,10 @@ struct weir_edit_source {
     size_t n_prompts;
     struct weir_form *forms;             /* [n_sites] of the scope */
     struct weir_edit_source_slot *slots; /* [n_sites, n_prompts] */
-    struct weir_array_source *array;     /* of WEIR_VALUE_FILE */
-    struct weir_cache_source *cache;     /* of places in a cache, means of them, what is drawn from them */
+    size_t *turns;                       /* [n_prompts] which of the prompts that the edit changes each is */
+    size_t n_changed;
+    struct weir_array_source *array; /* of WEIR_VALUE_FILE */
+    struct weir_cache_source *cache; /* of places in a cache, means of them, what is drawn from them */
     struct weir_grid_scratch scratch;
     char *note;
 };
@@ -47,8 +49,6 @@ static inline size_t weir_edit_source_past(const struct weir_edit_source *source
 
 /* The place that a value is or is made of; NULL: none. */
 const struct weir_value *weir_edit_source_place(const struct weir_value *value);
-/* True where the edit changes something in a prompt. *turn: which of those prompts it is; *n: how many there are. */
-bool weir_edit_source_turn_of_prompt(const struct weir_edit_source *source, size_t prompt, size_t *turn, size_t *n);
 /* Which of the edit's sites of its point a site is, and how many there are. */
 void weir_edit_source_turn_of_site(const struct weir_edit_source *source, size_t site, size_t *turn, size_t *n);
 /* Numbers that are not finite are refused, but for -inf where it means something. */

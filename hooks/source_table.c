@@ -96,8 +96,7 @@ static weir_status own_number(size_t *out, const struct weir_edit_source *source
 static weir_status add_listed_prompts(struct weir_source_table *table, const struct weir_edit_source *source,
                                       size_t prompt, const struct weir_pairs *list)
 {
-    size_t turn, n, number = (size_t)list->list[0];
-    weir_edit_source_turn_of_prompt(source, prompt, &turn, &n);
+    size_t number = (size_t)list->list[0];
     if (list->how == WEIR_PAIR_AVERAGED) {
         for (size_t i = 0; i < list->n; i++)
             TRY(add_cached_prompt(table, source, (size_t)list->list[i]));
@@ -106,10 +105,10 @@ static weir_status add_listed_prompts(struct weir_source_table *table, const str
     if (list->how == WEIR_PAIR_DRAWN)
         number = (size_t)list->list[weir_random_below(key_of_draw(source, prompt, DRAW_PROMPT), list->n)];
     if (list->how == WEIR_PAIR_LISTED) {
-        if (list->n != n)
+        if (list->n != source->n_changed)
             return weir_fail(WEIR_E_USAGE, "the source names %zu prompts for %zu that are changed: one, or as many",
-                             list->n, n);
-        number = (size_t)list->list[turn];
+                             list->n, source->n_changed);
+        number = (size_t)list->list[source->turns[prompt]];
     }
     return add_cached_prompt(table, source, number);
 }
@@ -270,7 +269,7 @@ static weir_status new_table(struct weir_source_table **out, struct weir_edit_so
     *out = table;
     table->cache = cache;
     table->site = site;
-    table->is_shared = source->edit->value.kind != WEIR_VALUE_RESAMPLE;
+    table->is_shared = source->edit->value.kind != WEIR_VALUE_RESAMPLE && weir_source_where(source)->has_prompts;
     table->layers = pairs_or_drawn(table, 0, source, prompt, &at->layers, DRAW_LAYER);
     table->heads = pairs_or_drawn(table, 1, source, prompt, &at->heads, DRAW_UNIT);
     table->columns = pairs_or_drawn(table, 2, source, prompt, &at->columns, DRAW_UNIT);
@@ -310,7 +309,7 @@ static weir_status table_of_slot(struct weir_source_table **out, struct weir_edi
     if (*out)
         return WEIR_OK;
     TRY(new_table(out, source, site, prompt));
-    for (size_t i = 0; i + 1 < cache->n; i++)
+    for (size_t i = cache->n - 1; i-- > 0 && cache->tables[i]->site == site;) /* those of a site follow each other */
         if (serves_same(cache->tables[i], *out)) {
             close_table(*out);
             cache->n--;
