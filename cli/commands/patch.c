@@ -21,6 +21,7 @@
 
 enum {
     MODEL,
+    PROCESS,
     PAIRS,
     CLEAN,
     CORRUPT,
@@ -45,6 +46,7 @@ static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
+    [PROCESS] = OPT_PROCESS,
     [PAIRS] = {0, "pairs", OPT_TEXT, "FILE",
                "pairs of prompts, one JSON object per line: \"clean\" and \"corrupt\" (texts, or lists of token ids), "
                "\"answer\" and \"wrong\", and any others; - is standard input",
@@ -133,7 +135,7 @@ static weir_status open_patching(struct patching *p)
     static const int fields[] = {ANSWER, WRONG, -1};
     const struct args *args = p->args;
     const struct pair_opts which = {PAIRS, CLEAN, CORRUPT, BOS, fields};
-    const weir_model_options options = {.n_threads = args_int(args, THREADS, 0)};
+    const weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     const char *where;
     TRY(parse_metrics(p));
     TRY(model_where(&where, args, MODEL));

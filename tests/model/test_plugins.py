@@ -155,6 +155,16 @@ def test_a_name_without_a_slash_is_a_file_in_this_folder(plugins, tmp_path):
     assert refused.returncode == 2 and "write FILE[:ARGS]" in refused.stderr
 
 
+def test_a_plugin_of_weir_run_changes_what_is_predicted(plugins, tmp_path):
+    ids, words = ",".join(map(str, prompts.tokens(edits.LENGTH))), {}
+    for name, more in {"plain": [], "zero": ["--plugin", f"{plugins['modes']}:zero"]}.items():
+        done = json.loads(cache.weir("run", "-m", MODEL, "--tokens", ids, "--json", *more).stdout)
+        words[name] = {word["id"]: word["logit"] for word in done["prompts"][0]["positions"][0]["next"]}
+    dump(tmp_path / "x.h5", f"{plugins['modes']}:zero", hooks="logits", n=(edits.LENGTH,))
+    logits = cache.Cache(tmp_path / "x.h5")("logits")[-1]
+    assert words["plain"] != words["zero"] and all(logits[i] == pytest.approx(x, abs=1e-5) for i, x in words["zero"].items())
+
+
 # ---- in a program that has the shared library ----
 
 def in_a_program(plugin, arguments):

@@ -166,3 +166,23 @@ def test_validate_finds_a_list_of_processing_that_nothing_wrote(tmp_path):
         found = cache.weir("validate", tmp_path / "x.h5", check=False)
         assert found.returncode == 1 and "process must list ways to process weights" in found.stdout
         (tmp_path / "x.h5").unlink()
+
+
+def test_run_and_patch_process_too_and_find_the_same(tmp_path):
+    """what a patch changes at resid_pre is what it changed before: processing moves parts of the stream that nothing reads"""
+    def probabilities(*options):
+        done = json.loads(cache.weir("run", "-m", FIXTURES / "gpt2", "--tokens", "1,2,3,4", "--json", *options).stdout)
+        return [(word["id"], word["probability"]) for word in done["prompts"][0]["positions"][0]["next"]]
+
+    def patched(*options):
+        pairs = tmp_path / "pairs.jsonl"
+        pairs.write_text('{"clean": [1, 2, 3, 4], "corrupt": [1, 9, 3, 4], "answer": [5], "wrong": [6]}\n')
+        lines = cache.weir("patch", "-m", FIXTURES / "gpt2", "--pairs", pairs, "--at", "resid_pre", "--csv", *options).stdout.splitlines()
+        return lines[0], [[float(x) for x in line.split(",")[-3:] if x] for line in lines[1:]]
+    plain, processed = probabilities(), probabilities("--process", "tl")
+    assert [i for i, _ in plain] == [i for i, _ in processed]
+    assert np.allclose([p for _, p in plain], [p for _, p in processed], rtol=1e-4)
+    (head, a), (same, b) = patched(), patched("--process", "tl")
+    assert head == same and len(a) == len(b) == 12 and np.allclose(a, b, atol=1e-4) and np.ptp(a) > 0.1
+    refused = cache.weir("patch", "-m", FIXTURES / "llama", "--clean", "a", "--corrupt", "b", "--process", "fold", check=False)
+    assert refused.returncode == 2 and "is not a way to process weights" in refused.stderr
