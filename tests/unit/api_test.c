@@ -75,6 +75,16 @@ Test(api, null_is_refused_by_name)
     WRONG(weir_run_hook_at(NULL, 0, -1, WEIR_READ, see, NULL), "run");
     WRONG(weir_run_hook_at(run, 0, -1, WEIR_READ, NULL, NULL), "hook");
     WRONG(weir_run_hook_at(run, 0, -1, (weir_access)2, see, NULL), "access");
+    WRONG(weir_edit_parse(NULL, "z = 0"), "out");
+    WRONG(weir_edit_parse(&(weir_edit *){NULL}, NULL), "text");
+    WRONG(weir_metric_parse(NULL, "loss"), "out");
+    WRONG(weir_metric_parse(&(weir_metric *){NULL}, NULL), "text");
+    WRONG(weir_run_measure(NULL, run, NULL), "out");
+    WRONG(weir_run_measure(&(weir_measured *){NULL}, NULL, NULL), "run");
+    WRONG(weir_run_measure(&(weir_measured *){NULL}, run, NULL), "metric");
+    WRONG(weir_measured_values(NULL, &(double){0}, 1), "measured");
+    cr_expect(!weir_metric_text(NULL) && !weir_metric_without_derivative(NULL));
+    weir_edit_close(NULL), weir_metric_close(NULL);
     weir_run_unhook(NULL, see, NULL);
     weir_run_unhook(run, NULL, NULL);
     cr_expect(weir_point_row_axis(NULL) == -1 && weir_point_unit_axis(NULL) == -1);
