@@ -31,7 +31,8 @@ BUILD = TREE / "build"
 RESULTS = PLACE / "results.json"
 PATIENCE, LEAST = 10, 60                 # a mutation may never come to an end: a step may take so many times what it takes
                                          # without one, and so many seconds more
-NEEDED = ("cli/weir", "libweir.so.", "tests/unit/store_cli", "tests/python/token_cli", "tests/model/edit_cli")   # by pytest
+NEEDED = ("cli/weir", "libweir.so.", "tests/unit/store_cli", "tests/python/token_cli", "tests/model/edit_cli",
+          "tests/model/metric_cli")          # by pytest
 
 
 def call(command, **options):
