@@ -128,6 +128,10 @@ static weir_status print_tables(const struct likely *likely, const struct likely
     if (!isnan(likely->loss))
         printf(", loss %.4f nats per token", (double)likely->loss);
     putchar('\n');
+    for (size_t i = 0; i < likely->n_metrics; i++) {
+        print_text(likely->metrics[i]);
+        printf(" = %.6g\n", likely->values[i]);
+    }
     size_t top = shown_of(likely, form);
     return likely->n_rows == 1 ? print_list(likely, top) : print_positions(likely, top);
 }
@@ -162,12 +166,24 @@ static cJSON *json_position(const struct likely *likely, size_t row, size_t top)
     return json;
 }
 
+static void add_json_metrics(cJSON *to, const struct likely *likely)
+{
+    cJSON *list = likely->n_metrics ? cJSON_AddArrayToObject(to, "metrics") : NULL;
+    for (size_t i = 0; i < likely->n_metrics; i++) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "metric", likely->metrics[i]);
+        cJSON_AddItemToObject(json, "value", json_number(likely->values[i]));
+        cJSON_AddItemToArray(list, json);
+    }
+}
+
 static weir_status print_json(const struct likely *likely, const struct likely_form *form)
 {
     cJSON *json = cJSON_CreateObject();
     size_t top = shown_of(likely, form);
     cJSON_AddNumberToObject(json, "prompt", likely->prompt);
     cJSON_AddItemToObject(json, "loss", json_float(likely->loss));
+    add_json_metrics(json, likely);
     cJSON *positions = cJSON_AddArrayToObject(json, "positions");
     for (size_t row = 0; row < likely->n_rows; row++)
         cJSON_AddItemToArray(positions, json_position(likely, row, top));
@@ -193,6 +209,8 @@ static void print_csv_word(const struct likely *likely, size_t row, size_t i)
     putchar(',');
     likely->word_of(text, sizeof text, likely, likely->ids[at]);
     print_csv_text(text);
+    for (size_t m = 0; m < likely->n_metrics; m++)
+        printf(",%.17g", likely->values[m]);
     putchar('\n');
 }
 
@@ -219,13 +237,23 @@ weir_status likely_check(const struct likely_form *form, size_t n_positions)
     return WEIR_OK;
 }
 
-void likely_begin(struct likely_form *form)
+static void print_csv_names(const char *const *metrics, size_t n_metrics)
+{
+    fputs("prompt,position,rank,id,probability,logprob,logit,token,next", stdout);
+    for (size_t i = 0; i < n_metrics; i++) {
+        putchar(',');
+        print_csv_text(metrics[i]);
+    }
+    putchar('\n');
+}
+
+void likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics)
 {
     form->is_first = true;
     if (form->json)
         fputs("{\"prompts\":[", stdout);
     else if (form->csv)
-        puts("prompt,position,rank,id,probability,logprob,logit,token,next");
+        print_csv_names(metrics, n_metrics);
 }
 
 weir_status likely_print(const struct likely *likely, struct likely_form *form)

@@ -18,10 +18,13 @@ struct likely {
     size_t n_tokens;
     int32_t *positions; /* [n_rows] ascending */
     size_t n_rows, n_next;
-    int32_t *ids;             /* [n_rows, n_next] the likeliest first, and so on */
-    float *logits, *logprobs; /* [n_rows, n_next] */
-    float loss;               /* NaN: not known */
-    const void *from;         /* what the texts come from */
+    int32_t *ids;               /* [n_rows, n_next] the likeliest first, and so on */
+    float *logits, *logprobs;   /* [n_rows, n_next] */
+    float loss;                 /* NaN: not known */
+    const char *const *metrics; /* [n_metrics] as they were written */
+    const double *values;       /* [n_metrics] of this prompt */
+    size_t n_metrics;
+    const void *from;                                                                   /* what the texts come from */
     void (*token_at)(char *to, size_t size, const struct likely *likely, int position); /* the prompt's token there */
     void (*word_of)(char *to, size_t size, const struct likely *likely, int32_t id); /* a likely one; "": not known */
 };
@@ -29,7 +32,7 @@ struct likely {
 /* Refuses what a table cannot show at that many positions of each prompt. */
 WEIR_CHECKED weir_status likely_check(const struct likely_form *form, size_t n_positions);
 /* What comes before the first prompt and after the last. */
-void likely_begin(struct likely_form *form);
+void likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics);
 WEIR_CHECKED weir_status likely_print(const struct likely *likely, struct likely_form *form);
 void likely_end(const struct likely_form *form);
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RUN_JSON = N_DUMP_OPTS, RUN_CSV };
+enum { RUN_METRIC = N_DUMP_OPTS, RUN_JSON, RUN_CSV };
 enum { LIKELY = 10 };
 
 static const struct opt run_opts[] = {
@@ -42,6 +42,10 @@ static const struct opt run_opts[] = {
     [THREADS] = OPT_THREADS,
     [YES] = OPT_YES,
     [FORCE] = OPT_FORCE,
+    [RUN_METRIC] =
+        {0, "metric", OPT_TEXT, "METRIC",
+         "also print a number of each prompt, as in 'logit(answer) - logit(wrong)' or 'entropy@-1'; may repeat",
+         .repeats = true},
     [RUN_JSON] = OPT_JSON,
     [RUN_CSV] = OPT_CSV,
 };
@@ -58,6 +62,10 @@ struct prediction {
     struct weir_spots positions;
     struct predicted *list; /* [dump.prompts.n] */
     size_t top;
+    const char **metrics;     /* [n_metrics] as they were given */
+    weir_measured **measured; /* [n_metrics] the run's */
+    double *values;           /* [dump.prompts.n, n_metrics] */
+    size_t n_metrics;
 };
 
 /* ---- the run ---- */
@@ -110,6 +118,50 @@ static weir_status prepare_predictions(struct prediction *p, const struct likely
     return weir_run_hook_at(p->dump.run, WEIR_P_LOGITS, -1, WEIR_READ, keep_predicted, p);
 }
 
+/* ---- metrics ---- */
+
+static weir_status measure_one(struct prediction *p, const char *text)
+{
+    weir_metric *metric;
+    char which[300];
+    snprintf(which, sizeof which, "--metric '%.280s'", text);
+    TRY(weir_in(weir_metric_parse(&metric, text), which));
+    weir_status status = weir_in(weir_run_measure(&p->measured[p->n_metrics], p->dump.run, metric), which);
+    weir_metric_close(metric);
+    if (status == WEIR_OK)
+        p->metrics[p->n_metrics++] = text;
+    return status;
+}
+
+static weir_status add_metrics(struct prediction *p)
+{
+    const struct args *args = p->dump.args;
+    TRY(weir_alloc(&p->metrics, args->n_given, sizeof(void *)));
+    TRY(weir_alloc(&p->measured, args->n_given, sizeof(void *)));
+    for (size_t i = 0; i < args->n_given; i++)
+        if (args->given[i].opt == RUN_METRIC)
+            TRY(measure_one(p, args->given[i].text));
+    return WEIR_OK;
+}
+
+/* Those of one metric stand together where they are measured, those of one prompt where they are printed. */
+static weir_status take_values(struct prediction *p)
+{
+    size_t n = p->dump.prompts.n, all;
+    double *one;
+    TRY(weir_mul(&all, n, p->n_metrics));
+    TRY(weir_alloc(&p->values, all, sizeof *p->values));
+    TRY(weir_alloc(&one, n, sizeof *one));
+    weir_status status = WEIR_OK;
+    for (size_t m = 0; m < p->n_metrics && status == WEIR_OK; m++) {
+        status = weir_measured_values(p->measured[m], one, n);
+        for (size_t i = 0; i < n && status == WEIR_OK; i++)
+            p->values[i * p->n_metrics + m] = one[i];
+    }
+    weir_free(one);
+    return status;
+}
+
 /* ---- printing ---- */
 
 static void model_token(char *to, size_t size, const struct likely *likely, int position)
@@ -124,7 +176,7 @@ static void model_word(char *to, size_t size, const struct likely *likely, int32
 
 static weir_status print_predictions(const struct prediction *p, struct likely_form *form)
 {
-    likely_begin(form);
+    likely_begin(form, p->metrics, p->n_metrics);
     for (size_t i = 0; i < p->dump.prompts.n; i++) {
         const struct predicted *one = &p->list[i];
         TRY(likely_print(&(struct likely){.prompt = (int)i,
@@ -138,6 +190,9 @@ static weir_status print_predictions(const struct prediction *p, struct likely_f
                                           .logits = one->next->logits,
                                           .logprobs = one->next->logprobs,
                                           .loss = one->next->loss,
+                                          .metrics = p->metrics,
+                                          .values = p->values + i * p->n_metrics,
+                                          .n_metrics = p->n_metrics,
                                           .from = p->dump.model,
                                           .token_at = model_token,
                                           .word_of = model_word},
@@ -169,7 +224,9 @@ static weir_status run_and_print(struct prediction *p, struct likely_form *form)
     size_t n_outputs = (size_t)p->dump.model->config.n_outputs;
     p->top = p->top < n_outputs ? p->top : n_outputs;
     TRY(prepare_predictions(p, form));
+    TRY(add_metrics(p));
     TRY(dump_run(&p->dump));
+    TRY(take_values(p));
     return print_predictions(p, form);
 }
 
@@ -186,6 +243,9 @@ static int run_run(const struct args *args)
         weir_free(p.list[i].positions);
     }
     weir_free(p.list);
+    weir_free(p.metrics);
+    weir_free(p.measured);
+    weir_free(p.values);
     weir_spots_close(&p.positions);
     dump_close(&p.dump);
     return (int)status;
@@ -201,7 +261,13 @@ const struct command cmd_run = {
         "the "
         "tokens of the prompt after the first, in nats.\nNothing is written without -o; with it the file is that of "
         "weir "
-        "dump --next K, and --hooks, --dtype, --compress, --yes and --force mean what they mean there.",
+        "dump --next K, and --hooks, --dtype, --compress, --yes and --force mean what they mean there.\nMETRIC is a "
+        "sum of "
+        "measures, each with a factor if need be: logit, logprob, prob or rank of a token (its id, a text in quotes, "
+        "or the field of "
+        "the prompt's line that has it), loss, entropy, kl(#SIDE), or a place such as z:5.3@-1. They are of the last "
+        "position, or "
+        "of @POSITIONS, averaged. Metrics are printed, not stored.",
     .example = "weir run -m model.gguf -p \"The capital of France is\"",
     .opts = run_opts,
     .n_opts = N_OPTS(run_opts),

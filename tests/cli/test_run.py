@@ -130,3 +130,26 @@ def test_each_side_of_a_pair_is_a_prompt(tmp_path):
     sides = ask(tmp_path, "run", "-m", FIXTURES / "gpt2", "-f", "p.jsonl", "--side", "clean", "--side", "corrupt")
     alone = [ask(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", ids)["prompts"][0] for ids in ("5,7,9", "5,8,9")]
     assert [one["positions"][0]["next"][0]["id"] for one in sides["prompts"]] == [one["positions"][0]["next"][0]["id"] for one in alone]
+
+
+def test_metrics_are_those_of_the_logits(tmp_path):
+    logits = log_softmax(logits_of(tmp_path, FIXTURES / "gpt2"))
+    metrics = ["logprob(7)", "2 * logit(5) - 2 * logit(9)", "rank(3)", "sum(loss@1:)"]
+    args = "run", "-m", FIXTURES / "gpt2", "--tokens", PROMPTS[0], "--tokens", PROMPTS[1], *(word for text in metrics for word in ("--metric", text))
+    answer = ask(tmp_path, *args)["prompts"]
+    rows = list(csv.DictReader(io.StringIO(weir(tmp_path, *args, "--csv").stdout.decode())))
+    table = weir(tmp_path, *args).stdout.decode()
+    for i, (one, its_logits) in enumerate(zip(answer, logits)):
+        ids = [int(word) for word in PROMPTS[i].split(",")]
+        last = its_logits[len(ids) - 1]
+        wanted = [last[7], 2 * (last[5] - last[9]), (last > last[3]).sum(), -sum(its_logits[k, token] for k, token in enumerate(ids[1:]))]
+        assert [metric["metric"] for metric in one["metrics"]] == metrics
+        assert [metric["value"] for metric in one["metrics"]] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+        assert [float(next(row for row in rows if row["prompt"] == str(i))[text]) for text in metrics] == [metric["value"] for metric in one["metrics"]]
+        assert all(f"{text} = {metric['value']:.6g}\n" in table for text, metric in zip(metrics, one["metrics"]))
+
+
+def test_a_metric_that_cannot_be_is_told_with_its_character(tmp_path):
+    for metric, said in ("logit(", "character 7"), ("logit(4000)", "4000"), ("z:99", "99"), ("logit(answer)", "answer"):
+        done = weir(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", "1,2", "--metric", "entropy", "--metric", metric)
+        assert done.returncode in (2, 3) and done.stdout == b"" and done.stderr.count(b"\n") == 1 and said in done.stderr.decode(), done
