@@ -70,6 +70,8 @@ static struct weir_cells cells_to_come(const struct run_edit *edit, const struct
     weir_event event = {.point = weir_point_at(site->point), .layer = site->layer};
     event.axes = event.point->axes;
     event.n_axes = weir_model_shape(edit->run->model, site->point, event.shape);
+    if (weir_scope_is_by_query(edit->scope, site))
+        event.shape[weir_point_unit_axis(event.point)] = (size_t)edit->run->model->config.n_heads;
     event.first = weir_run_past(edit->run, prompt);
     for (int i = 0; i < event.n_axes; i++)
         if (event.axes[i] == WEIR_AXIS_KEY)
@@ -123,10 +125,27 @@ static weir_status plan_box(struct run_edit *edit, size_t site, size_t prompt, c
     return weir_place_plan(&edit->readings[edit->n_readings++], &edit->place, edit->run, site, prompt, box);
 }
 
+/* A program's own hooks write to what key-value heads have, and do not see what query heads read of it. */
+static weir_status check_hooks(const struct run_edit *edit)
+{
+    static const int points[] = {WEIR_P_K_INPUT, WEIR_P_K, WEIR_P_K_NORMED, WEIR_P_ROT_K, WEIR_P_V_INPUT, WEIR_P_V};
+    for (size_t i = 0; i < edit->scope->n_sites; i++)
+        for (size_t j = 0; j < sizeof points / sizeof *points; j++)
+            if (weir_scope_is_by_query(edit->scope, &edit->scope->sites[i]) &&
+                weir_edits_are_hooks(edit->run, points[j], edit->scope->sites[i].layer))
+                return weir_fail(
+                    WEIR_E_USAGE,
+                    "a hook edits %s in layer %d, which would not reach what this edit's query heads read: "
+                    "name key-value heads",
+                    weir_point_at(points[j])->name, edit->scope->sites[i].layer);
+    return WEIR_OK;
+}
+
 static weir_status plan_edit(struct run_edit *edit)
 {
     size_t n_sites = edit->scope->n_sites, n_cells = 0, n_lists;
     forget_readings(edit);
+    TRY(check_hooks(edit));
     edit->n_prompts = edit->run->schedule.n_given;
     TRY(weir_mul(&n_lists, n_sites, edit->n_prompts));
     TRY(weir_alloc_zero(&edit->first, n_lists + 1, sizeof *edit->first));
@@ -228,7 +247,31 @@ static weir_status find_operand(struct weir_operand *out, struct weir_place_read
     return WEIR_OK;
 }
 
-static weir_status change_cells(struct run_edit *edit, size_t site, size_t prompt, const struct weir_cells *cells)
+/* Changes what query heads read of the key-value heads of a box, one query head of each at a time: they pair with the
+   source as those do. */
+static weir_status change_copies(struct run_edit *edit, const struct weir_change *change,
+                                 const struct weir_cells *copies, const struct weir_box *box,
+                                 const struct weir_operand *operand)
+{
+    const struct weir_config *c = &edit->run->model->config;
+    size_t shared = (size_t)(c->n_heads / c->n_kv_heads);
+    int32_t *list;
+    TRY(weir_alloc(&list, box->units.n, sizeof *list));
+    for (size_t i = 0; i < shared; i++) {
+        struct weir_box own = *box;
+        for (size_t u = 0; u < box->units.n; u++)
+            list[u] = (int32_t)(weir_some_at(&box->units, u) * shared + i);
+        own.units.list = list;
+        weir_change_box(change, copies, &own, operand, edit->run->pool);
+    }
+    weir_free(list);
+    return WEIR_OK;
+}
+
+/* `copies`: what query heads read of the value, NULL where that is the same; cells: the value, NULL where the edit
+   names query heads. */
+static weir_status change_cells(struct run_edit *edit, size_t site, size_t prompt, const struct weir_cells *cells,
+                                const struct weir_cells *copies)
 {
     const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
     struct weir_change change = edit->change;
@@ -238,7 +281,9 @@ static weir_status change_cells(struct run_edit *edit, size_t site, size_t promp
         struct weir_operand operand;
         struct weir_place_reading *reading;
         TRY(find_operand(&operand, &reading, edit, site, prompt, i));
-        weir_change_box(&change, cells, &region.boxes[i], &operand, edit->run->pool);
+        weir_change_box(&change, cells ? cells : copies, &region.boxes[i], &operand, edit->run->pool);
+        if (cells && copies)
+            TRY(change_copies(edit, &change, copies, &region.boxes[i], &operand));
         if (reading)
             weir_reading_forget(reading);
     }
@@ -257,7 +302,7 @@ static weir_status change_indices(struct run_edit *edit, size_t site, size_t pro
         numbers[i] = (float)event->indices[i];
     event->data = numbers;
     const struct weir_cells cells = cells_in(edit, event);
-    status = change_cells(edit, site, prompt, &cells);
+    status = change_cells(edit, site, prompt, &cells, NULL);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         if (numbers[i] >= -1 && numbers[i] < (float)n_experts && floorf(numbers[i]) >= numbers[i])
             event->indices[i] = (int32_t)numbers[i];
@@ -267,6 +312,22 @@ static weir_status change_indices(struct run_edit *edit, size_t site, size_t pro
                                             (double)numbers[i], event->layer, n_experts - 1));
     weir_free(numbers);
     return status;
+}
+
+static weir_status change_prompt(struct run_edit *edit, const struct weir_whole *whole, size_t site, size_t slot)
+{
+    size_t prompt = whole->run->batch.numbers[slot];
+    bool by_query = weir_scope_is_by_query(edit->scope, whole->site);
+    struct weir_cells cells, copies;
+    weir_event event = weir_whole_event(whole, slot);
+    if (event.indices)
+        return in_edit(edit, change_indices(edit, site, prompt, &event));
+    cells = cells_in(edit, &event);
+    if (whole->by_query) {
+        event = weir_whole_event_by_query(whole, slot);
+        copies = cells_in(edit, &event);
+    }
+    return change_cells(edit, site, prompt, by_query ? NULL : &cells, whole->by_query ? &copies : NULL);
 }
 
 static weir_status change_site(const struct weir_whole *whole, void *payload)
@@ -279,13 +340,7 @@ static weir_status change_site(const struct weir_whole *whole, void *payload)
         size_t prompt = batch->numbers[slot];
         if (prompt >= edit->n_prompts || weir_scope_region(edit->scope, whole->site, prompt).n == 0)
             continue;
-        weir_event event = weir_whole_event(whole, slot);
-        if (event.indices) {
-            TRY(in_edit(edit, change_indices(edit, site, prompt, &event)));
-            continue;
-        }
-        const struct weir_cells cells = cells_in(edit, &event);
-        TRY(change_cells(edit, site, prompt, &cells));
+        TRY(change_prompt(edit, whole, site, slot));
     }
     return WEIR_OK;
 }
@@ -344,17 +399,18 @@ static weir_status check_left(const struct weir_whole *whole, void *payload)
 
 /* ---- adding ---- */
 
-/* Copies for query heads exist where each has keys and values of its own. */
+/* Keys that are normed over all heads together have no copies for query heads before that. */
 static weir_status check_query_heads(const struct run_edit *edit)
 {
-    const struct weir_config *c = &edit->run->model->config;
-    for (size_t i = 0; i < edit->scope->n_groups && c->n_heads != c->n_kv_heads; i++)
-        if (edit->scope->groups[i].by_query_head)
+    for (size_t i = 0; i < edit->scope->n_sites; i++) {
+        const struct weir_site *site = &edit->scope->sites[i];
+        if (weir_scope_is_by_query(edit->scope, site) && (site->point == WEIR_P_K_INPUT || site->point == WEIR_P_K) &&
+            edit->run->model->layers[site->layer].spec.qk_norm == WEIR_QK_NORM_WIDTH)
             return fail_in_edit(edit, 0,
                                 weir_fail(WEIR_E_UNSUPPORTED,
-                                          "%d query heads share %d key-value heads, and cannot be edited one by one: "
-                                          "name the key-value head",
-                                          c->n_heads, c->n_kv_heads));
+                                          "the keys of all heads are normed together, so one query head cannot read "
+                                          "others: name the key-value head, or k_normed"));
+    }
     return WEIR_OK;
 }
 

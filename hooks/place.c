@@ -143,9 +143,15 @@ static weir_status find_source_units(struct weir_place_site *out, const struct w
     int axis = weir_point_unit_axis(weir_point_at(out->point));
     weir_model_shape(place->model, out->point, shape);
     out->own_units = !where->has_units && unit_axis(out->point) == unit_axis(site->point);
+    out->by_query = out->own_units && weir_scope_is_by_query(place->scope, site);
     if (!where->has_units) {
         out->units.n = axis < 0 ? 0 : shape[axis];
         return WEIR_OK;
+    }
+    if (where->by_query_head) {
+        const struct weir_config *c = &place->model->config;
+        out->by_query = c->n_heads != c->n_kv_heads;
+        shape[axis] = (size_t)c->n_heads;
     }
     if (axis < 0)
         return weir_fail(WEIR_E_USAGE, "%s has no heads or neurons to choose from", weir_point_at(out->point)->name);
@@ -551,7 +557,8 @@ static weir_status read_place_row(struct weir_place_reading *reading, const stru
     size_t units = reading->units->n > 0 ? reading->units->n : 1;
     for (size_t u = 0; u < units; u++) {
         size_t at = (row * reading->n_units + (reading->n_units == 1 ? 0 : u)) * reading->n_inner;
-        const float *x = cells->data + from * cells->row_step + weir_some_at(reading->units, u) * cells->unit_step;
+        const float *x =
+            cells->data + from * cells->row_step + weir_some_at(reading->units, u) / reading->shared * cells->unit_step;
         TRY(read_unit(reading, origin, at, x, cells->n_inner, masks));
     }
     if (reading->counts)
@@ -596,6 +603,12 @@ static weir_status convert_indices(float **out, const weir_event *event)
     return WEIR_OK;
 }
 
+/* How many query heads read each key-value head. */
+static size_t shared_heads(const struct weir_model *model)
+{
+    return (size_t)(model->config.n_heads / model->config.n_kv_heads);
+}
+
 weir_status weir_place_read(struct weir_place_reading *reading, const struct weir_run_place *place, size_t site,
                             const struct weir_whole *whole)
 {
@@ -611,7 +624,11 @@ weir_status weir_place_read(struct weir_place_reading *reading, const struct wei
             if (event.indices)
                 TRY(convert_indices(&numbers, &event));
             event.data = numbers ? numbers : event.data;
+            bool copies = place->sites[site].by_query && whole->by_query;
+            if (copies)
+                event = weir_whole_event_by_query(whole, slot);
             const struct weir_cells cells = weir_cells_of(&event, 0);
+            reading->shared = place->sites[site].by_query && !copies ? shared_heads(place->model) : 1;
             weir_status status = read_origin(reading, &reading->origins[i], &cells, masks);
             weir_free(numbers);
             TRY(fail_at(place, status));

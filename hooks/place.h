@@ -12,6 +12,7 @@ struct weir_place_site {
     int32_t *layers; /* [n_layers] -1 outside the blocks; several are averaged */
     size_t n_layers;
     struct weir_some units; /* that it names; of a point that has none, n 0 */
+    bool by_query;          /* they are query heads, of a point whose key-value heads several share */
     bool own_units;         /* it names none, and its units are those of the site: it reads the same */
 };
 
@@ -40,6 +41,7 @@ struct weir_place_reading {
     size_t n_origins, n_read;    /* how many values of theirs have been read, over layers */
     size_t n_rows, n_units, n_inner;
     const struct weir_some *units; /* that are read */
+    size_t shared;                 /* so many of them have one head of the value at hand */
     float *data;                   /* [n_rows, n_units, n_inner]; NULL until the first is read */
     double *sums;                  /* the same, of a mean */
     size_t *counts;                /* [n_rows] terms of its sums */

@@ -84,13 +84,18 @@ static void mark_call(const struct weir_run *run, const struct weir_call *call, 
         }
 }
 
-void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units)
+void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units,
+                        bool by_query)
 {
     size_t first, readers, last;
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
-    for (size_t i = first; i < readers; i++)
+    for (size_t i = first; i < readers; i++) {
+        const struct weir_call *call = &run->plan.calls[i];
+        if (weir_scope_is_by_query(run->plan.hooks[call->hook].scope, call->site) != by_query)
+            continue;
         for (size_t prompt = 0; prompt < run->batch.n; prompt++)
-            mark_call(run, &run->plan.calls[i], prompt, marked, n_units);
+            mark_call(run, call, prompt, marked, n_units);
+    }
 }
 
 /* True where calls first to last - 1 of the plan name anything in the batch. */
@@ -116,6 +121,32 @@ weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt)
     weir_event event = event_at(whole->run, whole->site->point, whole->site->layer);
     describe_event(&event, whole->run, prompt, whole->value);
     return event;
+}
+
+weir_event weir_whole_event_by_query(const struct weir_whole *whole, size_t prompt)
+{
+    weir_event event = event_at(whole->run, whole->site->point, whole->site->layer);
+    event.shape[weir_point_unit_axis(event.point)] = (size_t)whole->run->model->config.n_heads;
+    describe_event(&event, whole->run, prompt, whole->by_query);
+    return event;
+}
+
+/* What query heads read of the value of a point by key-value heads; NULL where that is the same. */
+static weir_buffer *by_query_of(const struct weir_run *run, int point)
+{
+    switch (point) {
+    case WEIR_P_K_INPUT:
+    case WEIR_P_V_INPUT:
+        return run->values.in_by_query;
+    case WEIR_P_K:
+    case WEIR_P_K_NORMED:
+    case WEIR_P_ROT_K:
+        return run->values.k_by_query;
+    case WEIR_P_V:
+        return run->values.v_by_query;
+    default:
+        return NULL;
+    }
 }
 
 /* Calls a hook with what its scope names of a prompt's value; not where that is no row. */
@@ -145,7 +176,7 @@ static weir_status call_each(struct weir_run *run, int point, int layer, weir_bu
         const struct weir_call *call = &run->plan.calls[i];
         const struct weir_hook *hook = &run->plan.hooks[call->hook];
         if (hook->whole)
-            TRY(hook->whole(&(struct weir_whole){run, call->site, value}, hook->payload));
+            TRY(hook->whole(&(struct weir_whole){run, call->site, value, by_query_of(run, point)}, hook->payload));
         for (size_t prompt = 0; hook->fn && prompt < run->batch.n; prompt++) {
             describe_event(&event, run, prompt, value);
             TRY(call_hook(run, &event, call, prompt));

@@ -34,18 +34,23 @@ static weir_status project_one(struct weir_run *run, const struct weir_projectio
                                const struct weir_head_copies *attn_in, int layer)
 {
     bool own = attn_in->n_heads == p->n_heads;
-    struct weir_head_copies copies = {0};
+    struct weir_head_copies copies[2] = {{0}};
     weir_status status;
     weir_value_drop(p->out);
+    if (p->by_query)
+        weir_value_drop(p->by_query);
     TRY_DONE(weir_step_linear(run, p->out, p->in, p->linear));
-    TRY_DONE(weir_by_head_read(run, &copies, own ? attn_in : NULL, p->input, p->n_heads, layer));
-    TRY_DONE(weir_by_head_project(run, p, &copies, layer));
+    TRY_DONE(weir_by_head_read(run, copies, own ? attn_in : NULL, p->input, p->n_heads, layer));
+    TRY_DONE(weir_by_head_project(run, p, copies, layer));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
         TRY_DONE(weir_step_map(run, p->out, p->linear->w.n_out, clip_row, &clip));
+    if (clip > 0 && p->by_query && *p->by_query)
+        TRY_DONE(weir_step_map(run, p->by_query, p->linear->w.n_out * p->shared, clip_row, &clip));
     TRY_DONE(weir_at(run, p->point, layer, p->out));
 done:
-    weir_head_copies_close(&copies);
+    weir_head_copies_close(&copies[0]);
+    weir_head_copies_close(&copies[1]);
     return status;
 }
 
@@ -54,11 +59,12 @@ static weir_status project_each(struct weir_run *run, const struct weir_head_cop
 {
     const struct weir_layer *l = &run->model->layers[layer];
     const weir_buffer *positions = l->spec.positions_to_qk ? run->values.positions : NULL;
-    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads;
+    size_t n_heads = (size_t)l->spec.n_heads, n_kv_heads = (size_t)l->spec.n_kv_heads, shared = n_heads / n_kv_heads;
+    struct weir_values *v = &run->values;
     const struct weir_projection all[] = {
-        {&run->values.q, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, positioned, positions},
-        {&run->values.k, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, positioned, positions},
-        {&run->values.v, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, run->values.normed, NULL},
+        {&v->q, NULL, &l->q, WEIR_P_Q, WEIR_P_Q_INPUT, n_heads, 1, positioned, positions},
+        {&v->k, &v->k_by_query, &l->k, WEIR_P_K, WEIR_P_K_INPUT, n_kv_heads, shared, positioned, positions},
+        {&v->v, &v->v_by_query, &l->v, WEIR_P_V, WEIR_P_V_INPUT, n_kv_heads, shared, v->normed, NULL},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         TRY(project_one(run, &all[i], attn_in, layer));
@@ -81,15 +87,15 @@ static weir_status add_positions(struct weir_run *run, weir_buffer **out, int la
 static weir_status project_all(struct weir_run *run, int layer)
 {
     const struct weir_layer *l = &run->model->layers[layer];
-    struct weir_head_copies attn_in = {0};
+    struct weir_head_copies attn_in[2] = {{0}};
     weir_buffer *positioned = NULL;
     weir_status status;
-    TRY_DONE(weir_by_head_read(run, &attn_in, NULL, WEIR_P_ATTN_IN, (size_t)l->spec.n_heads, layer));
+    TRY_DONE(weir_by_head_read(run, attn_in, NULL, WEIR_P_ATTN_IN, (size_t)l->spec.n_heads, layer));
     TRY_DONE(weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, ln1_points, layer));
     TRY_DONE(add_positions(run, &positioned, layer));
-    TRY_DONE(project_each(run, &attn_in, positioned, layer));
+    TRY_DONE(project_each(run, attn_in, positioned, layer));
 done:
-    weir_head_copies_close(&attn_in);
+    weir_head_copies_close(attn_in);
     weir_value_drop(&positioned);
     return status;
 }
@@ -113,14 +119,58 @@ static void norm_heads(float *out, const float *in, size_t n, const void *contex
     }
 }
 
-static weir_status norm_qk(struct weir_run *run, weir_buffer **value, const struct weir_norm *norm, size_t n_heads,
-                           int point, int layer)
+static weir_status norm_one(struct weir_run *run, weir_buffer **value, const struct weir_norm *norm, size_t n_heads,
+                            int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head;
     struct head_norm h = {norm, spec->qk_norm == WEIR_QK_NORM_HEAD ? d_head : n_heads * d_head, spec->eps};
-    TRY(weir_step_map(run, value, n_heads * d_head, norm_heads, &h));
-    return weir_at(run, point, layer, value);
+    return weir_step_map(run, value, n_heads * d_head, norm_heads, &h);
+}
+
+/* The copies that query heads read: each with the weights of its key-value head. */
+struct query_norm {
+    const struct weir_norm *norm;
+    size_t d_head, shared;
+    float eps;
+};
+
+static void norm_copies(float *out, const float *in, size_t n, const void *context)
+{
+    const struct query_norm *q = context;
+    for (size_t head = 0; head < n / q->d_head; head++) {
+        size_t at = head * q->d_head, weights = head / q->shared * q->d_head;
+        float mean = 0, scale;
+        weir_ops()->moments(in + at, q->d_head, q->eps, q->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
+        weir_ops()->norm(out + at, in + at, mean, scale, q->norm->weight ? q->norm->weight + weights : NULL,
+                         q->norm->bias ? q->norm->bias + weights : NULL, q->d_head);
+    }
+}
+
+/* Edits by query head are refused in front of a norm over all heads together. */
+static weir_status norm_by_query(struct weir_run *run, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    const struct weir_layer_spec *spec = &weights->spec;
+    struct query_norm q = {&weights->k_norm, (size_t)spec->d_head, (size_t)(spec->n_heads / spec->n_kv_heads),
+                           spec->eps};
+    return weir_step_map(run, &run->values.k_by_query, (size_t)spec->n_heads * q.d_head, norm_copies, &q);
+}
+
+static weir_status norm_qk(struct weir_run *run, int layer)
+{
+    const struct weir_layer *weights = &run->model->layers[layer];
+    size_t n_heads = (size_t)weights->spec.n_heads, n_kv_heads = (size_t)weights->spec.n_kv_heads;
+    struct weir_values *v = &run->values;
+    if (!weights->spec.qk_norm)
+        return WEIR_OK;
+    TRY(norm_one(run, &v->q, &weights->q_norm, n_heads, layer));
+    TRY(weir_at(run, WEIR_P_Q_NORMED, layer, &v->q));
+    TRY(norm_one(run, &v->k, &weights->k_norm, n_kv_heads, layer));
+    if (v->k_by_query)
+        TRY(norm_by_query(run, layer));
+    TRY(weir_by_query_read(run, &v->k_by_query, v->k, WEIR_P_K_NORMED, layer));
+    return weir_at(run, WEIR_P_K_NORMED, layer, &v->k);
 }
 
 /* ---- rotation ---- */
@@ -162,7 +212,7 @@ static void rotate_rows(void *context, size_t first, size_t last, int worker)
     }
 }
 
-static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_t n_heads, int point, int layer)
+static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_t n_heads, int layer)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
@@ -173,7 +223,22 @@ static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_
         spec->rotary, &run->angles[spec->rope]};
     weir_step_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
     weir_value_drop(&old);
-    return weir_at(run, point, layer, value);
+    return WEIR_OK;
+}
+
+static weir_status rotate_qk(struct weir_run *run, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    struct weir_values *v = &run->values;
+    if (!spec->rotary)
+        return WEIR_OK;
+    TRY(rotate_heads(run, &v->q, (size_t)spec->n_heads, layer));
+    TRY(weir_at(run, WEIR_P_ROT_Q, layer, &v->q));
+    TRY(rotate_heads(run, &v->k, (size_t)spec->n_kv_heads, layer));
+    if (v->k_by_query)
+        TRY(rotate_heads(run, &v->k_by_query, (size_t)spec->n_heads, layer));
+    TRY(weir_by_query_read(run, &v->k_by_query, v->k, WEIR_P_ROT_K, layer));
+    return weir_at(run, WEIR_P_ROT_K, layer, &v->k);
 }
 
 /* ---- scores, pattern, z ---- */
@@ -237,12 +302,18 @@ struct spans {
     size_t past, stride;
 };
 
-static struct spans spans_of(const struct attending *a, int point, const weir_buffer *own, const struct weir_tile *tile)
+static struct spans spans_of(const struct attending *a, int point, const weir_buffer *own, const weir_buffer *by_query,
+                             const struct weir_tile *tile)
 {
     const struct weir_batch *batch = &a->run->batch;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
     size_t head = (size_t)tile->head / (n_heads / n_kv) * d_head;
     struct spans s = {.past = batch->key_past[tile->prompt], .stride = n_kv * d_head};
+    if (by_query) { /* never beside what is kept: passes with edits begin with the tokens */
+        s.stride = n_heads * d_head;
+        s.kept = s.own = by_query->data + batch->key_start[tile->prompt] * s.stride + (size_t)tile->head * d_head;
+        return s;
+    }
     s.kept = s.own = own->data + batch->key_start[tile->prompt] * s.stride + head;
     if (s.past > 0)
         s.kept = weir_kept_value(batch->from->kept[batch->numbers[tile->prompt]], point, a->layer) + head;
@@ -301,7 +372,7 @@ static void multiply_keys(const struct attending *a, const struct view *v, const
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads;
     size_t row = run->batch.start[tile->prompt] + v->first;
     const float *q = run->values.q->data + (row * n_heads + (size_t)tile->head) * d_head;
-    struct spans keys = spans_of(a, weir_key_point(a->spec), run->values.k, tile);
+    struct spans keys = spans_of(a, weir_key_point(a->spec), run->values.k, run->values.k_by_query, tile);
     size_t own = first_own_key(&keys, v->low, v->high);
     if (own > v->low)
         weir_gemm()(true, v->rows, own - v->low, d_head, a->spec->score_scale, q, n_heads * d_head,
@@ -397,7 +468,7 @@ static void mix_keys(const struct attending *a, const struct view *v, const stru
     const struct weir_run *run = a->run;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads;
     size_t row = run->batch.start[tile->prompt] + v->first;
-    struct mixing m = {.values = spans_of(a, WEIR_P_V, run->values.v, tile),
+    struct mixing m = {.values = spans_of(a, WEIR_P_V, run->values.v, run->values.v_by_query, tile),
                        .pattern = pattern,
                        .rows = v->rows,
                        .ld_pattern = v->ld_pattern,
@@ -531,17 +602,10 @@ static weir_status attend_heads(struct weir_run *run, int layer)
 weir_status weir_block_attention(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
-    const struct weir_layer_spec *spec = &weights->spec;
 
     TRY(project_all(run, layer)); /* stream -> q, k, v */
-    if (spec->qk_norm) {
-        TRY(norm_qk(run, &run->values.q, &weights->q_norm, (size_t)spec->n_heads, WEIR_P_Q_NORMED, layer));
-        TRY(norm_qk(run, &run->values.k, &weights->k_norm, (size_t)spec->n_kv_heads, WEIR_P_K_NORMED, layer));
-    }
-    if (spec->rotary) {
-        TRY(rotate_heads(run, &run->values.q, (size_t)spec->n_heads, WEIR_P_ROT_Q, layer));
-        TRY(rotate_heads(run, &run->values.k, (size_t)spec->n_kv_heads, WEIR_P_ROT_K, layer));
-    }
+    TRY(norm_qk(run, layer));
+    TRY(rotate_qk(run, layer));
     if (!weir_plan_goes_on(&run->plan, WEIR_P_ATTN_SCORES, layer))
         return WEIR_OK;
     if (layer == run->model->config.n_layers - 1)

@@ -22,7 +22,21 @@ static weir_status mark_cells(struct head_marks *marks, const struct weir_run *r
     if (!weir_plan_edits(&run->plan, point, layer))
         return WEIR_OK;
     TRY(weir_alloc_zero(&marks->named, weir_total_pos(run) * n_heads, sizeof *marks->named));
-    weir_at_mark_cells(run, point, layer, marks->named, n_heads);
+    weir_at_mark_cells(run, point, layer, marks->named, n_heads, false);
+    return WEIR_OK;
+}
+
+/* The same for query heads: those that edits name, and those whose key-value heads edits name. */
+static weir_status mark_query_cells(struct head_marks *marks, const struct weir_run *run,
+                                    const struct head_marks *shared, int point, size_t n_heads, size_t n_shared,
+                                    int layer)
+{
+    size_t n = weir_total_pos(run) * n_heads;
+    marks->whole = shared->whole;
+    TRY(weir_alloc_zero(&marks->named, n, sizeof *marks->named));
+    weir_at_mark_cells(run, point, layer, marks->named, n_heads, true);
+    for (size_t cell = 0; cell < n; cell++)
+        marks->named[cell] |= shared->named[cell / n_shared]; /* heads that share one stand together */
     return WEIR_OK;
 }
 
@@ -45,6 +59,7 @@ static size_t rows_of_head(size_t *rows, const uint8_t *marked, size_t n_rows, s
 
 struct copying {
     const struct weir_head_copies *to, *from; /* from: NULL where nothing has changed */
+    float *values;                            /* of `to`, while they are made */
     const float *stream;                      /* [total_pos, d_model] */
     const struct head_marks *marks;
     size_t d_model;
@@ -70,8 +85,7 @@ static void copy_to_heads(void *context, size_t first, size_t last, int worker)
         for (size_t head = 0; head < c->to->n_heads; head++) {
             size_t cell = row * c->to->n_heads + head;
             if (is_wanted(c, cell))
-                memcpy(c->to->values->data + cell * c->d_model, stream_of_copy(c, row, head),
-                       c->d_model * sizeof(float));
+                memcpy(c->values + cell * c->d_model, stream_of_copy(c, row, head), c->d_model * sizeof(float));
         }
 }
 
@@ -89,31 +103,64 @@ static void find_changed(void *context, size_t first, size_t last, int worker)
         }
 }
 
-static weir_status read_copies(struct weir_run *run, struct copying *c, struct weir_head_copies *copies, int point,
-                               int layer)
+static weir_status make_copies(struct weir_run *run, struct copying *c, weir_buffer **values)
 {
-    size_t total_pos = weir_total_pos(run), width = copies->n_heads * c->d_model;
-    TRY(weir_value_take_rows(run, &copies->values, width));
-    weir_step_rows(run, total_pos, width, copy_to_heads, c);
-    TRY(weir_at(run, point, layer, &copies->values));
-    if (!c->marks->named && !(c->from && c->from->changed))
-        return WEIR_OK;
-    TRY(weir_alloc(&copies->changed, total_pos * copies->n_heads, sizeof *copies->changed));
-    weir_step_rows(run, total_pos, width, find_changed, c);
+    size_t width = c->to->n_heads * c->d_model;
+    TRY(weir_value_take_rows(run, values, width));
+    c->values = (*values)->data;
+    weir_step_rows(run, weir_total_pos(run), width, copy_to_heads, c);
     return WEIR_OK;
 }
 
-weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies *copies,
+static weir_status compare_copies(struct weir_run *run, struct copying *c, struct weir_head_copies *copies)
+{
+    size_t total_pos = weir_total_pos(run);
+    if (!c->marks->named && !(c->from && c->from->changed))
+        return WEIR_OK;
+    TRY(weir_alloc(&copies->changed, total_pos * copies->n_heads, sizeof *copies->changed));
+    weir_step_rows(run, total_pos, copies->n_heads * c->d_model, find_changed, c);
+    return WEIR_OK;
+}
+
+/* copies[1] is made beside copies[0], and hooks are called once for both. */
+static weir_status read_both(struct weir_run *run, struct copying c[2], struct weir_head_copies copies[2], int point,
+                             int layer)
+{
+    bool by_query = copies[1].n_heads > 0;
+    TRY(make_copies(run, &c[0], &copies[0].values));
+    if (by_query)
+        TRY(make_copies(run, &c[1], &run->values.in_by_query));
+    TRY(weir_at(run, point, layer, &copies[0].values));
+    TRY(compare_copies(run, &c[0], &copies[0]));
+    if (!by_query)
+        return WEIR_OK;
+    weir_value_move(&copies[1].values, &run->values.in_by_query);
+    return compare_copies(run, &c[1], &copies[1]);
+}
+
+weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies copies[2],
                               const struct weir_head_copies *from, int point, size_t n_heads, int layer)
 {
-    struct head_marks marks = {0};
-    *copies = (struct weir_head_copies){.n_heads = n_heads};
+    const float *stream = run->values.stream->data;
+    size_t d_model = (size_t)run->model->config.d_model, n_query = (size_t)run->model->layers[layer].spec.n_heads;
+    struct head_marks marks[2] = {{0}};
+    struct copying copying[2] = {
+        {.to = &copies[0], .from = from, .stream = stream, .marks = &marks[0], .d_model = d_model},
+        {.to = &copies[1], .stream = stream, .marks = &marks[1], .d_model = d_model}};
+    weir_status status;
+    copies[0] = (struct weir_head_copies){.n_heads = n_heads};
+    copies[1] = (struct weir_head_copies){0};
     if (!weir_plan_wants(&run->plan, point, layer) && !(from && from->changed))
         return WEIR_OK;
-    TRY(mark_cells(&marks, run, point, n_heads, layer));
-    struct copying copying = {copies, from, run->values.stream->data, &marks, (size_t)run->model->config.d_model};
-    weir_status status = read_copies(run, &copying, copies, point, layer);
-    weir_free(marks.named);
+    TRY_DONE(mark_cells(&marks[0], run, point, n_heads, layer));
+    if (weir_plan_edits_by_query(&run->plan, point, layer)) {
+        copies[1].n_heads = n_query;
+        TRY_DONE(mark_query_cells(&marks[1], run, &marks[0], point, n_query, n_query / n_heads, layer));
+    }
+    TRY_DONE(read_both(run, copying, copies, point, layer));
+done:
+    weir_free(marks[0].named);
+    weir_free(marks[1].named);
     return status;
 }
 
@@ -173,9 +220,10 @@ static weir_status project_rows(struct weir_run *run, const struct weir_projecti
     TRY_DONE(weir_value_take(run, &out, h->n * d_head));
     h->out = in->data;
     weir_step_rows(run, h->n, h->d_model, norm_changed_rows, h);
-    const struct weir_matrix w = weights_of_head(&p->linear->w, h->head * d_head, d_head, scratch->data);
+    size_t first = h->head / p->shared * d_head;
+    const struct weir_matrix w = weights_of_head(&p->linear->w, first, d_head, scratch->data);
     weir_matmul_run(run->matmul, out->data, d_head, in->data, h->d_model, h->n, &w,
-                    p->linear->bias ? p->linear->bias + h->head * d_head : NULL);
+                    p->linear->bias ? p->linear->bias + first : NULL);
     for (size_t i = 0; i < h->n; i++)
         memcpy((*p->out)->data + (h->rows[i] * p->n_heads + h->head) * d_head, out->data + i * d_head,
                d_head * sizeof(float));
@@ -186,8 +234,9 @@ done:
     return status;
 }
 
-weir_status weir_by_head_project(struct weir_run *run, const struct weir_projection *p,
-                                 const struct weir_head_copies *copies, int layer)
+/* The heads and rows that have changed of p->n_heads heads, each p->shared of which have the same weights. */
+static weir_status project_changed(struct weir_run *run, const struct weir_projection *p,
+                                   const struct weir_head_copies *copies, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
     struct head_rows h = {.copies = copies,
@@ -206,6 +255,51 @@ weir_status weir_by_head_project(struct weir_run *run, const struct weir_project
     }
     weir_free(h.rows);
     return status;
+}
+
+/* ---- what query heads read of key-value heads ---- */
+
+struct spreading {
+    float *out;      /* [total_pos, n_heads, d_head] */
+    const float *in; /* [total_pos, n_heads / shared, d_head] */
+    size_t n_heads, shared, d_head;
+};
+
+static void spread_rows(void *context, size_t first, size_t last, int worker)
+{
+    const struct spreading *s = context;
+    (void)worker;
+    for (size_t cell = first * s->n_heads; cell < last * s->n_heads; cell++)
+        memcpy(s->out + cell * s->d_head, s->in + cell / s->shared * s->d_head, s->d_head * sizeof *s->out);
+}
+
+static weir_status spread_heads(struct weir_run *run, weir_buffer **out, const weir_buffer *value, int layer)
+{
+    const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
+    size_t n_heads = (size_t)spec->n_heads, d_head = (size_t)spec->d_head;
+    TRY(weir_value_take_rows(run, out, n_heads * d_head));
+    struct spreading s = {(*out)->data, value->data, n_heads, n_heads / (size_t)spec->n_kv_heads, d_head};
+    weir_step_rows(run, weir_total_pos(run), n_heads * d_head, spread_rows, &s);
+    return WEIR_OK;
+}
+
+weir_status weir_by_query_read(struct weir_run *run, weir_buffer **out, const weir_buffer *value, int point, int layer)
+{
+    return *out || !weir_plan_edits_by_query(&run->plan, point, layer) ? WEIR_OK : spread_heads(run, out, value, layer);
+}
+
+weir_status weir_by_head_project(struct weir_run *run, const struct weir_projection *p,
+                                 const struct weir_head_copies copies[2], int layer)
+{
+    struct weir_projection own = *p, by_query = *p;
+    own.shared = 1;
+    by_query.out = p->by_query;
+    by_query.n_heads = p->n_heads * p->shared;
+    TRY(project_changed(run, &own, &copies[0], layer));
+    if (copies[1].n_heads == 0)
+        return p->by_query ? weir_by_query_read(run, p->by_query, *p->out, p->point, layer) : WEIR_OK;
+    TRY(spread_heads(run, p->by_query, *p->out, layer));
+    return project_changed(run, &by_query, &copies[1], layer);
 }
 
 /* ---- results ---- */

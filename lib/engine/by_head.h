@@ -17,22 +17,27 @@ struct weir_head_copies {
 /* One of q, k, v: where from, by what, where to. */
 struct weir_projection {
     weir_buffer **out;
+    weir_buffer **by_query; /* what query heads read of it, where edits name them; NULL: of q */
     const struct weir_linear *linear;
     int point, input;
-    size_t n_heads;
+    size_t n_heads, shared;       /* shared: by so many query heads each */
     const weir_buffer *in;        /* [total_pos, d_model]: the common norm's output, with positions where they count */
     const weir_buffer *positions; /* [total_pos, d_model] those positions; NULL: they do not */
 };
 
-/* The point `point`, [pos, head, d_model], of copies of the stream, or of `from` where that has changed (NULL:
-   nowhere). Nothing where nobody wants it and nothing has changed. Close it, after a failure too. */
-WEIR_CHECKED weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies *copies,
+/* Reads the point `point`, [pos, head, d_model], of copies of the stream, or of `from` where that has changed (NULL:
+   nowhere): copies[0], and where edits name query heads copies[1], with one for each of those. Nothing where nobody
+   wants it and nothing has changed. Close both, after a failure too. */
+WEIR_CHECKED weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies copies[2],
                                            const struct weir_head_copies *from, int point, size_t n_heads, int layer);
 void weir_head_copies_close(struct weir_head_copies *copies);
 /* *p->out, [total_pos, n_heads, d_head], of the heads and rows that have changed: through ln1, each from its own copy.
- */
+   And *p->by_query, [total_pos, head, d_head], if edits name query heads here or of the input. */
 WEIR_CHECKED weir_status weir_by_head_project(struct weir_run *run, const struct weir_projection *p,
-                                              const struct weir_head_copies *copies, int layer);
+                                              const struct weir_head_copies copies[2], int layer);
+/* What query heads read of a point by key-value heads, in *out unless it is there: only where edits name them there. */
+WEIR_CHECKED weir_status weir_by_query_read(struct weir_run *run, weir_buffer **out, const weir_buffer *value,
+                                            int point, int layer);
 /* attn_out, with the point result, [pos, head, d_model], before it. */
 WEIR_CHECKED weir_status weir_by_head_write(struct weir_run *run, int layer);
 

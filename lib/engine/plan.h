@@ -78,6 +78,9 @@ static inline bool weir_plan_edits(const struct weir_plan *plan, int point, int 
     return plan->wanted[weir_site_index(plan->n_layers, point, layer)] >> WEIR_EDIT & 1;
 }
 
+/* True where an edit names query heads of a point by key-value heads. */
+bool weir_plan_edits_by_query(const struct weir_plan *plan, int point, int layer);
+
 /* True where everyone at a site looks only at the rows and units that editors name. */
 bool weir_plan_sees_named_only(const struct weir_plan *plan, int point, int layer);
 

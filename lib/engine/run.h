@@ -81,7 +81,10 @@ size_t weir_run_past(const struct weir_run *run, size_t prompt);
 struct weir_whole {
     struct weir_run *run;
     const struct weir_site *site;
-    weir_buffer *value; /* an editor of its scope may write to it if the scope names anything in the batch */
+    weir_buffer *value;    /* an editor of its scope may write to it if the scope names anything in the batch */
+    weir_buffer *by_query; /* of points by key-value heads, [total_pos, head, ...]: what each query head reads of it,
+                              where an edit of this layer names query heads; NULL: what its key-value head has. What
+                              changes a key-value head changes it in both */
 };
 
 /* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, one hook after the
@@ -90,12 +93,16 @@ struct weir_whole {
 WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **value);
 /* The value of one prompt of the batch, whole: without rows and units. */
 weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt);
+/* The same of what query heads read; its axes still say key-value heads. */
+weir_event weir_whole_event_by_query(const struct weir_whole *whole, size_t prompt);
 /* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
    names in a prompt in which it names a row. Sets `own` too where one is a program's own. */
 void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit,
                          int own);
-/* Sets marked[row of the batch, unit] to 1 where an editor names both, of n_units. */
-void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units);
+/* Sets marked[row of the batch, unit] to 1 where an editor names both, of n_units. `by_query`: editors that name query
+   heads of a point by key-value heads; else the others. */
+void weir_at_mark_cells(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units,
+                        bool by_query);
 
 /* forward.c: a pass over the batch, as far as the plan wants it. */
 WEIR_CHECKED weir_status weir_forward(struct weir_run *run);

@@ -90,6 +90,13 @@ WEIR_CHECKED weir_status weir_scope_take_rows(struct weir_scope *scope, const ch
    is no set of units at a set of rows. Where that depends on the prompts it is found out with the rows. */
 WEIR_CHECKED weir_status weir_scope_take_boxes(struct weir_scope *scope, const char *rows_for);
 
+/* True where a site's units are query heads, of a point whose key-value heads several of them share. */
+static inline bool weir_scope_is_by_query(const struct weir_scope *scope, const struct weir_site *site)
+{
+    const struct weir_config *c = &scope->model->config;
+    return scope->groups[site->group].by_query_head && c->n_heads != c->n_kv_heads;
+}
+
 /* True where a term chooses prompts. */
 bool weir_scope_has_prompts(const struct weir_scope *scope);
 

@@ -8,23 +8,26 @@ struct weir_run;
 
 /* NULL where there is none. Their shapes are those of the points; d_attn = head * d_head. */
 struct weir_values {
-    weir_buffer *positions;      /* [total_pos, d_model] where queries and keys read them */
-    weir_buffer *stream;         /* [total_pos, d_model] */
-    weir_buffer *normed;         /* [total_pos, d_model] what attention, then the MLP reads */
-    weir_buffer *norm_mean;      /* [total_pos] */
-    weir_buffer *norm_scale;     /* [total_pos] */
-    weir_buffer *norm_middle;    /* [total_pos, d_model] */
-    weir_buffer *q;              /* [total_pos, d_attn] */
-    weir_buffer *k, *v;          /* [total_pos, kv_head * d_head] */
-    weir_buffer *scores;         /* [head, query, key] for each prompt */
-    weir_buffer *pattern;        /* [head, query, key] for each prompt */
-    weir_buffer *z;              /* [total_pos, d_attn] */
-    weir_buffer *result;         /* [total_pos, head, d_model] */
-    weir_buffer *attn_out;       /* [total_pos, d_model] */
-    weir_buffer *mlp_pre;        /* [total_pos, d_mlp], sparse: [total_pos, expert_k, d_expert] */
-    weir_buffer *mlp_linear;     /* the same */
-    weir_buffer *mlp_post;       /* the same */
-    weir_buffer *router;         /* [total_pos, expert] logits */
+    weir_buffer *positions;   /* [total_pos, d_model] where queries and keys read them */
+    weir_buffer *stream;      /* [total_pos, d_model] */
+    weir_buffer *normed;      /* [total_pos, d_model] what attention, then the MLP reads */
+    weir_buffer *norm_mean;   /* [total_pos] */
+    weir_buffer *norm_scale;  /* [total_pos] */
+    weir_buffer *norm_middle; /* [total_pos, d_model] */
+    weir_buffer *q;           /* [total_pos, d_attn] */
+    weir_buffer *k, *v;       /* [total_pos, kv_head * d_head] */
+    weir_buffer *k_by_query;  /* [total_pos, d_attn] what each query head reads of them, where edits name query heads */
+    weir_buffer *v_by_query;  /* NULL: what its key-value head has */
+    weir_buffer *in_by_query; /* [total_pos, head, d_model] the same of k_input and v_input, while they are read */
+    weir_buffer *scores;      /* [head, query, key] for each prompt */
+    weir_buffer *pattern;     /* [head, query, key] for each prompt */
+    weir_buffer *z;           /* [total_pos, d_attn] */
+    weir_buffer *result;      /* [total_pos, head, d_model] */
+    weir_buffer *attn_out;    /* [total_pos, d_model] */
+    weir_buffer *mlp_pre;     /* [total_pos, d_mlp], sparse: [total_pos, expert_k, d_expert] */
+    weir_buffer *mlp_linear;  /* the same */
+    weir_buffer *mlp_post;    /* the same */
+    weir_buffer *router;      /* [total_pos, expert] logits */
     weir_buffer *expert_weights; /* [total_pos, expert] */
     weir_buffer *expert_indices; /* [total_pos, expert_k] int32 */
     weir_buffer *mlp_out;        /* [total_pos, d_model] */

@@ -417,3 +417,52 @@ def test_a_vector_of_a_file_and_a_mean_of_a_cache(model, tmp_path):
                 x[:, 3] = mean
     edits = [f"resid_post:0 += 2 * {tmp_path}/love.npy", f"z:1.3 = mean({tmp_path}/ref.h5[@:#:])"]
     compare(dump("llama", tmp_path / "run.h5", edits), model("llama").run(PROMPTS, at))
+
+
+# ---- query heads that share keys and values ----
+
+GROUPED = ("llama", "gemma2", "qwen3", "mixtral")          # six query heads, two key-value heads
+every_grouped = pytest.mark.parametrize("family", GROUPED)
+
+
+@every_grouped
+@pytest.mark.parametrize("point", ["k_input", "v_input", "k", "v"])
+def test_what_one_query_head_reads(model, family, point, tmp_path):
+    def change(values):
+        for x in values:
+            x[2:9, 4] *= 0.3
+            x[2:9, 4] += 0.1
+    edits = [f"{point}:1.h4@2:9 *= 0.3", f"{point}:1.h4@2:9 += 0.1"]
+    truth = model(family).run(PROMPTS, lambda at, layer, values: change(values) if (at, layer) == (point + ".h", 1) else None)
+    run = dump(family, tmp_path / "run.h5", edits)
+    compare(run, truth)
+    plain = dump(family, tmp_path / "plain.h5", [])
+    for name in ("k", "v", "rot_k"):                       # what the key-value head itself has is as it was
+        assert np.array_equal(run(name, 1), plain(name, 1)), name
+    others = [h for h in range(6) if h != 4]
+    assert np.array_equal(run("z", 1)[:, others], plain("z", 1)[:, others])
+    assert not np.array_equal(run("z", 1)[:, 4], plain("z", 1)[:, 4])
+
+
+@every_grouped
+@pytest.mark.parametrize("point", ["k_input", "v_input", "k", "v", "rot_k"])
+def test_all_query_heads_of_a_key_value_head_are_that_head(family, point, tmp_path):
+    by_query = dump(family, tmp_path / "query.h5", [f"{point}:1.h3+4+5 *= 0.5", f"{point}:1.h0 += 0"])
+    by_head = dump(family, tmp_path / "head.h5", [f"{point}:1.1 *= 0.5"])
+    for name in ("z", "attn_out", "logits"):
+        assert np.array_equal(by_query(name, *([1] if name != "logits" else [None])), by_head(name, *([1] if name != "logits" else [None]))), name
+
+
+@every_grouped
+def test_an_edit_of_a_key_value_head_reaches_the_copies_of_its_query_heads(family, tmp_path):
+    after = dump(family, tmp_path / "after.h5", ["k:1.h4@2 *= 2", "k:1.1@2 *= 0.5"])       # back where it was, for that head
+    only = dump(family, tmp_path / "only.h5", ["k:1.h3+5@2 *= 0.5"])
+    assert np.array_equal(after("z", 1), only("z", 1))
+
+
+@every_grouped
+def test_a_query_heads_copy_is_patched_from_that_of_another_prompt(family, tmp_path):
+    by_query = dump(family, tmp_path / "query.h5", ["v:1.h3+4+5#0 = [#2]"])
+    by_head = dump(family, tmp_path / "head.h5", ["v:1.1#0 = [#2]"])
+    assert np.array_equal(by_query("z", 1), by_head("z", 1))
+    assert not np.array_equal(by_query("z", 1), dump(family, tmp_path / "plain.h5", [])("z", 1))
