@@ -49,6 +49,8 @@ SCOPES = ("unit scope",)
 EDITS = ("unit engine", "tests/model/test_edits.py -m 'not slow'")
 NPZ = ("unit npz",)
 SOURCES = ("tests/model/test_sources.py -m 'not slow'", "unit source")
+PROCESS = ("tests/model/test_process.py",)
+PLUGINS = ("tests/model/test_plugins.py",)
 STATS = ("tests/cli/test_cli.py -m 'not slow'", "tests/python/test_store.py -m 'not slow'")
 
 MUTATIONS = [
@@ -178,6 +180,30 @@ MUTATIONS = [
       "slopes between powers of two are those of the next power", (*POSITIONS, *FAMILIES)),
     M("norm-plus-one", "lib/model/load.c", "model->config.norm_plus_one && !added", "!added && false", "1 + weight of Gemma's norms is the weight alone",
       (*POSITIONS, *FAMILIES)),
+    M("process-fold-bias", "lib/model/fold.c",
+      "l->sums[first + j] = (float)((double)l->sums[first + j] + shifted[j]);",
+      "l->sums[first + j] = (float)((double)l->sums[first + j] - shifted[j]);",
+      "a norm's bias is folded with the wrong sign", PROCESS),
+    M("process-fold-kv", "lib/model/process.c",
+      "head / per_kv_head * d_head",
+      "head % (size_t)l->spec.n_kv_heads * d_head",
+      "query heads fold the value bias of another key-value head", PROCESS),
+    M("process-shared-norm", "lib/model/process.c",
+      "l->spec.shared_norm ? &l->ln1 : &l->ln2",
+      "&l->ln2",
+      "a norm that both branches read is folded into one only", PROCESS),
+    M("process-embed-in", "lib/model/process.c",
+      "model->embed_in.w.n_out > 0 ? weir_centre_outputs",
+      "model->embed_in.w.n_out > 999999 ? weir_centre_outputs",
+      "an embedding is centred before its projection", PROCESS),
+    M("process-sinks", "lib/model/process.c",
+      "if (l->sinks)",
+      "if (false)",
+      "value biases are folded where sinks take part of the pattern", PROCESS),
+    M("process-digest", "lib/model/model.c",
+      "if (model->process && *model->process)",
+      "if (false)",
+      "a processed model has the digest of a plain one", PROCESS),
     # ---- lib/engine ----
     M("angles-in-float", "lib/engine/batch.c", "double angle = (double)pos * inv_freq[i];", "float angle = (float)pos * (float)inv_freq[i];",
       "rotation angles computed in float32", POSITIONS),
@@ -269,6 +295,14 @@ MUTATIONS = [
       "if (search.n_found == 2 && find_as_it_stands(&as_it_stands, &search))", "an array that fits two axes is taken", SOURCES),
     M("noise-position", "hooks/source.c", "weir_some_at(&box->rows, row) + past,", "row + past,",
       "noise depends on which positions are chosen", SOURCES),
+    M("plugin-abi", "hooks/plugin.c",
+      "if (plugin->abi != WEIR_PLUGIN_ABI)",
+      "if (false)",
+      "a plugin of another version is loaded", PLUGINS),
+    M("plugin-hooks", "hooks/plugin.c",
+      "if (!loaded->is_open)\n        remove_hooks_after",
+      "if (false)\n        remove_hooks_after",
+      "hooks of a plugin that did not open stay", PLUGINS),
     M("drift-prompt", "hooks/drift.c", "if (event->prompt != 0 || !exact)", "if (!exact)", "the error of --compute compares every prompt with the first",
       ("tests/model/test_compute.py -m 'not slow'",)),
     # ---- lib/analysis ----
