@@ -41,10 +41,30 @@ static const char *word_text(char to[LONGEST_TEXT], const struct likely *likely,
     return to;
 }
 
-/* "0.4312 9.21 | mat|" */
+/* "+0.1021": how much more it is than without edits; NaN has no sign. */
+static const char *change_text(char to[64], int digits, double with, double without)
+{
+    double change = with - without;
+    if (isnan(change))
+        snprintf(to, 64, "nan");
+    else
+        snprintf(to, 64, "%+.*f", digits, change);
+    return to;
+}
+
+static const char *change_of_p(char to[64], const struct likely *likely, size_t at)
+{
+    return change_text(to, 4, exp((double)likely->logprobs[at]), exp((double)likely->base->logprobs[at]));
+}
+
+/* "0.4312 9.21 | mat|", or "0.4312 +0.1021 9.21 | mat|" */
 static weir_status add_word(struct table *table, const struct likely *likely, size_t at)
 {
-    char text[LONGEST_TEXT], p[64], logit[64];
+    char text[LONGEST_TEXT], p[64], logit[64], change[64];
+    if (likely->base)
+        return table_add(table, "%6s %s %7s %s", fixed_number(p, 4, exp((double)likely->logprobs[at])),
+                         change_of_p(change, likely, at), fixed_number(logit, 3, (double)likely->logits[at]),
+                         word_text(text, likely, likely->ids[at]));
     return table_add(table, "%6s %7s %s", fixed_number(p, 4, exp((double)likely->logprobs[at])),
                      fixed_number(logit, 3, (double)likely->logits[at]), word_text(text, likely, likely->ids[at]));
 }
@@ -64,11 +84,17 @@ static weir_status add_position(struct table *table, const struct likely *likely
 
 static weir_status print_positions(const struct likely *likely, size_t top)
 {
-    static const char *const names[MOST_SHOWN + 3] = {
-        "pos", "token", "rank", "most likely: p, logit, token", "second", "third", "4th", "5th", "6th", "7th",
-        "8th", "9th",   "10th"};
+    static const char *const names[MOST_SHOWN + 3] = {"pos",    "token", "rank", "most likely: p, logit, token",
+                                                      "second", "third", "4th",  "5th",
+                                                      "6th",    "7th",   "8th",  "9th",
+                                                      "10th"},
+                                                *const with_base[MOST_SHOWN + 3] = {
+                                                    "pos",    "token", "rank", "most likely: p, change, logit, token",
+                                                    "second", "third", "4th",  "5th",
+                                                    "6th",    "7th",   "8th",  "9th",
+                                                    "10th"};
     static const enum align aligns[MOST_SHOWN + 3] = {RIGHT, FLEXIBLE, RIGHT};
-    struct table table = {.n_columns = top + 3, .names = names, .aligns = aligns};
+    struct table table = {.n_columns = top + 3, .names = likely->base ? with_base : names, .aligns = aligns};
     weir_status status = WEIR_OK;
     for (size_t row = 0; row < likely->n_rows && status == WEIR_OK; row++)
         status = add_position(&table, likely, row, top);
@@ -83,7 +109,11 @@ static weir_status add_listed(struct table *table, const struct likely *likely, 
     char text[LONGEST_TEXT], number[64];
     TRY(table_add(table, "%zu", i + 1));
     TRY(table_add(table, "%s", fixed_number(number, 4, exp((double)likely->logprobs[i]))));
+    if (likely->base)
+        TRY(table_add(table, "%s", change_of_p(number, likely, i)));
     TRY(table_add(table, "%s", fixed_number(number, 3, (double)likely->logits[i])));
+    if (likely->base)
+        TRY(table_add(table, "%s", change_text(number, 3, (double)likely->logits[i], (double)likely->base->logits[i])));
     return table_add(table, "%s", word_text(text, likely, likely->ids[i]));
 }
 
@@ -109,9 +139,14 @@ static void print_place(const struct likely *likely)
 /* One position has a row for each likely token. */
 static weir_status print_list(const struct likely *likely, size_t top)
 {
-    static const char *const names[] = {"rank", "p", "logit", "token"};
-    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, FLEXIBLE};
-    struct table table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns};
+    static const char *const names[] = {"rank", "p", "logit", "token"}, *const with_base[] = {"rank",   "p",
+                                                                                              "change", "logit",
+                                                                                              "change", "token"};
+    static const enum align aligns[] = {RIGHT, RIGHT, RIGHT, FLEXIBLE},
+                            aligns_with_base[] = {RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, FLEXIBLE};
+    struct table table = {.n_columns = likely->base ? 6 : 4,
+                          .names = likely->base ? with_base : names,
+                          .aligns = likely->base ? aligns_with_base : aligns};
     weir_status status = WEIR_OK;
     print_place(likely);
     for (size_t i = 0; i < top && status == WEIR_OK; i++)
@@ -122,16 +157,37 @@ static weir_status print_list(const struct likely *likely, size_t top)
     return status;
 }
 
+/* "without edits the loss is 3.6916, +0.0210; KL 0.0123 nats" */
+static void print_base(const struct likely *likely)
+{
+    const struct likely_base *base = likely->base;
+    if (!isnan(base->loss))
+        printf("without edits the loss is %.4f, the change %+.4f; ", (double)base->loss,
+               (double)likely->loss - (double)base->loss);
+    printf("KL from there %.6g nats\n", base->kl);
+}
+
+static void print_metrics(const struct likely *likely)
+{
+    for (size_t i = 0; i < likely->n_metrics; i++) {
+        print_text(likely->metrics[i]);
+        printf(" = %.6g", likely->values[i]);
+        if (likely->base)
+            printf(", without edits %.6g, change %+.6g", likely->base->values[i],
+                   likely->values[i] - likely->base->values[i]);
+        putchar('\n');
+    }
+}
+
 static weir_status print_tables(const struct likely *likely, const struct likely_form *form)
 {
     printf("%sprompt %d of %d", form->is_first ? "" : "\n", likely->prompt, likely->n_prompts);
     if (!isnan(likely->loss))
         printf(", loss %.4f nats per token", (double)likely->loss);
     putchar('\n');
-    for (size_t i = 0; i < likely->n_metrics; i++) {
-        print_text(likely->metrics[i]);
-        printf(" = %.6g\n", likely->values[i]);
-    }
+    if (likely->base)
+        print_base(likely);
+    print_metrics(likely);
     size_t top = shown_of(likely, form);
     return likely->n_rows == 1 ? print_list(likely, top) : print_positions(likely, top);
 }
@@ -148,6 +204,12 @@ static cJSON *json_word(const struct likely *likely, size_t at)
     cJSON_AddItemToObject(json, "probability", json_float(expf(likely->logprobs[at])));
     cJSON_AddItemToObject(json, "logprob", json_float(likely->logprobs[at]));
     cJSON_AddItemToObject(json, "logit", json_float(likely->logits[at]));
+    if (likely->base) {
+        cJSON *base = cJSON_AddObjectToObject(json, "base");
+        cJSON_AddItemToObject(base, "probability", json_float(expf(likely->base->logprobs[at])));
+        cJSON_AddItemToObject(base, "logprob", json_float(likely->base->logprobs[at]));
+        cJSON_AddItemToObject(base, "logit", json_float(likely->base->logits[at]));
+    }
     return json;
 }
 
@@ -173,6 +235,8 @@ static void add_json_metrics(cJSON *to, const struct likely *likely)
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "metric", likely->metrics[i]);
         cJSON_AddItemToObject(json, "value", json_number(likely->values[i]));
+        if (likely->base)
+            cJSON_AddItemToObject(json, "base", json_number(likely->base->values[i]));
         cJSON_AddItemToArray(list, json);
     }
 }
@@ -183,6 +247,11 @@ static weir_status print_json(const struct likely *likely, const struct likely_f
     size_t top = shown_of(likely, form);
     cJSON_AddNumberToObject(json, "prompt", likely->prompt);
     cJSON_AddItemToObject(json, "loss", json_float(likely->loss));
+    if (likely->base) {
+        cJSON *base = cJSON_AddObjectToObject(json, "base");
+        cJSON_AddItemToObject(base, "loss", json_float(likely->base->loss));
+        cJSON_AddItemToObject(base, "kl", json_number(likely->base->kl));
+    }
     add_json_metrics(json, likely);
     cJSON *positions = cJSON_AddArrayToObject(json, "positions");
     for (size_t row = 0; row < likely->n_rows; row++)

@@ -11,6 +11,14 @@ struct likely_form {
     bool is_first; /* nothing is printed yet */
 };
 
+/* The same prompt without edits: of the same tokens and metrics. */
+struct likely_base {
+    const float *logits, *logprobs; /* [n_rows, n_next] of the tokens that are likely with edits */
+    const double *values;           /* [n_metrics] */
+    float loss;
+    double kl; /* of the predictions with edits from those without, mean over the rows, in nats */
+};
+
 /* The likely next tokens of one prompt, at the positions that were asked for. */
 struct likely {
     int prompt, n_prompts;
@@ -24,6 +32,7 @@ struct likely {
     const char *const *metrics; /* [n_metrics] as they were written */
     const double *values;       /* [n_metrics] of this prompt */
     size_t n_metrics;
+    const struct likely_base *base;                                                     /* NULL: there is none */
     const void *from;                                                                   /* what the texts come from */
     void (*token_at)(char *to, size_t size, const struct likely *likely, int position); /* the prompt's token there */
     void (*word_of)(char *to, size_t size, const struct likely *likely, int32_t id); /* a likely one; "": not known */

@@ -9,11 +9,12 @@
 #include "engine/positions.h"
 #include "engine/run.h"
 #include "hooks/next.h"
+#include "tensor/ops.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { RUN_METRIC = N_DUMP_OPTS, RUN_JSON, RUN_CSV };
+enum { RUN_METRIC = N_DUMP_OPTS, AGAINST, RUN_JSON, RUN_CSV };
 enum { LIKELY = 10 };
 
 static const struct opt run_opts[] = {
@@ -46,6 +47,8 @@ static const struct opt run_opts[] = {
         {0, "metric", OPT_TEXT, "METRIC",
          "also print a number of each prompt, as in 'logit(answer) - logit(wrong)' or 'entropy@-1'; may repeat",
          .repeats = true},
+    [AGAINST] = {0, "against", OPT_CHOICE, "base",
+                 "with edits: run without them too, and print what they change beside it"},
     [RUN_JSON] = OPT_JSON,
     [RUN_CSV] = OPT_CSV,
 };
@@ -55,6 +58,8 @@ struct predicted {
     int32_t *positions; /* [n] that were asked for */
     size_t n;
     struct weir_next *next; /* NULL until it has run */
+    struct likely_base base;
+    float *base_logits, *base_logprobs; /* [n, top] */
 };
 
 struct prediction {
@@ -66,6 +71,9 @@ struct prediction {
     weir_measured **measured; /* [n_metrics] the run's */
     double *values;           /* [dump.prompts.n, n_metrics] */
     size_t n_metrics;
+    weir_run *base; /* without edits; NULL: there is none */
+    weir_measured **measured_base, *kl;
+    double *values_base; /* as values */
 };
 
 /* ---- the run ---- */
@@ -127,6 +135,8 @@ static weir_status measure_one(struct prediction *p, const char *text)
     snprintf(which, sizeof which, "--metric '%.280s'", text);
     TRY(weir_in(weir_metric_parse(&metric, text), which));
     weir_status status = weir_in(weir_run_measure(&p->measured[p->n_metrics], p->dump.run, metric), which);
+    if (status == WEIR_OK && p->base)
+        status = weir_in(weir_run_measure(&p->measured_base[p->n_metrics], p->base, metric), which);
     weir_metric_close(metric);
     if (status == WEIR_OK)
         p->metrics[p->n_metrics++] = text;
@@ -138,6 +148,7 @@ static weir_status add_metrics(struct prediction *p)
     const struct args *args = p->dump.args;
     TRY(weir_alloc(&p->metrics, args->n_given, sizeof(void *)));
     TRY(weir_alloc(&p->measured, args->n_given, sizeof(void *)));
+    TRY(weir_alloc(&p->measured_base, args->n_given, sizeof(void *)));
     for (size_t i = 0; i < args->n_given; i++)
         if (args->given[i].opt == RUN_METRIC)
             TRY(measure_one(p, args->given[i].text));
@@ -145,20 +156,87 @@ static weir_status add_metrics(struct prediction *p)
 }
 
 /* Those of one metric stand together where they are measured, those of one prompt where they are printed. */
-static weir_status take_values(struct prediction *p)
+static weir_status take_values(double **values, weir_measured *const *measured, const struct prediction *p)
 {
     size_t n = p->dump.prompts.n, all;
     double *one;
     TRY(weir_mul(&all, n, p->n_metrics));
-    TRY(weir_alloc(&p->values, all, sizeof *p->values));
+    TRY(weir_alloc(values, all, sizeof **values));
     TRY(weir_alloc(&one, n, sizeof *one));
     weir_status status = WEIR_OK;
     for (size_t m = 0; m < p->n_metrics && status == WEIR_OK; m++) {
-        status = weir_measured_values(p->measured[m], one, n);
+        status = weir_measured_values(measured[m], one, n);
         for (size_t i = 0; i < n && status == WEIR_OK; i++)
-            p->values[i * p->n_metrics + m] = one[i];
+            (*values)[i * p->n_metrics + m] = one[i];
     }
     weir_free(one);
+    return status;
+}
+
+/* ---- the same without edits ---- */
+
+/* The logits of the tokens that are likely with edits. */
+static weir_status keep_base(const weir_event *event, void *payload)
+{
+    struct prediction *p = payload;
+    struct predicted *one = &p->list[event->prompt];
+    const weir_tokens *prompt = &p->dump.prompts.list[event->prompt];
+    size_t n_vocab = event->shape[1], n;
+    struct weir_next *loss;
+    TRY(weir_mul(&n, one->n, p->top));
+    TRY(weir_alloc(&one->base_logits, n, sizeof *one->base_logits));
+    TRY(weir_alloc(&one->base_logprobs, n, sizeof *one->base_logprobs));
+    for (size_t i = 0; i < n; i++) {
+        const float *logits = event->data + (size_t)one->positions[i / p->top] * n_vocab;
+        one->base_logits[i] = logits[one->next->ids[i]];
+        one->base_logprobs[i] = one->base_logits[i] - weir_ops()->logsumexp(logits, n_vocab);
+    }
+    TRY(weir_next_open(&loss, 0, prompt->n));
+    weir_status status = weir_next_compute(loss, p->dump.run->pool, event->data, n_vocab, prompt, NULL, 0);
+    one->base.loss = loss->loss;
+    weir_next_close(loss);
+    return status;
+}
+
+/* Opens the second run, and measures how far the first is from it. */
+static weir_status open_base(struct prediction *p)
+{
+    const struct args *args = p->dump.args;
+    weir_metric *kl;
+    char *text;
+    if (!args->has[AGAINST])
+        return WEIR_OK;
+    if (!args->has[EDIT] && !args->has[ABLATE])
+        return weir_fail(WEIR_E_USAGE, "--against base prints what edits change: give --edit or --ablate");
+    TRY(weir_run_open(&p->base, p->dump.model, &(weir_run_options){.compute = p->dump.compute}));
+    TRY(weir_run_hook_at(p->base, WEIR_P_LOGITS, -1, WEIR_READ, keep_base, p));
+    TRY(weir_format(&text, "kl(#base)@%s", args->has[POSITIONS] ? args->text[POSITIONS] : "-1"));
+    weir_status status = weir_in(weir_metric_parse(&kl, text), "--positions");
+    weir_free(text);
+    TRY(status);
+    status = weir_run_measure(&p->kl, p->dump.run, kl);
+    weir_metric_close(kl);
+    return status;
+}
+
+static weir_status run_base(struct prediction *p)
+{
+    size_t n = p->dump.prompts.n;
+    double *kl;
+    if (!p->base)
+        return WEIR_OK;
+    TRY(weir_run_forward(p->base, p->dump.prompts.list, n));
+    TRY(take_values(&p->values_base, p->measured_base, p));
+    TRY(weir_alloc(&kl, n, sizeof *kl));
+    weir_status status = weir_measured_values(p->kl, kl, n);
+    for (size_t i = 0; i < n && status == WEIR_OK; i++) {
+        struct predicted *one = &p->list[i];
+        one->base.kl = kl[i];
+        one->base.logits = one->base_logits;
+        one->base.logprobs = one->base_logprobs;
+        one->base.values = p->values_base + i * p->n_metrics;
+    }
+    weir_free(kl);
     return status;
 }
 
@@ -193,6 +271,7 @@ static weir_status print_predictions(const struct prediction *p, struct likely_f
                                           .metrics = p->metrics,
                                           .values = p->values + i * p->n_metrics,
                                           .n_metrics = p->n_metrics,
+                                          .base = p->base ? &one->base : NULL,
                                           .from = p->dump.model,
                                           .token_at = model_token,
                                           .word_of = model_word},
@@ -224,9 +303,11 @@ static weir_status run_and_print(struct prediction *p, struct likely_form *form)
     size_t n_outputs = (size_t)p->dump.model->config.n_outputs;
     p->top = p->top < n_outputs ? p->top : n_outputs;
     TRY(prepare_predictions(p, form));
+    TRY(open_base(p));
     TRY(add_metrics(p));
     TRY(dump_run(&p->dump));
-    TRY(take_values(p));
+    TRY(take_values(&p->values, p->measured, p));
+    TRY(run_base(p));
     return print_predictions(p, form);
 }
 
@@ -241,11 +322,16 @@ static int run_run(const struct args *args)
     for (size_t i = 0; p.list && i < p.dump.prompts.n; i++) {
         weir_next_close(p.list[i].next);
         weir_free(p.list[i].positions);
+        weir_free(p.list[i].base_logits);
+        weir_free(p.list[i].base_logprobs);
     }
     weir_free(p.list);
     weir_free(p.metrics);
     weir_free(p.measured);
     weir_free(p.values);
+    weir_free(p.measured_base);
+    weir_free(p.values_base);
+    weir_run_close(p.base);
     weir_spots_close(&p.positions);
     dump_close(&p.dump);
     return (int)status;
@@ -267,7 +353,10 @@ const struct command cmd_run = {
         "or the field of "
         "the prompt's line that has it), loss, entropy, kl(#SIDE), or a place such as z:5.3@-1. They are of the last "
         "position, or "
-        "of @POSITIONS, averaged. Metrics are printed, not stored.",
+        "of @POSITIONS, averaged. Metrics are printed, not stored.\nWith --against base every number has that of a run "
+        "without edits and plugins beside it, or how much it is more: "
+        "probabilities, logits, metrics, the loss; and KL(without || with) of the predictions, its mean over the "
+        "positions.",
     .example = "weir run -m model.gguf -p \"The capital of France is\"",
     .opts = run_opts,
     .n_opts = N_OPTS(run_opts),

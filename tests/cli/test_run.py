@@ -1,6 +1,7 @@
 """What weir run prints: judged by numpy, in float64, on the logits that weir dump stores of the same prompts."""
 import csv
 import io
+import re
 import json
 import signal
 import subprocess
@@ -153,3 +154,40 @@ def test_a_metric_that_cannot_be_is_told_with_its_character(tmp_path):
     for metric, said in ("logit(", "character 7"), ("logit(4000)", "4000"), ("z:99", "99"), ("logit(answer)", "answer"):
         done = weir(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", "1,2", "--metric", "entropy", "--metric", metric)
         assert done.returncode in (2, 3) and done.stdout == b"" and done.stderr.count(b"\n") == 1 and said in done.stderr.decode(), done
+
+
+EDIT = "--edit", "z:1.0 = 0", "--ablate", "mlp_post:2"
+
+
+@pytest.mark.parametrize("positions", [None, "-2:"])
+def test_against_base_is_a_run_with_edits_beside_one_without(tmp_path, positions):
+    model, more = FIXTURES / "gpt2", ["--positions", positions] if positions else []
+    n_vocab = logits_of(tmp_path, model).shape[-1]
+    base, edited = log_softmax(logits_of(tmp_path, model)), log_softmax(logits_of(tmp_path, model, *EDIT))
+    metrics = ["--metric", "logit(5) - logit(9)", "--metric", "loss"]
+    tokens = TOKENS[:4]
+    answer = ask(tmp_path, "run", "-m", model, *tokens, *EDIT, *more, *metrics, "--top", "6", "--against", "base")["prompts"]
+    alone = ask(tmp_path, "run", "-m", model, *tokens, *EDIT, *more, *metrics, "--top", "6")["prompts"]
+    without = ask(tmp_path, "run", "-m", model, *tokens, *more, *metrics, "--top", n_vocab)["prompts"]
+    for one, lone, plain, p, q, prompt in zip(answer, alone, without, edited, base, PROMPTS):
+        assert one["base"]["loss"] == plain["loss"] and one["loss"] == lone["loss"]
+        assert [(m["value"], m["base"]) for m in one["metrics"]] == [(a["value"], b["value"]) for a, b in zip(lone["metrics"], plain["metrics"])]
+        for place, lone_place, plain_place in zip(one["positions"], lone["positions"], plain["positions"]):
+            known = {word["id"]: word for word in plain_place["next"]}
+            assert [{name: word[name] for name in word if name != "base"} for word in place["next"]] == lone_place["next"]
+            for word in place["next"]:
+                assert word["base"]["logit"] == known[word["id"]]["logit"]
+                assert word["base"]["logprob"] == pytest.approx(known[word["id"]]["logprob"], rel=1e-6)
+        rows = [place["position"] for place in one["positions"]]
+        kl = (np.exp(q[rows]) * (q[rows] - p[rows])).sum(-1).mean()
+        assert one["base"]["kl"] == pytest.approx(kl, rel=1e-4) and kl > 0
+
+
+def test_against_base_without_edits_is_refused_and_a_table_says_what_changes(tmp_path):
+    args = "run", "-m", FIXTURES / "gpt2", "--tokens", PROMPTS[0], "--against", "base"
+    done = weir(tmp_path, *args)
+    assert done.returncode == 2 and b"--edit or --ablate" in done.stderr
+    table = weir(tmp_path, *args, *EDIT, "--metric", "entropy").stdout.decode().splitlines()
+    assert re.match(r"without edits the loss is \d+\.\d{4}, the change [+-]\d+\.\d{4}; KL from there \S+ nats$", table[1]), table
+    assert re.match(r"entropy = \S+, without edits \S+, change [+-]\S+$", table[2]), table
+    assert re.match(r"rank +p +change +logit +change +token$", table[4]), table
