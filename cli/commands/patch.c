@@ -64,7 +64,8 @@ static const struct opt opts[] = {
                    "denoise, the default: the corrupt prompt runs, with values of the clean one; noise: the other way "
                    "round"},
     [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
-                "what is measured at the last position; may repeat; by default logit(answer) - logit(wrong)",
+                "what is measured, at the last position unless it says where; may repeat; by default logit(answer) - "
+                "logit(wrong)",
                 .repeats = true},
     [SHOW] =
         {0, "show", OPT_CHOICE, "normalised|raw|stderr",
@@ -87,6 +88,7 @@ struct patching {
     weir_run *run;
     struct prompts prompts;
     weir_tokens *clean; /* [pairs] the clean prompts, borrowed: their lines have the fields that metrics name */
+    weir_rows *rows;    /* [2 * pairs] that metrics read */
     weir_metric *metrics[MOST_METRICS];
     struct weir_logit_metric *measures[MOST_METRICS];
     size_t n_metrics, n_pairs;
@@ -127,6 +129,13 @@ static weir_status open_measures(struct patching *p)
     for (size_t m = 0; m < p->n_metrics; m++)
         TRY(weir_in(weir_logit_metric_open(&p->measures[m], p->model, p->metrics[m], p->clean, p->n_pairs),
                     "--metric"));
+    TRY(weir_alloc_zero(&p->rows, 2 * p->n_pairs, sizeof *p->rows));
+    for (size_t i = 0; i < 2 * p->n_pairs; i++) {
+        for (size_t m = 0; m < p->n_metrics; m++)
+            weir_logit_metric_widen(&p->rows[i], p->measures[m], i / 2);
+        if (p->rows[i].n == 0) /* metrics that are numbers only */
+            p->rows[i] = (weir_rows){p->prompts.list[i].n - 1, 1};
+    }
     return WEIR_OK;
 }
 
@@ -155,6 +164,7 @@ static void close_patching(struct patching *p)
         weir_metric_close(p->metrics[m]);
     }
     weir_free(p->clean);
+    weir_free(p->rows);
     prompts_close(&p->prompts);
     weir_model_close(p->model);
 }
@@ -170,7 +180,7 @@ static weir_status measure_logits(double *out, const weir_event *logits, size_t 
 {
     struct patching *p = payload;
     for (size_t m = 0; m < p->n_metrics; m++)
-        out[m] = weir_logit_metric_value(p->measures[m], logits->data, pair);
+        out[m] = weir_logit_metric_value(p->measures[m], logits, pair);
     return WEIR_OK;
 }
 
@@ -189,6 +199,7 @@ static weir_status open_grids(struct patching *p)
         .at = args->has[AT] ? args->text[AT] : "resid_pre",
         .by = args->has[BY] ? (enum weir_patch_by)(args->whole[BY] + 1) : WEIR_PATCH_BY_POINT,
         .direction = args_int(args, DIRECTION, 0) == 1 ? WEIR_NOISE : WEIR_DENOISE,
+        .rows = p->rows,
         .n_metrics = p->n_metrics,
         .measure = measure_logits,
         .payload = p,
@@ -414,7 +425,8 @@ const struct command cmd_patch = {
     .usage = "[-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
     .notes =
         "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
-        "(--direction noise: the other way round), and the metric is measured at the last position. Values are those "
+        "(--direction noise: the other way round), and the metric is measured, of the prompt that runs. Values are "
+        "those "
         "of whole passes. Both prompts of a pair have equally many tokens.\nBy position a whole row of the stream "
         "is replaced; by head one head's value at all positions (of k and v a key-value head), of pattern all its "
         "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "

@@ -51,6 +51,18 @@ def weir_stream(model, n, out):
     return [WEIR, "dump", "-m", model, "--tokens", ",".join(map(str, peers.ids(n, 49152))), "--hooks", "resid_post", "-o", out]
 
 
+def weir_patch(point):
+    def command(model, n, out):
+        pairs = Path(out).with_suffix(".jsonl")
+        pairs.write_text(json.dumps(peers.pair(n)) + "\n")
+        return [WEIR, "patch", "-m", model, "--pairs", pairs, "--at", point, "--csv"]
+    return command
+
+
+def peer_patch(point):
+    return lambda model, n, out: [sys.executable, TOP / "tests/bench/peers.py", "tl-patch", model, n, point]
+
+
 def weir_capture(model, n, out):
     return [WARM, model, n, REPEATS + 2, "capture", out]
 
@@ -97,6 +109,11 @@ def printed(run):
     return json.loads(run["stdout"])[-REPEATS:]
 
 
+def wall_or_printed(run):
+    """of a process that prints its own seconds those, of another all of its time"""
+    return json.loads(run["stdout"]) if run["stdout"].startswith("[") else wall(run)
+
+
 # what, unit, weir's command, the peer, its command, the figures of one run
 ROWS = [
     ("whole process, first run, default dump", "s", weir_dump, "TransformerLens", peer("tl-dump"), wall),
@@ -114,6 +131,9 @@ PROMPT_ROWS = [
     *((what, "s", weir_prompts(*hooks), "its own passes, storing almost nothing", weir_prompts("--hooks", "ln_final_scale"), wall)
       for what, hooks in (("the same", ()), ("every hook point", ("--hooks", "*")))),
 ]
+PATCH_ROWS = [(what, "s", weir_patch(point), "TransformerLens, the sweep alone", peer_patch(point), wall_or_printed)
+              for what, point in (("`weir patch --at resid_pre`, 12 layers by 32 positions", "resid_pre"),
+                                  ("`weir patch --at z`, 144 heads", "z"))]
 LLAMA_ROWS = [("a prompt's pass, warm", "s", weir_forward, "llama.cpp", peer("llama-warm"), printed)]
 BIG_ROWS = [
     (f"`weir {' '.join(words)}`", "s", weir_query(words), "a plain read of the file", peer("plain-warm"), figures)
@@ -257,6 +277,13 @@ def several(lengths, rounds, folder):
                    + table(PROMPT_ROWS, found, [24], ["24 prompts"]))
 
 
+def patch(lengths, rounds, folder):
+    """there are no lengths; passes must have run: the model is theirs"""
+    found = measure(PATCH_ROWS, TOP / ".cache/bench/gpt2-small", [32], 1, folder)
+    return found, ("Sweeps of activation patches, GPT-2 small's shape, a pair of 32 tokens: weir's whole process against TransformerLens's "
+                   "sweep alone, the model loaded and the clean prompt cached; one round.\n\n" + table(PATCH_ROWS, found, [32], ["32 tokens"]))
+
+
 def llama(lengths, rounds, folder):
     found = measure(LLAMA_ROWS, GGUF, lengths, rounds, folder)
     return found, ("SmolLM2-135M-Instruct, Q4_1, all cores: weir's pass to the last norm, llama.cpp's with the logits of the last "
@@ -346,6 +373,7 @@ def view(lengths, rounds, folder):
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
           "compute": (compute, ()),
           "several": (several, ("torch", "transformers", "transformer-lens", "h5py")),
+          "patch": (patch, ("torch", "transformers", "transformer-lens")),
           "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",)),
           "start": (start, ("h5py",)), "long": (long, ()), "view": (view, ("selenium",))}
 

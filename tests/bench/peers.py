@@ -3,6 +3,8 @@
     model FOLDER                 writes a random model of GPT-2 small's shape
     tl-dump FOLDER N OUT.h5      TransformerLens: run_with_cache of the five default points, written with h5py
     tl-prompts FOLDER N OUT.h5   the same of N prompts of different lengths, one after the other
+    tl-patch FOLDER N POINT      its sweep of patches alone, resid_pre by layer and position or z by layer and head, on pair(N);
+                                 prints its seconds as a JSON list
     tl-warm FOLDER N REPEATS     the same several times; prints the seconds of each as a JSON list
     limit-warm - N REPEATS OUT   what no default dump can beat here: arithmetic, or bytes to the disk
     llama-warm GGUF N REPEATS    llama.cpp
@@ -31,6 +33,23 @@ def ids(n, vocab=50257):
 def prompts(n):
     """ids of n prompts of 200 to 500 tokens"""
     return [ids(200 + i * 7919 % 301) for i in range(n)]
+
+
+def pair(n):
+    """a pair of prompts of n tokens that differ in every third, as a line of weir patch --pairs"""
+    clean = ids(n)
+    return dict(clean=clean, corrupt=[(one + 1) % 50257 if i % 3 == 1 else one for i, one in enumerate(clean)], answer=100, wrong=200)
+
+
+def sweep(lens_model, line, point):
+    import torch
+    from transformer_lens import patching
+    functions = {"resid_pre": patching.get_act_patch_resid_pre, "z": patching.get_act_patch_attn_head_out_all_pos}
+    clean, corrupt = (torch.tensor([line[side]]) for side in ("clean", "corrupt"))
+    _, cache = lens_model.run_with_cache(clean)
+    start = time.perf_counter()
+    functions[point](lens_model, corrupt, cache, lambda logits: logits[0, -1, line["answer"]] - logits[0, -1, line["wrong"]])
+    print(json.dumps([time.perf_counter() - start]))
 
 
 def model(folder):
@@ -184,6 +203,10 @@ def main():
         capture(lens(folder), [tokens], rest[1])
     elif verb == "tl-prompts":
         capture(lens(folder), [torch.tensor([one]) for one in prompts(int(rest[0]))], rest[1])
+    elif verb == "tl-patch":
+        lens_model = lens(folder)
+        lens_model.enable_compatibility_mode(no_processing=True)
+        sweep(lens_model, pair(int(rest[0])), rest[1])
     elif verb == "tl-warm":
         lens_model = lens(folder)
         repeat(int(rest[1]), lambda: capture(lens_model, [tokens], rest[2]), rest[2])

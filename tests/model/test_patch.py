@@ -111,12 +111,16 @@ def test_pairs_of_different_lengths_share_a_grid(tmp_path):
 def test_metrics_are_measured_side_by_side(tmp_path):
     pairs = gpt2_pairs()
     metrics = ["logit(answer)", "logit(wrong)", "logprob(answer)", "prob(answer)", "rank(wrong)", "entropy",
-               "logit(answer) - logit(wrong)", "2 * logit(17) + 1"]
+               "logit(answer) - logit(wrong)", "2 * logit(17) + 1", "logit(answer)@3", "logit(answer)@3+-1", "sum(logit(answer)@3+-1)"]
     rows = patch(tmp_path, "gpt2", pairs[:1], *(part for metric in metrics for part in ("--metric", metric)))
     by = {metric: values([row for row in rows if row["metric"] == metric]) for metric in metrics}
     assert np.allclose(by["logit(answer)"] - by["logit(wrong)"], by["logit(answer) - logit(wrong)"], atol=1e-5)
     assert np.allclose(np.exp(by["logprob(answer)"]), by["prob(answer)"], atol=1e-6)
     assert np.allclose(by["2 * logit(17) + 1"], 2 * by["logit(answer)"] + 1, atol=1e-5)
+    assert np.allclose((by["logit(answer)"] + by["logit(answer)@3"]) / 2, by["logit(answer)@3+-1"], atol=1e-5)
+    assert np.allclose(2 * by["logit(answer)@3+-1"], by["sum(logit(answer)@3+-1)"], atol=1e-5)
+    alone = values(patch(tmp_path, "gpt2", pairs[:1], "--metric", "logit(answer)@3"))
+    assert np.allclose(alone, by["logit(answer)@3"], atol=1e-5) and len(set(alone)) > 3
     assert (by["entropy"] > 0).all() and (by["rank(wrong)"] == np.round(by["rank(wrong)"])).all()
 
 
@@ -125,7 +129,7 @@ def test_metrics_are_measured_side_by_side(tmp_path):
     (dict(answer=None), [], "character 7: prompt 0: it has no field 'answer'"),
     (dict(answer=900), [], "900 is no token that the model predicts: they go from 0 to 210"),
     (dict(clean=3), [], "line 1, column 11: a prompt must be"),
-    ({}, ["--metric", "loss"], "character 1: patches are measured by"),
+    ({}, ["--metric", "loss"], "character 1: patches are measured by logit"),
     ({}, ["--metric", "logit(answer"], "--metric: character"),
     ({}, ["--at", "resid_pre", "--by", "head"], "resid_pre has nothing to be patched by head"),
     ({}, ["--at", "resid_pre:.3", "--by", "position"], "by position whole rows are patched"),
