@@ -1,0 +1,134 @@
+/* Edits of a run in several batches: what an edit reads does not depend on how prompts are packed. What the values are
+   is judged by tests/model/test_edits_as_data.py. */
+#include "weir.h"
+
+#include "unit/data_path.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROMPTS = 4, LENGTH = 9, MOST_EDITS = 3 };
+
+struct logits {
+    float *data[PROMPTS]; /* [LENGTH, vocab] */
+    size_t n;
+};
+
+static weir_status keep_logits(const weir_event *event, void *payload)
+{
+    struct logits *logits = payload;
+    logits->n = event->shape[0] * event->shape[1];
+    cr_assert_lt(event->prompt, PROMPTS, "a hook was shown a prompt that was not given");
+    cr_assert_null(logits->data[event->prompt]);
+    logits->data[event->prompt] = malloc(logits->n * sizeof(float));
+    memcpy(logits->data[event->prompt], event->data, logits->n * sizeof(float));
+    return WEIR_OK;
+}
+
+static weir_run *open_edited(weir_model *model, const char *const *edits, size_t batch_positions)
+{
+    weir_run *run;
+    cr_assert_eq(weir_run_open(&run, model, &(weir_run_options){.batch_positions = batch_positions}), WEIR_OK);
+    for (size_t i = 0; i < MOST_EDITS && edits[i]; i++) {
+        weir_edit *edit;
+        cr_assert_eq(weir_edit_parse(&edit, edits[i]), WEIR_OK, "%s", weir_message());
+        cr_assert_eq(weir_run_edit(run, edit), WEIR_OK, "%s", weir_message());
+        weir_edit_close(edit);
+    }
+    return run;
+}
+
+static struct logits run_edited(weir_model *model, const char *const *edits, size_t batch_positions)
+{
+    int32_t ids[PROMPTS][LENGTH];
+    weir_tokens prompts[PROMPTS] = {0};
+    struct logits logits = {0};
+    weir_run *run = open_edited(model, edits, batch_positions);
+    for (int prompt = 0; prompt < PROMPTS; prompt++) {
+        for (int i = 0; i < LENGTH; i++)
+            ids[prompt][i] = (7 * i * i + 31 * prompt + 3) % 200;
+        prompts[prompt] = (weir_tokens){.ids = ids[prompt], .n = LENGTH};
+    }
+    cr_assert_eq(weir_run_hook(run, "logits", WEIR_READ, keep_logits, &logits), WEIR_OK);
+    cr_assert_eq(weir_run_forward(run, prompts, PROMPTS), WEIR_OK, "%s", weir_message());
+    weir_run_close(run);
+    return logits;
+}
+
+static void assert_same_in_any_batches(const char *const *edits)
+{
+    static const char *const none[MOST_EDITS] = {0};
+    weir_model *model;
+    cr_assert_eq(weir_model_open(&model, MODELS "llama", NULL), WEIR_OK);
+    struct logits plain = run_edited(model, none, 0), together = run_edited(model, edits, 0);
+    struct logits apart = run_edited(model, edits, 1);
+    bool any = false;
+    for (int prompt = 0; prompt < PROMPTS; prompt++) {
+        cr_assert_eq(memcmp(together.data[prompt], apart.data[prompt], together.n * sizeof(float)), 0);
+        any |= memcmp(together.data[prompt], plain.data[prompt], together.n * sizeof(float)) != 0;
+        free(plain.data[prompt]);
+        free(together.data[prompt]);
+        free(apart.data[prompt]);
+    }
+    cr_assert(any, "the edits changed nothing");
+    weir_model_close(model);
+}
+
+Test(edit_run, a_source_in_another_prompt_is_the_same_in_one_batch_and_in_several)
+{
+    assert_same_in_any_batches((const char *const[MOST_EDITS]){"resid_pre:1@4#0 = [#3]", "z:2.1#2 = [#1]"});
+}
+
+Test(edit_run, a_source_at_the_same_point_is_read_before_later_edits_change_it)
+{
+    assert_same_in_any_batches(
+        (const char *const[MOST_EDITS]){"mlp_out:1#0 = [#3]", "mlp_out:1#3 *= 2", "mlp_out:1#1 = [#3]"});
+}
+
+Test(edit_run, prompts_that_read_each_other_share_a_batch)
+{
+    assert_same_in_any_batches(
+        (const char *const[MOST_EDITS]){"resid_post:0#0 = [#2]", "z:1#2 = [#0]", "resid_pre:2@1: += [@:-1]"});
+}
+
+Test(edit_run, a_source_that_is_computed_later_comes_from_an_earlier_pass)
+{
+    assert_same_in_any_batches((const char *const[MOST_EDITS]){"resid_pre:1@2#0 = [resid_post:2@5#1]",
+                                                               "resid_pre:0#1 *= 1.5", "q:0#2 = [#0]"});
+}
+
+Test(edit_run, an_unedited_copy_runs_beside_its_prompt)
+{
+    assert_same_in_any_batches((const char *const[MOST_EDITS]){"embed@2 *= 2", "pattern:1: = [#base]"});
+}
+
+Test(edit_run, means_and_donors_of_other_prompts_do_not_depend_on_batches)
+{
+    assert_same_in_any_batches(
+        (const char *const[MOST_EDITS]){"z:1.2#0 = mean([@:#1:])", "attn_out:1#3 = resample([#:3], 7)"});
+}
+
+Test(edit_run, a_run_with_edits_gives_the_same_again)
+{
+    static const char *const edits[MOST_EDITS] = {"resid_pre:1@4#0 = [#3]", "z:2.1#2 = [#base]"};
+    weir_model *model;
+    cr_assert_eq(weir_model_open(&model, MODELS "llama", NULL), WEIR_OK);
+    weir_run *run = open_edited(model, edits, 0);
+    int32_t ids[LENGTH] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    weir_tokens prompts[PROMPTS];
+    for (size_t i = 0; i < PROMPTS; i++)
+        prompts[i] = (weir_tokens){.ids = ids, .n = LENGTH - i};
+    struct logits logits[2] = {{{0}, 0}, {{0}, 0}};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(weir_run_hook(run, "logits", WEIR_READ, keep_logits, &logits[i]), WEIR_OK);
+        cr_assert_eq(weir_run_forward(run, prompts, PROMPTS), WEIR_OK, "%s", weir_message());
+        weir_run_unhook(run, keep_logits, &logits[i]);
+    }
+    cr_assert_eq(memcmp(logits[0].data[3], logits[1].data[3], logits[0].n * sizeof(float)), 0);
+    for (int i = 0; i < 2; i++)
+        for (int prompt = 0; prompt < PROMPTS; prompt++)
+            free(logits[i].data[prompt]);
+    weir_run_close(run);
+    weir_model_close(model);
+}
