@@ -38,7 +38,9 @@ static const struct opt dump_opts[] = {
     [SIDE] = OPT_SIDE,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
     [HOOKS] = OPT_STORED_HOOKS,
-    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE", "positions to store of every hook point, as in -1 or 0:16"},
+    [POSITIONS] =
+        {0, "positions", OPT_TEXT, "RANGE",
+         "positions to store of every hook point, as in -1 or 0:16, or a field of the prompts' lines of JSON"},
     [EDIT] = OPT_EDIT,
     [ABLATE] = OPT_ABLATE,
     [NEXT] = {0, "next", OPT_WHOLE, "K",

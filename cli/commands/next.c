@@ -7,6 +7,7 @@
 #include "cli/select/slices.h"
 
 #include "base/alloc.h"
+#include "store/read/lookup.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,9 @@ enum { PROMPT, POSITIONS, TOP, JSON, CSV };
 
 static const struct opt opts[] = {
     [PROMPT] = {0, "prompt", OPT_TEXT, "PROMPTS", "which prompts, as in 0, -1 or 2:5; all by default"},
-    [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE",
-                   "which positions, as in -1 or 0:16; by default all that are stored"},
+    [POSITIONS] =
+        {0, "positions", OPT_TEXT, "RANGE",
+         "which positions, as in -1 or 0:16, or a field of the prompts' lines of JSON; by default all that are stored"},
     [TOP] = {0, "top", OPT_WHOLE, "K",
              "how many tokens per position; by default 3, or 10 where it is one position of a prompt, and with --json "
              "and --csv all that are stored",
@@ -30,7 +32,7 @@ struct asked {
     const weir_file *file;
     bool *prompts; /* [n_prompts] of the file's, which were asked for */
     int n_prompts;
-    struct weir_slices positions;
+    struct weir_spots positions;
     struct likely_form form;
 };
 
@@ -70,6 +72,18 @@ static weir_status check_asked_rows(const struct likely *likely, const weir_file
                      likely->prompt, prompt->n_rows, prompt->positions[0], prompt->positions[prompt->n_rows - 1]);
 }
 
+static weir_status mark_asked_positions(bool *marked, const struct asked *asked, int index)
+{
+    struct weir_positions found;
+    TRY(weir_stored_positions(&found, asked->file, index, &asked->positions, "position"));
+    weir_status status =
+        found.keys ? weir_fail(WEIR_E_USAGE, "--positions: pairs of query and key are no positions") : WEIR_OK;
+    for (size_t i = 0; i < found.n; i++)
+        marked[found.list[i]] = true;
+    weir_positions_close(&found);
+    return status;
+}
+
 /* Reads the rows of a prompt into `stored`, and keeps those that were asked for. */
 static weir_status open_likely(struct likely *out, struct stored_next *stored, const struct asked *asked, int index)
 {
@@ -80,7 +94,7 @@ static weir_status open_likely(struct likely *out, struct stored_next *stored, c
     TRY(weir_file_get_prompt(asked->file, index, &prompt));
     snprintf(which, sizeof which, "prompt %d", index);
     TRY_DONE(weir_alloc_zero(&marked, prompt.n, sizeof *marked));
-    TRY_DONE(weir_in(weir_slices_mark(&asked->positions, marked, prompt.n, "position"), which));
+    TRY_DONE(weir_in(mark_asked_positions(marked, asked, index), which));
     TRY_DONE(stored_next_read(stored, asked->file, index));
     TRY_DONE(weir_alloc(&out->positions, prompt.n_rows, sizeof *out->positions));
     memcpy(out->positions, prompt.positions, prompt.n_rows * sizeof *out->positions);
@@ -157,7 +171,8 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
         return weir_fail(WEIR_E_USAGE, "%s: contains no next tokens: weir dump --next K stores them", args->words[0]);
     TRY(likely_check(&asked->form, 1));
     TRY(mark_asked_prompts(asked, args));
-    return slices_parse(&asked->positions, args->text[POSITIONS], "position");
+    const char *positions = args->has[POSITIONS] ? args->text[POSITIONS] : "";
+    return weir_spots_parse(&asked->positions, positions, strlen(positions), "position");
 }
 
 static weir_status print_next(struct asked *asked)
@@ -177,7 +192,7 @@ static int run_next(const struct args *args)
     weir_status status = choose_next(&asked, args);
     if (status == WEIR_OK)
         status = with_texts(print_next(&asked), file);
-    weir_slices_close(&asked.positions);
+    weir_spots_close(&asked.positions);
     weir_free(asked.prompts);
     weir_file_close(file);
     return (int)status;

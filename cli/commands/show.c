@@ -357,9 +357,11 @@ const struct command cmd_show = {
     .name = "show",
     .summary = "print stored values",
     .usage = "FILE SELECTION [OPTIONS]",
-    .notes = "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS], or has numpy's brackets: pattern[3, 0, "
-             "5], resid_post[-1, 0, -3:, ::64] and z[..., 0, :] index the axes that weir ls shows. Only the edges of "
-             "large values are printed, JSON has them complete; - marks values that are not stored.",
+    .notes =
+        "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS], where KEYS are those of "
+        "attention (pattern:0.1@-1/0:4), or has numpy's brackets: pattern[3, 0, 5], resid_post[-1, 0, -3:, ::64] and "
+        "z[..., 0, :] index the axes that weir ls shows. Fields and sides are those of the file's prompts. Only the "
+        "edges of large values are printed, JSON has them complete; - marks values that are not stored.",
     .example = "weir show run.h5 z:5.3@-1",
     .opts = opts,
     .n_opts = N_OPTS(opts),

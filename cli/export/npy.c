@@ -32,6 +32,7 @@ weir_status array_measure(struct array *out, const struct selected *selected, bo
     bool single[WEIR_MAX_AXES];
     uint64_t n = selected_values(selected);
     *out = (struct array){.selected = selected};
+    TRY(selected_is_even(selected));
     TRY(selected_shape(selected, out->value, single));
     if (selected->what->per_layer)
         keep_array_axis(out, selected->layers.n, selected->layers.single);

@@ -97,6 +97,18 @@ void page_reserve_units(struct page *page, uint64_t most)
     page->reserved = !weir_file_find(page->file, "mlp_post") ? 0 : bytes < most ? bytes : most;
 }
 
+/* A page has the same units for each of its prompts. */
+static weir_status check_page_terms(const struct weir_selection *selection)
+{
+    for (size_t i = 0; i < selection->n; i++)
+        if (selection->terms[i].where.has_prompts)
+            return weir_fail(WEIR_E_USAGE,
+                             "--neurons: '%s': a page has the same neurons for all prompts, which --prompt "
+                             "chooses: omit the #",
+                             selection->terms[i].text);
+    return WEIR_OK;
+}
+
 weir_status page_choose_units(struct page *page, const char *selection)
 {
     char *top = NULL;
@@ -107,7 +119,7 @@ weir_status page_choose_units(struct page *page, const char *selection)
     }
     if (*selection) {
         TRY_DONE(weir_selection_parse(&page->selection, selection));
-        TRY_DONE(weir_selection_check_plain(page->selection));
+        TRY_DONE(check_page_terms(page->selection));
         status = each_excerpt(page, 0, add_page_units, page);
     }
     page->reserved = 0;

@@ -28,8 +28,11 @@ static bool is_all_prompts(const char *text)
 
 weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt)
 {
-    const char *text = args->has[opt] ? args->text[opt] : "0";
+    const char *text = args->text[opt];
     struct weir_slice number;
+    *out = FIRST_PROMPT;
+    if (!args->has[opt])
+        return WEIR_OK;
     if (is_all_prompts(text)) {
         *out = EVERY_PROMPT;
         return WEIR_OK;

@@ -8,7 +8,7 @@
 
 /* Index of the prompt that --prompt names, from the end when negative. */
 WEIR_CHECKED weir_status prompt_index(int *out, const weir_file *file, const struct args *args, int opt);
-/* The same, or EVERY_PROMPT for --prompt all, as text. */
+/* The same, or EVERY_PROMPT for --prompt all, as text; FIRST_PROMPT where the option is not given. */
 WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const struct args *args, int opt);
 /* The value of --prompt as a list of slices: empty, which is everything, for "all" and where the option is not
    given. */

@@ -1,8 +1,9 @@
 /* Picks the indices that a selection names along each axis, and reads rows of them. */
-#include "cli/select/values.h"
+#include "cli/select/cells.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "store/read/lookup.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,14 +20,9 @@ weir_status picked_of_marks(struct picked *out, const bool *marked, size_t n)
     return WEIR_OK;
 }
 
-static bool is_one_index(const struct weir_slices *slices)
+bool is_one_index(const struct weir_slices *slices)
 {
     return slices->n == 1 && slices->list[0].single;
-}
-
-static bool is_one_spot(const struct weir_spots *spots)
-{
-    return spots->n == 1 && !spots->list[0].name && spots->list[0].slice.single;
 }
 
 /* The indices of n that slices name; all without slices. */
@@ -54,37 +50,12 @@ static weir_status pick_range(struct picked *out, const struct weir_range *range
     return WEIR_OK;
 }
 
-/* Rows are stored positions: those that the absolute positions of the term name. */
-static weir_status pick_rows(struct picked *out, const struct weir_term *term, const weir_file_prompt *tokens)
+/* By the term's brackets. */
+static weir_status pick_index_axes(struct excerpt *excerpt, const struct selected *selected)
 {
-    bool *marked;
-    TRY(weir_alloc_zero(&marked, tokens->n, sizeof *marked));
-    weir_status status = weir_spots_mark(&term->where.positions, marked, tokens->n, "position");
-    if (status == WEIR_OK)
-        status = weir_alloc(&out->list, tokens->n_rows, sizeof *out->list);
-    out->n = 0;
-    for (size_t i = 0; i < tokens->n_rows && status == WEIR_OK; i++)
-        if (marked[tokens->positions[i]])
-            out->list[out->n++] = i;
-    out->single = is_one_spot(&term->where.positions);
-    weir_free(marked);
-    return status;
-}
-
-/* By the term's brackets, positions or units, whichever the axis has. */
-static weir_status pick_axis(struct excerpt *excerpt, const struct selected *selected, int i)
-{
-    const struct weir_term *term = selected->term;
-    weir_axis axis = excerpt->what->axes[i];
-    if (term->index.given)
-        return pick_range(&excerpt->axes[i], &selected->index[1 + excerpt->what->per_layer + i]);
-    if (i == excerpt->row)
-        return weir_in(pick_rows(&excerpt->axes[i], term, &excerpt->tokens), excerpt->which);
-    if (axis == WEIR_AXIS_KEY)
-        return pick_slices(&excerpt->axes[i], NULL, excerpt->tokens.n, "key");
-    bool has_units = i == weir_point_unit_axis(excerpt->what);
-    return pick_slices(&excerpt->axes[i], has_units ? &term->where.units : NULL, excerpt->point->shape[i],
-                       weir_axis_name(axis));
+    for (int a = 0; a < excerpt->what->n_axes; a++)
+        TRY(pick_range(&excerpt->axes[a], &selected->index[1 + excerpt->what->per_layer + a]));
+    return WEIR_OK;
 }
 
 /* ---- one value ---- */
@@ -100,8 +71,8 @@ weir_status excerpt_open(struct excerpt *excerpt, const struct selected *selecte
     excerpt->outer = what->n_axes == 3 ? (excerpt->row == 0 ? 1 : 0) : -1;
     snprintf(excerpt->which, sizeof excerpt->which, "prompt %d", excerpt->prompt);
     TRY(weir_file_get_prompt(excerpt->file, excerpt->prompt, &excerpt->tokens));
+    TRY(selected->term->index.given ? pick_index_axes(excerpt, selected) : cells_pick(excerpt, selected));
     for (int a = 0; a < what->n_axes; a++) {
-        TRY(pick_axis(excerpt, selected, a));
         if (excerpt->axes[a].n == 0 && selected->prompts.single && !selected->term->index.given)
             return weir_fail(WEIR_E_USAGE, "'%s': no values of %s are stored there for prompt %d", selected->term->text,
                              what->name, excerpt->prompt);
@@ -247,6 +218,45 @@ size_t selected_values(const struct selected *selected)
     return selected->prompts.n * (selected->what->per_layer ? selected->layers.n : 1);
 }
 
+/* True where both excerpts have the same places along every axis. */
+static bool are_same_places(const struct excerpt *a, const struct excerpt *b)
+{
+    for (int i = 0; i < a->what->n_axes; i++)
+        if (a->axes[i].n != b->axes[i].n ||
+            memcmp(a->axes[i].list, b->axes[i].list, a->axes[i].n * sizeof *a->axes[i].list) != 0)
+            return false;
+    return true;
+}
+
+static weir_status check_even_prompt(const struct selected *selected, size_t prompt)
+{
+    struct excerpt first, other;
+    weir_status status = excerpt_open(&first, selected, prompt);
+    for (size_t i = prompt + selected->prompts.n; i < selected_values(selected) && status == WEIR_OK;
+         i += selected->prompts.n) {
+        status = excerpt_open(&other, selected, i);
+        if (status == WEIR_OK && !are_same_places(&first, &other))
+            status =
+                weir_fail(WEIR_E_USAGE,
+                          "'%s': what is taken away from it differs by layer, and an array has one shape: name the "
+                          "layers one by one",
+                          selected->term->text);
+        excerpt_close(&other);
+    }
+    excerpt_close(&first);
+    return status;
+}
+
+weir_status selected_is_even(const struct selected *selected)
+{
+    bool any = false;
+    for (const struct weir_term *term = selected->term + 1; term < selected->end; term++)
+        any = any || (term->takes_away && term->where.layers.n > 0);
+    for (size_t i = 0; any && i < selected->prompts.n; i++)
+        TRY(check_even_prompt(selected, i));
+    return WEIR_OK;
+}
+
 weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MAX_AXES], bool single[WEIR_MAX_AXES])
 {
     for (int a = 0; a < WEIR_MAX_AXES; a++) {
@@ -270,27 +280,82 @@ weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MA
 
 struct search {
     const weir_file *file;
-    const struct weir_term *term;
+    const struct weir_term *term, *end;
     int prompt, n_found;
+    bool taken; /* something was found that terms after it take away whole */
     selected_fn *each;
     void *payload;
 };
 
-static weir_status pick_prompts(struct picked *out, const struct search *search)
+/* The prompts of a term that chooses some itself; --prompt has to ask for the same ones. */
+static weir_status pick_named_prompts(struct picked *out, const struct search *search, bool *marked)
 {
-    size_t first = search->prompt == EVERY_PROMPT ? 0 : (size_t)search->prompt;
-    size_t n = search->prompt == EVERY_PROMPT ? (size_t)weir_file_get_info(search->file)->n_prompts : 1;
-    struct weir_range range = {.first = first, .n = n, .step = 1, .single = search->prompt != EVERY_PROMPT};
-    return pick_range(out, &range);
+    const struct weir_whose *whose = &search->term->where.prompts;
+    size_t n = (size_t)weir_file_get_info(search->file)->n_prompts, asked = (size_t)search->prompt;
+    TRY(weir_in(weir_stored_prompts_mark(marked, whose, search->file), search->term->text));
+    TRY(picked_of_marks(out, marked, n));
+    out->single = !whose->name && is_one_index(&whose->numbers);
+    if (search->prompt == FIRST_PROMPT ||
+        (search->prompt == EVERY_PROMPT ? out->n == n : out->n == 1 && out->list[0] == asked))
+        return WEIR_OK;
+    return weir_fail(WEIR_E_USAGE, "--prompt: '%s' names its prompts itself, and others: omit one of the two",
+                     search->term->text);
+}
+
+/* Leaves out what a term that takes away takes whole. */
+static weir_status drop_taken_prompts(struct picked *out, struct search *search, const weir_file_point *point,
+                                      bool *marked)
+{
+    size_t n = (size_t)weir_file_get_info(search->file)->n_prompts, kept = 0;
+    for (const struct weir_term *term = search->term + 1; term < search->end; term++) {
+        if (!term->takes_away || !term->points[point->point->id] || !term->where.has_prompts ||
+            !takes_whole_values(term) || term->where.layers.n > 0)
+            continue;
+        memset(marked, 0, n * sizeof *marked);
+        TRY(weir_in(weir_stored_prompts_mark(marked, &term->where.prompts, search->file), term->text));
+        kept = 0;
+        for (size_t i = 0; i < out->n; i++)
+            if (!marked[out->list[i]])
+                out->list[kept++] = out->list[i];
+        search->taken = search->taken || kept < out->n;
+        out->n = kept;
+    }
+    return WEIR_OK;
+}
+
+static weir_status pick_prompts(struct picked *out, struct search *search, const weir_file_point *point)
+{
+    size_t all = (size_t)weir_file_get_info(search->file)->n_prompts;
+    bool *marked, every = search->prompt == EVERY_PROMPT;
+    struct weir_range range = {
+        .first = search->prompt < 0 ? 0 : (size_t)search->prompt, .n = every ? all : 1, .step = 1, .single = !every};
+    TRY(weir_alloc_zero(&marked, all, sizeof *marked));
+    weir_status status =
+        search->term->where.has_prompts ? pick_named_prompts(out, search, marked) : pick_range(out, &range);
+    if (status == WEIR_OK)
+        status = drop_taken_prompts(out, search, point, marked);
+    weir_free(marked);
+    return status;
+}
+
+/* True where a term after the one that is searched takes a layer away whole. */
+static bool is_layer_taken(struct search *search, const weir_file_point *point, size_t layer)
+{
+    size_t n = (size_t)weir_file_get_info(search->file)->n_layers;
+    for (const struct weir_term *term = search->term + 1; term < search->end; term++)
+        if (term->takes_away && term->points[point->point->id] && takes_whole_values(term) &&
+            !term->where.has_prompts && weir_slices_name(&term->where.layers, layer, n))
+            return search->taken = true;
+    return false;
 }
 
 /* The stored ones of the layers that the term names. */
-static weir_status pick_layers(struct picked *out, const struct search *search, const weir_file_point *point)
+static weir_status pick_layers(struct picked *out, struct search *search, const weir_file_point *point)
 {
     size_t n = 0;
     TRY(pick_slices(out, &search->term->where.layers, (size_t)weir_file_get_info(search->file)->n_layers, "layer"));
     for (size_t i = 0; i < out->n; i++)
-        if (point->layers[out->list[i]])
+        if (point->layers[out->list[i]] && !is_layer_taken(search, point, out->list[i]))
             out->list[n++] = out->list[i];
     out->n = n;
     return WEIR_OK;
@@ -324,12 +389,15 @@ static weir_status pick_index(struct selected *selected)
 /* Calls `each` with the layers and prompts of one point, if there are any. */
 static weir_status visit_point(struct search *search, const weir_file_point *point)
 {
-    struct selected selected = {.file = search->file, .point = point, .what = point->point, .term = search->term};
+    struct selected selected = {
+        .file = search->file, .point = point, .what = point->point, .term = search->term, .end = search->end};
     bool indexed = search->term->index.given;
-    weir_status status = indexed ? pick_index(&selected) : pick_prompts(&selected.prompts, search);
+    weir_status status = indexed ? pick_index(&selected) : pick_prompts(&selected.prompts, search, point);
     if (status == WEIR_OK && !indexed && point->layers)
         status = pick_layers(&selected.layers, search, point);
-    if (status == WEIR_OK && (indexed || !point->layers || selected.layers.n > 0)) {
+    bool any = indexed ||
+               (selected.prompts.n > 0 && (point->layers ? selected.layers.n > 0 : !is_layer_taken(search, point, 0)));
+    if (status == WEIR_OK && any) {
         status = search->each(&selected, search->payload);
         search->n_found++;
     }
@@ -351,23 +419,52 @@ static weir_status visit_term_points(struct search *search)
 {
     char names[512];
     search->n_found = 0;
+    search->taken = false;
     for (int i = 0; weir_file_point_at(search->file, i); i++)
         if (search->term->points[weir_file_point_at(search->file, i)->point->id])
             TRY(visit_point(search, weir_file_point_at(search->file, i)));
     if (search->n_found > 0)
         return WEIR_OK;
+    if (search->taken)
+        return weir_fail(WEIR_E_USAGE, "'%s': the terms after it take all of it away", search->term->text);
     stored_names(names, sizeof names, search->file);
     return weir_fail(WEIR_E_USAGE, "'%s' is not in the file, which contains: %s (weir ls shows the layers)",
                      search->term->text, names);
 }
 
+/* What a stored file cannot tell apart, and exclusions that would pass without a word. */
+static weir_status check_stored_terms(const struct weir_selection *selection)
+{
+    bool named[WEIR_N_POINTS] = {0}, indexed = false;
+    for (size_t i = 0; i < selection->n; i++) {
+        const struct weir_term *term = &selection->terms[i];
+        bool any = !term->takes_away;
+        if (term->where.by_query_head)
+            return weir_fail(WEIR_E_USAGE, "'%s': a file stores key-value heads: omit the h", term->text);
+        for (int point = 0; point < WEIR_N_POINTS; point++) {
+            any = any || (term->points[point] && named[point]);
+            named[point] = named[point] || term->points[point];
+        }
+        if (!any)
+            return weir_fail(WEIR_E_USAGE, "'%s' takes away what no term before it names, as z,-z:9.9 would",
+                             term->text);
+        indexed = indexed || term->index.given;
+        if (term->takes_away && indexed)
+            return weir_fail(WEIR_E_USAGE, "'%s': nothing can be taken away from an index in brackets", term->text);
+    }
+    return WEIR_OK;
+}
+
 weir_status selected_each(const weir_file *file, const struct weir_selection *selection, int prompt, selected_fn *each,
                           void *payload)
 {
-    struct search search = {.file = file, .prompt = prompt, .each = each, .payload = payload};
+    struct search search = {
+        .file = file, .end = selection->terms + selection->n, .prompt = prompt, .each = each, .payload = payload};
+    TRY(check_stored_terms(selection));
     for (size_t i = 0; i < selection->n; i++) {
         search.term = &selection->terms[i];
-        TRY(visit_term_points(&search));
+        if (!search.term->takes_away)
+            TRY(visit_term_points(&search));
     }
     return WEIR_OK;
 }

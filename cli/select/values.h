@@ -13,14 +13,15 @@ struct picked {
 /* The marked indices of n, in new memory. */
 WEIR_CHECKED weir_status picked_of_marks(struct picked *out, const bool *marked, size_t n);
 
-enum { EVERY_PROMPT = -1 };
+enum { EVERY_PROMPT = -1, FIRST_PROMPT = -2 }; /* the latter where none is asked for: a term may name others */
 
 /* The values of one hook point that one term names: one for each of the layers and prompts. */
 struct selected {
     const weir_file *file;
     const weir_file_point *point;
     const weir_point *what;
-    const struct weir_term *term;
+    const struct weir_term *term;            /* that adds */
+    const struct weir_term *end;             /* behind the last of the selection: those after `term` may take away */
     struct picked layers;                    /* n 0 outside blocks */
     struct picked prompts;                   /* single unless all are asked for or brackets name several */
     struct weir_range index[WEIR_MAX_INDEX]; /* of brackets: layer, prompt and the value's axes */
@@ -28,12 +29,15 @@ struct selected {
 
 typedef weir_status selected_fn(const struct selected *selected, void *payload);
 
-/* Calls `each` for every hook point that the terms name, in their order. `prompt`: an index or EVERY_PROMPT; brackets
-   name theirs. WEIR_E_USAGE when a term names nothing stored. */
+/* Calls `each` for every hook point that the terms name, in their order, without what those after them take away.
+   `prompt`: an index, EVERY_PROMPT or FIRST_PROMPT; brackets name theirs. WEIR_E_USAGE when a term names nothing
+   stored, and other prompts than were asked for. */
 WEIR_CHECKED weir_status selected_each(const weir_file *file, const struct weir_selection *selection, int prompt,
                                        selected_fn *each, void *payload);
 /* The number of values: layers times prompts. */
 size_t selected_values(const struct selected *selected);
+/* WEIR_E_USAGE where terms take other places away in some layers than in others, which an array cannot tell. */
+WEIR_CHECKED weir_status selected_is_even(const struct selected *selected);
 /* The size of each of the value's axes, large enough for every prompt; and which were chosen by a plain number. */
 WEIR_CHECKED weir_status selected_shape(const struct selected *selected, size_t shape[WEIR_MAX_AXES],
                                         bool single[WEIR_MAX_AXES]);

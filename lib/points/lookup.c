@@ -87,9 +87,12 @@ static weir_status find_field(const cJSON **out, const struct finding *finding)
 static weir_status pick_side(const cJSON **value, const struct finding *finding)
 {
     char names[MOST_NAMES];
-    const char *side = finding->lookup->side;
+    const char *side = finding->lookup->side, *noted = NULL;
     if (!cJSON_IsObject(*value))
         return WEIR_OK;
+    if (!side && cJSON_IsString(weir_json_get(finding->lookup->object, "side")))
+        noted = weir_json_get(finding->lookup->object, "side")->valuestring;
+    side = side ? side : noted;
     append_names(names, *value);
     if (!side)
         return weir_fail(WEIR_E_USAGE, "the field '%s' has a value for each side (%s), and the prompt is of no side",

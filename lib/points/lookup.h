@@ -12,7 +12,7 @@
 struct weir_lookup {
     size_t n;           /* tokens, at positions 0 to n - 1 */
     const char *fields; /* JSON object; NULL: none */
-    const char *side;   /* "clean"; NULL: none */
+    const char *side;   /* "clean"; NULL: the field "side", if there is one */
     /* Writes the text of the token at a position, as weir_token_text does. @return its whole length */
     size_t (*token_text)(const void *context, size_t position, char *text, size_t size);
     const void *context;

@@ -360,38 +360,7 @@ weir_status weir_selection_parse_stored(struct weir_selection **out, const char 
 {
     if (!text || !*text)
         return parse_selection(out, NULL);
-    TRY(parse_selection(out, &(struct term_reading){.text = text, .to = strlen(text), .stored = true}));
-    weir_status status = weir_selection_check_plain(*out);
-    if (status != WEIR_OK) {
-        weir_selection_close(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-/* What of a term is not numbers of layers, units and positions; NULL: nothing. */
-static const char *what_is_not_plain(const struct weir_term *term)
-{
-    const struct weir_where *where = &term->where;
-    for (size_t i = 0; i < where->positions.n; i++)
-        if (where->positions.list[i].name)
-            return "a named position";
-    return term->takes_away       ? "a term that takes away (-)"
-           : where->by_query_head ? "a query head (h)"
-           : where->has_keys      ? "a choice of keys (/)"
-           : where->has_prompts   ? "a choice of prompts (#)"
-                                  : NULL;
-}
-
-weir_status weir_selection_check_plain(const struct weir_selection *selection)
-{
-    for (size_t i = 0; i < selection->n; i++) {
-        const char *what = what_is_not_plain(&selection->terms[i]);
-        if (what)
-            return weir_fail(WEIR_E_USAGE, "'%s': %s is not known here; write HOOK:LAYERS.UNITS@POSITIONS",
-                             selection->terms[i].text, what);
-    }
-    return WEIR_OK;
+    return parse_selection(out, &(struct term_reading){.text = text, .to = strlen(text), .stored = true});
 }
 
 weir_status weir_place_parse(struct weir_term **out, const char *text, size_t from, size_t to, size_t *fault)

@@ -90,9 +90,6 @@ WEIR_CHECKED weir_status weir_selection_parse_stored(struct weir_selection **out
 WEIR_CHECKED weir_status weir_selection_parse_part(struct weir_selection **out, const char *text, size_t from,
                                                    size_t to, size_t *fault);
 void weir_selection_close(struct weir_selection *selection);
-/* Refuses what only a run of a model can resolve: terms that take away, names in place of numbers, keys, prompts, query
-   heads. */
-WEIR_CHECKED weir_status weir_selection_check_plain(const struct weir_selection *selection);
 
 /* The inside of a place's brackets, [HOOK][:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS]: one hook point, or none. As
    weir_selection_parse_part. */

@@ -380,7 +380,7 @@ def test_a_position_that_a_prompt_lacks_names_the_prompt(tmp_path):
     assert weir(tmp_path, "dump", "--tokens", "1,2,3,4,5,6", "--tokens", "1,2,3", "-o", "two.h5").returncode == 0
     for command in ["show"], ["show", "--json"], ["export", "-o", "o.csv"], ["export", "-o", "o.npy"]:
         done = weir(tmp_path, command[0], "two.h5", "resid_post:0@5", "--prompt", "all", *command[1:])
-        assert (done.returncode, done.stderr) == (2, b"weir: prompt 1: position 5 is out of range; it goes from 0 to 2\n"), done
+        assert (done.returncode, done.stderr) == (2, b"weir: prompt 1: resid_post:0@5: position 5 is out of range; it goes from 0 to 2\n"), done
 
 
 def test_files_of_unlike_numbers_of_prompts_are_told_apart(tmp_path):

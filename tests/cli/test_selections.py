@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from program import INPUT, USAGE, weir
+from program import INPUT, USAGE, ask, weir
 
 LINES = [{"prompt": "a cat and a dog", "animal": "cat", "at": -1, "some": [3, 1], "pairs": [[3, 1], [2, 2]], "side": "clean"},
          {"prompt": "the dog", "animal": "dog", "at": 0, "some": [2, 0], "pairs": [[1, 0]], "side": "corrupt"},
@@ -117,6 +117,128 @@ def test_dump_refuses_what_a_file_cannot_hold(lines, selection):
     done = weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", selection, "-o", "refused.h5")
     assert (done.returncode, done.stderr.decode()) == REFUSED[selection]
     assert not (lines / "refused.h5").exists()
+
+
+# ---- what is stored, shown and exported ----
+
+def shown(folder, selection, *options):
+    """-> {(layer, prompt, position, head, key): value} of a pattern, or {(layer, prompt, position, head): row} of z"""
+    values = {}
+    for value in ask(folder, "show", "all.h5", selection, *options)["values"]:
+        data, (a, b, c) = np.array(value["data"], dtype=float), value["indices"]
+        assert data.shape == (len(a), len(b), len(c))
+        if value["short"] == "pattern":
+            values |= {(value["layer"], value["prompt"], q, h, k): data[i, j, m]
+                       for i, h in enumerate(a) for j, q in enumerate(b) for m, k in enumerate(c)}
+        else:
+            values |= {(value["layer"], value["prompt"], at, h): data[i, j] for i, at in enumerate(a) for j, h in enumerate(b)}
+    return values
+
+
+def z(layers=range(3), prompts=(0,), positions=None, heads=range(4), without=()):
+    return lambda n: {(layer, p, at, h) for layer in layers for p in prompts for at in (positions(p) if positions else range(n[p]))
+                      for h in heads} - set(without)
+
+
+def pattern(layers, prompts, heads, queries, keys):
+    return lambda n: {(layer, p, q, h, k) for layer in layers for p in prompts for h in heads for q in queries(p, n[p]) for k in keys(p, n[p])}
+
+
+SHOWN = {
+    "z,-z:1": z([0, 2]),
+    "z,-z:1.2+3": lambda n: z([0, 2])(n) | z([1], heads=[0, 1])(n),
+    "z:0,-z@1:3": z([0], positions=lambda p: [0, *range(3, 12)]),
+    "z:0@at#:": z([0], range(3), lambda p: [[11], [0], [1]][p]),
+    "z:0@some[0]#0+1": z([0], [0, 1], lambda p: [[3], [2]][p]),
+    "z:1.2#corrupt": z([1], [1], heads=[2]),
+    "z:1#clean,-z#2": z([1], [0]),
+    "z:1#clean,-z:1.3#2": lambda n: z([1], [0])(n) | z([1], [2], heads=[0, 1, 2])(n),
+    "pattern:1.2@-1/0": pattern([1], [0], [2], lambda p, n: [n - 1], lambda p, n: [0]),
+    "pattern:1@2/some#0:2": pattern([1], [0, 1], range(4), lambda p, n: [2], lambda p, n: [[1, 3], [0, 2]][p]),
+    "pattern:0.1,-pattern/1:3": pattern([0], [0], [1], lambda p, n: range(n), lambda p, n: [0, *range(3, n)]),
+    "pattern:0.1,-pattern@at/:": pattern([0], [0], [1], lambda p, n: range(n - 1), lambda p, n: range(n)),
+}
+
+
+@pytest.mark.parametrize("selection", SHOWN)
+def test_show_prints_what_a_selection_names(lines, selection):
+    n = lengths(lines)
+    assert n[0] == 12
+    got = shown(lines, selection)
+    assert set(got) == SHOWN[selection](n)
+    with h5py.File(lines / "all.h5") as file:
+        for (layer, prompt, at, head, *key), value in got.items():
+            whole = file["activations/pattern"][layer, prompt, head, at, key[0]] if key else file["activations/z"][layer, prompt, at, head]
+            np.testing.assert_allclose(value, whole, rtol=1e-6, atol=1e-7)
+
+
+def test_prompts_are_chosen_by_the_selection_or_by_prompt_and_not_otherwise_by_both(lines):
+    one = shown(lines, "z:0#1")
+    assert {at[1] for at in one} == {1} and one.keys() == shown(lines, "z:0", "--prompt", "1").keys() == shown(lines, "z:0#1", "--prompt", "1").keys()
+    assert shown(lines, "z:0#:").keys() == shown(lines, "z:0", "--prompt", "all").keys() == shown(lines, "z:0#:", "--prompt", "all").keys()
+    for prompt in "0", "all":
+        done = weir(lines, "show", "all.h5", "z:0#1", "--prompt", prompt)
+        assert done.stderr.decode() == "weir: --prompt: 'z:0#1' names its prompts itself, and others: omit one of the two\n"
+
+
+NOT_SHOWN = {
+    "z:0,-z:0.1@2": "'z:0': what is left of it is no set of heads or neurons at a set of positions: name the parts one by one",
+    "pattern:0.0@pairs": "prompt 0: pattern:0.0@pairs: pairs of query and key are no table: name queries and keys, as in @5/1",
+    "z:1,-z:1": "'z:1': the terms after it take all of it away",
+    "z:1,-z#0": "'z:1': the terms after it take all of it away",
+    "logits,-logits": "'logits': the terms after it take all of it away",
+    "z,-q": "'-q' takes away what no term before it names, as z,-z:9.9 would",
+    "z[0],-z:1": "'-z:1': nothing can be taken away from an index in brackets",
+    "k:0.h1": "'k:0.h1': a file stores key-value heads: omit the h",
+    "z:0@12": "prompt 0: z:0@12: position 12 is out of range; it goes from 0 to 11",
+    "pattern:0@0/12": "prompt 0: pattern:0@0/12: key 12 is out of range; it goes from 0 to 11",
+    "z:0@other": "prompt 0: z:0@other: the prompt has no field 'other'; it has animal, at, some, pairs, side",
+    "z:0@new": "prompt 0: z:0@new: 'new' is what was generated, and nothing is generated here: name positions of the prompt",
+    "z#3": "z#3: prompt 3 is out of range; it goes from 0 to 2",
+    "z#other": "z#other: no prompt is of side other; there are clean, corrupt",
+    "z:0@some#2": "'z:0@some#2': no values of z are stored there for prompt 2",
+}
+
+
+@pytest.mark.parametrize("selection", NOT_SHOWN)
+def test_show_names_what_cannot_be_shown(lines, selection):
+    done = weir(lines, "show", "all.h5", selection)
+    assert done.returncode in (USAGE, INPUT) and done.stderr.decode() == f"weir: {NOT_SHOWN[selection]}\n" and not done.stdout
+
+
+def test_export_writes_what_a_selection_names(lines):
+    assert weir(lines, "export", "all.h5", "z,-z:.1+3", "-o", "x.npy", "--force").returncode == 0
+    assert weir(lines, "export", "all.h5", "pattern:1@-1/some#0:2", "-o", "p.npz", "--force").returncode == 0
+    with h5py.File(lines / "all.h5") as file:
+        np.testing.assert_array_equal(np.load(lines / "x.npy"), file["activations/z"][:, 0, :12][:, :, [0, 2]])
+        got = np.load(lines / "p.npz")
+        assert got["pattern"].shape == (2, 4, 2) and got["positions"].tolist() == [11, lengths(lines)[1] - 1]
+        for prompt, keys in enumerate(([1, 3], [0, 2])):
+            np.testing.assert_array_equal(got["pattern"][prompt], file["activations/pattern"][1, prompt, :, lengths(lines)[prompt] - 1][:, keys])
+    done = weir(lines, "export", "all.h5", "z,-z:0.1", "-o", "x.npy", "--force")
+    assert done.stderr.decode() == ("weir: 'z': what is taken away from it differs by layer, and an array has one shape: name the layers "
+                                    "one by one\n")
+    assert weir(lines, "export", "all.h5", "z,-z:0.1", "-o", "x.csv", "--force").returncode == 0
+    rows = {tuple(line.split(",")[1:3] + [line.split(",")[5]]) for line in (lines / "x.csv").read_text().splitlines()[1:]}
+    assert rows == {(str(layer), "0", str(head)) for layer in range(3) for head in range(4)} - {("0", "0", "1")}
+
+
+def test_next_takes_positions_by_field(lines):
+    weir(lines, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "z", "--next", "2", "-o", "next.h5", "--force")
+    got = ask(lines, "next", "next.h5", "--positions", "at")["prompts"]
+    assert [[row["position"] for row in prompt["positions"]] for prompt in got] == [[11], [0], [1]]
+    for positions, says in (("other", "prompt 0: the prompt has no field 'other'; it has animal, at, some, pairs, side"),
+                            ("pairs", "prompt 0: --positions: pairs of query and key are no positions"),
+                            ("12", "prompt 0: position 12 is out of range; it goes from 0 to 11")):
+        assert weir(lines, "next", "next.h5", "--positions", positions).stderr.decode() == f"weir: {says}\n"
+
+
+def test_a_page_takes_neurons_without_some_and_positions_by_field(lines):
+    done = weir(lines, "view", "all.h5", "--neurons", "mlp_post:0.1:5@at,-mlp_post:0.2", "-o", "v.html", "--force")
+    assert done.returncode == 0 and b", 3 neurons;" in done.stderr, done.stderr
+    done = weir(lines, "view", "all.h5", "--neurons", "mlp_post:0.1#1", "-o", "v.html", "--force")
+    assert done.stderr.decode() == ("weir: --neurons: 'mlp_post:0.1#1': a page has the same neurons for all prompts, which --prompt chooses: "
+                                    "omit the #\n")
 
 
 # ---- prompts of which nothing is stored ----

@@ -401,9 +401,8 @@ Test(select, keys_names_and_prompts_have_their_own_errors)
     refuses("z@sub[", "in 'z@sub[': 'sub[': what is chosen of sub stands in brackets, as in subject[-1]");
     refuses("z@sub[]", "in 'z@sub[]': 'sub[]': the brackets are empty");
     refuses("z@\"\"", "in 'z@\"\"': \"\" is no name of a position: it lacks its closing quote, or its letters");
-    cr_expect(eq(int, weir_selection_parse_stored(&selection, "z#clean"), WEIR_E_USAGE));
-    cr_expect(eq(str, (char *)weir_message(),
-                 "'z#clean': a choice of prompts (#) is not known here; write HOOK:LAYERS.UNITS@POSITIONS"));
+    cr_expect(eq(int, weir_selection_parse_stored(&selection, "z@-1#clean,-z:9"), WEIR_OK));
+    cr_expect(selection->n == 2 && selection->terms[1].takes_away);
 }
 
 static const char *place_message(const char *text, size_t *fault)

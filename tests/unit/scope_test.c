@@ -540,6 +540,7 @@ Test(lookup, finds_what_fields_name)
         {"{\"x\":[[5,1]]}", "0+x", NULL, "0 5<1"},
         {"{\"x\":{\"clean\":\"Anna\",\"corrupt\":[1,2]}}", "x", "corrupt", "1 2"},
         {"{\"x\":{\"clean\":\"Anna\",\"corrupt\":[1,2]}}", "x", "clean", "1"},
+        {"{\"x\":{\"clean\":7},\"side\":\"clean\"}", "x", NULL, "7"},
         {"{\"a b\":4}", "\"a b\"", NULL, "4"},
         {NULL, "11:+0", NULL, "11 12 0"},
         /* what is wrong */
