@@ -366,7 +366,7 @@ static struct weir_row_measure measure_at(const struct weir_metric *leaf, const 
 {
     bool each = leaf->measure == WEIR_MEASURE_LOSS;
     return (struct weir_row_measure){.measure = leaf->measure,
-                                     .ids = reading->ids.list + (each ? i : 0),
+                                     .ids = each ? reading->ids.list + i : reading->ids.list,
                                      .n_ids = each ? 1 : reading->ids.n,
                                      .against = reading->there ? reading->there + i * n_vocab : NULL};
 }
