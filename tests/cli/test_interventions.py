@@ -18,7 +18,8 @@ TOGETHER = [
     ("z#sent = [#clean]", "z:9.9#sent = [#corrupt]", "q:10.0#out = [#sent]"),
     ("resid_pre:6@1:4#0 += 5 * [#1]", "resid_pre:6@1:4#0 -= 5 * [#2]"),
 ]
-NOTHING_ALONE = ("ln1_scale,ln2_scale,ln_final_scale = [#base]", "pattern = [#base]", "resid_post:6@subject[-1]#corrupt = [#base]")
+NOTHING_ALONE = ("z#sent = [#clean]", "ln1_scale,ln2_scale,ln_final_scale = [#base]", "pattern = [#base]",
+                 "resid_post:6@subject[-1]#corrupt = [#base]")
 LAYERS, HEADS, KV_HEADS, WIDTH, NEURONS, VOCABULARY, LENGTH = 15, 16, 8, 448, 128, 64, 12
 SIDES = ("--side", "clean", "--side", "corrupt", "--side", "sent=clean", "--side", "out=corrupt")
 
@@ -38,6 +39,7 @@ def save_llama(folder):
             tensors[f"{at}mlp.{name}_proj.weight"] = matrix(out, into)
         for name in "input_layernorm", "post_attention_layernorm":
             tensors[f"{at}{name}.weight"] = np.ones(WIDTH, np.float32)
+    tensors["model.layers.4.mlp.gate_proj.weight"][100] *= 99  # a neuron with values above the limit that a line sets
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(dict(
@@ -66,6 +68,10 @@ def ids(random):
     return [int(i) for i in random.integers(0, VOCABULARY, LENGTH)]
 
 
+def write_lines(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """A folder with a model, pairs of prompts, plain prompts, and every file that a line names."""
@@ -74,14 +80,12 @@ def bench(tmp_path_factory):
     save_llama(folder / "m")
     save_vectors(folder)
     fields = dict(subject=[2, 3, 4], s2=7, ind=[[6, 3], [8, 5]])
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(dict(clean=ids(random), corrupt=ids(random), **fields)) + "\n" for _ in range(2)))
-    (folder / "prompts.jsonl").write_text("".join(json.dumps(dict(ids=ids(random), **fields)) + "\n" for _ in range(3)))
-    for name, hooks in {"ref": "z", "icl": "result:6.1", "src": "resid_post"}.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(dict(ids=ids(random) + ids(random))) + "\n" for _ in range(10)))
+    write_lines(folder / "pairs.jsonl", [dict(clean=ids(random), corrupt=ids(random), **fields) for _ in range(2)])
+    write_lines(folder / "prompts.jsonl", [dict(ids=ids(random), **fields) for _ in range(3)])
+    for name, hooks, n in ("ref", "z", 4), ("icl", "result:6.1", 10), ("src", "resid_post", 10):
+        write_lines(folder / f"{name}.jsonl", [dict(ids=ids(random)) for _ in range(n)])
         made = weir(folder, "dump", "-m", "m", "-f", f"{name}.jsonl", "--hooks", hooks, "-o", f"{name}.h5")
         assert made.returncode == 0, made.stderr.decode()
-    (folder / "ref.jsonl").write_text("".join(json.dumps(dict(ids=ids(random))) + "\n" for _ in range(4)))
-    assert weir(folder, "dump", "-m", "m", "-f", "ref.jsonl", "--hooks", "z", "-o", "ref.h5", "--force").returncode == 0
     (folder / "mixtral").symlink_to(FIXTURES / "mixtral")
     return folder
 
