@@ -12,7 +12,7 @@ from program import ROOT
 from walk import COMMAND, numbers, said, words
 
 WALK = ROOT / "docs/tutorial-patching.md"
-PAIRS = ROOT / "models/repeats.jsonl"
+PAIRS, PAIR = ROOT / "models/repeats.jsonl", ROOT / "models/repeat.jsonl"
 
 
 def test_the_pairs_are_made_as_the_walk_says():
@@ -22,6 +22,7 @@ def test_the_pairs_are_made_as_the_walk_says():
         clean = [0, *tokens[:10], *tokens[:6]]
         lines.append(dict(clean=clean, corrupt=[*clean[:6], tokens[11], *clean[7:]], answer=[tokens[6]]))
     assert [json.loads(line) for line in PAIRS.read_text().splitlines()] == lines
+    assert json.loads(PAIR.read_text()) == lines[0]
 
 
 def test_commands_print_what_stands_there(tmp_path):
