@@ -14,6 +14,14 @@ static int overflow(volatile char *below)
     return overflow(frame) + frame[0];
 }
 
+/* Which the C library notices, whatever the heap is like. */
+static void free_twice(void *memory)
+{
+    void (*volatile release)(void *) = free;
+    release(memory);
+    release(memory);
+}
+
 static void crash(const char *how)
 {
     static volatile int zero;
@@ -23,7 +31,7 @@ static void crash(const char *how)
     else if (strcmp(how, "abort") == 0)
         abort();
     else if (strcmp(how, "free") == 0)
-        free((char *)malloc(64) + 8);
+        free_twice(malloc(64));
     else if (strcmp(how, "divide") == 0)
         zero = 100 / zero;
     else if (strcmp(how, "overflow") == 0)
