@@ -23,7 +23,14 @@ Ids = Sequence[int] | NDArray[np.integer[Any]]
 OnePrompt = str | Ids | Mapping[str, Any]
 Some = str | int | slice
 FLAGS = ("force", "yes")
-OPTION = re.compile(r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads|side)\b")
+LISTS = {
+    "side": "sides",
+    "edit": "edits",
+    "plugin": "plugins",
+}  # options that repeat, where the argument's name is another
+OPTION = re.compile(
+    r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads|side|edit|ablate|plugin)\b"
+)
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
 
@@ -40,6 +47,8 @@ def dump(
     compress: Literal["none", "gzip"] | None = None,
     compute: Literal["f32", "bf16", "int8"] | None = None,
     process: str | None = None,
+    edits: Sequence[str | Mapping[str, Any]] = (),
+    ablate: Sequence[str] = (),
     plugins: Sequence[str] = (),
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
@@ -65,6 +74,11 @@ def dump(
     `compute`    precision of the weight matrix products, "f32" (None), "bf16" or "int8", if the CPU supports it
     `process`    process the weights as TransformerLens does: "tl", or any of fold_ln, center_writing_weights,
                  center_unembed and fold_value_biases, joined by commas
+    `edits`      changes to what the model computes, in order, each as in `weir dump --edit`: "z:5.3 = 0", or
+                 "resid_post:8@-1 += 4 * love.npy"; or a dict of the same parts, {"select": "z:5.3", "op": "=", "value":
+                 0} (docs/interventions.md). `cache.attrs["edits"]` has them as JSON
+    `ablate`     ablations, after the edits, each as in `weir dump --ablate`: "z:5.3" sets to zero, "z:5.3=mean" to the
+                 mean over the prompt's own positions, "z:5.3=ref.h5" to the mean of a file
     `plugins`    shared objects that register hooks of their own, each "FILE" or "FILE:ARGS" (docs/hooks.md)
     `yes`        write files of more than 4 GB, which are refused otherwise
     `force`      replace `out` if it exists
@@ -92,11 +106,15 @@ def dump(
         "threads": threads,
     }
     given += [f"--{name}={value}" for name, value in options.items() if value is not None]
-    for name, value in (("sides", sides), ("plugins", plugins)):
-        if isinstance(value, str):
-            raise TypeError(f"{name} is a list, as in ['{value}'], not a text")
-    given += [f"--side={side}" for side in sides]
-    given += [f"--plugin={plugin}" for plugin in plugins]
+    lists: dict[str, Sequence[str | Mapping[str, Any]]] = {
+        "side": sides,
+        "edit": edits,
+        "ablate": ablate,
+        "plugin": plugins,
+    }
+    given += [
+        f"--{name}={_text(item)}" for name, items in lists.items() for item in _listed(LISTS.get(name, name), items)
+    ]
     given += ["--yes"] if yes else []
     given += ["--force"] if force else []
     if out is not None:
@@ -128,7 +146,7 @@ def _run(given: list[str], stdin: bytes, quiet: bool) -> None:
 
 def _as_arguments(complaint: str) -> str:
     """Options that the line of the binary advises, as this function calls them: --force is force=True."""
-    names = {"side": "sides", **{flag: f"{flag}=True" for flag in FLAGS}}
+    names = {**LISTS, **{flag: f"{flag}=True" for flag in FLAGS}}
     return OPTION.sub(lambda option: names.get(option[1], option[1]), complaint)
 
 
@@ -146,6 +164,17 @@ def _prompts(prompts: OnePrompt | Sequence[OnePrompt]) -> tuple[list[str], bytes
         if max(len(os.fsencode(g)) for g in given) < MOST_ARGUMENT and sum(map(len, given)) < 5 * MOST_ARGUMENT:
             return given, b""
     return ["--file=-"], "".join(json.dumps(_line(p), default=_plain) + "\n" for p in each).encode()
+
+
+def _listed(name: str, items: Sequence[str | Mapping[str, Any]]) -> Sequence[str | Mapping[str, Any]]:
+    if isinstance(items, (str, Mapping)):
+        raise TypeError(f"{name} is a list, as in [{items!r}], not a {'text' if isinstance(items, str) else 'dict'}")
+    return items
+
+
+def _text(item: str | Mapping[str, Any]) -> str:
+    """An edit that is a dict as its JSON; all else is text already."""
+    return json.dumps(dict(item), default=_plain) if isinstance(item, Mapping) else item
 
 
 def _ids(prompt: Any) -> list[int]:

@@ -74,6 +74,40 @@ def test_plugins_are_loaded(gpt2):
         weir.dump([1, 2], gpt2, plugins="missing.so:args", quiet=True)
 
 
+def test_edits_and_ablations_act_in_order_and_are_in_the_file(gpt2):
+    plain = weir.dump([1, 2, 3, 4], gpt2, "z,resid_post", quiet=True)
+    edits = ["z:1.2 = 0", {"select": "resid_post:1@-1", "op": "+=", "value": np.float32(0.5)}, {"select": "z:1.0", "op": "*=", "value": "-2"}]
+    cache = weir.dump([1, 2, 3, 4], gpt2, "z,resid_post", edits=edits, ablate=["z:1.3=mean", "z:0.1"], quiet=True)
+    z, before = cache["z", 1][0], plain["z", 1][0]
+    assert not z[:, 2].any() and not cache["z", 0][0, :, 1].any()
+    np.testing.assert_allclose(z[:, 3], np.broadcast_to(weir.dump([1, 2, 3, 4], gpt2, "z", ablate=["z:0.1"], quiet=True)["z", 1][0, :, 3]
+                                                        .mean(0), z[:, 3].shape), atol=1e-6)
+    assert json.loads(cache.attrs["edits"]) == [
+        {"select": "z:1.2", "op": "=", "value": "0"}, {"select": "resid_post:1@-1", "op": "+=", "value": "0.5"},
+        {"select": "z:1.0", "op": "*=", "value": "-2"}, {"select": "z:1.3", "op": "=", "value": "mean([@:])"},
+        {"select": "z:0.1", "op": "=", "value": "0"}]
+    only = weir.dump([1, 2, 3, 4], gpt2, "z,resid_post", edits=edits[1:2], quiet=True)
+    np.testing.assert_array_equal(only["resid_post", 1][0, :3], plain["resid_post", 1][0, :3])
+    np.testing.assert_array_equal(only["resid_post", 1][0, 3], plain["resid_post", 1][0, 3] + np.float32(0.5))
+    np.testing.assert_array_equal(only["z", 1][0], before)
+
+
+def test_edits_that_cannot_be_are_errors_in_words_of_python(gpt2):
+    with pytest.raises(weir.Error, match="^edits: character 1: .*zz") as raised:
+        weir.dump([1, 2], gpt2, edits=["zz:1 = 0"], quiet=True)
+    assert raised.value.code == 2
+    with pytest.raises(weir.Error, match="^ablate: .*zz"):
+        weir.dump([1, 2], gpt2, ablate=["zz:1"], quiet=True)
+    with pytest.raises(weir.Error, match="^edits: .*opp"):
+        weir.dump([1, 2], gpt2, edits=[{"select": "z:1", "opp": "=", "value": 0}], quiet=True)
+    with pytest.raises(TypeError, match=r"^edits is a list, as in \['z:1 = 0'\], not a text"):
+        weir.dump([1, 2], gpt2, edits="z:1 = 0", quiet=True)
+    with pytest.raises(TypeError, match="^edits is a list, as in .*, not a dict"):
+        weir.dump([1, 2], gpt2, edits={"select": "z:1", "op": "=", "value": 0}, quiet=True)
+    with pytest.raises(TypeError, match="^ablate is a list"):
+        weir.dump([1, 2], gpt2, ablate="z:1", quiet=True)
+
+
 @pytest.mark.parametrize(("positions", "rows"), [(-1, [3]), ("0:2", [0, 1]), (slice(None, None, 2), [0, 2]), (slice(-2, None), [2, 3])])
 def test_positions_are_numbers_slices_or_text(gpt2, positions, rows):
     assert weir.dump([1, 2, 3, 4], gpt2, "embed", positions=positions, quiet=True).positions[0].tolist() == rows
