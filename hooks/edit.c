@@ -551,6 +551,18 @@ weir_status weir_run_edit(weir_run *run, const weir_edit *edit)
     return WEIR_OK;
 }
 
+const char *weir_run_note(const weir_run *run, size_t i)
+{
+    const struct weir_run_edits *edits = run ? run->edits : NULL;
+    for (size_t e = 0; edits && e < edits->n; e++) {
+        const struct weir_edit_source *source = edits->list[e]->source;
+        const char *note = source ? weir_edit_source_note(source) : NULL;
+        if (note && i-- == 0)
+            return note;
+    }
+    return NULL;
+}
+
 /* ---- for the file ---- */
 
 weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run)

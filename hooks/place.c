@@ -232,10 +232,10 @@ static size_t turn_of_reader(const struct planning *p, size_t *n)
     return turn;
 }
 
-/* One of n, by seed and prompt only: all edits with one seed draw the same. */
-static size_t draw(const struct planning *p, size_t n)
+/* One of n along an axis. */
+static size_t draw_one_of(const struct planning *p, enum weir_draw axis, size_t n)
 {
-    return weir_random_below(weir_random_fold(p->place->edit->value.seed, p->reader), n);
+    return weir_random_draw(p->place->edit->value.seed, p->reader, axis, n);
 }
 
 /* Prompts by number: all of them for a mean, one drawn, one for all, or one for each that is changed. */
@@ -248,7 +248,7 @@ static weir_status add_numbered(struct planning *p, const int32_t *list, size_t 
         return WEIR_OK;
     }
     if (takes_any(p->place))
-        return add_origin(p, (size_t)list[draw(p, n)]);
+        return add_origin(p, (size_t)list[draw_one_of(p, WEIR_DRAW_PROMPT, n)]);
     if (n == 1)
         return add_origin(p, (size_t)list[0]);
     size_t turn = turn_of_reader(p, &n_readers);
@@ -319,8 +319,9 @@ static weir_status find_origins(struct planning *p)
 
 /* Positions that the place names, in the order in which it names them. */
 static weir_status find_named(int32_t **list, size_t *n, const struct planning *p, size_t prompt,
-                              const struct weir_spots *spots, const char *what)
+                              const struct weir_spots *spots, enum weir_draw axis)
 {
+    const char *what = axis == WEIR_DRAW_KEY ? "key" : "position";
     struct weir_positions found = {0};
     weir_status status = weir_positions_find(&found, p->place->model, &p->run->schedule.prompts[prompt],
                                              weir_run_past(p->run, prompt), spots, what);
@@ -329,7 +330,7 @@ static weir_status find_named(int32_t **list, size_t *n, const struct planning *
     if (status == WEIR_OK && found.n == 0)
         status = weir_fail(WEIR_E_USAGE, "names no %s of prompt %zu", what, prompt);
     if (status == WEIR_OK && takes_any(p->place) && !averages(p->place)) { /* one of them */
-        found.list[0] = found.list[draw(p, found.n)];
+        found.list[0] = found.list[draw_one_of(p, axis, found.n)];
         found.n = 1;
     }
     if (status != WEIR_OK) {
@@ -369,7 +370,7 @@ static weir_status pair_in_order(int32_t *list, size_t n, const struct planning 
     weir_status status;
     if (takes_any(p->place) || n != rows->n || n == 1 || select->n != 1)
         return WEIR_OK;
-    TRY_DONE(find_named(&named, &n_named, p, p->reader, &select->terms[0].where.positions, "position"));
+    TRY_DONE(find_named(&named, &n_named, p, p->reader, &select->terms[0].where.positions, WEIR_DRAW_POSITION));
     TRY_DONE(weir_alloc(&sorted, n, sizeof *sorted));
     for (size_t i = 0; i < n && n_named == n; i++)
         for (size_t j = 0; j < n; j++)
@@ -387,7 +388,8 @@ static weir_status find_origin_cells(struct planning *p, struct weir_origin *ori
 {
     const struct weir_where *where = &p->place->term->where;
     if (where->has_positions) {
-        TRY(find_named(&origin->positions, &origin->n_positions, p, origin->prompt, &where->positions, "position"));
+        TRY(find_named(&origin->positions, &origin->n_positions, p, origin->prompt, &where->positions,
+                       WEIR_DRAW_POSITION));
         TRY(pair_in_order(origin->positions, origin->n_positions, p));
     } else {
         TRY(copy_own(&origin->positions, &origin->n_positions, p, origin->prompt, &p->box->rows,
@@ -396,7 +398,7 @@ static weir_status find_origin_cells(struct planning *p, struct weir_origin *ori
     if (!reads_keys(p->place->sites[p->site].point))
         return WEIR_OK;
     if (where->has_keys)
-        return find_named(&origin->keys, &origin->n_keys, p, origin->prompt, &where->keys, "key");
+        return find_named(&origin->keys, &origin->n_keys, p, origin->prompt, &where->keys, WEIR_DRAW_KEY);
     TRY(copy_own(&origin->keys, &origin->n_keys, p, origin->prompt, &p->box->keys, 0, "key"));
     for (size_t i = 0; i < origin->n_keys; i++)
         if (origin->keys[i] < 0)

@@ -13,15 +13,10 @@
 
 /* ---- which prompts ----------------------------------------------------------------------------------------------- */
 
-/* What is drawn along one axis for a prompt: by seed and prompt only, so that one seed moves whatever it is given to
-   together. */
-static uint64_t key_of_draw(const struct weir_edit_source *source, size_t prompt, uint64_t axis)
+static size_t draw_for(const struct weir_edit_source *source, size_t prompt, enum weir_draw axis, size_t n)
 {
-    uint64_t key = weir_random_fold(source->edit->value.seed, prompt);
-    return axis == 0 ? key : weir_random_fold(key, axis);
+    return weir_random_draw(source->edit->value.seed, prompt, axis, n);
 }
-
-enum { DRAW_PROMPT, DRAW_LAYER, DRAW_UNIT, DRAW_POSITION, DRAW_KEY }; /* axes; their order is documented */
 
 static weir_status add_cached_prompt(struct weir_source_table *table, const struct weir_edit_source *source,
                                      size_t number)
@@ -103,7 +98,7 @@ static weir_status add_listed_prompts(struct weir_source_table *table, const str
         return WEIR_OK;
     }
     if (list->how == WEIR_PAIR_DRAWN)
-        number = (size_t)list->list[weir_random_below(key_of_draw(source, prompt, DRAW_PROMPT), list->n)];
+        number = (size_t)list->list[draw_for(source, prompt, WEIR_DRAW_PROMPT, list->n)];
     if (list->how == WEIR_PAIR_LISTED) {
         if (list->n != source->n_changed)
             return weir_fail(WEIR_E_USAGE, "the source names %zu prompts for %zu that are changed: one, or as many",
@@ -197,11 +192,12 @@ static weir_status find_spots(struct weir_pairs *out, const struct weir_edit_sou
     return status;
 }
 
-static void draw_one(struct weir_pairs *pairs, uint64_t key)
+static void draw_one(struct weir_pairs *pairs, const struct weir_edit_source *source, size_t prompt,
+                     enum weir_draw axis)
 {
     if (pairs->how != WEIR_PAIR_DRAWN)
         return;
-    pairs->list[0] = pairs->list[weir_random_below(key, pairs->n)];
+    pairs->list[0] = pairs->list[draw_for(source, prompt, axis, pairs->n)];
     pairs->n = 1;
     pairs->how = WEIR_PAIR_ONE;
 }
@@ -216,8 +212,8 @@ static weir_status find_written_positions(struct weir_source_table *table, const
             TRY(find_spots(&cached->rows, source, cached, &where->positions, "position"));
         if (where->has_keys)
             TRY(find_spots(&cached->keys, source, cached, &where->keys, "key"));
-        draw_one(&cached->rows, key_of_draw(source, prompt, DRAW_POSITION));
-        draw_one(&cached->keys, key_of_draw(source, prompt, DRAW_KEY));
+        draw_one(&cached->rows, source, prompt, WEIR_DRAW_POSITION);
+        draw_one(&cached->keys, source, prompt, WEIR_DRAW_KEY);
     }
     return WEIR_OK;
 }
@@ -249,11 +245,11 @@ void weir_cache_source_forget(struct weir_cache_source *cache)
 /* A list of the site's, or the one of it that is drawn for a prompt. */
 static struct weir_pairs pairs_or_drawn(struct weir_source_table *table, int slot,
                                         const struct weir_edit_source *source, size_t prompt,
-                                        const struct weir_pairs *of, uint64_t axis)
+                                        const struct weir_pairs *of, enum weir_draw axis)
 {
     if (of->how != WEIR_PAIR_DRAWN)
         return *of;
-    table->drawn[slot] = of->list[weir_random_below(key_of_draw(source, prompt, axis), of->n)];
+    table->drawn[slot] = of->list[draw_for(source, prompt, axis, of->n)];
     return (struct weir_pairs){.how = WEIR_PAIR_ONE, .list = &table->drawn[slot], .n = 1};
 }
 
@@ -270,9 +266,9 @@ static weir_status new_table(struct weir_source_table **out, struct weir_edit_so
     table->cache = cache;
     table->site = site;
     table->is_shared = source->edit->value.kind != WEIR_VALUE_RESAMPLE && weir_source_where(source)->has_prompts;
-    table->layers = pairs_or_drawn(table, 0, source, prompt, &at->layers, DRAW_LAYER);
-    table->heads = pairs_or_drawn(table, 1, source, prompt, &at->heads, DRAW_UNIT);
-    table->columns = pairs_or_drawn(table, 2, source, prompt, &at->columns, DRAW_UNIT);
+    table->layers = pairs_or_drawn(table, 0, source, prompt, &at->layers, WEIR_DRAW_LAYER);
+    table->heads = pairs_or_drawn(table, 1, source, prompt, &at->heads, WEIR_DRAW_UNIT);
+    table->columns = pairs_or_drawn(table, 2, source, prompt, &at->columns, WEIR_DRAW_UNIT);
     table->units = source->scope->sites[site].units;
     table->by_query_head = weir_edit_source_slot_of(source, site, prompt)->by_query_head;
     TRY(find_cached_prompts(table, source, prompt));

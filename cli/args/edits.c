@@ -1,6 +1,8 @@
 /* Edits from the command line: --edit as it is, --ablate as the edit that it is short for. */
 #include "cli/args/edits.h"
 
+#include "cli/print/say.h"
+
 #include "base/alloc.h"
 
 #include <string.h>
@@ -47,5 +49,7 @@ weir_status edits_add(weir_run *run, const struct args *args, int edit, int abla
         else if (given->opt == ablate)
             TRY(weir_in(add_ablation(run, given->text), "--ablate"));
     }
+    for (size_t i = 0; weir_run_note(run, i); i++)
+        say("weir: note: %s\n", weir_run_note(run, i));
     return WEIR_OK;
 }

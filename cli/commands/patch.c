@@ -383,10 +383,12 @@ static weir_status print_patches(const struct patching *p)
         for (size_t m = 0; m < p->n_metrics; m++) {
             const struct weir_patch_grid *grid = &p->patch->grids[g];
             bool whole = grid->rank == 2 && grid->shape[1] <= MOST_COLUMNS && !p->args->has[TOP];
-            printf("%s%s by %s, %s, %s, %zu pair%s: %s is %.4f clean, %.4f corrupt\n", g + m ? "\n" : "",
-                   grid->point->name, weir_patch_by_name(grid->by), direction_name(p),
+            char clean[64], corrupt[64];
+            printf("%s%s by %s, %s, %s, %zu pair%s: %s is %s clean, %s corrupt\n", g + m ? "\n" : "", grid->point->name,
+                   weir_patch_by_name(grid->by), direction_name(p),
                    whole ? shows[args_int(p->args, SHOW, 0)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
-                   metric_text(p, m), p->patch->clean[m], p->patch->corrupt[m]);
+                   metric_text(p, m), fixed_number(clean, 4, p->patch->clean[m]),
+                   fixed_number(corrupt, 4, p->patch->corrupt[m]));
             TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
         }
     return WEIR_OK;

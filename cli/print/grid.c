@@ -66,11 +66,11 @@ static struct rgb readable_on(struct rgb ground)
 /* The number on its colour, or the colour alone; "-" where there is nothing. */
 static void print_grid_cell(const struct layout *layout, double value)
 {
-    char text[32] = "";
+    char number[64], text[32] = "";
     double part = value > 0 ? value / layout->most : 0;
     struct rgb ground = colour_of(part);
     if (layout->digits > 0)
-        snprintf(text, sizeof text, "%.*f", layout->decimals, value);
+        snprintf(text, sizeof text, "%s", fixed_number(number, layout->decimals, value));
     else if (layout->colours == COLOURS_NONE)
         memset(text, colour_as_text(part), layout->cell - 1);
     if (isnan(value)) {

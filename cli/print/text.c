@@ -193,5 +193,6 @@ const char *fixed_number(char to[64], int decimals, double value)
         snprintf(to, 64, "NaN");
     else
         snprintf(to, 64, "%.*f", decimals, value);
-    return to;
+    bool is_zero = isfinite(value) && !to[strcspn(to, "123456789")];
+    return is_zero && *to == '-' ? to + 1 : to;
 }

@@ -32,7 +32,7 @@ void print_left(const char *text, size_t columns);
 void print_right(const char *text, size_t columns);
 /* A number in at most 10 columns. */
 const char *short_number(char to[32], double value);
-/* A number with so many decimals; NaN without the sign that a NaN may have. */
+/* A number with so many decimals, in `to`; NaN and what is rounded to 0 without a sign. */
 const char *fixed_number(char to[64], int decimals, double value);
 
 void print_spaces(size_t n);

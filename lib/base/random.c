@@ -24,6 +24,12 @@ size_t weir_random_below(uint64_t key, size_t n)
     return (size_t)((unsigned __int128)weir_random_mix(key) * n >> 64);
 }
 
+size_t weir_random_draw(uint64_t seed, size_t prompt, enum weir_draw axis, size_t n)
+{
+    uint64_t key = weir_random_fold(seed, prompt);
+    return weir_random_below(axis == WEIR_DRAW_PROMPT ? key : weir_random_fold(key, axis), n);
+}
+
 /* Two uniform numbers, the first in (0, 1], whose logarithm there is, the second in [0, 1), both multiples of 2^-53. */
 double weir_random_normal(uint64_t key, uint64_t i)
 {

@@ -138,3 +138,16 @@ def test_path_patching_changes_the_last_copy_by_the_sender_only(bench):
 def test_an_expert_is_forced(bench):
     line, = (row for row in ROWS if row.startswith("router"))
     assert all(changes(bench, [line], "mixtral"))
+
+
+def test_a_file_of_a_model_of_another_name_is_noted(bench):
+    (bench / "renamed").symlink_to(bench / "m")
+    done = weir(bench, "run", "-m", "renamed", "-f", "ref.jsonl", "--edit", "z:5.3 = mean(ref.h5[#:])")
+    assert done.returncode == 0
+    assert done.stderr.decode() == "weir: note: ref.h5 was made with the model m, this is renamed: their sizes are the same\n"
+
+
+def test_what_is_drawn_of_positions_is_the_same_in_a_run_and_in_a_file(bench):
+    z = [logits(bench, [f"z:5.3 = resample({place}, 7)"], False) for place in ("[@:]", "own.h5[@:]")
+         if weir(bench, "dump", "-m", "m", "-f", "prompts.jsonl", "--hooks", "z", "-o", "own.h5", "--force").returncode == 0]
+    assert np.allclose(*z, atol=1e-6)
