@@ -46,7 +46,7 @@ static void describe(char *text, size_t size, const struct weir_metric *m)
                          m->against.name ? m->against.name : "");
         describe_tokens(text, size, m);
         weir_text_append(text, size, m->has_positions ? ")@%zu" : ")", m->positions.n);
-        weir_text_append(text, size, m->side ? "#%s" : "", m->side);
+        weir_text_append(text, size, "%s%s", m->side ? "#" : "", m->side ? m->side : "");
     } else if (m->kind == WEIR_METRIC_PLACE) {
         weir_text_append(text, size, " [%s]", m->place->text);
     } else if (m->kind == WEIR_METRIC_DOT) {
