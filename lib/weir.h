@@ -362,8 +362,8 @@ WEIR_API void weir_edit_close(weir_edit *edit);
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_edit(weir_run *run, const weir_edit *edit);
 /**
- * What whoever runs the edits should know of their sources, one line each: that a file which an edit reads was made with
- * a model of the same sizes and another name.
+ * What whoever runs the edits should know of their sources, one line each: that a file which an edit reads was made
+ * with a model of the same sizes and another name.
  * @return note `i`, from 0, owned by the run; NULL past the last.
  */
 WEIR_API const char *weir_run_note(const weir_run *run, size_t i);
