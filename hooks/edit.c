@@ -9,6 +9,7 @@
 #include "hooks/source.h"
 #include "points/points.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -422,10 +423,23 @@ static weir_status open_along(struct run_edit *edit)
                                             edit->edit->text, along->at);
 }
 
+/* Values are float32, in which a larger number would be infinite. */
+static weir_status check_float32(const struct run_edit *edit)
+{
+    const struct weir_value *value = &edit->edit->value;
+    double number = fabs(value->factor) > FLT_MAX ? value->factor : value->number;
+    if (isinf(number) || fabs(number) <= FLT_MAX)
+        return WEIR_OK;
+    return fail_in_edit(edit, value->at,
+                        weir_fail(WEIR_E_USAGE, "%g is no float32, as which values are computed: the largest is %g",
+                                  number, (double)FLT_MAX));
+}
+
 static weir_status open_value(struct run_edit *edit)
 {
     const struct weir_value *value = &edit->edit->value;
     const struct weir_value *place = value->kind == WEIR_VALUE_PLACE ? value : value->of;
+    TRY(check_float32(edit));
     edit->change.op = edit->edit->op;
     edit->change.rank = edit->basis.rank;
     edit->change.width = edit->basis.width;

@@ -5,6 +5,8 @@
 #include "cli/print/table.h"
 #include "cli/print/text.h"
 
+#include "base/alloc.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -262,6 +264,19 @@ static weir_status print_json(const struct likely *likely, const struct likely_f
 
 /* ---- CSV ---- */
 
+/* The same without edits. */
+static void print_csv_base(const struct likely *likely, size_t at)
+{
+    putchar(',');
+    json_print_float(stdout, expf(likely->base->logprobs[at]));
+    putchar(',');
+    json_print_float(stdout, likely->base->logprobs[at]);
+    putchar(',');
+    json_print_float(stdout, likely->base->logits[at]);
+    for (size_t m = 0; m < likely->n_metrics; m++)
+        printf(",%.17g", likely->base->values[m]);
+}
+
 static void print_csv_word(const struct likely *likely, size_t row, size_t i)
 {
     char text[LONGEST_TEXT];
@@ -280,6 +295,8 @@ static void print_csv_word(const struct likely *likely, size_t row, size_t i)
     print_csv_text(text);
     for (size_t m = 0; m < likely->n_metrics; m++)
         printf(",%.17g", likely->values[m]);
+    if (likely->base)
+        print_csv_base(likely, at);
     putchar('\n');
 }
 
@@ -306,23 +323,32 @@ weir_status likely_check(const struct likely_form *form, size_t n_positions)
     return WEIR_OK;
 }
 
-static void print_csv_names(const char *const *metrics, size_t n_metrics)
+static weir_status print_csv_names(const struct likely_form *form, const char *const *metrics, size_t n_metrics)
 {
     fputs("prompt,position,rank,id,probability,logprob,logit,token,next", stdout);
     for (size_t i = 0; i < n_metrics; i++) {
         putchar(',');
         print_csv_text(metrics[i]);
     }
+    if (form->against_base)
+        fputs(",base_probability,base_logprob,base_logit", stdout);
+    for (size_t i = 0; form->against_base && i < n_metrics; i++) {
+        char *name;
+        TRY(weir_format(&name, "base %s", metrics[i]));
+        putchar(',');
+        print_csv_text(name);
+        weir_free(name);
+    }
     putchar('\n');
+    return WEIR_OK;
 }
 
-void likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics)
+weir_status likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics)
 {
     form->is_first = true;
     if (form->json)
         fputs("{\"prompts\":[", stdout);
-    else if (form->csv)
-        print_csv_names(metrics, n_metrics);
+    return form->csv ? print_csv_names(form, metrics, n_metrics) : WEIR_OK;
 }
 
 weir_status likely_print(const struct likely *likely, struct likely_form *form)

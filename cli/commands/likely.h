@@ -8,7 +8,8 @@
 struct likely_form {
     size_t top; /* tokens at each position; 0: as many as look well, in JSON and CSV all that there are */
     bool json, csv;
-    bool is_first; /* nothing is printed yet */
+    bool against_base; /* each prompt has a base */
+    bool is_first;     /* nothing is printed yet */
 };
 
 /* The same prompt without edits: of the same tokens and metrics. */
@@ -41,7 +42,7 @@ struct likely {
 /* Refuses what a table cannot show at that many positions of each prompt. */
 WEIR_CHECKED weir_status likely_check(const struct likely_form *form, size_t n_positions);
 /* What comes before the first prompt and after the last. */
-void likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics);
+WEIR_CHECKED weir_status likely_begin(struct likely_form *form, const char *const *metrics, size_t n_metrics);
 WEIR_CHECKED weir_status likely_print(const struct likely *likely, struct likely_form *form);
 void likely_end(const struct likely_form *form);
 

@@ -177,7 +177,7 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
 
 static weir_status print_next(struct asked *asked)
 {
-    likely_begin(&asked->form, NULL, 0);
+    TRY(likely_begin(&asked->form, NULL, 0));
     TRY(print_each_likely(asked));
     likely_end(&asked->form);
     return WEIR_OK;

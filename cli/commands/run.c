@@ -254,7 +254,8 @@ static void model_word(char *to, size_t size, const struct likely *likely, int32
 
 static weir_status print_predictions(const struct prediction *p, struct likely_form *form)
 {
-    likely_begin(form, p->metrics, p->n_metrics);
+    form->against_base = p->base != NULL;
+    TRY(likely_begin(form, p->metrics, p->n_metrics));
     for (size_t i = 0; i < p->dump.prompts.n; i++) {
         const struct predicted *one = &p->list[i];
         TRY(likely_print(&(struct likely){.prompt = (int)i,

@@ -79,6 +79,8 @@ static weir_status find_field(const cJSON **out, const struct finding *finding)
     *out = weir_json_get(lookup->object, finding->name);
     if (*out)
         return WEIR_OK;
+    if (cJSON_HasObjectItem(lookup->object, finding->name))
+        return fail_field(finding, "is null: give it a value");
     append_names(names, lookup->object);
     return weir_fail(WEIR_E_USAGE, "the prompt has no field '%s'; it has %s", finding->name, *names ? names : "none");
 }

@@ -122,15 +122,28 @@ static bool continues_name(const struct weir_reading *reading, size_t at)
            reading->text[at] != '-';
 }
 
+/* True, behind it, where text stands as a word of its own: inf, but not the inf of inf.npy. */
+static bool accept_whole(struct weir_reading *reading, const char *text)
+{
+    size_t from = reading->at;
+    if (!weir_reading_accept(reading, text))
+        return false;
+    bool whole =
+        !continues_name(reading, reading->at) && !(reading->at < reading->end && reading->text[reading->at] == '-');
+    if (!whole)
+        reading->at = from;
+    return whole;
+}
+
 /* -inf, which *is tells, and others that are not finite, which nothing takes. */
 static weir_status read_not_finite(struct weir_reading *reading, double *out, bool *is)
 {
     static const char *const refused[] = {"nan", "NaN", "-nan", "inf", "infinity", "Infinity", "-Infinity"};
     size_t from = reading->at;
-    *is = weir_reading_accept(reading, "-inf");
+    *is = accept_whole(reading, "-inf");
     *out = -INFINITY;
     for (size_t i = 0; !*is && i < sizeof refused / sizeof *refused; i++)
-        if (weir_reading_accept(reading, refused[i]))
+        if (accept_whole(reading, refused[i]))
             return weir_reading_fail(reading, from, "%s is no value: write a finite number, or -inf where it may stand",
                                      refused[i]);
     return WEIR_OK;

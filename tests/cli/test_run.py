@@ -181,6 +181,13 @@ def test_against_base_is_a_run_with_edits_beside_one_without(tmp_path, positions
         rows = [place["position"] for place in one["positions"]]
         kl = (np.exp(q[rows]) * (q[rows] - p[rows])).sum(-1).mean()
         assert one["base"]["kl"] == pytest.approx(kl, rel=1e-4) and kl > 0
+    table = weir(tmp_path, "run", "-m", model, *tokens, *EDIT, *more, *metrics, "--top", "6", "--against", "base", "--csv").stdout.decode()
+    words = [(one, word) for one in answer for place in one["positions"] for word in place["next"]]
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert len(rows) == len(words)
+    for row, (one, word) in zip(rows, words):
+        assert [float(row["base_" + name]) for name in ("probability", "logprob", "logit")] == [word["base"][name] for name in ("probability", "logprob", "logit")]
+        assert [(float(row[m["metric"]]), float(row["base " + m["metric"]])) for m in one["metrics"]] == [(m["value"], m["base"]) for m in one["metrics"]]
 
 
 def test_against_base_without_edits_is_refused_and_a_table_says_what_changes(tmp_path):

@@ -172,7 +172,8 @@ Test(edit, along_and_keeping_norm_stand_in_any_order)
 Test(edit, names_that_need_quotes_get_them_back)
 {
     static const char *const texts[] = {"z = \"1.5\"",    "z = \"love\"",      "z = \"a b.npy\":\"x y\"",
-                                        "z = 'a\"b.npy'", "z = \"a'b.npy\":c", "z = \"-inf\""};
+                                        "z = 'a\"b.npy'", "z = \"a'b.npy\":c", "z = \"-inf\"",
+                                        "z = nan.npy",    "z = inf/a.npy",     "z = infinity-1.npy:R"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct weir_text text = {0};
         cr_assert(eq(int, weir_edit_to_text(&text, parse(texts[i])), WEIR_OK));

@@ -562,7 +562,7 @@ Test(lookup, finds_what_fields_name)
         {"{\"x\":[[1,2,3]]}", "x", NULL,
          "the field 'x' names no positions: give a position, a text of the prompt, a list of these, or pairs [query, "
          "key]"},
-        {"{\"x\":null,\"y\":1}", "x", NULL, "the prompt has no field 'x'; it has x, y"},
+        {"{\"x\":null,\"y\":1}", "x", NULL, "the field 'x' is null: give it a value"},
         {"{}", "x", NULL, "the prompt has no field 'x'; it has none"},
         {NULL, "x", NULL, "'x' is a field of the prompt's line of JSON, and the prompt has no fields"},
         {"{\"x\":{\"clean\":1}}", "x", NULL,
