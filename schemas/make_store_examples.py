@@ -20,6 +20,8 @@ def wrong(d, name):
             attributes["weir_schema"] = 2
         case "invalid_digest":
             attributes["digest"] = "abc"
+        case "invalid_edits":
+            attributes["edits"] = '{"select":"z:5.3","op":"=","value":"0"}'
         case "invalid_no_tokens":
             del datasets["/tokens/id"]
         case "invalid_unlabelled_axis":
@@ -43,7 +45,7 @@ def wrong(d, name):
             del datasets["/next/logit"]
 
 
-NAMES = ("invalid_schema_version invalid_digest invalid_no_tokens invalid_unlabelled_axis invalid_query_twice "
+NAMES = ("invalid_schema_version invalid_digest invalid_edits invalid_no_tokens invalid_unlabelled_axis invalid_query_twice "
          "invalid_scale_not_attached invalid_dtype invalid_hook_name invalid_no_layers invalid_fill "
          "invalid_unknown_point invalid_half_of_next").split()
 

@@ -120,7 +120,8 @@ def schema():
                     "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                     "captures": text,
                     "dtype": {"enum": ["f32", "f16", "bf16"]},
-                    "edits": text,
+                    # a list in JSON; before edits were data, the points that hooks could edit
+                    "edits": {"type": "string", "pattern": r"^\s*\[|^[a-z0-9_:+,]*$"},
                     "compute": {"enum": ["bf16", "int8"]},
                     "process": {"type": "string", "pattern": f"^({STEPS})(,({STEPS}))*$"},
                 },

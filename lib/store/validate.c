@@ -103,6 +103,9 @@ static void check_root(struct weir_check *c)
     const char *process = weir_check_text(c->root, WEIR_A_PROCESS);
     if (process && !lists_processings(process))
         weir_check_finding(c, "/", "the attribute process must list ways to process weights, is '%.80s'", process);
+    const char *edits = weir_check_text(c->root, WEIR_A_EDITS);
+    if (edits)
+        weir_check_edits(c, edits);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))

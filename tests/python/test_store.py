@@ -242,6 +242,20 @@ BROKEN = {
     "digest": (set_attribute("/", "digest", "xyz"), "/: the attribute digest must be 64 hex digits, is 'xyz'"),
     "created": (set_attribute("/", "created", "yesterday"), "/: the attribute created must be a time"),
     "dtype": (set_attribute("/", "dtype", "f64"), "/: the attribute dtype must be f32, f16 or bf16"),
+    "edits_no_json": (set_attribute("/", "edits", '[{"select": "z:1"'), "the attribute edits: "),
+    "edits_no_points": (set_attribute("/", "edits", "patern:1"), "/: the attribute edits must be a list in JSON, is 'patern:1'"),
+    "edits_no_list": (set_attribute("/", "edits", '{"hook": "z:1"}'), "/: the attribute edits must be a list in JSON, is '{"),
+    "edits_no_object": (set_attribute("/", "edits", '[{"select": "z:1", "op": "=", "value": "0"}, 3]'), "/: the attribute edits, member 1: is no object"),
+    "edits_member": (set_attribute("/", "edits", '[{"select": "z:1", "opp": "=", "value": "0"}]'), "/: the attribute edits, member 0: "),
+    "edits_no_value": (set_attribute("/", "edits", '[{"select": "z:1", "op": "="}]'), "/: the attribute edits, member 0: "),
+    "edits_op": (set_attribute("/", "edits", '[{"select": "z:1", "op": "=>", "value": "0"}]'), "/: the attribute edits, member 0: "),
+    "edits_point": (set_attribute("/", "edits", '[{"select": "zz:1", "op": "=", "value": "0"}]'), "/: the attribute edits, member 0: "),
+    "edits_hook": (set_attribute("/", "edits", '[{"hook": "patern:1"}]'), "/: the attribute edits, member 0: "),
+    "edits_hook_list": (set_attribute("/", "edits", '[{"hook": ["z:1"]}]'), "/: the attribute edits, member 0: hook stands alone"),
+    "edits_hook_and": (set_attribute("/", "edits", '[{"hook": "z:1", "op": "="}]'), "/: the attribute edits, member 0: hook stands alone"),
+    "edits_hook_first": (set_attribute("/", "edits", '[{"hook": "z:1"}, {"select": "z:1", "op": "=", "value": "0"}]'),
+                         "/: the attribute edits, member 0: hook is for the last"),
+    "edits_type": (set_attribute("/", "edits", 3), "/: the attribute edits must be one string"),
     "config_type": (set_attribute("/", "config", 3), "/: the attribute config must be one string"),
     "no_tokens": (lambda f: f.__delitem__("tokens/id"), "/tokens/id: is missing"),
     "no_group": (lambda f: f.__delitem__("prompts"), "/prompts: the group is missing"),
@@ -285,6 +299,20 @@ def test_validate_names_what_is_wrong(files, tmp_path, name):
     checked = run("validate", path)
     assert checked.returncode == 1, checked.stderr
     assert finding in checked.stdout
+
+
+@pytest.mark.parametrize("edits", [
+    '[{"select": "z:1.2", "op": "=", "value": "0"}, {"select": "resid_post:1@subject", "op": "+=", "value": "2 * [#base]", "keeping": "norm"}]',
+    '[{"select": "z:1.2#corrupt", "op": "*=", "value": 0.5, "along": "a.npy"}, {"hook": "resid_pre:1,pattern:0+2"}]',
+    '[{"hook": "resid_pre:1"}]', "resid_pre:1,pattern:0+2", "embed"])
+def test_validate_reads_edits_and_the_points_of_earlier_files(files, tmp_path, edits):
+    path = tmp_path / "edited.h5"
+    path.write_bytes((files / "equal.h5").read_bytes())
+    with h5py.File(path, "r+") as f:
+        f.attrs["edits"] = edits
+    checked = run("validate", path)
+    assert checked.returncode == 0, checked.stdout
+    jsonschema.Draft202012Validator(SCHEMA).validate(describe(path))
 
 
 def test_validate_wants_saturation_counted(files, tmp_path):
