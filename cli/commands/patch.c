@@ -433,7 +433,8 @@ const struct command cmd_patch = {
         "is replaced; by head one head's value at all positions (of k and v a key-value head), of pattern all its "
         "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "
         "cell one row and one weight of a pattern, which are not renormalised.\nOver several pairs the mean is "
-        "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means. Cells that do not exist, or are "
+        "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means, over those pairs that have the cell. "
+        "Cells that do not exist, or are "
         "not selected, are empty.",
     .example =
         "weir patch --clean 'The cat sat on the' --corrupt 'The dog ran to the' --answer ' mat' --wrong ' door' --at "

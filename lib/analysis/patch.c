@@ -118,6 +118,7 @@ struct weir_patch_work {
     struct weir_run *run;
     const weir_tokens *prompts; /* [2 * n_pairs] */
     double *values;             /* [metric] of the variant at hand */
+    double *baselines;          /* [2 * n_pairs, metric] of each prompt, without any patch */
     size_t n_done, n_all;       /* variants */
 
     /* of the pairs that are run together, from first_pair on */
@@ -217,8 +218,24 @@ static weir_status add_variants_of_pair(struct weir_patch_work *f, size_t i)
 static void add_baseline(struct weir_patch_work *f, const weir_variant *v)
 {
     double *to = v->prompt % 2 == 0 ? f->patch->clean : f->patch->corrupt;
-    for (size_t m = 0; m < f->patch->n_metrics; m++)
+    double *own = f->baselines + (2 * f->first_pair + (size_t)v->prompt) * f->patch->n_metrics;
+    for (size_t m = 0; m < f->patch->n_metrics; m++) {
         to[m] += f->values[m] / (double)f->patch->n_pairs;
+        own[m] = f->values[m];
+    }
+}
+
+/* What the pair of a variant is without it: a cell is compared with the pairs that have it, for which others are no
+   measure. */
+static void add_baselines_to_cell(struct weir_patch_work *f, size_t i)
+{
+    size_t n_metrics = f->patch->n_metrics;
+    const double *clean = f->baselines + 2 * (f->first_pair + (size_t)f->variants[i].prompt / 2) * n_metrics;
+    struct weir_patch_grid *grid = &f->patch->grids[f->grid[i]];
+    for (size_t m = 0; m < n_metrics; m++) {
+        grid->clean[m * grid->n_cells + f->cell[i]] += clean[m];
+        grid->corrupt[m * grid->n_cells + f->cell[i]] += clean[n_metrics + m];
+    }
 }
 
 static void add_to_cell(struct weir_patch_work *f, size_t g, size_t cell)
@@ -269,6 +286,9 @@ static weir_status fill_grids(struct weir_patch_work *f)
         f->n_all = f->n_done + f->n * (f->patch->n_pairs - f->first_pair) / weir_max_size(n, 1);
         TRY(weir_run_sweep(f->run, f->prompts + 2 * f->first_pair, 2 * n, f->variants, f->n,
                            o->rows ? o->rows + 2 * f->first_pair : NULL, take_logits, f));
+        for (size_t i = 0; i < f->n; i++)
+            if (f->grid[i] != BASELINE)
+                add_baselines_to_cell(f, i);
     }
     return WEIR_OK;
 }
@@ -278,10 +298,13 @@ static void finish_grid(const struct weir_patch *patch, struct weir_patch_grid *
 {
     for (size_t at = 0; at < patch->n_metrics * grid->n_cells; at++) {
         size_t m = at / grid->n_cells, n = grid->n[at % grid->n_cells];
+        bool of_all = n == patch->n_pairs;
+        grid->clean[at] = of_all ? patch->clean[m] : grid->clean[at] / (double)n;
+        grid->corrupt[at] = of_all ? patch->corrupt[m] : grid->corrupt[at] / (double)n;
         if (n == 0)
             grid->mean[at] = NAN;
         grid->error[at] = n > 1 ? sqrt(grid->error[at] / (double)(n - 1) / (double)n) : NAN;
-        grid->normalised[at] = (grid->mean[at] - patch->corrupt[m]) / (patch->clean[m] - patch->corrupt[m]);
+        grid->normalised[at] = (grid->mean[at] - grid->corrupt[at]) / (grid->clean[at] - grid->corrupt[at]);
     }
 }
 
@@ -328,6 +351,8 @@ static weir_status add_grid(struct weir_patch_work *f, const struct weir_site *s
     TRY(weir_alloc_zero(&grid->mean, n, sizeof *grid->mean));
     TRY(weir_alloc_zero(&grid->error, n, sizeof *grid->error));
     TRY(weir_alloc_zero(&grid->normalised, n, sizeof *grid->normalised));
+    TRY(weir_alloc_zero(&grid->clean, n, sizeof *grid->clean));
+    TRY(weir_alloc_zero(&grid->corrupt, n, sizeof *grid->corrupt));
     return weir_alloc_zero(&grid->n, grid->n_cells, sizeof *grid->n);
 }
 
@@ -347,6 +372,9 @@ static weir_status prepare(struct weir_patch_work *f, size_t n_pairs)
     TRY(weir_alloc_zero(&patch->clean, patch->n_metrics, sizeof *patch->clean));
     TRY(weir_alloc_zero(&patch->corrupt, patch->n_metrics, sizeof *patch->corrupt));
     TRY(weir_alloc_zero(&f->values, patch->n_metrics, sizeof *f->values));
+    size_t n;
+    TRY(weir_mul(&n, 2 * n_pairs, patch->n_metrics));
+    TRY(weir_alloc_zero(&f->baselines, n, sizeof *f->baselines));
     for (size_t i = 0; i < f->scope->n_sites; i++)
         TRY(add_grid(f, &f->scope->sites[i], longest));
     return WEIR_OK;
@@ -358,6 +386,7 @@ static void close_work(struct weir_patch_work *work)
         return;
     weir_scope_close(work->scope);
     weir_free(work->values);
+    weir_free(work->baselines);
     weir_free(work->variants);
     weir_free(work->grid);
     weir_free(work->cell);
@@ -397,6 +426,8 @@ void weir_patch_close(struct weir_patch *patch)
         weir_free(patch->grids[i].mean);
         weir_free(patch->grids[i].error);
         weir_free(patch->grids[i].normalised);
+        weir_free(patch->grids[i].clean);
+        weir_free(patch->grids[i].corrupt);
         weir_free(patch->grids[i].n);
     }
     close_work(patch->work);

@@ -34,11 +34,12 @@ struct weir_patch_grid {
     int rank; /* of the cells: layer, then others */
     weir_axis axes[WEIR_PATCH_RANK];
     size_t shape[WEIR_PATCH_RANK], n_cells;
-    bool points_outside; /* the point is outside the blocks: there is one layer, which is none */
-    double *mean;        /* of the metric over pairs, as measured */
-    double *error;       /* standard, of that mean; NaN with fewer than two pairs */
-    double *normalised;  /* 0: as the corrupt prompt, 1: as the clean one; means over pairs are compared */
-    size_t *n;           /* [cells] how many pairs have the cell */
+    bool points_outside;     /* the point is outside the blocks: there is one layer, which is none */
+    double *mean;            /* of the metric over pairs, as measured */
+    double *error;           /* standard, of that mean; NaN with fewer than two pairs */
+    double *normalised;      /* 0: as the corrupt prompt, 1: as the clean one; means over the same pairs are compared */
+    double *clean, *corrupt; /* of those pairs that have the cell, without any patch: means */
+    size_t *n;               /* [cells] how many pairs have the cell */
 };
 
 struct weir_patch_options {

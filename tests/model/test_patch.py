@@ -90,6 +90,20 @@ def test_a_selection_narrows_the_grid_and_changes_no_cell_of_it(tmp_path):
     assert {row["point"] for row in patch(tmp_path, "gpt2", pairs, "--at", "z:0,k:2.1")} == {"z", "k"}
 
 
+def test_a_cell_that_some_pairs_lack_is_compared_with_those_that_have_it(tmp_path):
+    long = {"clean": [1, 2, 3, 4, 5], "corrupt": [7, 2, 3, 4, 5], "answer": 17, "wrong": 30}
+    short = {"clean": [9, 2], "corrupt": [8, 2], "answer": 40, "wrong": 3}
+    for direction, unchanged in (("denoise", 0), ("noise", 1)):
+        rows = patch(tmp_path, "gpt2", [long, short], "--at", "resid_pre", "--metric", "entropy@0", "--direction", direction)
+        assert {row["pairs"] for row in rows} == {"1", "2"}
+        for row in rows:                        # later positions have no part in the first one's prediction
+            assert float(row["normalised"]) == pytest.approx(unchanged if row["position"] != "0" else 1 - unchanged, abs=1e-5), row
+    alone = patch(tmp_path, "gpt2", [long], "--at", "resid_pre")
+    both = patch(tmp_path, "gpt2", [long, short], "--at", "resid_pre")
+    later = [[float(row["normalised"]) for row in rows if int(row["position"]) > 1] for rows in (alone, both)]
+    assert len(later[0]) == 9 and later[1] == pytest.approx(later[0], abs=1e-5)
+
+
 def test_everything_at_one_point_is_the_clean_prompt(tmp_path):
     pair = gpt2_pairs()[0]
     far = [dict(pair, corrupt=pair["clean"][:-1] + [99])]
