@@ -68,11 +68,15 @@ static weir_status fill_map_panel(struct panel *panel, struct making *making, co
     TRY(panel_title(&panel->title, map, making->look, panel->most));
     TRY(weir_alloc(&panel->values, n_rows * n_columns, sizeof *panel->values));
     heatmap_reduce(panel->values, n_rows, n_columns, attention->weights, attention->n_queries, attention->n_keys);
-    for (size_t i = 0; i < n_rows * n_columns && !making->figure->masked; i++)
-        making->figure->masked = isnan(panel->values[i]);
+    for (size_t i = 0; i < n_rows * n_columns && !making->figure->blank; i++)
+        making->figure->blank = isnan(panel->values[i]) ? "masked" : NULL;
     bool labels = figure_has_labels(making->n_maps);
-    TRY(fill_map_axis(&panel->queries, map, attention->positions, attention->n_queries, n_rows, labels));
-    return fill_map_axis(&panel->keys, map, attention->keys, attention->n_keys, n_columns, labels);
+    panel->tips = labels;
+    TRY(fill_map_axis(&panel->rows, map, attention->positions, attention->n_queries, n_rows, labels));
+    TRY(fill_map_axis(&panel->columns, map, attention->keys, attention->n_keys, n_columns, labels));
+    panel->rows.name = "query";
+    panel->columns.name = "key";
+    return WEIR_OK;
 }
 
 /* A picture of one map has the map's title as its own. */

@@ -95,30 +95,13 @@ static weir_status check_attn_options(const struct args *args)
     return WEIR_OK;
 }
 
-/* Writes the picture of one option, and reports characters that no font has. */
-static weir_status write_picture(const struct figure *figure, const struct args *args, int opt, figure_write *write)
-{
-    struct written written;
-    char size[16];
-    if (!args->has[opt])
-        return WEIR_OK;
-    TRY(write(&written, figure, args->text[opt], args->has[FORCE]));
-    say("%s: %s\n", args->text[opt], weir_size_text(size, written.bytes));
-    if (written.n_missing > 0)
-        say("%s: %zu characters are in no installed font and appear as boxes; Debian's %s\n", args->text[opt],
-            written.n_missing, "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have most of them");
-    return WEIR_OK;
-}
-
 static weir_status write_pictures(struct map_choice *chosen, const struct look *look, const struct args *args)
 {
     struct figure *figure;
     TRY(attn_figure(&figure, chosen, look));
     weir_status status = with_texts(WEIR_OK, chosen->file);
     if (status == WEIR_OK)
-        status = write_picture(figure, args, PNG, figure_write_png);
-    if (status == WEIR_OK)
-        status = write_picture(figure, args, SVG, figure_write_svg);
+        status = figure_save(figure, args->text[PNG], args->text[SVG], args->has[FORCE]);
     figure_close(figure);
     return status;
 }

@@ -4,6 +4,8 @@
 #include "cli/args/options.h"
 #include "cli/args/pairs.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/patch_figure.h"
+#include "cli/export/output.h"
 #include "cli/print/grid.h"
 #include "cli/print/progress.h"
 #include "cli/print/table.h"
@@ -34,6 +36,9 @@ enum {
     SHOW,
     TOP,
     CSV,
+    PNG,
+    SVG,
+    SCHEME,
     OUT,
     FORCE,
     BOS,
@@ -74,6 +79,9 @@ static const struct opt opts[] = {
     [TOP] = {0, "top", OPT_WHOLE, "N", "print the N cells that change the metric most, instead of grids", .least = 1,
              .most = INT32_MAX},
     [CSV] = {0, "csv", OPT_FLAG, NULL, "print all cells as CSV"},
+    [PNG] = {0, "png", OPT_TEXT, "FILE", "write a picture of the grids instead; with --csv or --top, too"},
+    [SVG] = {0, "svg", OPT_TEXT, "FILE", "write an SVG picture of the grids, likewise"},
+    [SCHEME] = {0, "scheme", OPT_CHOICE, "light|dark", "the colours of a picture; light, for paper, by default"},
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5",
              "write the pairs and the grids (/results/patch, docs/store.md) to a file"},
     [FORCE] = OPT_FORCE,
@@ -169,9 +177,14 @@ static void close_patching(struct patching *p)
     weir_model_close(p->model);
 }
 
-static const char *direction_name(const struct patching *p)
+static enum patch_show shown(const struct patching *p)
 {
-    return p->options.direction == WEIR_NOISE ? "noise" : "denoise";
+    return (enum patch_show)args_int(p->args, SHOW, SHOW_NORMALISED);
+}
+
+static bool draws(const struct args *args)
+{
+    return args->has[PNG] || args->has[SVG];
 }
 
 /* ---- measuring ---- */
@@ -205,17 +218,18 @@ static weir_status open_grids(struct patching *p)
         .payload = p,
         .progress = watch_patches,
     };
-    return weir_patch_open(&p->patch, p->run, p->prompts.list, p->n_pairs, &p->options);
+    TRY(weir_patch_open(&p->patch, p->run, p->prompts.list, p->n_pairs, &p->options));
+    return draws(args) ? patch_figure_check(p->patch, shown(p)) : WEIR_OK;
 }
 
 static weir_status open_patch_file(struct patching *p)
 {
     const struct args *args = p->args;
+    for (size_t m = 0; m < p->n_metrics; m++)
+        p->texts[m] = p->metrics[m]->text;
     if (!args->has[OUT])
         return WEIR_OK;
     args_join(p->command, sizeof p->command, args);
-    for (size_t m = 0; m < p->n_metrics; m++)
-        p->texts[m] = p->metrics[m]->text;
     const struct weir_patch_about about = {.command = p->command,
                                            .at = p->options.at,
                                            .direction = p->options.direction,
@@ -248,12 +262,6 @@ static void place_cell(size_t at[WEIR_PATCH_RANK], const struct weir_patch_grid 
 {
     for (int i = grid->rank; i-- > 0; cell /= grid->shape[i])
         at[i] = cell % grid->shape[i];
-}
-
-static const double *shown_values(const struct patching *p, const struct weir_patch_grid *grid, size_t m)
-{
-    const double *const which[] = {grid->normalised, grid->mean, grid->error};
-    return which[args_int(p->args, SHOW, 0)] + m * grid->n_cells;
 }
 
 static void print_patch_number(double value)
@@ -300,7 +308,7 @@ static weir_status print_patch_grid(const struct patching *p, const struct weir_
 {
     struct grid printed = {.n_rows = grid->shape[0],
                            .n_columns = grid->shape[1],
-                           .values = shown_values(p, grid, m),
+                           .values = patch_values(grid, shown(p)) + m * grid->n_cells,
                            .row_name = "layer",
                            .column_name = weir_axis_name(grid->axes[1])};
     int *rows;
@@ -378,20 +386,62 @@ done:
 /* A grid of two axes as it is, if it is not wide; of others the cells that matter most. */
 static weir_status print_patches(const struct patching *p)
 {
-    static const char *const shows[] = {"normalised", "raw", "stderr"};
     for (size_t g = 0; g < p->patch->n_grids; g++)
         for (size_t m = 0; m < p->n_metrics; m++) {
             const struct weir_patch_grid *grid = &p->patch->grids[g];
             bool whole = grid->rank == 2 && grid->shape[1] <= MOST_COLUMNS && !p->args->has[TOP];
             char clean[64], corrupt[64];
             printf("%s%s by %s, %s, %s, %zu pair%s: %s is %s clean, %s corrupt\n", g + m ? "\n" : "", grid->point->name,
-                   weir_patch_by_name(grid->by), direction_name(p),
-                   whole ? shows[args_int(p->args, SHOW, 0)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
+                   weir_patch_by_name(grid->by), patch_direction_name(p->options.direction),
+                   whole ? patch_shows[shown(p)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
                    metric_text(p, m), fixed_number(clean, 4, p->patch->clean[m]),
                    fixed_number(corrupt, 4, p->patch->corrupt[m]));
             TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
         }
     return WEIR_OK;
+}
+
+static weir_status draw_patches(const struct patching *p)
+{
+    const struct args *args = p->args;
+    const struct patch_look look = {.model = p->model,
+                                    .direction = p->options.direction,
+                                    .metrics = p->texts,
+                                    .show = shown(p),
+                                    .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light,
+                                    .tokens = p->n_pairs == 1 ? p->prompts.list : NULL};
+    struct figure *figure;
+    TRY(patch_figure(&figure, p->patch, &look));
+    weir_status status = figure_save(figure, args->text[PNG], args->text[SVG], args->has[FORCE]);
+    figure_close(figure);
+    return status;
+}
+
+/* What the options ask for: a picture, and what is printed. */
+static weir_status answer_patch(const struct patching *p)
+{
+    if (draws(p->args))
+        TRY(draw_patches(p));
+    if (p->args->has[CSV])
+        return print_patch_csv(p);
+    return draws(p->args) && !p->args->has[TOP] ? WEIR_OK : print_patches(p);
+}
+
+/* Files that cannot be written are refused before hours of work. */
+static weir_status check_pictures(const struct args *args)
+{
+    int streams = args->has[CSV] || args->has[TOP];
+    for (int opt = PNG; opt <= SVG; opt++) {
+        if (!args->has[opt])
+            continue;
+        streams += strcmp(args->text[opt], "-") == 0;
+        TRY(weir_in(output_check(args->text[opt], args->has[FORCE]), opt == PNG ? "--png" : "--svg"));
+    }
+    if (draws(args) && streams > 1)
+        return weir_fail(WEIR_E_USAGE, "only one of --png, --svg, --csv and --top can go to standard output");
+    if (args->has[SCHEME] && !draws(args))
+        return weir_fail(WEIR_E_USAGE, "--scheme needs --png or --svg");
+    return args->has[PNG] ? figure_can_png() : WEIR_OK;
 }
 
 static weir_status check_patch_options(const struct args *args)
@@ -401,8 +451,9 @@ static weir_status check_patch_options(const struct args *args)
                          "--csv prints all cells and numbers and cannot be combined with --top or --show");
     if (args->has[OUT] && strcmp(args->text[OUT], "-") == 0)
         return weir_fail(WEIR_E_USAGE, "-o -: HDF5 cannot be written to standard output: name a file");
-    if (args->has[FORCE] && !args->has[OUT])
-        return weir_fail(WEIR_E_USAGE, "--force replaces the file of -o: give -o OUT.h5");
+    if (args->has[FORCE] && !args->has[OUT] && !draws(args))
+        return weir_fail(WEIR_E_USAGE, "--force needs -o, --png or --svg");
+    TRY(check_pictures(args));
     if ((args->has[ANSWER] || args->has[WRONG]) && !args->has[CLEAN])
         return weir_fail(WEIR_E_USAGE, "--answer and --wrong belong to --clean; in a file of pairs they are members");
     return WEIR_OK;
@@ -416,7 +467,7 @@ static int run_patch(const struct args *args)
     if (status == WEIR_OK)
         status = measure_grids(&p);
     if (status == WEIR_OK)
-        status = args->has[CSV] ? print_patch_csv(&p) : print_patches(&p);
+        status = answer_patch(&p);
     close_patching(&p);
     return (int)status;
 }
@@ -434,8 +485,8 @@ const struct command cmd_patch = {
         "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "
         "cell one row and one weight of a pattern, which are not renormalised.\nOver several pairs the mean is "
         "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means, over those pairs that have the cell. "
-        "Cells that do not exist, or are "
-        "not selected, are empty.",
+        "Cells that do not exist, or are not selected, are empty.\nA picture has layers from top to bottom; of a grid "
+        "by head-position or by query it has a panel for each head.",
     .example =
         "weir patch --clean 'The cat sat on the' --corrupt 'The dog ran to the' --answer ' mat' --wrong ' door' --at "
         "resid_pre,z",

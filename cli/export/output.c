@@ -51,6 +51,22 @@ weir_status output_open(struct output *out, const char *path, bool force, bool s
     return WEIR_OK;
 }
 
+weir_status output_check(const char *path, bool force)
+{
+    struct weir_target target;
+    struct output output;
+    if (strcmp(path, "-") == 0)
+        return WEIR_OK;
+    TRY(weir_target_find(&target, path));
+    bool is_stream = target.kind == WEIR_TARGET_STREAM;
+    weir_target_close(&target);
+    if (is_stream)
+        return WEIR_OK;
+    weir_status status = output_open(&output, path, force, true);
+    output_close(&output);
+    return status;
+}
+
 weir_status output_room(const struct output *out, uint64_t bytes)
 {
     return out->partial ? weir_partial_room(out->partial, bytes) : WEIR_OK;

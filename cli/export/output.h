@@ -19,6 +19,9 @@ struct output {
    take them as they come; nothing else but a file does where `seeks`. From here on signals that ask for an end are
    noted (interrupted), where there is a file to clean up. */
 WEIR_CHECKED weir_status output_open(struct output *out, const char *path, bool force, bool seeks);
+/* Refuses a file that output_open would refuse; a stream is not touched. For work that takes long before there is
+ * output. */
+WEIR_CHECKED weir_status output_check(const char *path, bool force);
 /* Refuses when its disk has less than so many bytes free. */
 WEIR_CHECKED weir_status output_room(const struct output *out, uint64_t bytes);
 /* Writes all of n bytes to a descriptor. @return 0, or the errno of what failed. */

@@ -1,10 +1,12 @@
-/* Lays a picture of attention maps out and draws it on a canvas. */
+/* Lays a picture of attention maps or grids out and draws it on a canvas. */
 #include "cli/figure/figure.h"
 
 #include "cli/export/output.h"
+#include "cli/print/say.h"
 #include "cli/print/text.h"
 
 #include "base/alloc.h"
+#include "base/sizes.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,7 +16,7 @@ enum {
     PAD = 16,
     TITLE = 14,
     NOTE = 10,
-    AXIS = 12,       /* size of the axis titles, query and key */
+    AXIS = 12,       /* size of the names of axes */
     LABEL = 10,      /* size of the tokens, and of positions beside them */
     SMALL = 8,       /* size of positions where there are no tokens */
     LABEL_ROOM = 12, /* from one label to the next, at the least */
@@ -25,8 +27,9 @@ enum {
     BAR_GAP = 22,
     BAR_CELLS = 64,
     BAR_HIGHEST = 240,
-    LEGEND = 30, /* below the bar, for what masked cells look like */
+    LEGEND = 30, /* below the bar, for what blank cells look like */
     LARGEST_CELL = 32,
+    LOWEST_ROW = 12, /* of oblong cells, if the panel stays as high as it may be wide */
     MOST_LABELLED = 6
 };
 /* The width of a column of text over its size, about. */
@@ -72,8 +75,8 @@ void figure_close(struct figure *figure)
         return;
     for (size_t i = 0; i < figure->n; i++) {
         struct panel *panel = &figure->panels[i];
-        close_axis(&panel->queries);
-        close_axis(&panel->keys);
+        close_axis(&panel->rows);
+        close_axis(&panel->columns);
         weir_free(panel->values);
         weir_free(panel->title);
     }
@@ -168,36 +171,60 @@ static double marks_depth(const struct marks *marks)
 
 struct layout {
     size_t n_across, n_down;
-    double cell;               /* side of a cell */
+    double cell, row;          /* width and height of a cell: the same but of oblong ones */
     double left, below, above; /* of a panel: room for labels, and for its title */
     double panel_width, panel_height;
     double pitch_x, pitch_y;      /* from panel to panel */
     double x, y, width, height;   /* of all panels with their labels */
     double edge_left, edge_below; /* the room for labels that are drawn once for all */
+    bool named;                   /* each panel has its own name of columns, for they are not the same */
     double head;                  /* title and note */
 };
 
 /* Cells are half points, so that they are whole pixels. */
-static double cell_side(const struct figure *figure)
+static double cell_length(const struct figure *figure, size_t n_cells, double most)
 {
-    size_t most = 1;
-    for (size_t i = 0; i < figure->n; i++) {
-        most = figure->panels[i].n_rows > most ? figure->panels[i].n_rows : most;
-        most = figure->panels[i].n_columns > most ? figure->panels[i].n_columns : most;
-    }
-    double cell = floor(2.0 * panel_side(figure->n) / (double)most) / 2;
-    return cell < 0.5 ? 0.5 : cell > LARGEST_CELL ? LARGEST_CELL : cell;
+    double cell = floor(2.0 * panel_side(figure->n) / (double)n_cells) / 2;
+    return cell < 0.5 ? 0.5 : cell > most ? most : cell;
 }
 
-/* Key labels hang down to the left at 45 degrees: as much as their width reaches down is what they reach left. */
+static void measure_cells(struct layout *layout, const struct figure *figure)
+{
+    size_t rows = 1, columns = 1;
+    for (size_t i = 0; i < figure->n; i++) {
+        rows = weir_max_size(rows, figure->panels[i].n_rows);
+        columns = weir_max_size(columns, figure->panels[i].n_columns);
+    }
+    layout->cell = layout->row = cell_length(figure, weir_max_size(rows, columns), LARGEST_CELL);
+    if (figure->oblong)
+        layout->row = fmax(layout->cell, cell_length(figure, rows, LOWEST_ROW));
+}
+
+/* Column labels hang down to the left at 45 degrees: as much as their width reaches down is what they reach left. */
+static double column_slant(const struct marks *columns)
+{
+    return columns->slanted ? (marks_depth(columns) - LABEL_GAP) * M_SQRT1_2 : 0;
+}
+
+static double room_below(const struct marks *columns)
+{
+    return LABEL_GAP + (columns->slanted ? column_slant(columns) + LABEL : columns->size);
+}
+
 static void measure_panel_labels(struct layout *layout, const struct panel *panel)
 {
-    struct marks rows = marks_of(&panel->queries, layout->cell, false);
-    struct marks columns = marks_of(&panel->keys, layout->cell, true);
-    double slant = columns.slanted ? (marks_depth(&columns) - LABEL_GAP) * M_SQRT1_2 : 0;
-    double below = columns.slanted ? slant + LABEL_GAP + LABEL : LABEL_GAP + columns.size;
-    layout->left = fmax(layout->left, fmax(marks_depth(&rows), slant - layout->cell / 2));
-    layout->below = fmax(layout->below, below);
+    struct marks rows = marks_of(&panel->rows, layout->row, false);
+    struct marks columns = marks_of(&panel->columns, layout->cell, true);
+    layout->left = fmax(layout->left, fmax(marks_depth(&rows), column_slant(&columns) - layout->cell / 2));
+    layout->below = fmax(layout->below, room_below(&columns));
+}
+
+static bool columns_differ(const struct figure *figure)
+{
+    for (size_t i = 1; i < figure->n; i++)
+        if (strcmp(figure->panels[i].columns.name, figure->panels[0].columns.name) != 0)
+            return true;
+    return false;
 }
 
 /* The largest panel, and the room for labels: of every panel, or once at the edges. */
@@ -208,10 +235,11 @@ static void measure_panels(struct layout *layout, const struct figure *figure)
         measure_panel_labels(layout, panel);
         layout->above = *panel->title ? 18 : layout->above;
         layout->panel_width = fmax(layout->panel_width, (double)panel->n_columns * layout->cell);
-        layout->panel_height = fmax(layout->panel_height, (double)panel->n_rows * layout->cell);
+        layout->panel_height = fmax(layout->panel_height, (double)panel->n_rows * layout->row);
     }
     layout->left = ceil(layout->left);
-    layout->below = ceil(layout->below);
+    layout->named = columns_differ(figure);
+    layout->below = ceil(layout->below) + (layout->named ? AXIS + 4 : 0);
     if (!figure->alike)
         return;
     layout->edge_left = layout->left;
@@ -222,7 +250,8 @@ static void measure_panels(struct layout *layout, const struct figure *figure)
 /* From cells outwards: cell, panel, pitch, all panels, head. */
 static void plan_figure(struct layout *layout, const struct figure *figure)
 {
-    *layout = (struct layout){.cell = cell_side(figure)};
+    *layout = (struct layout){0};
+    measure_cells(layout, figure);
     measure_panels(layout, figure);
     double gap = layout->left > 0 ? 20 : 8, title = 0;
     for (size_t i = 0; i < figure->n; i++) /* a title may be wider than its panel */
@@ -322,6 +351,17 @@ static weir_status draw_frame(struct canvas *canvas, double x, double y, double 
     return WEIR_OK;
 }
 
+static weir_status draw_axis_name(struct canvas *canvas, const char *name, double x, double y, double degrees)
+{
+    return canvas->text(canvas, &(struct text){.x = x,
+                                               .y = y,
+                                               .size = AXIS,
+                                               .degrees = degrees,
+                                               .anchor = ANCHOR_MIDDLE,
+                                               .rgb = canvas->scheme->faint,
+                                               .text = name});
+}
+
 /* Title, frame, cells, labels. */
 static weir_status draw_panel(struct canvas *canvas, const struct figure *figure, const struct layout *layout, size_t i)
 {
@@ -330,10 +370,12 @@ static weir_status draw_panel(struct canvas *canvas, const struct figure *figure
     struct placed placed = {.panel = panel,
                             .scale = figure->scale,
                             .scheme = figure->scheme,
+                            .two_sided = figure->two_sided,
+                            .middle = figure->middle,
                             .x = layout->x + layout->left + layout->pitch_x * (double)across,
                             .y = layout->y + layout->above + layout->pitch_y * (double)down,
                             .width = layout->cell * (double)panel->n_columns,
-                            .height = layout->cell * (double)panel->n_rows};
+                            .height = layout->row * (double)panel->n_rows};
     if (*panel->title)
         TRY(canvas->text(
             canvas,
@@ -341,25 +383,35 @@ static weir_status draw_panel(struct canvas *canvas, const struct figure *figure
                 .x = placed.x, .y = placed.y - 5, .size = 11, .rgb = canvas->scheme->ink, .text = panel->title}));
     TRY(draw_frame(canvas, placed.x, placed.y, placed.width, placed.height));
     TRY(canvas->cells(canvas, &placed));
-    if (!figure->alike || across == 0)
-        TRY(draw_axis(canvas, &placed, &panel->queries, layout->cell, false));
+    if (panel->rows.name && (!figure->alike || across == 0))
+        TRY(draw_axis(canvas, &placed, &panel->rows, layout->row, false));
     if (!figure->alike || i + layout->n_across >= figure->n)
-        TRY(draw_axis(canvas, &placed, &panel->keys, layout->cell, true));
-    return WEIR_OK;
+        TRY(draw_axis(canvas, &placed, &panel->columns, layout->cell, true));
+    if (!layout->named)
+        return WEIR_OK;
+    struct marks columns = marks_of(&panel->columns, layout->cell, true);
+    return draw_axis_name(canvas, panel->columns.name, placed.x + placed.width / 2,
+                          placed.y + placed.height + ceil(room_below(&columns)) + AXIS + 2, 0);
 }
 
-/* The axis titles, query and key, at the middle of all panels' left and lower sides. */
-static weir_status draw_axes(struct canvas *canvas, const struct layout *layout)
+static const char *name_of_rows(const struct figure *figure)
+{
+    size_t i = 0;
+    while (i + 1 < figure->n && !figure->panels[i].rows.name)
+        i++;
+    return figure->panels[i].rows.name;
+}
+
+/* The names of the axes, at the middle of all panels' left and lower sides. */
+static weir_status draw_axes(struct canvas *canvas, const struct figure *figure, const struct layout *layout)
 {
     double down = layout->above + (layout->height - layout->above - layout->below - layout->edge_below) / 2;
     double across = layout->left + (layout->width - layout->left) / 2;
-    struct text query = {.x = PAD + AXIS - 2, .y = layout->y + down, .degrees = -90, .text = "query"};
-    struct text key = {.x = layout->x + across, .y = layout->y + layout->height + AXIS + 4, .text = "key"};
-    query.size = key.size = AXIS;
-    query.anchor = key.anchor = ANCHOR_MIDDLE;
-    query.rgb = key.rgb = canvas->scheme->faint;
-    TRY(canvas->text(canvas, &query));
-    return canvas->text(canvas, &key);
+    if (name_of_rows(figure))
+        TRY(draw_axis_name(canvas, name_of_rows(figure), PAD + AXIS - 2, layout->y + down, -90));
+    return layout->named ? WEIR_OK
+                         : draw_axis_name(canvas, figure->panels[0].columns.name, layout->x + across,
+                                          layout->y + layout->height + AXIS + 4, 0);
 }
 
 /* ---- the colour bar ---- */
@@ -394,7 +446,9 @@ struct ticks {
 static weir_status add_tick(struct ticks *ticks, double value)
 {
     const struct figure *figure = ticks->figure;
-    double part = value >= figure->most ? 1 : scale_part(figure->scale, value, figure->most);
+    double part = figure->two_sided       ? (1 + (value - figure->middle) / figure->most) / 2
+                  : value >= figure->most ? 1
+                                          : scale_part(figure->scale, value, figure->most);
     char number[32];
     for (size_t i = 0; i < ticks->n; i++)
         if (fabs(ticks->at[i] - part) * ticks->height < 1.3 * TICK)
@@ -411,6 +465,21 @@ static weir_status add_tick(struct ticks *ticks, double value)
                                                              .size = TICK,
                                                              .rgb = ticks->canvas->scheme->ink,
                                                              .text = number});
+}
+
+/* Both ends and the middle, then round numbers. */
+static weir_status draw_two_sided_ticks(struct ticks *ticks)
+{
+    const struct figure *figure = ticks->figure;
+    double least = figure->middle - figure->most, most = figure->middle + figure->most;
+    double step = value_step(figure->most);
+    TRY(add_tick(ticks, most));
+    TRY(add_tick(ticks, least));
+    TRY(add_tick(ticks, figure->middle));
+    double first = ceil(least / step);
+    for (int i = 0; (first + i) * step < most; i++)
+        TRY(add_tick(ticks, (first + i) * step));
+    return WEIR_OK;
 }
 
 /* Both ends; then round numbers on a linear scale, powers of ten on a logarithmic one, and on that of square roots,
@@ -431,32 +500,31 @@ static weir_status draw_ticks(struct ticks *ticks)
     return WEIR_OK;
 }
 
-static weir_status draw_masked(struct canvas *canvas, double x, double y)
+static weir_status draw_blank(struct canvas *canvas, const char *name, double x, double y)
 {
     const struct scheme *scheme = canvas->scheme;
     TRY(draw_frame(canvas, x, y, BAR, BAR));
-    return canvas->text(canvas, &(struct text){.x = x + BAR + MARK + 3,
-                                               .y = y + BAR / 2.0 + 0.35 * TICK,
-                                               .size = TICK,
-                                               .rgb = scheme->ink,
-                                               .text = "masked"});
+    return canvas->text(
+        canvas,
+        &(struct text){
+            .x = x + BAR + MARK + 3, .y = y + BAR / 2.0 + 0.35 * TICK, .size = TICK, .rgb = scheme->ink, .text = name});
 }
 
-/* The ramp as a panel of one column, its numbers, and what masked cells look like. */
+/* The ramp as a panel of one column, its numbers, and what blank cells look like. */
 static weir_status draw_bar(struct canvas *canvas, const struct figure *figure, const struct layout *layout)
 {
     float values[BAR_CELLS];
     for (int i = 0; i < BAR_CELLS; i++)
-        values[i] = 1 - ((float)i + 0.5f) / BAR_CELLS;
+        values[i] = 1 - (figure->two_sided ? 2 : 1) * ((float)i + 0.5f) / BAR_CELLS;
     double x = ceil(layout->x + layout->width + BAR_GAP), y = layout->y + layout->above, height = bar_height(layout);
     struct panel panel = {.n_rows = BAR_CELLS, .n_columns = 1, .values = values, .most = 1};
-    struct placed placed = {&panel, SCALE_LINEAR, figure->scheme, x, y, BAR, height};
+    struct placed placed = {&panel, SCALE_LINEAR, figure->scheme, figure->two_sided, 0, x, y, BAR, height};
     struct ticks ticks = {.canvas = canvas, .figure = figure, .x = x + BAR, .y = y, .height = height};
     TRY(draw_frame(canvas, x, y, BAR, height));
     TRY(canvas->cells(canvas, &placed));
-    TRY(draw_ticks(&ticks));
-    if (figure->masked)
-        TRY(draw_masked(canvas, x, y + height + LEGEND - BAR - 4));
+    TRY(figure->two_sided ? draw_two_sided_ticks(&ticks) : draw_ticks(&ticks));
+    if (figure->blank)
+        TRY(draw_blank(canvas, figure->blank, x, y + height + LEGEND - BAR - 4));
     return canvas->text(canvas, &(struct text){.x = x + BAR + 60,
                                                .y = y + height / 2,
                                                .degrees = -90,
@@ -486,20 +554,20 @@ weir_status figure_draw(const struct figure *figure, struct canvas *canvas)
     double head =
         fmax((double)text_columns(figure->title) * TITLE * BOLD, (double)text_columns(figure->note) * NOTE * SANS);
     double width = ceil(fmax(layout.x + layout.width + BAR_GAP + BAR + 60 + TICK + PAD, head + 2 * PAD));
-    double bar = layout.above + bar_height(&layout) + (figure->masked ? LEGEND : 0);
+    double bar = layout.above + bar_height(&layout) + (figure->blank ? LEGEND : 0);
     double height = layout.y + fmax(layout.height + AXIS + 8, bar) + PAD;
     canvas->scheme = figure->scheme;
     TRY(canvas->begin(canvas, width, ceil(height)));
     TRY(draw_head(canvas, figure, width - 2 * PAD));
     for (size_t i = 0; i < figure->n; i++)
         TRY(draw_panel(canvas, figure, &layout, i));
-    TRY(draw_axes(canvas, &layout));
+    TRY(draw_axes(canvas, figure, &layout));
     return draw_bar(canvas, figure, &layout);
 }
 
 /* ---- for the back ends ---- */
 
-bool placed_is_masked(const struct placed *placed, size_t row, size_t column)
+bool placed_is_blank(const struct placed *placed, size_t row, size_t column)
 {
     return isnan(placed->panel->values[row * placed->panel->n_columns + column]);
 }
@@ -508,8 +576,10 @@ struct rgb placed_colour(const struct placed *placed, size_t row, size_t column)
 {
     const struct panel *panel = placed->panel;
     double value = (double)panel->values[row * panel->n_columns + column];
-    if (placed_is_masked(placed, row, column))
+    if (placed_is_blank(placed, row, column))
         return placed->scheme->page;
+    if (placed->two_sided)
+        return scheme_colour_signed(placed->scheme, (value - placed->middle) / panel->most);
     return scheme_colour(placed->scheme, scale_part(placed->scale, value, panel->most));
 }
 
@@ -523,6 +593,27 @@ weir_status placed_pixels(uint32_t **out, const struct placed *placed)
             (*out)[i * panel->n_columns + j] = 0xff000000u | (uint32_t)rgb.r << 16 | (uint32_t)rgb.g << 8 | rgb.b;
         }
     return WEIR_OK;
+}
+
+/* Writes one file, and reports characters that no font has. */
+static weir_status save_as(const struct figure *figure, const char *path, bool force, figure_write *write)
+{
+    struct written written;
+    char size[16];
+    if (!path)
+        return WEIR_OK;
+    TRY(write(&written, figure, path, force));
+    say("%s: %s\n", path, weir_size_text(size, written.bytes));
+    if (written.n_missing > 0)
+        say("%s: %zu characters are in no installed font and appear as boxes; Debian's %s\n", path, written.n_missing,
+            "fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have most of them");
+    return WEIR_OK;
+}
+
+weir_status figure_save(const struct figure *figure, const char *png, const char *svg, bool force)
+{
+    TRY(save_as(figure, png, force, figure_write_png));
+    return save_as(figure, svg, force, figure_write_svg);
 }
 
 weir_status picture_save(const char *path, bool force, const void *bytes, size_t n)

@@ -1,33 +1,39 @@
-/* Pictures of attention: what is in them and where (figure.c), drawn as PNG or SVG by back ends that know no more than
-   boxes, texts and cells. So both have the same content. */
+/* Pictures of attention and of patches: what is in them and where (figure.c), drawn as PNG or SVG by back ends that
+   know no more than boxes, texts and cells. So both have the same content. */
 #ifndef WEIR_CLI_FIGURE_FIGURE_H
 #define WEIR_CLI_FIGURE_FIGURE_H
 
 #include "cli/print/colour.h"
 
-/* The rows or the columns of a panel. */
+/* The rows or the columns of a panel. A position is the number of a row or column: of attention a token's, of a grid
+   also a layer's or a head's. */
 struct axis {
+    const char *name;   /* of all of it, as in "query"; static. NULL: of rows that have no numbers */
     size_t n, n_all;    /* cells; positions that fall into them */
     int32_t *positions; /* [n] the first of each cell */
     bool in_order;      /* one position after another, none left out */
     char **labels;      /* [n] tokens; NULL: none are drawn */
 };
 
-/* One map. Large ones are reduced: a cell is the largest weight of those that fall into it. */
+/* One map or grid. Large maps are reduced: a cell is the largest weight of those that fall into it. */
 struct panel {
     char *title;              /* may be empty */
     size_t n_rows, n_columns; /* of cells */
-    float *values;            /* [n_rows, n_columns]; NaN: masked, which shows the page */
-    double most;              /* what its scale ends at */
-    struct axis queries, keys;
+    float *values;            /* [n_rows, n_columns]; NaN: blank, which shows the page */
+    double most; /* what its scale ends at; of a two-sided one, the distance of both ends from its middle */
+    struct axis rows, columns;
+    bool tips; /* cells show their value when they are pointed at */
 };
 
 struct figure {
     char *title, *note, *bar; /* bar: what the colours mean */
     enum scale scale;
     const struct scheme *scheme;
-    double most;          /* what the colour bar ends at */
-    bool masked;          /* some cells are: the legend shows what they look like */
+    bool oblong;    /* cells may be higher than wide, where they would be too low */
+    bool two_sided; /* colours go both ways from `middle`, in proportion; else from 0 up, by the scale */
+    double middle;
+    double most;          /* as that of a panel, for the colour bar */
+    const char *blank;    /* what the legend calls blank cells; NULL: there are none. Static */
     bool alike;           /* panels have the same positions, drawn once at the edges */
     struct panel *panels; /* [n] */
     size_t n, capacity, n_across;
@@ -50,6 +56,12 @@ struct written {
 /* Writes the picture, whole or not at all; an existing file needs `force`. */
 typedef weir_status figure_write(struct written *out, const struct figure *figure, const char *path, bool force);
 WEIR_CHECKED figure_write figure_write_png, figure_write_svg;
+
+/* Fails where what draws a PNG is not installed. */
+WEIR_CHECKED weir_status figure_can_png(void);
+/* Writes the picture to the files that are named (NULL: no such), tells their sizes, and counts characters without a
+ * font. */
+WEIR_CHECKED weir_status figure_save(const struct figure *figure, const char *png, const char *svg, bool force);
 
 /* ---- for the back ends ---- */
 
@@ -80,6 +92,8 @@ struct placed {
     const struct panel *panel;
     enum scale scale;
     const struct scheme *scheme;
+    bool two_sided;
+    double middle;
     double x, y, width, height;
 };
 
@@ -95,7 +109,7 @@ struct canvas {
 WEIR_CHECKED weir_status figure_draw(const struct figure *figure, struct canvas *canvas);
 /* 0xffRRGGBB of each cell, new memory [n_rows, n_columns]. */
 WEIR_CHECKED weir_status placed_pixels(uint32_t **out, const struct placed *placed);
-bool placed_is_masked(const struct placed *placed, size_t row, size_t column);
+bool placed_is_blank(const struct placed *placed, size_t row, size_t column);
 struct rgb placed_colour(const struct placed *placed, size_t row, size_t column);
 /* A picture of those pixels as PNG: new memory, freed with weir_free. */
 WEIR_CHECKED weir_status png_encode(uint8_t **out, size_t *n, uint32_t *pixels, size_t width, size_t height);

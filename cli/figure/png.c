@@ -196,6 +196,11 @@ static weir_status png_cells(struct canvas *canvas, const struct placed *placed)
     return png_status(png);
 }
 
+weir_status figure_can_png(void)
+{
+    return drawing_load();
+}
+
 weir_status figure_write_png(struct written *out, const struct figure *figure, const char *path, bool force)
 {
     struct png png = {.canvas = {.begin = png_begin, .text = png_text, .box = png_box, .cells = png_cells}};

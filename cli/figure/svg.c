@@ -87,13 +87,24 @@ static weir_status svg_text(struct canvas *canvas, const struct text *text)
     return WEIR_OK;
 }
 
+static void print_tip_part(FILE *to, const struct axis *axis, size_t i)
+{
+    fprintf(to, "%s %d", axis->name, axis->positions[i]);
+    if (!axis->labels)
+        return;
+    putc(' ', to);
+    print_xml_text(to, axis->labels[i]);
+}
+
 /* The tip of a cell, shown when it is pointed at. */
 static void print_cell_tip(FILE *to, const struct panel *panel, size_t row, size_t column)
 {
-    fprintf(to, "<title>query %d ", panel->queries.positions[row]);
-    print_xml_text(to, panel->queries.labels[row]);
-    fprintf(to, ", key %d ", panel->keys.positions[column]);
-    print_xml_text(to, panel->keys.labels[column]);
+    fputs("<title>", to);
+    if (panel->rows.name) {
+        print_tip_part(to, &panel->rows, row);
+        fputs(", ", to);
+    }
+    print_tip_part(to, &panel->columns, column);
     fprintf(to, ": %.4g</title>", (double)panel->values[row * panel->n_columns + column]);
 }
 
@@ -113,15 +124,15 @@ static void draw_rectangle(FILE *to, const struct placed *placed, size_t row, si
     }
 }
 
-/* Masked cells are left out: they are the page. */
+/* Blank cells are left out: they are the page. */
 static void draw_rectangles(FILE *to, const struct placed *placed, bool tips)
 {
     const struct panel *panel = placed->panel;
     fputs("<g shape-rendering=\"crispEdges\">\n", to);
     for (size_t i = 0; i < panel->n_rows; i++)
         for (size_t j = 0; j < panel->n_columns; j++)
-            if (!placed_is_masked(placed, i, j))
-                draw_rectangle(to, placed, i, j, tips && panel->queries.labels);
+            if (!placed_is_blank(placed, i, j))
+                draw_rectangle(to, placed, i, j, tips && panel->tips);
     fputs("</g>\n", to);
 }
 

@@ -38,6 +38,8 @@ const struct scheme scheme_light = {
     .faint = {95, 95, 105},
     .line = {170, 170, 178},
     .stops = {{248, 235, 209}, {246, 180, 100}, {205, 66, 96}, {62, 16, 92}},
+    .above = {{236, 230, 220}, {244, 165, 130}, {214, 80, 60}, {103, 0, 31}},
+    .below = {{236, 230, 220}, {146, 197, 222}, {67, 130, 190}, {5, 48, 97}},
 };
 const struct scheme scheme_dark = {
     .page = {22, 22, 26},
@@ -45,11 +47,18 @@ const struct scheme scheme_dark = {
     .faint = {165, 165, 176},
     .line = {100, 100, 112},
     .stops = {{42, 32, 74}, {118, 34, 124}, {240, 110, 50}, {255, 245, 180}},
+    .above = {{42, 32, 74}, {118, 34, 124}, {240, 110, 50}, {255, 245, 180}},
+    .below = {{42, 32, 74}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}},
 };
 
 struct rgb scheme_colour(const struct scheme *scheme, double part)
 {
     return between_stops(scheme->stops, part);
+}
+
+struct rgb scheme_colour_signed(const struct scheme *scheme, double part)
+{
+    return part < 0 ? between_stops(scheme->below, -part) : between_stops(scheme->above, part);
 }
 
 struct rgb colour_of(double part)
@@ -65,8 +74,7 @@ char colour_as_text(double part)
 
 struct rgb colour_of_signed(double part)
 {
-    static const double below[4][3] = {{42, 32, 74}, {25, 60, 140}, {40, 150, 200}, {190, 245, 240}};
-    return part < 0 ? between_stops(below, -part) : colour_of(part);
+    return scheme_colour_signed(&scheme_dark, part);
 }
 
 /* A cube of 6 levels a channel from 16 on, a ramp of 24 greys from 232 on. */

@@ -8,14 +8,16 @@ struct rgb {
     uint8_t r, g, b;
 };
 
-/* The colours of a picture: its ground, text and lines on it, and the colours of parts of 0 to 1. A part of 0 is told
-   from the ground, which is what masked cells show. */
+/* The colours of a picture: its ground, text and lines on it, and the colours of parts of 0 to 1, and of -1 to 1. A
+   part of 0 is told from the ground, which is what blank cells show. */
 struct scheme {
     struct rgb page, ink, faint, line;
-    double stops[4][3]; /* red, green, blue at 0, 1/3, 2/3 and 1 */
+    double stops[4][3];              /* red, green, blue at 0, 1/3, 2/3 and 1 */
+    double above[4][3], below[4][3]; /* the same at 0 to 1, and at 0 to -1, where there are both */
 };
 extern const struct scheme scheme_light, scheme_dark;
 struct rgb scheme_colour(const struct scheme *scheme, double part);
+struct rgb scheme_colour_signed(const struct scheme *scheme, double part);
 /* The colour of a part of 0 to 1 in terminals: dark violet, violet, orange, pale yellow. */
 struct rgb colour_of(double part);
 /* The same where there are no colours: from . to @, so that a space is for what is masked. */

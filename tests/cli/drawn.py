@@ -11,6 +11,10 @@ def pixels(path):
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
+def texts_of(svg):
+    return list(ElementTree.parse(svg).getroot().iter(f"{SVG}text"))
+
+
 def drawn_boxes(svg):
     """(x, y, width, height) in points of all that is drawn and no text, without the page"""
     root = ElementTree.parse(svg).getroot()

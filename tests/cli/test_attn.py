@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 
-from drawn import SVG, drawn_boxes, drawn_mask, pixels
+from drawn import SVG, drawn_boxes, drawn_mask, pixels, texts_of
 from program import WEIR, ask, on_terminal, weir
 
 
@@ -233,10 +233,6 @@ def draw(where, to, *args, name="unequal.h5"):
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == b"" and len(done.stderr.splitlines()) == 2
     return to / "picture.png", to / "picture.svg"
-
-
-def texts_of(svg):
-    return list(ElementTree.parse(svg).getroot().iter(f"{SVG}text"))
 
 
 def labels_of(svg):
