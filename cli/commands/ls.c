@@ -9,6 +9,7 @@
 
 #include "base/sizes.h"
 #include "points/text.h"
+#include "store/read/grids.h"
 
 #include <math.h>
 #include <string.h>
@@ -74,14 +75,34 @@ static cJSON *json_stored_point(const weir_file *file, const weir_file_point *po
     return json;
 }
 
-/* As the file has it, with every digit, if it is JSON; else as a string. */
-static cJSON *json_prompt_fields(const char *fields)
+/* JSON text as the file has it, with every digit; else a string. */
+static cJSON *json_as_stored(const char *fields)
 {
     cJSON *value;
     if (weir_json_parse(&value, "fields", fields, strlen(fields)) != WEIR_OK)
         return cJSON_CreateString(fields);
     cJSON_Delete(value);
     return cJSON_CreateRaw(fields);
+}
+
+static weir_status add_json_grids(cJSON *to, const weir_file *file)
+{
+    struct weir_stored_grid *grids;
+    size_t n;
+    TRY(weir_stored_grids_find(&grids, &n, file));
+    cJSON *list = n ? cJSON_AddArrayToObject(to, "grids") : NULL;
+    for (size_t i = 0; i < n; i++) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "name", grids[i].name);
+        cJSON *shape = cJSON_AddArrayToObject(json, "shape");
+        for (int a = 0; a < grids[i].rank; a++)
+            cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)grids[i].shape[a]));
+        cJSON_AddItemToObject(json, "metrics", json_as_stored(grids[i].metrics));
+        cJSON_AddStringToObject(json, "direction", grids[i].direction);
+        cJSON_AddItemToArray(list, json);
+    }
+    weir_stored_grids_free(grids, n);
+    return WEIR_OK;
 }
 
 /* The likeliest token after the last stored position: *n 0 where there is none. `next` is to be closed. */
@@ -137,7 +158,7 @@ static cJSON *json_stored_prompt(const weir_file *file, int index, const weir_fi
         cJSON_AddItemToArray(positions, cJSON_CreateNumber(prompt->positions[i]));
     cJSON_AddItemToObject(json, "loss", json_float(prompt->loss));
     if (prompt->fields)
-        cJSON_AddItemToObject(json, "fields", json_prompt_fields(prompt->fields));
+        cJSON_AddItemToObject(json, "fields", json_as_stored(prompt->fields));
     return json;
 }
 
@@ -159,6 +180,8 @@ static weir_status print_ls_json(const weir_file *file)
         cJSON_AddItemToArray(prompts, json);
         status = add_json_next(json, file, i);
     }
+    if (status == WEIR_OK)
+        status = add_json_grids(root, file);
     if (status == WEIR_OK)
         return json_print(root);
     cJSON_Delete(root);
@@ -251,7 +274,37 @@ static weir_status print_stored_prompts(const weir_file *file)
     return status;
 }
 
-/* A line about the model, then hook points, then prompts. */
+/* Grids of patches, if there are any. */
+static weir_status print_stored_grids(const weir_file *file)
+{
+    static const char *const names[] = {"results", "shape", "direction", "metrics"};
+    static const enum align aligns[] = {LEFT, LEFT, LEFT, FLEXIBLE};
+    struct table table = {.n_columns = 4, .names = names, .aligns = aligns};
+    struct weir_stored_grid *grids;
+    char shape[160];
+    size_t n;
+    TRY(weir_stored_grids_find(&grids, &n, file));
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < n; i++) {
+        *shape = '\0';
+        for (int a = 0; a < grids[i].rank; a++)
+            weir_text_append(shape, sizeof shape, "%s%zu", a ? ", " : "[", grids[i].shape[a]);
+        TRY_DONE(table_add(&table, "%s", grids[i].name));
+        TRY_DONE(table_add(&table, "%s]", shape));
+        TRY_DONE(table_add(&table, "%s", grids[i].direction));
+        TRY_DONE(table_add(&table, "%s", grids[i].metrics));
+    }
+    if (n > 0) {
+        putchar('\n');
+        TRY_DONE(table_print(&table));
+    }
+done:
+    table_close(&table);
+    weir_stored_grids_free(grids, n);
+    return status;
+}
+
+/* A line about the model, then hook points, then prompts, then grids. */
 static weir_status print_ls_tables(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
@@ -263,7 +316,8 @@ static weir_status print_ls_tables(const weir_file *file)
     fputs("\n\n", stdout);
     TRY(print_stored_points(file));
     putchar('\n');
-    return print_stored_prompts(file);
+    TRY(print_stored_prompts(file));
+    return print_stored_grids(file);
 }
 
 static int run_ls(const struct args *args)
@@ -277,7 +331,7 @@ static int run_ls(const struct args *args)
 
 const struct command cmd_ls = {
     .name = "ls",
-    .summary = "list the contents of a file: hook points and prompts",
+    .summary = "list the contents of a file: hook points, prompts and grids of patches",
     .usage = "FILE [--json]",
     .example = "weir ls run.h5",
     .opts = opts,

@@ -84,6 +84,8 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_SATURATED] = {"saturated", WEIR_ATTR_INT, false}, /* required for 16-bit types */
     [WEIR_A_SINKS] = {"sinks", WEIR_ATTR_INT, false},
     [WEIR_A_COMPUTE_ERROR] = {"compute_error", WEIR_ATTR_REAL, false},
+    [WEIR_A_GRID_METRICS] = {"metrics", WEIR_ATTR_TEXT, false},
+    [WEIR_A_GRID_DIRECTION] = {"direction", WEIR_ATTR_TEXT, false},
 };
 
 static const char *const processings[WEIR_N_PROCESSINGS] = {

@@ -52,6 +52,8 @@ enum weir_attr_id {
     WEIR_A_SATURATED,
     WEIR_A_SINKS,
     WEIR_A_COMPUTE_ERROR,
+    WEIR_A_GRID_METRICS, /* of grids of patches */
+    WEIR_A_GRID_DIRECTION,
     WEIR_N_ATTRS
 };
 

@@ -6,11 +6,12 @@ import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
+import h5py
 import numpy as np
 import pytest
 
 from drawn import SVG, drawn_boxes, pixels, texts_of
-from program import OUTPUT, ROOT, USAGE, weir
+from program import INPUT, OUTPUT, ROOT, USAGE, ask, weir
 
 PAIRS, PAIR = ROOT / "models/repeats.jsonl", ROOT / "models/repeat.jsonl"
 METRIC = ["--metric", "logprob(answer)"]
@@ -132,6 +133,24 @@ def test_positions_of_one_pair_have_its_tokens_and_those_of_several_have_numbers
         _, svg, _ = draw(tmp_path, "--at", "resid_pre", *METRIC, pairs=pairs)
         below = [node.text for node in texts_of(svg) if node.get("class") == "m"][4:]  # after the layers
         assert (sum(not text.isdigit() for text in below), sum(text.isdigit() for text in below)) == (tokens, numbers)
+
+
+def test_ls_lists_the_grids_of_a_file(tmp_path):
+    metrics = ["logprob(answer)", "logit(answer)"]
+    assert patch(tmp_path, "--at", "z,embed@*", *METRIC, "--metric", metrics[1], "--direction", "noise", "-o", "g.h5").returncode == 0
+    kinds = ["", "_stderr", "_normalised"]
+    assert ask(tmp_path, "ls", "g.h5")["grids"] == [
+        {"name": f"patch/{point}{kind}", "shape": shape, "metrics": metrics, "direction": "noise"}
+        for point, shape in [("embed", [2, 17]), ("z", [2, 4, 5])] for kind in kinds]
+    printed = weir(tmp_path, "ls", "g.h5").stdout.decode()
+    assert re.search(r"patch/z_stderr +\[2, 4, 5\] +noise +.*logprob\(answer\)", printed)
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
+        del file["results/patch/embed"].attrs["metrics"]
+    assert [grid["name"] for grid in ask(tmp_path, "ls", "g.h5")["grids"]][:2] == ["patch/embed_stderr", "patch/embed_normalised"]
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
+        file["results/patch/z"].attrs["metrics"] = 3
+    done = weir(tmp_path, "ls", "g.h5")
+    assert done.returncode == INPUT and len(done.stderr.splitlines()) == 1 and b"/results/patch/z" in done.stderr
 
 
 def test_what_is_in_no_layer_has_no_number_of_one(tmp_path):
