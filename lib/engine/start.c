@@ -124,7 +124,7 @@ static weir_status check_angles(const struct weir_model *model, int layer, size_
 {
     const struct weir_layer_spec *spec = &model->layers[layer].spec;
     double from = model->ropes[spec->rope].long_from;
-    if (!spec->rotary || !(from > 0) || had == has || (had <= from && has <= from))
+    if (!spec->rotary || !(from > 0) || had == has || ((double)had <= from && (double)has <= from))
         return WEIR_OK;
     return weir_fail(WEIR_E_UNSUPPORTED,
                      "%s: beyond %.0f positions its rotations depend on the prompt's length: keys of %zu positions "

@@ -276,6 +276,67 @@ static weir_status check_minus_infinity(struct weir_reading *reading, const weir
     return WEIR_OK;
 }
 
+/* ---- lists that are paired ---- */
+
+/* As far as it can be told without the length of the axis: -1 comes after 0, whatever is between. */
+static bool is_before(const struct weir_slice *a, const struct weir_slice *b)
+{
+    int64_t from = a->has_start ? a->start : 0, to = b->has_start ? b->start : 0;
+    return (from < 0) == (to < 0) ? from < to : to < 0;
+}
+
+static bool slices_rise(const struct weir_slices *slices)
+{
+    for (size_t i = 1; i < slices->n; i++)
+        if (!is_before(&slices->list[i - 1], &slices->list[i]))
+            return false;
+    return true;
+}
+
+static bool spots_rise(const struct weir_spots *spots)
+{
+    for (size_t i = 1; i < spots->n; i++)
+        if (!spots->list[i - 1].name && !spots->list[i].name &&
+            !is_before(&spots->list[i - 1].slice, &spots->list[i].slice))
+            return false;
+    return true;
+}
+
+/* What `where` lists out of order of the axes that `source` writes; NULL: nothing. Positions may be. */
+static const char *out_of_order(const struct weir_where *where, const struct weir_where *source)
+{
+    if (source->has_layers && !slices_rise(&where->layers))
+        return "layers";
+    if (source->has_units && !slices_rise(&where->units))
+        return "heads or neurons";
+    if (source->has_keys && !spots_rise(&where->keys))
+        return "keys";
+    return source->has_prompts && !slices_rise(&where->prompts.numbers) ? "prompts" : NULL;
+}
+
+/* Lists of an edit and of its source are paired from the lowest number up, but for positions: what is written in
+   another order would not be what it looks like. An array has all axes. */
+static weir_status check_order(struct weir_reading *reading, const weir_edit *edit)
+{
+    static const struct weir_where all = {.has_layers = true, .has_units = true, .has_keys = true, .has_prompts = true};
+    bool is_place = edit->value.kind == WEIR_VALUE_PLACE;
+    const struct weir_where *source = is_place ? &edit->value.place->where : &all;
+    const char *what = is_place ? out_of_order(source, source) : NULL;
+    if (!is_place && edit->value.kind != WEIR_VALUE_FILE)
+        return WEIR_OK;
+    for (size_t i = 0; !what && i < edit->select->n; i++)
+        what = out_of_order(&edit->select->terms[i].where, source);
+    return what ? weir_reading_fail(reading, edit->value.at,
+                                    "lists of %s are paired from the lowest number up: write them in that order", what)
+                : WEIR_OK;
+}
+
+static weir_status check_edit(struct weir_reading *reading, const weir_edit *edit)
+{
+    TRY(check_minus_infinity(reading, edit));
+    return check_order(reading, edit);
+}
+
 /* ---- text ---- */
 
 /* The = of the operator: the first outside quotes and brackets. */
@@ -339,7 +400,7 @@ static weir_status read_text(struct weir_reading *reading, weir_edit *edit)
     reading->at = to;
     TRY(read_source(reading, &edit->value));
     TRY(read_edit_ends(reading, edit));
-    return check_minus_infinity(reading, edit);
+    return check_edit(reading, edit);
 }
 
 static weir_status parse_edit_text(weir_edit *edit, const char *text)
@@ -462,7 +523,7 @@ static weir_status read_members(weir_edit *edit, const struct members *members, 
         }
     if (status == WEIR_OK) {
         i = VALUE + 1;
-        status = check_minus_infinity(&reading, edit);
+        status = check_edit(&reading, edit);
     }
     if (status != WEIR_E_USAGE)
         return status;

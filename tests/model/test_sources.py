@@ -115,7 +115,7 @@ def test_as_many_are_paired_in_order(ref):
     folder = folder_of(ref)
     for box in boxes(folder, "resid_pre:0+2@1:4#0 = ref.h5[:1+2@2:5]"):
         same(box.numbers, ref("resid_pre", {0: 1, 2: 2}[box.layer], 0)[2:5])
-    for box in boxes(folder, "z:1.0+5#0::2 = ref.h5[:1.2+3#2+0]"):
+    for box in boxes(folder, "z:1.0+5#0::2 = ref.h5[:1.2+3#0+2]"):
         same(box.numbers, ref("z", 1, {0: 0, 2: 2}[box.prompt])[:, [2, 3]])
 
 

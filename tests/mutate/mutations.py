@@ -253,7 +253,7 @@ MUTATIONS = [
       "tiles stand where a pass begins, and leave queries out", ("unit start",)),
     M("start-narrowed", "lib/engine/batch.c", "        batch->past[i] += first[i];\n", "", "rows that are left have the positions of those that were dropped",
       ("unit start",)),
-    M("start-length", "lib/engine/start.c", "(had <= from && has <= from)", "true", "keys rotated for another length are used", ("unit start",)),
+    M("start-length", "lib/engine/start.c", "((double)had <= from && (double)has <= from)", "true", "keys rotated for another length are used", ("unit start",)),
     M("experts-ties", "lib/engine/sparse.c", "weights[i] > weights[best]", "weights[i] >= weights[best]", "among equal experts the last is chosen",
       ("unit engine", *FAMILIES)),
     M("experts-sum", "lib/engine/sparse.c", "r->spec->active_sum_to_one && kept > 0", "kept > 0", "norm_topk_prob false is ignored", FAMILIES),

@@ -288,6 +288,20 @@ Test(edit, characters_are_counted_and_not_bytes)
     refuses("z@\u00e9\u00e9#\u4e2d = mean([])", "character 15: ", "mean goes over");
 }
 
+Test(edit, lists_that_are_paired_rise)
+{
+    refuses("z:1.1+3@0 = [z:0.2+0]", "character 13: ", "heads or neurons");
+    refuses("z:1.3+1 = v.npy", "character 11: ", "heads or neurons");
+    refuses("z:3+1 = [z:0+1]", "character 9: ", "layers");
+    refuses("z#0+2 = [#2+1]", "character 9: ", "prompts");
+    refuses("pattern:1@3/0+2 = [/3+1]", "character 19: ", "keys");
+    refuses("z:1.-1+0 = v.npy", "character 12: ", "heads or neurons");
+    parse("z:1.1+3@5+1 = [z:0.0+2@2+1]");
+    parse("z:1.3+1 = 0");
+    parse("z:1.3+1 = [#0]");
+    parse("z:1.0+-1 = v.npy");
+}
+
 Test(edit, hostile_text_is_refused)
 {
     enum { LONG = 1 << 16 };
