@@ -1,6 +1,8 @@
 /* For test_every_edit.py: every_edit_cli MODEL edits data at every hook point in every layer, and judges each edit by
    what the pass gives without it and by a hook in C that makes the same change. It prints a line for what is wrong, and
    at the end how many sites there were, each a point of a layer. */
+#include "../unit/same_bits.h"
+
 #include <weir.h>
 
 #include <stdbool.h>
@@ -199,14 +201,14 @@ static void complain(struct judge *judge, const char *text, const char *what, in
 
 static bool is_same(const struct seen *a, const struct seen *b)
 {
-    return a->n == b->n && (!a->n || memcmp(a->data, b->data, a->n * sizeof(float)) == 0);
+    return a->n == b->n && (!a->n || same_bits(a->data, b->data, a->n * sizeof(float)));
 }
 
 /* Whether the rows before the first edited one are the same to the bit. */
 static bool begins_the_same(const weir_point *point, const struct seen *a, const struct seen *b)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (row_of(point, a->shape, i) < BEGIN && memcmp(&a->data[i], &b->data[i], sizeof(float)) != 0)
+        if (row_of(point, a->shape, i) < BEGIN && !same_bits(&a->data[i], &b->data[i], sizeof(float)))
             return false;
     return true;
 }
@@ -215,7 +217,7 @@ static bool is_as_defined(const struct change *change, const struct seen *plain,
 {
     for (size_t i = 0; i < plain->n; i++) {
         float x = changed(change, plain->shape, i, plain->data[i]);
-        if (memcmp(&x, &edited->data[i], sizeof x) != 0)
+        if (!same_bits(&x, &edited->data[i], sizeof x))
             return false;
     }
     return true;
