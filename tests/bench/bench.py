@@ -242,35 +242,40 @@ def write(name, block):
     DOC.write_text(f"{head}{begin}\n{block}\n{end}{rest.split(end, 1)[1]}")
 
 
-def passes(lengths, rounds, folder):
-    """what was found, and the words and the table about it"""
+def gpt2_small():
+    """a model of GPT-2 small's shape, made where it is not there"""
     model = TOP / ".cache/bench/gpt2-small"
     if not (model / "model.safetensors").exists():
         run([sys.executable, TOP / "tests/bench/peers.py", "model", model])
-    found = measure(ROWS, model, lengths, rounds, folder)
+    return model
+
+
+def passes(lengths, rounds, folder):
+    """what was found, and the words and the table about it"""
+    found = measure(ROWS, gpt2_small(), lengths, rounds, folder)
     return found, (f"GPT-2 small's shape (124M, random weights), float32, all cores; medians of {rounds} rounds, the two sides in "
                    "turn. \"default dump\" is the five default hook points in every layer, written to HDF5.\n\n"
                    + table(ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def limits(lengths, rounds, folder):
-    """passes must have run: the model is theirs"""
-    found = measure(LIMIT_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
+    """the same against a lower limit"""
+    found = measure(LIMIT_ROWS, gpt2_small(), lengths, rounds, folder)
     return found, ("The same dump against a lower limit: the longer of its arithmetic, at the rate of PyTorch's best product "
                    "of such sizes, and writing its bytes to this disk in one piece, both measured in turn with weir.\n\n"
                    + table(LIMIT_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def compute(lengths, rounds, folder):
-    """passes must have run: the model is theirs. 64 tokens are too few for a dump in fewer bits"""
-    found = measure(COMPUTE_ROWS, TOP / ".cache/bench/gpt2-small", lengths, rounds, folder)
+    """64 tokens are too few for a dump in fewer bits"""
+    found = measure(COMPUTE_ROWS, gpt2_small(), lengths, rounds, folder)
     return found, ("The gain of `--compute bf16|int8`, weights of GPT-2 small's shape; `weir dump` computes fewer than 256 positions in "
                    "float32 in any case.\n\n" + table(COMPUTE_ROWS, found, lengths, [f"{n} tokens" for n in lengths]))
 
 
 def several(lengths, rounds, folder):
-    """prompts of different lengths; passes must have run: the model is theirs"""
-    found = measure(PROMPT_ROWS, TOP / ".cache/bench/gpt2-small", [24], rounds, folder)
+    """prompts of different lengths"""
+    found = measure(PROMPT_ROWS, gpt2_small(), [24], rounds, folder)
     tokens = sum(map(len, peers.prompts(24)))
     return found, (f"Prompts of different lengths, {tokens} tokens in 24 of 200 to 500, GPT-2 small's shape, whole processes; medians of "
                    f"{rounds} rounds, in turn. The datasets are then chunked, so that short prompts take no more space than necessary.\n\n"
@@ -278,8 +283,8 @@ def several(lengths, rounds, folder):
 
 
 def patch(lengths, rounds, folder):
-    """there are no lengths; passes must have run: the model is theirs"""
-    found = measure(PATCH_ROWS, TOP / ".cache/bench/gpt2-small", [32], 1, folder)
+    """there are no lengths"""
+    found = measure(PATCH_ROWS, gpt2_small(), [32], 1, folder)
     return found, ("Sweeps of activation patches, GPT-2 small's shape, a pair of 32 tokens: weir's whole process against TransformerLens's "
                    "sweep alone, the model loaded and the clean prompt cached; one round.\n\n" + table(PATCH_ROWS, found, [32], ["32 tokens"]))
 
@@ -294,7 +299,7 @@ def reading(lengths, rounds, folder):
     """a file of 10 GB; there are no lengths"""
     big = folder / "big.h5"
     prompts = [",".join(map(str, peers.ids(1024)[k:] + peers.ids(k))) for k in range(12)]
-    run([WEIR, "dump", "-m", TOP / ".cache/bench/gpt2-small", "-o", big, *(word for p in prompts for word in ("--tokens", p))])
+    run([WEIR, "dump", "-m", gpt2_small(), "-o", big, *(word for p in prompts for word in ("--tokens", p))])
     found = measure(BIG_ROWS, big, [1], rounds, folder)
     return found, (f"Queries on a file of {big.stat().st_size / 1e9:.1f} GB (GPT-2 small, 12 prompts of 1024 tokens), whole processes; "
                    "as much of the file as fits is in the page cache, for both sides. `heads` of all and `attn --top` read the patterns, 7 GB.\n\n"
