@@ -2,12 +2,10 @@
 #include "hooks/metric.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "engine/positions.h"
 #include "engine/start.h"
 #include "hooks/metric_place.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,39 +81,23 @@ static const weir_tokens *given_prompt(const struct weir_measured *measured, siz
     return &measured->run->schedule.prompts[prompt];
 }
 
-/* The number of a prompt in a field of the line; -1 where there is none. */
-static weir_status prompt_in_field(double *out, const weir_tokens *prompt, const char *name)
-{
-    cJSON *object;
-    *out = -1;
-    if (!prompt->fields)
-        return WEIR_OK;
-    TRY(weir_json_parse(&object, "fields", prompt->fields, strlen(prompt->fields)));
-    const cJSON *value = weir_json_get(object, name);
-    if (cJSON_IsNumber(value) && floor(value->valuedouble) >= value->valuedouble)
-        *out = value->valuedouble;
-    cJSON_Delete(object);
-    return WEIR_OK;
-}
-
 /* The prompt of the same line that is that side, else the one whose number a field of that name has. */
 static weir_status find_side(size_t *out, const struct weir_measured *measured, size_t prompt, const char *name)
 {
     const weir_tokens *own = given_prompt(measured, prompt);
-    double number;
+    enum weir_prompt_field kind;
     for (size_t i = 0; own->side && i < measured->n_prompts; i++) {
         const weir_tokens *other = given_prompt(measured, i);
         *out = i;
         if (other->side && other->line == own->line && strcmp(other->side, name) == 0)
             return WEIR_OK;
     }
-    TRY(prompt_in_field(&number, own, name));
-    if (number < 0 || number >= (double)measured->n_prompts)
-        return weir_fail(WEIR_E_USAGE,
-                         "it has no side '%s' on its line, and no field of that name with the number of a prompt",
-                         name);
-    *out = (size_t)number;
-    return WEIR_OK;
+    TRY(weir_prompt_field_read(&kind, out, own->fields, name, measured->n_prompts));
+    return kind == WEIR_PROMPT_FIELD_NUMBER
+               ? WEIR_OK
+               : weir_fail(WEIR_E_USAGE,
+                           "it has no side '%s' on its line, and no field of that name with the number of a prompt",
+                           name);
 }
 
 /* The prompt that a name means for one prompt: "base" is its copy without edits. */

@@ -2,7 +2,6 @@
 #include "hooks/place.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/random.h"
 #include "engine/positions.h"
 #include "points/points.h"
@@ -278,18 +277,16 @@ static weir_status add_side(struct planning *p, const char *name, bool *found)
 static weir_status add_by_field(struct planning *p, const char *name)
 {
     const struct weir_schedule *schedule = &p->run->schedule;
-    const char *fields = schedule->prompts[p->reader].fields;
-    cJSON *object = fields ? cJSON_Parse(fields) : NULL;
-    const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, name);
-    double number = cJSON_IsNumber(field) ? field->valuedouble : -1;
-    cJSON_Delete(object);
-    if (!field)
+    enum weir_prompt_field kind;
+    size_t number = 0;
+    TRY(weir_prompt_field_read(&kind, &number, schedule->prompts[p->reader].fields, name, schedule->n_given));
+    if (kind == WEIR_PROMPT_FIELD_MISSING)
         return weir_fail(WEIR_E_USAGE, "prompt %zu has no '%s': neither is it a side of a line of pairs", p->reader,
                          name);
-    if (!(number >= 0) || number >= (double)schedule->n_given || floor(number) < number)
+    if (kind == WEIR_PROMPT_FIELD_WRONG)
         return weir_fail(WEIR_E_USAGE, "prompt %zu: its '%s' is not the number of a prompt (0 to %zu)", p->reader, name,
                          schedule->n_given - 1);
-    return add_origin(p, (size_t)number);
+    return add_origin(p, number);
 }
 
 static weir_status find_origins(struct planning *p)

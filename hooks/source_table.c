@@ -3,11 +3,9 @@
 #include "hooks/source_parts.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/random.h"
 #include "points/lookup.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,20 +30,15 @@ static weir_status add_cached_prompt(struct weir_source_table *table, const stru
 /* A field of the changed prompt's line that has the number of a prompt of the cache. */
 static weir_status number_in_field(size_t *out, const struct weir_edit_source *source, size_t prompt, const char *name)
 {
-    const char *fields = source->scope->prompts[prompt].fields;
     size_t n = (size_t)weir_file_get_info(source->cache->file)->n_prompts;
-    cJSON *object = fields ? cJSON_Parse(fields) : NULL;
-    const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, name);
-    bool is_there = field != NULL;
-    double number = is_there && cJSON_IsNumber(field) ? field->valuedouble : -1;
-    cJSON_Delete(object);
-    if (!is_there)
+    enum weir_prompt_field kind;
+    TRY(weir_prompt_field_read(&kind, out, source->scope->prompts[prompt].fields, name, n));
+    if (kind == WEIR_PROMPT_FIELD_MISSING)
         return weir_fail(WEIR_E_USAGE, "prompt %zu has no field '%s' with the number of a prompt of %s", prompt, name,
                          weir_source_path(source));
-    if (!(number >= 0) || number >= (double)n || floor(number) < number)
+    if (kind == WEIR_PROMPT_FIELD_WRONG)
         return weir_fail(WEIR_E_USAGE, "prompt %zu: its '%s' is no number of a prompt of %s, which has 0 to %zu",
                          prompt, name, weir_source_path(source), n - 1);
-    *out = (size_t)number;
     return WEIR_OK;
 }
 

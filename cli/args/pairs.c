@@ -25,8 +25,7 @@ static weir_status fields_of_options(char **out, const struct args *args, const 
 static weir_status add_given_side(struct prompts *prompts, const weir_model *model, const struct args *args,
                                   const struct pair_opts *opts, int side)
 {
-    static const weir_bos choices[] = {WEIR_BOS_YES, WEIR_BOS_NO, WEIR_BOS_AUTO}; /* yes|no|auto */
-    weir_bos bos = args->has[opts->bos] ? choices[args->whole[opts->bos]] : WEIR_BOS_AUTO;
+    weir_bos bos = prompts_bos(args, opts->bos);
     const char *text = args->text[side], *name = args->command->opts[side].name;
     TRY(weir_grow(&prompts->list, &prompts->capacity, prompts->n + 1, sizeof *prompts->list));
     weir_tokens *slot = &prompts->list[prompts->n];

@@ -302,11 +302,16 @@ static weir_status add_given_prompts(struct prompts *prompts, const weir_model *
     return WEIR_OK;
 }
 
+weir_bos prompts_bos(const struct args *args, int opt)
+{
+    static const weir_bos choices[] = {WEIR_BOS_YES, WEIR_BOS_NO, WEIR_BOS_AUTO}; /* yes|no|auto */
+    return opt >= 0 && args->has[opt] ? choices[args->whole[opt]] : WEIR_BOS_AUTO;
+}
+
 weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
                          const struct prompt_opts *opts)
 {
-    static const weir_bos choices[] = {WEIR_BOS_YES, WEIR_BOS_NO, WEIR_BOS_AUTO}; /* yes|no|auto */
-    weir_bos bos = opts->bos >= 0 && args->has[opts->bos] ? choices[args->whole[opts->bos]] : WEIR_BOS_AUTO;
+    weir_bos bos = prompts_bos(args, opts->bos);
     *out = (struct prompts){0};
     weir_status status = check_input_once(args, opts);
     for (size_t i = 0; i < args->n_given && status == WEIR_OK; i++)

@@ -19,6 +19,8 @@ struct prompt_opts {
     bool any_lengths; /* the sides of a line need not have equally many tokens: positions are named by field */
 };
 
+/* What the option `opt` (OPT_BOS; -1: the command has none) says of the token in front of texts. */
+weir_bos prompts_bos(const struct args *args, int opt);
 /* Every prompt on the command line in the order given, tokenized. WEIR_E_USAGE when there is none, and with sides for
    prompts that are no lines of JSON; WEIR_E_INPUT for a line whose sides have unequally many tokens. */
 WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,

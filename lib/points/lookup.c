@@ -407,6 +407,25 @@ static bool are_fields(const struct weir_spots *spots)
     return spots->n > 0;
 }
 
+weir_status weir_prompt_field_read(enum weir_prompt_field *kind, size_t *out, const char *fields, const char *name,
+                                   size_t n)
+{
+    cJSON *object;
+    *kind = WEIR_PROMPT_FIELD_MISSING;
+    if (!fields)
+        return WEIR_OK;
+    TRY(weir_json_parse(&object, "fields", fields, strlen(fields)));
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, name);
+    double number = cJSON_IsNumber(field) ? field->valuedouble : -1;
+    if (field)
+        *kind = number >= 0 && number < (double)n && floor(number) >= number ? WEIR_PROMPT_FIELD_NUMBER
+                                                                             : WEIR_PROMPT_FIELD_WRONG;
+    if (*kind == WEIR_PROMPT_FIELD_NUMBER)
+        *out = (size_t)number;
+    cJSON_Delete(object);
+    return WEIR_OK;
+}
+
 weir_status weir_selection_is_by_field(bool *out, const char *selection, const char *positions)
 {
     struct weir_selection *parsed = NULL;

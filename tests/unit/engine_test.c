@@ -4,6 +4,7 @@
 
 #include "base/cpu.h"
 #include "engine/plan.h"
+#include "unit/claims.h"
 #include "unit/data_path.h"
 
 #include <criterion/criterion.h>
@@ -28,20 +29,8 @@ enum { LENGTH = 70, MAX_VALUES = 64, LAYERS = 3 };
     X(suite, claim, gpt_oss) X(suite, claim, phimoe_longrope) X(suite, claim, lens_solu) X(suite, claim, lens_shortformer)
 /* clang-format on */
 
-/* A claim about the model `name`, as a test for each of them: one that fails hides no other. */
-#define CLAIM_OF(suite, claim, model)                                                                                  \
-    Test(suite, claim##_##model)                                                                                       \
-    {                                                                                                                  \
-        claim(#model);                                                                                                 \
-    }
-#define EACH_MODEL(suite, claim)                                                                                       \
-    static void claim(const char *name);                                                                               \
-    MODELS_OF(CLAIM_OF, suite, claim)                                                                                  \
-    static void claim(const char *name)
-#define EACH_KIND(suite, claim)                                                                                        \
-    static void claim(const char *name);                                                                               \
-    KINDS_OF(CLAIM_OF, suite, claim)                                                                                   \
-    static void claim(const char *name)
+#define EACH_MODEL(suite, claim) EACH_OF(MODELS_OF, suite, claim)
+#define EACH_KIND(suite, claim)  EACH_OF(KINDS_OF, suite, claim)
 
 /* ---- a recorder: copies of what flowed past ---- */
 

@@ -2,6 +2,7 @@
    bit. */
 #include "engine/start.h"
 
+#include "unit/claims.h"
 #include "unit/data_path.h"
 
 #include <criterion/criterion.h>
@@ -19,15 +20,7 @@ enum { LENGTH = 90, PROMPTS = 3 };
     X(suite, claim, mixtral) X(suite, claim, bloom) X(suite, claim, gpt_oss) X(suite, claim, qwen3)                    \
     X(suite, claim, lens_shortformer) X(suite, claim, falcon_alibi) X(suite, claim, phimoe_longrope)
 /* clang-format on */
-#define CLAIM_OF(suite, claim, model)                                                                                  \
-    Test(suite, claim##_##model)                                                                                       \
-    {                                                                                                                  \
-        claim(#model);                                                                                                 \
-    }
-#define EACH_FAMILY(suite, claim)                                                                                      \
-    static void claim(const char *name);                                                                               \
-    FAMILIES(CLAIM_OF, suite, claim)                                                                                   \
-    static void claim(const char *name)
+#define EACH_FAMILY(suite, claim) EACH_OF(FAMILIES, suite, claim)
 
 static weir_model *open_model(const char *name, int threads)
 {

@@ -3,6 +3,7 @@
 #include "weir.h"
 
 #include "points/points.h"
+#include "unit/claims.h"
 #include "unit/data_path.h"
 
 #include <criterion/criterion.h>
@@ -18,15 +19,7 @@ enum { PROMPTS = 4, LENGTH = 75, SHORT = 9, VARIANTS = 4096 };
     X(suite, claim, mixtral) X(suite, claim, bloom) X(suite, claim, gpt_oss) X(suite, claim, falcon_alibi)             \
     X(suite, claim, phimoe_longrope)
 /* clang-format on */
-#define CLAIM_OF(suite, claim, model)                                                                                  \
-    Test(suite, claim##_##model)                                                                                       \
-    {                                                                                                                  \
-        claim(#model);                                                                                                 \
-    }
-#define EACH_FAMILY(suite, claim)                                                                                      \
-    static void claim(const char *name);                                                                               \
-    FAMILIES(CLAIM_OF, suite, claim)                                                                                   \
-    static void claim(const char *name)
+#define EACH_FAMILY(suite, claim) EACH_OF(FAMILIES, suite, claim)
 
 /* ---- a whole pass with one change ---- */
 
