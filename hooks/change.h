@@ -4,7 +4,7 @@
 
 #include "base/parallel.h"
 #include "engine/scope.h"
-#include "hooks/operand.h"
+#include "hooks/sources/operand.h"
 #include "points/edit.h"
 
 /* One prompt's value of a point as rows by units by what a unit has at a row; n_units is 1 for points without units.

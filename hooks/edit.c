@@ -6,7 +6,7 @@
 #include "engine/start.h"
 #include "hooks/basis.h"
 #include "hooks/place.h"
-#include "hooks/source.h"
+#include "hooks/sources/source.h"
 #include "points/points.h"
 
 #include <float.h>

@@ -14,9 +14,12 @@ TOP = Path(__file__).resolve().parents[1]
 ORDER = [["base"], ["points"], ["tensor"], ["format"], ["token", "store"], ["model"], ["engine"], ["hooks"], ["analysis"], ["cli"]]
 RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 
-# the same inside the command line; cli/main.c comes after all of them
-CLI_ORDER = [["process", "print"], ["args"], ["select"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["main.c"]]
-CLI_RANK = {room: i for i, rooms in enumerate(CLI_ORDER) for room in rooms}
+# the same inside a room; "." is what lies in no folder of it. cli/main.c comes after all others of the command line
+INNER_ORDER = {
+    "hooks": [["sources"], ["."], ["examples"]],
+    "cli": [["process", "print"], ["args"], ["select"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["."]],
+}
+INNER_RANK = {room: {inner: i for i, inners in enumerate(order) for inner in inners} for room, order in INNER_ORDER.items()}
 
 # header -> the only places that include it
 OWNERS = {
@@ -35,6 +38,18 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 def room_of(path):
     parts = path.parts
     return parts[1] if parts[0] == "lib" and len(parts) > 2 else parts[0]
+
+
+def inner_of(path):
+    """the folder of its room that a file is in, "." if in none"""
+    return path.parts[1] if len(path.parts) > 2 else "."
+
+
+def has_place(path):
+    room = room_of(path)
+    if room not in RANK:
+        return path == Path("lib/weir.h")
+    return room not in INNER_RANK or inner_of(path) in INNER_RANK[room]
 
 
 def wrong(path, text):
@@ -57,18 +72,17 @@ def wrong(path, text):
             yield f'includes "{name}", which is in no room of this check\'s list'
         elif other != room and RANK[other] >= RANK[room]:
             yield f'includes "{name}": {room} comes before {other}'
-        elif other == room == "cli":
-            here, there = path.parts[1], name.split("/")[1]
-            if CLI_RANK[there] >= CLI_RANK[here] and there != here:
-                yield f'includes "{name}": cli/{here} comes before cli/{there}'
+        elif other == room in INNER_RANK:
+            rank, here, there = INNER_RANK[room], inner_of(path), inner_of(Path(name))
+            if rank.get(there, len(rank)) >= rank[here] and there != here:
+                yield f'includes "{name}": {Path(room, here)} comes before {Path(room, there)}'
 
 
 def main():
     bad = 0
     for path in sorted(p for room in ("lib", "hooks", "cli") for p in (TOP / room).rglob("*.[ch]")):
         path = path.relative_to(TOP)
-        room = room_of(path)
-        if (room not in RANK and path != Path("lib/weir.h")) or (room == "cli" and path.parts[1] not in CLI_RANK):
+        if not has_place(path):
             print(f"{path}: it is in no place of the order in tests/check_includes.py")
             bad += 1
             continue

@@ -1,7 +1,7 @@
 /* For test_sources.py: source_cli MODEL EDIT TOKENS[=FIELDS | #SIDE#LINE] ... prints, one line of JSON per box of what
    an edit changes, the numbers that its source has for it. TOKENS are ids joined by commas, FIELDS the JSON of the
    prompt's line. */
-#include "hooks/source.h"
+#include "hooks/sources/source.h"
 #include "model/model.h"
 
 #include <math.h>

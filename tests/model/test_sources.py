@@ -1,4 +1,4 @@
-"""Where the numbers of an edit come from (hooks/source.h), against numpy: caches read with h5py, arrays of every format, and the
+"""Where the numbers of an edit come from (hooks/sources/source.h), against numpy: caches read with h5py, arrays of every format, and the
 formulas of docs/sources.md. source_cli prints the numbers that each box of an edit gets."""
 import json
 import math

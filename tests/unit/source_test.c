@@ -1,7 +1,7 @@
 /* Sources of edits: memory that runs out, passes that continue prompts, and what costs no copy. The numbers themselves
    are compared with numpy's in tests/model/test_sources.py. */
 #include "base/alloc.h"
-#include "hooks/source.h"
+#include "hooks/sources/source.h"
 #include "model/model.h"
 #include "unit/data_path.h"
 

@@ -1,10 +1,10 @@
 /* Where the numbers of an edit come from when this run does not compute them: files of arrays, caches of weir's,
    chance. docs/sources.md says what fits what. */
-#ifndef WEIR_HOOKS_SOURCE_H
-#define WEIR_HOOKS_SOURCE_H
+#ifndef WEIR_HOOKS_SOURCES_SOURCE_H
+#define WEIR_HOOKS_SOURCES_SOURCE_H
 
 #include "engine/scope.h"
-#include "hooks/operand.h"
+#include "hooks/sources/operand.h"
 #include "points/edit.h"
 
 struct weir_edit_source;

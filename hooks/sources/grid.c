@@ -1,5 +1,5 @@
 /* Finds the numbers that serve a box of cells. */
-#include "hooks/grid.h"
+#include "hooks/sources/grid.h"
 
 #include "base/alloc.h"
 

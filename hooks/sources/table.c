@@ -1,6 +1,6 @@
 /* What sources read of a cache: for each prompt that is changed the prompts that serve it, and of those one table of
    numbers, averaged where the edit says so. Prompts that are served by the same prompts share a table. */
-#include "hooks/source_parts.h"
+#include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
 #include "base/random.h"

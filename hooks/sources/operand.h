@@ -1,6 +1,6 @@
 /* The numbers by which a box of cells is changed, wherever they come from. */
-#ifndef WEIR_HOOKS_OPERAND_H
-#define WEIR_HOOKS_OPERAND_H
+#ifndef WEIR_HOOKS_SOURCES_OPERAND_H
+#define WEIR_HOOKS_SOURCES_OPERAND_H
 
 #include <stddef.h>
 

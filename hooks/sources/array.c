@@ -1,9 +1,9 @@
 /* Arrays of a file as the numbers of an edit. */
-#include "hooks/source_parts.h"
+#include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
-#include "hooks/fit.h"
+#include "hooks/sources/fit.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Fits arrays to what edits change: all ways are tried, and there must be one. */
-#include "hooks/fit.h"
+#include "hooks/sources/fit.h"
 
 #include "base/text.h"
 

@@ -1,6 +1,6 @@
 /* Which axis of what an edit changes each axis of an array is, by its size. */
-#ifndef WEIR_HOOKS_FIT_H
-#define WEIR_HOOKS_FIT_H
+#ifndef WEIR_HOOKS_SOURCES_FIT_H
+#define WEIR_HOOKS_SOURCES_FIT_H
 
 #include "format/tensors.h"
 

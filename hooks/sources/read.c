@@ -1,6 +1,6 @@
 /* Reading the values of a cache that a table is made of: rows, heads and columns of some prompts and layers, summed in
    double. */
-#include "hooks/source_parts.h"
+#include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
 

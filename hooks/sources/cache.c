@@ -1,6 +1,6 @@
 /* Places of a cache as the source of an edit: which point, layers and units of the file serve each of the edit's sites.
  */
-#include "hooks/source_parts.h"
+#include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
 #include "base/json.h"

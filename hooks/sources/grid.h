@@ -1,9 +1,9 @@
 /* Numbers on rows, heads and columns that serve the cells of an edit: by their own number, one for all, or in order. */
-#ifndef WEIR_HOOKS_GRID_H
-#define WEIR_HOOKS_GRID_H
+#ifndef WEIR_HOOKS_SOURCES_GRID_H
+#define WEIR_HOOKS_SOURCES_GRID_H
 
 #include "engine/scope.h"
-#include "hooks/operand.h"
+#include "hooks/sources/operand.h"
 
 /* The axes of a point's value apart from its rows. */
 struct weir_form {

@@ -1,10 +1,10 @@
 /* A source from the inside: what the files that read arrays and caches share. */
-#ifndef WEIR_HOOKS_SOURCE_PARTS_H
-#define WEIR_HOOKS_SOURCE_PARTS_H
+#ifndef WEIR_HOOKS_SOURCES_PARTS_H
+#define WEIR_HOOKS_SOURCES_PARTS_H
 
 #include "format/bag.h"
-#include "hooks/grid.h"
-#include "hooks/source.h"
+#include "hooks/sources/grid.h"
+#include "hooks/sources/source.h"
 
 struct weir_array_source;
 struct weir_cache_source;
@@ -56,7 +56,7 @@ bool weir_edit_source_takes(const struct weir_edit_source *source, size_t site, 
 /* Puts the character of the value in front of a failure. */
 weir_status weir_edit_source_in_edit(const struct weir_edit_source *source, weir_status status);
 
-/* ---- source_array.c: arrays of a file ---- */
+/* ---- array.c: arrays of a file ---- */
 
 /* The array of a file that is meant at a site: the only one, the one that is named, or the layer's direction. */
 WEIR_CHECKED weir_status weir_array_choose(const struct weir_tensor **out, const struct weir_bag *bag,
@@ -66,7 +66,7 @@ void weir_array_source_close(struct weir_array_source *array);
 /* Fits the array to every slot. */
 WEIR_CHECKED weir_status weir_array_source_find(struct weir_edit_source *source);
 
-/* ---- source_cache.c: places of a cache ---- */
+/* ---- cache.c: places of a cache ---- */
 
 /* How what the place has along an axis serves what is changed. */
 enum weir_pairing {
@@ -115,7 +115,7 @@ enum weir_pairing weir_cache_pairing(const struct weir_edit_source *source, size
 WEIR_CHECKED weir_status weir_pairs_list(struct weir_pairs *out, const struct weir_slices *slices, size_t n,
                                          const char *what);
 
-/* ---- source_table.c: what is read of a cache ---- */
+/* ---- table.c: what is read of a cache ---- */
 
 /* A prompt of the cache that is read. */
 struct weir_cached_prompt {
@@ -157,7 +157,7 @@ static inline const struct weir_where *weir_source_where(const struct weir_edit_
 WEIR_CHECKED weir_status weir_cache_source_find(struct weir_edit_source *source);
 void weir_cache_source_forget(struct weir_cache_source *cache);
 
-/* ---- source_read.c ---- */
+/* ---- read.c ---- */
 
 /* Reads the numbers of a table whose prompts and wanted positions are all known. */
 WEIR_CHECKED weir_status weir_source_table_fill(const struct weir_edit_source *source, struct weir_source_table *table);

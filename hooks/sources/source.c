@@ -1,5 +1,5 @@
 /* Sources of edits: opening them, the cells that they serve, and the numbers of noise. */
-#include "hooks/source_parts.h"
+#include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
 #include "base/random.h"
