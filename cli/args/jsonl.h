@@ -2,6 +2,7 @@
 #ifndef WEIR_CLI_ARGS_JSONL_H
 #define WEIR_CLI_ARGS_JSONL_H
 
+#include "cli/args/scan.h"
 #include "cli/args/sides.h"
 
 struct jsonl {
@@ -21,6 +22,9 @@ WEIR_CHECKED weir_status jsonl_read(struct jsonl *out, const char *line, size_t 
    "side" and "line", the number of the line. */
 WEIR_CHECKED weir_status jsonl_read_sides(struct jsonl *out, const struct sides *sides, size_t number, const char *line,
                                           size_t n, const char *where);
+/* Checks the object at object->p, which ends at object->end and may have several lines, as those two do: as a prompt,
+   or with sides as a pair. */
+WEIR_CHECKED weir_status jsonl_check(const struct scan *object, const struct sides *sides);
 void jsonl_close(struct jsonl *line);
 
 #endif
