@@ -56,6 +56,11 @@
     {                                                                                                                  \
         0, "tokens", OPT_TEXT, "IDS", "a prompt as token ids, 1,2,3; may repeat", .repeats = true                      \
     }
+#define OPT_PROMPT_LINE                                                                                                \
+    {                                                                                                                  \
+        0, "line", OPT_TEXT, "JSON", "a prompt as one JSON object, as a line of a .jsonl file; may repeat",            \
+            .repeats = true                                                                                            \
+    }
 #define OPT_SIDE                                                                                                       \
     {                                                                                                                  \
         0, "side", OPT_TEXT, "NAME[=FIELD]",                                                                           \

@@ -40,7 +40,8 @@ static weir_status read_pair_lines(struct prompts *out, const weir_model *model,
                                    const struct pair_opts *opts)
 {
     struct sides sides = {0};
-    const struct prompt_opts which = {.text = -1, .file = opts->file, .tokens = -1, .bos = opts->bos, .sides = &sides};
+    const struct prompt_opts which = {
+        .text = -1, .file = opts->file, .tokens = -1, .line = opts->line, .bos = opts->bos, .sides = &sides};
     weir_status status;
     TRY_DONE(sides_add(&sides, "clean"));
     TRY_DONE(sides_add(&sides, "corrupt"));
@@ -55,10 +56,12 @@ weir_status pairs_read(struct prompts *out, const weir_model *model, const struc
 {
     if (args->has[opts->clean] != args->has[opts->corrupt])
         return weir_fail(WEIR_E_USAGE, "--clean and --corrupt belong together: give both");
-    if (args->has[opts->file] == args->has[opts->clean])
+    bool lines = args->has[opts->file] || args->has[opts->line];
+    if (lines == args->has[opts->clean])
         return weir_fail(WEIR_E_USAGE,
-                         "give pairs of prompts: either --pairs FILE, or --clean TEXT and --corrupt TEXT");
-    if (args->has[opts->file])
+                         "give pairs of prompts: either --pairs FILE or --line JSON, or --clean TEXT and --corrupt "
+                         "TEXT");
+    if (lines)
         return read_pair_lines(out, model, args, opts);
     TRY(add_given_side(out, model, args, opts, opts->clean));
     TRY(add_given_side(out, model, args, opts, opts->corrupt));

@@ -6,7 +6,7 @@
 
 /* The options that give them; `fields` are those whose values become fields of the pair, by their names; -1 ends it. */
 struct pair_opts {
-    int file, clean, corrupt, bos;
+    int file, line, clean, corrupt, bos;
     const int *fields;
 };
 

@@ -278,6 +278,17 @@ static weir_status add_prompt_file(struct prompts *prompts, const weir_model *mo
     return status;
 }
 
+/* A line of JSON that is given by itself. */
+static weir_status add_given_line(struct prompts *prompts, const weir_model *model, const char *text,
+                                  const struct prompt_opts *opts, weir_bos bos)
+{
+    struct reading reading = {.prompts = prompts, .model = model, .opts = opts, .name = "--line", .bos = bos};
+    size_t n = strlen(text);
+    TRY(has_sides(opts) ? take_json_pair(&reading, text, n, "--line") : take_json_prompt(&reading, text, n, "--line"));
+    prompts->n_lines++;
+    return WEIR_OK;
+}
+
 /* Standard input can be read once. */
 static weir_status check_input_once(const struct args *args, const struct prompt_opts *opts)
 {
@@ -291,7 +302,8 @@ static weir_status add_given_prompts(struct prompts *prompts, const weir_model *
                                      const struct prompt_opts *opts, weir_bos bos, const char *option)
 {
     if (has_sides(opts) && (given->opt == opts->text || given->opt == opts->tokens))
-        return weir_fail(WEIR_E_USAGE, "--side reads members of lines of JSON, and --%s is none: give them with -f",
+        return weir_fail(WEIR_E_USAGE,
+                         "--side reads members of lines of JSON, and --%s is none: give them with -f or --line",
                          option);
     if (given->opt == opts->text)
         return add_text_prompt(prompts, model, given->text, strlen(given->text), bos);
@@ -299,6 +311,8 @@ static weir_status add_given_prompts(struct prompts *prompts, const weir_model *
         return add_prompt_file(prompts, model, given->text, opts, bos);
     if (given->opt == opts->tokens)
         return add_ids_prompt(prompts, model, given->text, option);
+    if (given->opt == opts->line)
+        return add_given_line(prompts, model, given->text, opts, bos);
     return WEIR_OK;
 }
 

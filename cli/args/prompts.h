@@ -13,7 +13,7 @@ struct prompts {
 
 /* The options of a command that give prompts; -1: it has no such option. */
 struct prompt_opts {
-    int text, file, tokens, bos;
+    int text, file, tokens, line, bos;
     const struct sides
         *sides;       /* that each line of JSON has a prompt of, side by side; NULL or none: one prompt a line */
     bool any_lengths; /* the sides of a line need not have equally many tokens: positions are named by field */

@@ -35,6 +35,7 @@ static const struct opt dump_opts[] = {
     [TEXT] = OPT_PROMPT_TEXT,
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
+    [LINE] = OPT_PROMPT_LINE,
     [SIDE] = OPT_SIDE,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
     [HOOKS] = OPT_STORED_HOOKS,
@@ -150,7 +151,7 @@ static weir_compute chosen_compute(const struct dump *dump)
 weir_status dump_open(struct dump *dump)
 {
     const struct args *args = dump->args;
-    struct prompt_opts which = {TEXT, FROM, TOKENS, BOS, .sides = &dump->sides};
+    struct prompt_opts which = {TEXT, FROM, TOKENS, LINE, BOS, .sides = &dump->sides};
     weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     weir_capture_options capture = {
         .hooks = args->text[HOOKS],
@@ -240,7 +241,7 @@ weir_status dump_run(struct dump *dump)
 
 static bool has_prompt_options(const struct args *args)
 {
-    return args->has[TEXT] || args->has[FROM] || args->has[TOKENS];
+    return args->has[TEXT] || args->has[FROM] || args->has[TOKENS] || args->has[LINE];
 }
 
 weir_status dump_check(const struct args *args)
@@ -252,7 +253,7 @@ weir_status dump_check(const struct args *args)
     if (args->has[HOOKS] && !*args->text[HOOKS])
         return weir_fail(WEIR_E_USAGE, "--hooks is empty: name hook points, or omit it for the default ones");
     if (!has_prompt_options(args))
-        return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE or --tokens IDS");
+        return weir_fail(WEIR_E_USAGE, "there are no prompts: give -p TEXT, -f FILE, --tokens IDS or --line JSON");
     return WEIR_OK;
 }
 

@@ -16,6 +16,7 @@ enum {
     TEXT,
     FROM,
     TOKENS,
+    LINE,
     SIDE,
     OUT,
     HOOKS,

@@ -309,7 +309,7 @@ static weir_status score_file(struct weir_heads **out, const struct args *args, 
 
 static weir_status make_heads_prompts(struct prompts *out, const weir_model *model, const struct args *args)
 {
-    const struct prompt_opts which = {PROMPT, FROM, TOKENS, BOS};
+    const struct prompt_opts which = {PROMPT, FROM, TOKENS, -1, BOS};
     const struct repeats repeats = {.length = args_int(args, LENGTH, 0),
                                     .sequences = args_int(args, SEQUENCES, REPEAT_SEQUENCES),
                                     .seed = args->has[SEED] ? (uint64_t)args->whole[SEED] : 0};

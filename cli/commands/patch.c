@@ -25,6 +25,7 @@ enum {
     MODEL,
     PROCESS,
     PAIRS,
+    LINE,
     CLEAN,
     CORRUPT,
     ANSWER,
@@ -56,6 +57,8 @@ static const struct opt opts[] = {
                "pairs of prompts, one JSON object per line: \"clean\" and \"corrupt\" (texts, or lists of token ids), "
                "\"answer\" and \"wrong\", and any others; - is standard input",
                .repeats = true},
+    [LINE] = {0, "line", OPT_TEXT, "JSON", "a pair as one JSON object, as a line of such a file; may repeat",
+              .repeats = true},
     [CLEAN] = {0, "clean", OPT_TEXT, "TEXT", "the clean prompt of a pair"},
     [CORRUPT] = {0, "corrupt", OPT_TEXT, "TEXT", "the corrupt prompt of that pair, with equally many tokens"},
     [ANSWER] = {0, "answer", OPT_TEXT, "TEXT", "with --clean, the right next token, as in ' Mary'"},
@@ -151,7 +154,7 @@ static weir_status open_patching(struct patching *p)
 {
     static const int fields[] = {ANSWER, WRONG, -1};
     const struct args *args = p->args;
-    const struct pair_opts which = {PAIRS, CLEAN, CORRUPT, BOS, fields};
+    const struct pair_opts which = {PAIRS, LINE, CLEAN, CORRUPT, BOS, fields};
     const weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     const char *where;
     TRY(parse_metrics(p));

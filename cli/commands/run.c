@@ -23,6 +23,7 @@ static const struct opt run_opts[] = {
     [TEXT] = OPT_PROMPT_TEXT,
     [FROM] = OPT_PROMPT_FILE,
     [TOKENS] = OPT_PROMPT_IDS,
+    [LINE] = OPT_PROMPT_LINE,
     [SIDE] = OPT_SIDE,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5",
              "also write a file, as weir dump does, with the likely next tokens of all stored positions"},

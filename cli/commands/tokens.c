@@ -70,7 +70,7 @@ static weir_status print_tokens_tables(const weir_model *model, const struct pro
 
 static int run_tokens(const struct args *args)
 {
-    const struct prompt_opts which = {TEXT, FROM, IDS, BOS};
+    const struct prompt_opts which = {TEXT, FROM, IDS, -1, BOS};
     weir_model *model = NULL;
     struct prompts prompts = {0};
     const char *where;

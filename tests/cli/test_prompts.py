@@ -4,7 +4,7 @@ import json
 import h5py
 import pytest
 
-from program import ask, weir
+from program import FIXTURES, INPUT, ask, weir
 
 
 def dump(folder, *args, stdin=b"", code=0):
@@ -277,8 +277,8 @@ def test_what_is_no_pair_is_named(folder, line, says):
     (["--side", "a b"], "--side: 'a b' is no name"), (["--side", "=x"], "--side: '' is no name"),
     (["--side", "base"], "--side: #base is a prompt without its edits: give this side another name, as in original=base"),
     (["--side", "x="], "--side: x= lacks the name of a member"), (["--side", "x", "--side", "x=y"], "--side: x is given twice"),
-    (["--side", "clean", "-p", "a"], "--side reads members of lines of JSON, and --prompt is none: give them with -f"),
-    (["--side", "clean", "--tokens", "1"], "--side reads members of lines of JSON, and --tokens is none: give them with -f"),
+    (["--side", "clean", "-p", "a"], "--side reads members of lines of JSON, and --prompt is none: give them with -f or --line"),
+    (["--side", "clean", "--tokens", "1"], "--side reads members of lines of JSON, and --tokens is none: give them with -f or --line"),
 ])
 def test_sides_that_cannot_be_are_refused(folder, options, says):
     write(folder, "pairs.jsonl", *PAIRS)
@@ -341,3 +341,28 @@ def test_what_nobody_can_mean_is_refused(folder, args, code, says):
     weir(folder, "dump", "-m", "letters", "-p", "cab", "--hooks", "embed@-1", "--next", "2", "--force", "-o", "one.h5")
     done = weir(folder, *args)
     assert done.returncode == code and says in done.stderr.decode() and not done.stdout, done
+
+
+def test_a_line_that_is_given_by_itself_is_a_line_of_a_file(tmp_path):
+    lines = ['{"prompt": "the walk", "n": 12345678901234567890, "at": [0]}', '{"ids": [5, 7, 9]}']
+    (tmp_path / "p.jsonl").write_text("\n".join(lines) + "\n")
+    given = [word for line in lines for word in ("--line", line)]
+    for name, prompts in ("file", ["-p", "a", "-f", "p.jsonl"]), ("lines", ["-p", "a", *given]):
+        done = weir(tmp_path, "dump", *prompts, "--hooks", "resid_pre@-1", "-o", f"{name}.h5")
+        assert done.returncode == 0, done.stderr
+    assert weir(tmp_path, "ls", "file.h5", "--json").stdout.replace(b"file.h5", b"lines.h5") == weir(tmp_path, "ls", "lines.h5", "--json").stdout
+    with h5py.File(tmp_path / "lines.h5") as file:
+        assert b"12345678901234567890" in file["prompts/fields"][1]
+
+
+def test_a_pair_that_is_given_by_itself_is_a_line_of_a_file(tmp_path):
+    line = '{"clean": [5, 7, 9], "corrupt": [5, 8, 9], "answer": 3, "wrong": 4}'
+    (tmp_path / "p.jsonl").write_text(line + "\n")
+    for args in (["patch", "-m", FIXTURES / "gpt2", "--csv"], ["run", "-m", FIXTURES / "gpt2", "--side", "clean", "--side", "corrupt", "--csv"]):
+        one, other = (weir(tmp_path, *args, *how) for how in (["--pairs" if args[0] == "patch" else "-f", "p.jsonl"], ["--line", line]))
+        assert one.returncode == 0 and one.stdout == other.stdout, other.stderr
+
+
+def test_a_line_that_is_no_prompt_is_refused_with_its_column(tmp_path):
+    done = weir(tmp_path, "run", "-p", "a", "--line", '{"prompt": 3}')
+    assert done.returncode == INPUT and done.stderr == b"weir: --line, column 12: a prompt must be a string\n"
