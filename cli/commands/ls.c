@@ -94,9 +94,11 @@ static weir_status add_json_grids(cJSON *to, const weir_file *file)
     for (size_t i = 0; i < n; i++) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "name", grids[i].name);
-        cJSON *shape = cJSON_AddArrayToObject(json, "shape");
-        for (int a = 0; a < grids[i].rank; a++)
+        cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *shape = cJSON_AddArrayToObject(json, "shape");
+        for (int a = 0; a < grids[i].rank; a++) {
+            cJSON_AddItemToArray(axes, cJSON_CreateString(weir_dim_name(grids[i].dims[a])));
             cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)grids[i].shape[a]));
+        }
         cJSON_AddItemToObject(json, "metrics", json_as_stored(grids[i].metrics));
         cJSON_AddStringToObject(json, "direction", grids[i].direction);
         cJSON_AddItemToArray(list, json);
@@ -288,7 +290,8 @@ static weir_status print_stored_grids(const weir_file *file)
     for (size_t i = 0; i < n; i++) {
         *shape = '\0';
         for (int a = 0; a < grids[i].rank; a++)
-            weir_text_append(shape, sizeof shape, "%s%zu", a ? ", " : "[", grids[i].shape[a]);
+            weir_text_append(shape, sizeof shape, "%s%s %zu", a ? ", " : "[", weir_dim_name(grids[i].dims[a]),
+                             grids[i].shape[a]);
         TRY_DONE(table_add(&table, "%s", grids[i].name));
         TRY_DONE(table_add(&table, "%s]", shape));
         TRY_DONE(table_add(&table, "%s", grids[i].direction));

@@ -1,4 +1,5 @@
-/* Writes grids of patches, three datasets for each point: values, their standard errors, and normalised. */
+/* Writes grids of patches, four datasets for each point: values, their standard errors, normalised, and how many pairs
+   have each cell. */
 #include "analysis/patch_store.h"
 
 #include "base/alloc.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KINDS = 3, NOTES = 8, MOST_NAME = 64, MOST_EDIT = 128 };
+enum { KINDS = WEIR_N_GRID_KINDS, NOTES = 8, MOST_NAME = 64, MOST_EDIT = 128 };
 
 /* One dataset. */
 struct stored_grid {
@@ -21,6 +22,7 @@ struct weir_patch_store {
     const weir_model *model;
     char *metrics; /* JSON list of texts */
     double n_pairs;
+    double **n_of_cells;               /* [n_grids] pairs of each cell; known at commit */
     int32_t *positions;                /* [longest] 0, 1, 2, ... */
     struct weir_store_prompt *prompts; /* [2 * n_pairs] */
     struct stored_grid *named;         /* [KINDS * n_grids] */
@@ -82,10 +84,9 @@ static void write_edit(char to[MOST_EDIT], const struct weir_patch_grid *grid, c
 
 static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, const struct weir_patch_about *about)
 {
-    static const char *const suffixes[KINDS] = {"", "_stderr", "_normalised"};
     const struct weir_patch *patch = s->patch;
     const struct weir_patch_grid *grid = &patch->grids[g];
-    const double *const values[KINDS] = {grid->mean, grid->error, grid->normalised};
+    const double *const values[KINDS] = {grid->mean, grid->error, grid->normalised, s->n_of_cells[g]};
     struct stored_grid *named = &s->named[g * KINDS + kind];
     struct weir_store_grid *out = &s->grids[g * KINDS + kind];
     const struct weir_store_note notes[NOTES] = {
@@ -98,13 +99,16 @@ static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, con
         {"baseline_corrupt", NULL, patch->corrupt, patch->n_metrics},
         {"pairs", NULL, &s->n_pairs, 1},
     };
-    snprintf(named->name, sizeof named->name, "patch/%s%s", grid->point->name, suffixes[kind]);
+    snprintf(named->name, sizeof named->name, WEIR_GROUP_PATCH "/%s%s", grid->point->name,
+             weir_grid_suffix((enum weir_grid_kind)kind));
     write_edit(named->edit, grid, about);
     memcpy(named->notes, notes, sizeof notes);
     *out =
         (struct weir_store_grid){.name = named->name, .values = values[kind], .notes = named->notes, .n_notes = NOTES};
-    out->dims[out->rank] = WEIR_DIM_METRIC;
-    out->shape[out->rank++] = patch->n_metrics;
+    if (kind != WEIR_GRID_PAIRS) {
+        out->dims[out->rank] = WEIR_DIM_METRIC;
+        out->shape[out->rank++] = patch->n_metrics;
+    }
     for (int a = grid->points_outside ? 1 : 0; a < grid->rank; a++) {
         out->dims[out->rank] = (int)grid->axes[a];
         out->shape[out->rank++] = grid->shape[a];
@@ -119,6 +123,9 @@ static weir_status describe_patch(struct weir_patch_store *s, const weir_tokens 
     TRY(describe_pairs(s, prompts));
     TRY(weir_alloc_zero(&s->named, n, sizeof *s->named));
     TRY(weir_alloc_zero(&s->grids, n, sizeof *s->grids));
+    TRY(weir_alloc_zero(&s->n_of_cells, s->patch->n_grids, sizeof *s->n_of_cells));
+    for (size_t g = 0; g < s->patch->n_grids; g++)
+        TRY(weir_alloc_zero(&s->n_of_cells[g], s->patch->grids[g].n_cells, sizeof **s->n_of_cells));
     for (size_t g = 0; g < s->patch->n_grids; g++)
         for (size_t kind = 0; kind < KINDS; kind++)
             describe_grid(s, g, kind, about);
@@ -154,6 +161,9 @@ done:
 
 weir_status weir_patch_store_commit(struct weir_patch_store *store)
 {
+    for (size_t g = 0; g < store->patch->n_grids; g++)
+        for (size_t i = 0; i < store->patch->grids[g].n_cells; i++)
+            store->n_of_cells[g][i] = (double)store->patch->grids[g].n[i];
     return weir_store_commit(store->store);
 }
 
@@ -163,6 +173,9 @@ void weir_patch_store_close(struct weir_patch_store *store)
         return;
     weir_store_close(store->store);
     cJSON_free(store->metrics);
+    for (size_t g = 0; store->n_of_cells && g < store->patch->n_grids; g++)
+        weir_free(store->n_of_cells[g]);
+    weir_free(store->n_of_cells);
     weir_free(store->positions);
     weir_free(store->prompts);
     weir_free(store->named);

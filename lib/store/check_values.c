@@ -1,10 +1,12 @@
 /* Checks what a file holds, through the reader: token ids, fields, sums of patterns, rows that are stored in part. */
 #include "base/alloc.h"
 #include "store/check.h"
+#include "store/read/grids.h"
 #include "store/read/reader.h"
 #include "tensor/absent.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SAMPLE = 4, PIECE = 1 << 20 }; /* prompts looked into; values read at once */
@@ -205,6 +207,44 @@ done:
     return status;
 }
 
+/* The first cell that cannot be: a negative standard error, or more pairs than there are. */
+static bool find_odd_cell(size_t *out, const struct weir_stored_grid *grid, const float *values)
+{
+    bool pairs = grid->kind == WEIR_GRID_PAIRS;
+    float most = pairs && grid->n_pairs ? (float)grid->n_pairs : INFINITY;
+    for (*out = 0; *out < grid->n_cells; (*out)++)
+        if ((pairs || grid->kind == WEIR_GRID_STDERR) && (values[*out] < 0 || values[*out] > most))
+            return true;
+    return false;
+}
+
+static weir_status check_grid(struct weir_check *c, const weir_file *file, const struct weir_stored_grid *grid)
+{
+    char path[WEIR_STORED_GRID_NAME + 16];
+    float *values;
+    size_t cell;
+    snprintf(path, sizeof path, WEIR_GROUP_RESULTS "/%s", grid->name);
+    weir_status status = weir_stored_grid_read(&values, file, grid);
+    if (status == WEIR_OK && find_odd_cell(&cell, grid, values))
+        weir_check_finding(c, path, "element %zu is %g, must be from 0%s", cell, (double)values[cell],
+                           grid->kind == WEIR_GRID_PAIRS ? " to the number of pairs" : " on");
+    weir_free(values);
+    return status;
+}
+
+/* Grids of patches; other results are nobody's to judge. */
+static void check_results(struct weir_check *c, const weir_file *file)
+{
+    struct weir_stored_grid *grids;
+    size_t n;
+    weir_status status = weir_stored_grids_find(&grids, &n, file);
+    for (size_t i = 0; i < n && status == WEIR_OK; i++)
+        status = check_grid(c, file, &grids[i]);
+    if (status != WEIR_OK)
+        weir_check_finding(c, WEIR_GROUP_RESULTS, "%s", weir_message());
+    weir_stored_grids_free(grids, n);
+}
+
 /* Through the reader, which refuses what the structure's findings name. */
 weir_status weir_check_content(struct weir_check *c, const char *path)
 {
@@ -218,6 +258,7 @@ weir_status weir_check_content(struct weir_check *c, const char *path)
         return WEIR_OK;
     }
     check_prompts(c, file);
+    check_results(c, file);
     for (int i = 0; status == WEIR_OK && i < weir_file_get_info(file)->n_points; i++)
         status = check_values(c, file, weir_file_point_at(file, i));
     weir_file_close(file);

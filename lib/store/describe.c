@@ -136,40 +136,18 @@ static bool add_shape(cJSON *to, hid_t dataset, int *rank)
     return fine;
 }
 
-/* The library's own H5DSget_label and H5DSiterate_scales free what they never read when an attribute is damaged
-   (1.10.8): the two attributes that hold them are read here. Opens one that has `rank` values; H5I_INVALID_HID when it
-   has not. */
-static hid_t open_list(hid_t dataset, const char *name, int rank, H5T_class_t class, hid_t *type)
-{
-    *type = H5I_INVALID_HID;
-    if (H5Aexists(dataset, name) <= 0)
-        return H5I_INVALID_HID;
-    hid_t attr = H5Aopen(dataset, name, H5P_DEFAULT), space = attr >= 0 ? H5Aget_space(attr) : H5I_INVALID_HID;
-    *type = attr >= 0 ? H5Aget_type(attr) : H5I_INVALID_HID;
-    bool fits = space >= 0 && H5Sget_simple_extent_npoints(space) == rank && H5Tget_class(*type) == class;
-    weir_h5_close(&space);
-    if (!fits) {
-        weir_h5_close(type);
-        weir_h5_close(&attr);
-    }
-    return attr;
-}
-
 /* "dims": the label of each axis, null where there is none. */
 static bool add_axis_labels(cJSON *to, hid_t dataset, int rank)
 {
     char *labels[H5S_MAX_RANK] = {NULL};
     cJSON *dims = cJSON_AddArrayToObject(to, "dims");
-    hid_t type, attr = open_list(dataset, "DIMENSION_LABELS", rank, H5T_STRING, &type);
-    bool read = attr >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attr, type, labels) >= 0, fine = dims != NULL;
+    bool fine = dims != NULL;
+    weir_h5_labels(labels, dataset, rank);
     for (int a = 0; a < rank; a++) {
-        bool named = read && labels[a] && labels[a][0];
+        bool named = labels[a] && labels[a][0];
         fine = fine && append_item(dims, named ? cJSON_CreateString(labels[a]) : cJSON_CreateNull());
-        if (read)
-            H5free_memory(labels[a]);
+        H5free_memory(labels[a]);
     }
-    weir_h5_close(&type);
-    weir_h5_close(&attr);
     return fine;
 }
 
@@ -195,7 +173,7 @@ static bool add_scales(cJSON *to, hid_t dataset, int rank)
 {
     hvl_t lists[H5S_MAX_RANK] = {{0, NULL}};
     cJSON *scales = cJSON_AddArrayToObject(to, "scales");
-    hid_t type, attr = open_list(dataset, "DIMENSION_LIST", rank, H5T_VLEN, &type);
+    hid_t type, attr = weir_h5_open_list(dataset, "DIMENSION_LIST", rank, H5T_VLEN, &type);
     bool read = attr >= 0 && is_reference_list(type) && H5Aread(attr, type, lists) >= 0, fine = scales != NULL;
     for (int a = 0; a < rank; a++) {
         cJSON *list = cJSON_CreateArray();

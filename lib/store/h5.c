@@ -280,6 +280,59 @@ done:
     return status;
 }
 
+weir_status weir_h5_get_reals(hid_t object, int attr, double **out, size_t *n, const char *where)
+{
+    hid_t id, type;
+    weir_status status = WEIR_OK;
+    *out = NULL;
+    TRY(open_attr(&id, &type, n, object, attr, where));
+    if (id < 0)
+        return WEIR_OK;
+    if (H5Tget_class(type) != H5T_FLOAT || *n > weir_dim_limit(WEIR_AXIS_LAYER))
+        TRY_DONE(wrong_attr(where, attr, weir_attr_wanted(attr)));
+    TRY_DONE(weir_alloc(out, *n, sizeof **out));
+    if (*n && H5Aread(id, H5T_NATIVE_DOUBLE, *out) < 0)
+        TRY_DONE(wrong_attr(where, attr, "readable"));
+done:
+    weir_h5_close(&type);
+    weir_h5_close(&id);
+    if (status != WEIR_OK) {
+        weir_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---- labels of axes ---- */
+
+hid_t weir_h5_open_list(hid_t dataset, const char *name, int rank, H5T_class_t class, hid_t *type)
+{
+    *type = H5I_INVALID_HID;
+    if (H5Aexists(dataset, name) <= 0)
+        return H5I_INVALID_HID;
+    hid_t attr = H5Aopen(dataset, name, H5P_DEFAULT), space = attr >= 0 ? H5Aget_space(attr) : H5I_INVALID_HID;
+    *type = attr >= 0 ? H5Aget_type(attr) : H5I_INVALID_HID;
+    bool fits = space >= 0 && H5Sget_simple_extent_npoints(space) == rank && H5Tget_class(*type) == class;
+    weir_h5_close(&space);
+    if (!fits) {
+        weir_h5_close(type);
+        weir_h5_close(&attr);
+    }
+    return attr;
+}
+
+void weir_h5_labels(char **labels, hid_t dataset, int rank)
+{
+    hid_t type, attr = weir_h5_open_list(dataset, "DIMENSION_LABELS", rank, H5T_STRING, &type);
+    for (int a = 0; a < rank; a++)
+        labels[a] = NULL;
+    if (attr >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attr, type, labels) < 0)
+        for (int a = 0; a < rank; a++)
+            labels[a] = NULL;
+    weir_h5_close(&type);
+    weir_h5_close(&attr);
+}
+
 /* ---- links ---- */
 
 static const char *kind_of_link(H5L_type_t type)

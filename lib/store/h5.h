@@ -34,6 +34,14 @@ WEIR_CHECKED weir_status weir_h5_get_text(hid_t object, int attr, char **out, co
 WEIR_CHECKED weir_status weir_h5_get_int(hid_t object, int attr, int64_t *out, const char *where);
 WEIR_CHECKED weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *where);
 WEIR_CHECKED weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where);
+WEIR_CHECKED weir_status weir_h5_get_reals(hid_t object, int attr, double **out, size_t *n, const char *where);
+
+/* The library's own H5DSget_label and H5DSiterate_scales free what they never read when an attribute is damaged
+   (1.10.8): the two attributes that hold them are read here. Opens one that has `rank` values, and its type;
+   H5I_INVALID_HID when it has not. */
+hid_t weir_h5_open_list(hid_t dataset, const char *name, int rank, H5T_class_t class, hid_t *type);
+/* The label of each axis into labels [rank], NULL where there is none: for H5free_memory. */
+void weir_h5_labels(char **labels, hid_t dataset, int rank);
 
 enum weir_link { WEIR_LINK_NONE, WEIR_LINK_HARD };
 enum { WEIR_LONGEST_PATH = 256 };

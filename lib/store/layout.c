@@ -86,6 +86,11 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_COMPUTE_ERROR] = {"compute_error", WEIR_ATTR_REAL, false},
     [WEIR_A_GRID_METRICS] = {"metrics", WEIR_ATTR_TEXT, false},
     [WEIR_A_GRID_DIRECTION] = {"direction", WEIR_ATTR_TEXT, false},
+    [WEIR_A_GRID_BY] = {"by", WEIR_ATTR_TEXT, false},
+    [WEIR_A_GRID_CLEAN] = {"baseline_clean", WEIR_ATTR_REALS, false},
+    [WEIR_A_GRID_CORRUPT] = {"baseline_corrupt", WEIR_ATTR_REALS, false},
+    [WEIR_A_GRID_PAIRS] = {"pairs", WEIR_ATTR_REALS, false},
+    [WEIR_A_RESULT_UNITS] = {"units", WEIR_ATTR_TEXT, false},
 };
 
 static const char *const processings[WEIR_N_PROCESSINGS] = {
@@ -118,7 +123,8 @@ const char *weir_attr_wanted(int id)
     static const char *const wanted[] = {[WEIR_ATTR_INT] = "one whole number",
                                          [WEIR_ATTR_INTS] = "a list of whole numbers",
                                          [WEIR_ATTR_TEXT] = "one string",
-                                         [WEIR_ATTR_REAL] = "one number"};
+                                         [WEIR_ATTR_REAL] = "one number",
+                                         [WEIR_ATTR_REALS] = "a list of numbers"};
     return wanted[attrs[id].kind];
 }
 
@@ -172,6 +178,12 @@ int weir_table_width_dim(const struct weir_table *table)
 bool weir_table_has_rows(const struct weir_table *table)
 {
     return table->columns[0].rank > 1;
+}
+
+const char *weir_grid_suffix(enum weir_grid_kind kind)
+{
+    static const char *const suffixes[WEIR_N_GRID_KINDS] = {"", "_stderr", "_normalised", "_pairs"};
+    return suffixes[kind];
 }
 
 /* ---- sizes ---- */

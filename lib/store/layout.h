@@ -52,8 +52,13 @@ enum weir_attr_id {
     WEIR_A_SATURATED,
     WEIR_A_SINKS,
     WEIR_A_COMPUTE_ERROR,
-    WEIR_A_GRID_METRICS, /* of grids of patches */
+    WEIR_A_GRID_METRICS, /* of results */
     WEIR_A_GRID_DIRECTION,
+    WEIR_A_GRID_BY,
+    WEIR_A_GRID_CLEAN,
+    WEIR_A_GRID_CORRUPT,
+    WEIR_A_GRID_PAIRS,
+    WEIR_A_RESULT_UNITS,
     WEIR_N_ATTRS
 };
 
@@ -71,7 +76,7 @@ const char *weir_processing_name(int id);
 /* Which one the first n bytes of a text name; WEIR_N_PROCESSINGS for none. */
 int weir_processing_find(const char *text, size_t n);
 
-enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT, WEIR_ATTR_REAL };
+enum weir_attr_kind { WEIR_ATTR_INT, WEIR_ATTR_INTS, WEIR_ATTR_TEXT, WEIR_ATTR_REAL, WEIR_ATTR_REALS };
 
 struct weir_attr {
     const char *name;
@@ -79,7 +84,7 @@ struct weir_attr {
     bool required;
 };
 
-/* Those of the root come first (to WEIR_N_ROOT_ATTRS - 1), then those of activations. */
+/* Those of the root come first (to WEIR_N_ROOT_ATTRS - 1), then those of activations, then those of results. */
 const struct weir_attr *weir_attr_at(int id);
 /* What its value must be, for messages: "one whole number". */
 const char *weir_attr_wanted(int id);
@@ -136,11 +141,25 @@ int weir_table_width_dim(const struct weir_table *table);
 /* True where it has a row for each stored position, false where one value per prompt. */
 bool weir_table_has_rows(const struct weir_table *table);
 
+/* ---- grids of patches: four datasets below /results/patch for each point ---- */
+
+enum weir_grid_kind {
+    WEIR_GRID_VALUE,      /* [metric, ...] means over pairs */
+    WEIR_GRID_STDERR,     /* [metric, ...] of those means */
+    WEIR_GRID_NORMALISED, /* [metric, ...] 0: as the corrupt prompt, 1: as the clean one */
+    WEIR_GRID_PAIRS,      /* [...] how many pairs have each cell */
+    WEIR_N_GRID_KINDS
+};
+
+/* Behind the point's name: "", "_stderr", "_normalised", "_pairs". */
+const char *weir_grid_suffix(enum weir_grid_kind kind);
+
 #define WEIR_GROUP_PROMPTS     "/prompts"
 #define WEIR_GROUP_TOKENS      "/tokens"
 #define WEIR_GROUP_ACTIVATIONS "/activations"
 #define WEIR_GROUP_NEXT        "/next"
 #define WEIR_GROUP_RESULTS     "/results"
+#define WEIR_GROUP_PATCH       "patch" /* below /results */
 
 /* One size for each dimension of a file. */
 struct weir_sizes {

@@ -15,6 +15,20 @@ from weir._cache import Cache, Prompt, open
 from weir._dump import dump
 from weir._error import Error, NotStored
 from weir._read import is_stored
+from weir._results import Result, Results
 from weir._store import Next, Point
 
-__all__ = ["Activations", "Cache", "Error", "Next", "NotStored", "Point", "Prompt", "dump", "is_stored", "open"]
+__all__ = [
+    "Activations",
+    "Cache",
+    "Error",
+    "Next",
+    "NotStored",
+    "Point",
+    "Prompt",
+    "Result",
+    "Results",
+    "dump",
+    "is_stored",
+    "open",
+]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weir._labels import to_xarray
+from weir._results import Results
 from weir._stacks import Stacks
 from weir._store import Next, Store, tame
 
@@ -117,8 +118,18 @@ class Cache(Stacks):
         return self._store.next()
 
     @property
+    def results(self) -> Results:
+        """What is not activations, by its name below /results: grids of `weir patch`, metrics of `weir run`.
+
+        Example:
+
+            cache.results["patch/resid_pre"].normalised         # [metric, layer, pos]
+        """
+        return Results(self._store)
+
+    @property
     def file(self) -> h5py.File:
-        """The file itself, for what is not here (/results)."""
+        """The file itself, for what is not here."""
         return self._store.file
 
     def to_xarray(self, *names: str) -> xarray.Dataset:

@@ -26,7 +26,8 @@ def tame(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    r"""Text as h5py gives it; bytes that are not UTF-8 as \xNN."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
@@ -61,12 +62,12 @@ class Point:
         self._store = store  # which keeps the file open as long as there is a point
         self._dataset = dataset
         self.name: str = dataset.name.rpartition("/")[2]
-        self.hook_name: str = _text(attrs["hook_name"])
+        self.hook_name: str = text_of(attrs["hook_name"])
         self.dims: tuple[str, ...] = tuple(d.label for d in dataset.dims)
         self.shape: tuple[int, ...] = tuple(dataset.shape)
         self.layers: tuple[int, ...] | None = tuple(int(i) for i in attrs["layers"]) if "layers" in attrs else None
         """The layers that are stored; None outside the blocks."""
-        self.units: str | None = _text(attrs["units"]) if "units" in attrs else None
+        self.units: str | None = text_of(attrs["units"]) if "units" in attrs else None
         """The heads or neurons that are stored, as `weir dump` selects them; None for all."""
         self.saturated: int = int(attrs.get("saturated", 0))
         """How many values float16 could not hold."""
@@ -160,7 +161,7 @@ class Store:
     def _look(self) -> None:
         if "weir_schema" not in self.file.attrs:
             raise Error(f"{self.path}: not a file of weir: it has no attribute weir_schema")
-        self.attrs = {name: _text(v) if isinstance(v, (bytes, str)) else v for name, v in self.file.attrs.items()}
+        self.attrs = {name: text_of(v) if isinstance(v, (bytes, str)) else v for name, v in self.file.attrs.items()}
         if int(self.attrs["weir_schema"]) != SCHEMA:
             raise Error(f"{self.path}: has layout {self.attrs['weir_schema']}, this reads {SCHEMA}: update weir")
         self.config = json.loads(self.attrs["config"])
@@ -229,7 +230,7 @@ class Store:
         """What each token of each of these prompts shows as."""
         self.check_open()
         rows = zip(self.file["tokens/text"][prompts], self.lengths[prompts], strict=True)
-        return [[_text(token) for token in row[:n]] for row, n in rows]
+        return [[text_of(token) for token in row[:n]] for row, n in rows]
 
     def ids(self, prompts: slice = ALL) -> list[NDArray[np.int32]]:
         """The token ids of these prompts."""
@@ -239,7 +240,7 @@ class Store:
     def text(self, prompts: slice = ALL) -> list[str]:
         """The texts of these prompts, empty where one was given as ids."""
         self.check_open()
-        return [_text(text) for text in self.file["prompts/text"][prompts]]
+        return [text_of(text) for text in self.file["prompts/text"][prompts]]
 
     def loss(self) -> NDArray[np.float32]:
         """Mean next-token loss of each prompt."""
@@ -262,7 +263,7 @@ class Store:
         """What each of these likely tokens shows as, in an array of their shape."""
         known, texts = np.array([-1], np.int32), np.array([""], object)
         if "word_id" in self.file["next"]:
-            words = [_text(word) for word in self.file["next/word_text"][:]]
+            words = [text_of(word) for word in self.file["next/word_text"][:]]
             known, texts = np.append(known, self.file["next/word_id"][:]), np.array(["", *words], object)
         at = np.searchsorted(known, ids).clip(max=len(known) - 1)  # known ascends
         found: NDArray[np.object_] = np.where(known[at] == ids, texts[at], "")
@@ -273,4 +274,4 @@ class Store:
         self.check_open()
         if "fields" not in self.file["prompts"]:
             return [{} for _ in self.lengths[prompts]]
-        return [json.loads(_text(line)) if line else {} for line in self.file["prompts/fields"][prompts]]
+        return [json.loads(text_of(line)) if line else {} for line in self.file["prompts/fields"][prompts]]

@@ -138,12 +138,12 @@ def test_positions_of_one_pair_have_its_tokens_and_those_of_several_have_numbers
 def test_ls_lists_the_grids_of_a_file(tmp_path):
     metrics = ["logprob(answer)", "logit(answer)"]
     assert patch(tmp_path, "--at", "z,embed@*", *METRIC, "--metric", metrics[1], "--direction", "noise", "-o", "g.h5").returncode == 0
-    kinds = ["", "_stderr", "_normalised"]
+    kinds = ["", "_stderr", "_normalised", "_pairs"]
     assert ask(tmp_path, "ls", "g.h5")["grids"] == [
-        {"name": f"patch/{point}{kind}", "shape": shape, "metrics": metrics, "direction": "noise"}
-        for point, shape in [("embed", [2, 17]), ("z", [2, 4, 5])] for kind in kinds]
+        {"name": f"patch/{point}{kind}", "axes": axes[kind == "_pairs":], "shape": shape[kind == "_pairs":], "metrics": metrics, "direction": "noise"}
+        for point, axes, shape in [("embed", ["metric", "pos"], [2, 17]), ("z", ["metric", "layer", "head"], [2, 4, 5])] for kind in kinds]
     printed = weir(tmp_path, "ls", "g.h5").stdout.decode()
-    assert re.search(r"patch/z_stderr +\[2, 4, 5\] +noise +.*logprob\(answer\)", printed)
+    assert re.search(r"patch/z_stderr +\[metric 2, layer 4, head 5\] +noise +.*logprob\(answer\)", printed)
     with h5py.File(tmp_path / "g.h5", "r+") as file:
         del file["results/patch/embed"].attrs["metrics"]
     assert [grid["name"] for grid in ask(tmp_path, "ls", "g.h5")["grids"]][:2] == ["patch/embed_stderr", "patch/embed_normalised"]

@@ -3,6 +3,7 @@
 #include "weir.h"
 
 #include "base/alloc.h"
+#include "store/read/grids.h"
 #include "store/validate.h"
 
 #include <stdlib.h>
@@ -33,10 +34,26 @@ static void read_corner(const weir_file *file, const weir_file_point *point)
     }
 }
 
+static void read_results(const weir_file *file)
+{
+    struct weir_stored_grid *grids;
+    float *values;
+    size_t n;
+    if (weir_stored_grids_find(&grids, &n, file) != WEIR_OK)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        weir_status status = weir_stored_grid_read(&values, file, &grids[i]);
+        (void)status;
+        weir_free(values);
+    }
+    weir_stored_grids_free(grids, n);
+}
+
 static void read_all(const weir_file *file)
 {
     const weir_file_info *info = weir_file_get_info(file);
     weir_file_prompt prompt;
+    read_results(file);
     for (int i = 0; i < info->n_points; i++)
         read_corner(file, weir_file_point_at(file, i));
     for (int i = 0; i < info->n_prompts && i < 4; i++)

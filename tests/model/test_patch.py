@@ -167,7 +167,7 @@ def test_the_file_has_what_the_csv_has(tmp_path):
     names = {"value": "", "stderr": "_stderr", "normalised": "_normalised"}
     with h5py.File(out) as file:
         grids = file["results/patch"]
-        assert {name: [dim.label for dim in grids[name].dims] for name in grids if "_s" not in name and "_n" not in name} == {
+        assert {name: [dim.label for dim in grids[name].dims] for name in grids if not name.endswith(("_stderr", "_normalised", "_pairs"))} == {
             "embed": ["metric", "pos"], "k": ["metric", "layer", "kv_head"], "pattern": ["metric", "layer", "head"],
             "resid_pre": ["metric", "layer", "pos"], "z": ["metric", "layer", "head"]}
         for column, suffix in names.items():
@@ -180,6 +180,8 @@ def test_the_file_has_what_the_csv_has(tmp_path):
                     seen[(metrics.index(row["metric"]), *map(int, at))] = float(row[column])
                 assert np.allclose(seen, grid[...], equal_nan=True, rtol=1e-6, atol=1e-6)
                 assert np.isfinite(grid[...]).any()
+            pairs = {tuple(map(int, row["layer"] + row["unit"])): int(row["pairs"]) for row in rows if row["point"] == "k"}
+            assert all(grids["k_pairs"][cell] == n for cell, n in pairs.items()) and len(pairs) == grids["k_pairs"].size
         attrs = grids["z"].attrs
         assert (attrs["direction"], attrs["by"], attrs["pairs"][0]) == ("denoise", "head", 2)
         assert attrs["edits"] == "z:LAYER.HEAD#corrupt = [#clean]" and grids["embed"].attrs["edits"] == "embed@POS#corrupt = [#clean]"

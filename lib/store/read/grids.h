@@ -1,21 +1,32 @@
-/* The grids of patches in a file: what there is of them, without their values. */
+/* Results below /results: what there is of them, and their values. */
 #ifndef WEIR_STORE_READ_GRIDS_H
 #define WEIR_STORE_READ_GRIDS_H
 
-#include "base/status.h"
+#include "store/layout.h"
 
-enum { WEIR_STORED_GRID_RANK = 5, WEIR_STORED_GRID_NAME = 80 };
+enum { WEIR_STORED_GRID_NAME = 80 };
 
 struct weir_stored_grid {
     char name[WEIR_STORED_GRID_NAME]; /* "patch/resid_pre_normalised": below /results */
-    int rank;
-    size_t shape[WEIR_STORED_GRID_RANK]; /* metrics first */
-    char *metrics, *direction;           /* a JSON list of texts; "denoise" or "noise" */
+    const weir_point *point;          /* that is patched */
+    enum weir_grid_kind kind;
+    int rank, dims[WEIR_GRID_RANK]; /* metrics first, if there are any */
+    size_t shape[WEIR_GRID_RANK], n_cells;
+    char *metrics, **texts, *direction, *by; /* a JSON list of texts; the same [n_metrics]; "denoise" or "noise" */
+    size_t n_metrics, n_pairs;               /* 0: not said */
+    double *clean, *corrupt;                 /* [n_metrics] without patches; NULL: not said */
 };
 
-/* In the order of hook points: values, standard errors, normalised. Free with weir_stored_grids_free. @return
+/* In the order of hook points: values, standard errors, normalised, pairs. Free with weir_stored_grids_free. @return
    WEIR_E_INPUT where one is damaged. */
 WEIR_CHECKED weir_status weir_stored_grids_find(struct weir_stored_grid **out, size_t *n, const weir_file *file);
 void weir_stored_grids_free(struct weir_stored_grid *grids, size_t n);
+/* The one of a name below /results; NULL: there is none. */
+const struct weir_stored_grid *weir_stored_grid_named(const struct weir_stored_grid *grids, size_t n, const char *name);
+/* The other dataset of the same point. */
+const struct weir_stored_grid *weir_stored_grid_other(const struct weir_stored_grid *grids, size_t n,
+                                                      const struct weir_stored_grid *grid, enum weir_grid_kind kind);
+/* All values [n_cells], in new memory. */
+WEIR_CHECKED weir_status weir_stored_grid_read(float **out, const weir_file *file, const struct weir_stored_grid *grid);
 
 #endif
