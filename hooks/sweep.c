@@ -267,17 +267,6 @@ static void close_sweep(struct sweep *s)
     weir_free(s->wanted);
 }
 
-/* Slopes counted from a prompt's last key, and rotations chosen by its length, take the whole prompt. */
-static bool depends_on_length(const struct weir_model *model)
-{
-    for (int i = 0; i < model->config.n_layers; i++) {
-        const struct weir_layer_spec *spec = &model->layers[i].spec;
-        if (spec->alibi == WEIR_ALIBI_FROM_END || (spec->rotary && model->ropes[spec->rope].long_from > 0))
-            return true;
-    }
-    return false;
-}
-
 static weir_status run_sweep(struct sweep *s, size_t n_prompts)
 {
     bool kept_weights = s->run->keeps_weights;
@@ -328,6 +317,6 @@ weir_status weir_run_sweep(weir_run *run, const weir_tokens *prompts, size_t n_p
                       .rows = rows,
                       .hook = hook,
                       .payload = payload,
-                      .whole = depends_on_length(run->model)};
+                      .whole = weir_start_needs_whole(run->model)};
     return n > 0 ? run_sweep(&s, n_prompts) : WEIR_OK;
 }

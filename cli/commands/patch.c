@@ -33,6 +33,9 @@ enum {
     AT,
     BY,
     DIRECTION,
+    TO,
+    PATH,
+    FREEZE_MLPS,
     METRIC,
     SHOW,
     TOP,
@@ -71,6 +74,13 @@ static const struct opt opts[] = {
     [DIRECTION] = {0, "direction", OPT_CHOICE, "denoise|noise",
                    "denoise, the default: the corrupt prompt runs, with values of the clean one; noise: the other way "
                    "round"},
+    [TO] = {0, "to", OPT_TEXT, "LIST",
+            "path patching: a patch reaches the metric through these hook points only, as in q:9.6 or, for the logits, "
+            "resid_post:-1"},
+    [PATH] = {0, "path", OPT_CHOICE, "frozen|direct",
+              "with --to: frozen, the default, holds all other heads on the way; direct adds what the patched branch "
+              "writes otherwise to the stream as the receivers read it"},
+    [FREEZE_MLPS] = {0, "freeze-mlps", OPT_FLAG, NULL, "hold the outputs of MLPs on the way, too"},
     [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
                 "what is measured, at the last position unless it says where; may repeat; by default logit(answer) - "
                 "logit(wrong)",
@@ -107,6 +117,8 @@ struct patching {
     char command[MOST_COMMAND];
     struct progress progress;
     struct weir_patch_options options;
+    struct weir_path_options path_options;
+    struct weir_path *path; /* NULL: patches travel every way */
     struct weir_patch *patch;
     struct weir_patch_store *store; /* NULL: no file is asked for */
 };
@@ -169,6 +181,7 @@ static void close_patching(struct patching *p)
 {
     weir_patch_store_close(p->store);
     weir_patch_close(p->patch);
+    weir_path_close(p->path);
     weir_run_close(p->run);
     for (size_t m = 0; m < MOST_METRICS; m++) {
         weir_logit_metric_close(p->measures[m]);
@@ -208,13 +221,26 @@ static weir_status watch_patches(size_t done, size_t all, void *payload)
     return interrupted() ? stopped() : WEIR_OK;
 }
 
+static weir_status open_path(struct patching *p)
+{
+    const struct args *args = p->args;
+    p->path_options = (struct weir_path_options){.to = args->text[TO],
+                                                 .kind = (enum weir_path_kind)args_int(args, PATH, WEIR_PATH_FROZEN),
+                                                 .freeze_mlps = args->has[FREEZE_MLPS]};
+    if (!args->has[TO])
+        return WEIR_OK;
+    return weir_in(weir_path_open(&p->path, p->run, p->prompts.list, 2 * p->n_pairs, &p->path_options), "--to");
+}
+
 static weir_status open_grids(struct patching *p)
 {
     const struct args *args = p->args;
+    TRY(open_path(p));
     p->options = (struct weir_patch_options){
         .at = args->has[AT] ? args->text[AT] : "resid_pre",
         .by = args->has[BY] ? (enum weir_patch_by)(args->whole[BY] + 1) : WEIR_PATCH_BY_POINT,
         .direction = args_int(args, DIRECTION, 0) == 1 ? WEIR_NOISE : WEIR_DENOISE,
+        .path = p->path,
         .rows = p->rows,
         .n_metrics = p->n_metrics,
         .measure = measure_logits,
@@ -457,6 +483,11 @@ static weir_status check_patch_options(const struct args *args)
     if (args->has[FORCE] && !args->has[OUT] && !draws(args))
         return weir_fail(WEIR_E_USAGE, "--force needs -o, --png or --svg");
     TRY(check_pictures(args));
+    if ((args->has[PATH] || args->has[FREEZE_MLPS]) && !args->has[TO])
+        return weir_fail(WEIR_E_USAGE, "%s belongs to --to, which names where the path ends",
+                         args->has[PATH] ? "--path" : "--freeze-mlps");
+    if (args->has[FREEZE_MLPS] && args_int(args, PATH, WEIR_PATH_FROZEN) == WEIR_PATH_DIRECT)
+        return weir_fail(WEIR_E_USAGE, "--freeze-mlps belongs to --path frozen: a direct path passes no MLP");
     if ((args->has[ANSWER] || args->has[WRONG]) && !args->has[CLEAN])
         return weir_fail(WEIR_E_USAGE, "--answer and --wrong belong to --clean; in a file of pairs they are members");
     return WEIR_OK;

@@ -132,6 +132,9 @@ static const size_t BASELINE = SIZE_MAX;
 
 static weir_status add_variant(struct weir_patch_work *f, const weir_variant *v, size_t grid, size_t cell)
 {
+    if (f->options->path && grid != BASELINE &&
+        !weir_path_reaches(f->options->path, v, 2 * f->first_pair + (size_t)v->prompt))
+        return WEIR_OK;
     TRY(weir_grow(&f->variants, &f->cap_variants, f->n + 1, sizeof *f->variants));
     TRY(weir_grow(&f->grid, &f->cap_grid, f->n + 1, sizeof *f->grid));
     TRY(weir_grow(&f->cell, &f->cap_cell, f->n + 1, sizeof *f->cell));
@@ -272,9 +275,17 @@ static size_t pairs_together(const struct weir_patch_work *f, size_t first)
     return n;
 }
 
+static weir_status run_variants(struct weir_patch_work *f, size_t n_prompts)
+{
+    size_t first = 2 * f->first_pair;
+    const weir_rows *rows = f->options->rows ? f->options->rows + first : NULL;
+    if (f->options->path)
+        return weir_path_sweep(f->options->path, first, n_prompts, f->variants, f->n, rows, take_logits, f);
+    return weir_run_sweep(f->run, f->prompts + first, n_prompts, f->variants, f->n, rows, take_logits, f);
+}
+
 static weir_status fill_grids(struct weir_patch_work *f)
 {
-    const struct weir_patch_options *o = f->options;
     for (size_t n; f->first_pair < f->patch->n_pairs; f->first_pair += n) {
         n = pairs_together(f, f->first_pair);
         f->n = 0;
@@ -284,8 +295,7 @@ static weir_status fill_grids(struct weir_patch_work *f)
             return weir_fail(WEIR_E_UNSUPPORTED, "%zu patches of one pair are more than %d: select fewer", f->n,
                              INT_MAX);
         f->n_all = f->n_done + f->n * (f->patch->n_pairs - f->first_pair) / weir_max_size(n, 1);
-        TRY(weir_run_sweep(f->run, f->prompts + 2 * f->first_pair, 2 * n, f->variants, f->n,
-                           o->rows ? o->rows + 2 * f->first_pair : NULL, take_logits, f));
+        TRY(run_variants(f, 2 * n));
         for (size_t i = 0; i < f->n; i++)
             if (f->grid[i] != BASELINE)
                 add_baselines_to_cell(f, i);
@@ -341,6 +351,8 @@ static weir_status add_grid(struct weir_patch_work *f, const struct weir_site *s
     const weir_point *point = weir_point_at(site->point);
     enum weir_patch_by by = f->options->by == WEIR_PATCH_BY_POINT ? suiting(point) : f->options->by;
     TRY(check_grid_site(site, by));
+    if (f->options->path)
+        TRY(weir_path_check_sender(f->options->path, site->point, site->layer));
     if (patch->n_grids > 0 && patch->grids[patch->n_grids - 1].point == point)
         return WEIR_OK;
     struct weir_patch_grid *grid = &patch->grids[patch->n_grids++];

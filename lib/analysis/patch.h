@@ -2,7 +2,7 @@
 #ifndef WEIR_ANALYSIS_PATCH_H
 #define WEIR_ANALYSIS_PATCH_H
 
-#include "base/status.h"
+#include "analysis/path.h"
 
 /* What one cell of a grid replaces. */
 enum weir_patch_by {
@@ -46,6 +46,8 @@ struct weir_patch_options {
     const char *at; /* selection: points, layers, units and positions that are replaced */
     enum weir_patch_by by;
     enum weir_direction direction;
+    const struct weir_path *path; /* opened for the same prompts: patches travel by it only; NULL: every way. Cells from
+                                     which it leads nowhere do not exist */
     const weir_rows *rows; /* [2 * n_pairs] positions whose logits the metrics are measured on; NULL: the last */
     size_t n_metrics;
     /* Measures all metrics of one pair on logits [rows, vocab], which begin at position logits->first. */

@@ -147,6 +147,16 @@ static weir_status check_keys(const struct weir_run *run, const struct weir_kept
     return WEIR_OK;
 }
 
+bool weir_start_needs_whole(const struct weir_model *model)
+{
+    for (int i = 0; i < model->config.n_layers; i++) {
+        const struct weir_layer_spec *spec = &model->layers[i].spec;
+        if (spec->alibi == WEIR_ALIBI_FROM_END || (spec->rotary && model->ropes[spec->rope].long_from > 0))
+            return true;
+    }
+    return false;
+}
+
 weir_status weir_start_check(const struct weir_run *run, const weir_tokens *tokens, const struct weir_start *from,
                              size_t prompt)
 {

@@ -53,6 +53,10 @@ struct weir_start {
                              that layer and of what comes after it take whole values. */
 };
 
+/* True where a row's value depends on how many come after it: slopes counted from a prompt's last key, and rotations
+   chosen by its length. Prompts run to their ends then. */
+bool weir_start_needs_whole(const struct weir_model *model);
+
 /* @return WEIR_E_UNSUPPORTED where a prompt cannot begin there: its keys were turned by angles that depend on another
    length; WEIR_E_USAGE where something it needs was not kept, or the context ends before it does. */
 WEIR_CHECKED weir_status weir_start_check(const struct weir_run *run, const weir_tokens *tokens,
