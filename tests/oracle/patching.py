@@ -81,4 +81,5 @@ def found_base(file, values):
     return file["baseline"][1]
 
 
-main()
+if __name__ == "__main__":
+    main()
