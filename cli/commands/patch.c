@@ -262,6 +262,7 @@ static weir_status open_patch_file(struct patching *p)
     const struct weir_patch_about about = {.command = p->command,
                                            .at = p->options.at,
                                            .direction = p->options.direction,
+                                           .path = p->path ? &p->path_options : NULL,
                                            .metrics = p->texts,
                                            .force = args->has[FORCE]};
     return weir_patch_store_open(&p->store, args->text[OUT], p->model, p->patch, p->prompts.list, &about);
@@ -420,11 +421,13 @@ static weir_status print_patches(const struct patching *p)
             const struct weir_patch_grid *grid = &p->patch->grids[g];
             bool whole = grid->rank == 2 && grid->shape[1] <= MOST_COLUMNS && !p->args->has[TOP];
             char clean[64], corrupt[64];
-            printf("%s%s by %s, %s, %s, %zu pair%s: %s is %s clean, %s corrupt\n", g + m ? "\n" : "", grid->point->name,
-                   weir_patch_by_name(grid->by), patch_direction_name(p->options.direction),
-                   whole ? patch_shows[shown(p)] : "strongest", p->n_pairs, p->n_pairs == 1 ? "" : "s",
-                   metric_text(p, m), fixed_number(clean, 4, p->patch->clean[m]),
-                   fixed_number(corrupt, 4, p->patch->corrupt[m]));
+            printf("%s%s by %s, %s, ", g + m ? "\n" : "", grid->point->name, weir_patch_by_name(grid->by),
+                   patch_direction_name(p->options.direction));
+            if (p->path)
+                printf("path to %s (%s), ", p->path_options.to, weir_path_name(&p->path_options));
+            printf("%s, %zu pair%s: %s is %s clean, %s corrupt\n", whole ? patch_shows[shown(p)] : "strongest",
+                   p->n_pairs, p->n_pairs == 1 ? "" : "s", metric_text(p, m),
+                   fixed_number(clean, 4, p->patch->clean[m]), fixed_number(corrupt, 4, p->patch->corrupt[m]));
             TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
         }
     return WEIR_OK;
@@ -519,7 +522,16 @@ const struct command cmd_patch = {
         "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "
         "cell one row and one weight of a pattern, which are not renormalised.\nOver several pairs the mean is "
         "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means, over those pairs that have the cell. "
-        "Cells that do not exist, or are not selected, are empty.\nA picture has layers from top to bottom; of a grid "
+        "Cells that do not exist, or are not selected, are empty.\nWith --to a patch reaches the metric by a path "
+        "only. "
+        "--path frozen (Wang et al. 2022): in a first pass all heads but the patched one are held at their own values, "
+        "and "
+        "what the receivers are in it is put into a second one. --path direct: what the patched attention or MLP "
+        "writes "
+        "otherwise is added to the stream as the receivers (q_input, k_input, v_input, mlp_in, resid_post:-1, ...) "
+        "read "
+        "it, and nothing else changes. Cells from which no receiver can be reached are empty.\nA picture has layers "
+        "from top to bottom; of a grid "
         "by head-position or by query it has a panel for each head.",
     .example =
         "weir patch --clean 'The cat sat on the' --corrupt 'The dog ran to the' --answer ' mat' --wrong ' door' --at "

@@ -368,6 +368,18 @@ static weir_status add_grid(struct weir_patch_work *f, const struct weir_site *s
     return weir_alloc_zero(&grid->n, grid->n_cells, sizeof *grid->n);
 }
 
+static weir_status check_path_reaches(const struct weir_patch_work *f)
+{
+    for (size_t i = 0; f->options->path && i < f->scope->n_sites; i++)
+        if (weir_path_reaches_from(f->options->path, f->scope->sites[i].point, f->scope->sites[i].layer))
+            return WEIR_OK;
+    return !f->options->path
+               ? WEIR_OK
+               : weir_fail(WEIR_E_USAGE,
+                           "%s: no receiver comes after it: patch earlier layers, or name later receivers",
+                           f->options->at);
+}
+
 static weir_status prepare(struct weir_patch_work *f, size_t n_pairs)
 {
     struct weir_patch *patch = f->patch;
@@ -389,7 +401,7 @@ static weir_status prepare(struct weir_patch_work *f, size_t n_pairs)
     TRY(weir_alloc_zero(&f->baselines, n, sizeof *f->baselines));
     for (size_t i = 0; i < f->scope->n_sites; i++)
         TRY(add_grid(f, &f->scope->sites[i], longest));
-    return WEIR_OK;
+    return check_path_reaches(f);
 }
 
 static void close_work(struct weir_patch_work *work)

@@ -48,7 +48,7 @@ struct weir_patch_options {
     enum weir_direction direction;
     const struct weir_path *path; /* opened for the same prompts: patches travel by it only; NULL: every way. Cells from
                                      which it leads nowhere do not exist */
-    const weir_rows *rows; /* [2 * n_pairs] positions whose logits the metrics are measured on; NULL: the last */
+    const weir_rows *rows;        /* [2 * n_pairs] positions whose logits the metrics are measured on; NULL: the last */
     size_t n_metrics;
     /* Measures all metrics of one pair on logits [rows, vocab], which begin at position logits->first. */
     weir_status (*measure)(double *out, const weir_event *logits, size_t pair, void *payload);

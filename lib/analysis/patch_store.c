@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KINDS = WEIR_N_GRID_KINDS, NOTES = 8, MOST_NAME = 64, MOST_EDIT = 128 };
+enum { KINDS = WEIR_N_GRID_KINDS, NOTES = 10, MOST_NAME = 64, MOST_EDIT = 128 };
 
 /* One dataset. */
 struct stored_grid {
@@ -98,13 +98,15 @@ static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, con
         {"baseline_clean", NULL, patch->clean, patch->n_metrics},
         {"baseline_corrupt", NULL, patch->corrupt, patch->n_metrics},
         {"pairs", NULL, &s->n_pairs, 1},
+        {"path", about->path ? weir_path_name(about->path) : NULL, NULL, 0},
+        {"to", about->path ? about->path->to : NULL, NULL, 0},
     };
     snprintf(named->name, sizeof named->name, WEIR_GROUP_PATCH "/%s%s", grid->point->name,
              weir_grid_suffix((enum weir_grid_kind)kind));
     write_edit(named->edit, grid, about);
     memcpy(named->notes, notes, sizeof notes);
-    *out =
-        (struct weir_store_grid){.name = named->name, .values = values[kind], .notes = named->notes, .n_notes = NOTES};
+    *out = (struct weir_store_grid){
+        .name = named->name, .values = values[kind], .notes = named->notes, .n_notes = about->path ? NOTES : NOTES - 2};
     if (kind != WEIR_GRID_PAIRS) {
         out->dims[out->rank] = WEIR_DIM_METRIC;
         out->shape[out->rank++] = patch->n_metrics;

@@ -10,8 +10,9 @@ struct weir_patch_store;
 struct weir_patch_about {
     const char *command, *at;
     enum weir_direction direction;
-    const char *const *metrics; /* [n_metrics] as written */
-    bool force;                 /* replaces a file */
+    const struct weir_path_options *path; /* that patches travel by; NULL: every way */
+    const char *const *metrics;           /* [n_metrics] as written */
+    bool force;                           /* replaces a file */
 };
 
 /* Creates the file under a partial name, before the grids are filled, so that one that cannot be written is refused

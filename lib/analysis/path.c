@@ -5,6 +5,11 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+const char *weir_path_name(const struct weir_path_options *options)
+{
+    return options->kind == WEIR_PATH_DIRECT ? "direct" : options->freeze_mlps ? "frozen with MLPs" : "frozen";
+}
+
 /* ---- branches ---- */
 
 static bool is_between(int point, int first, int last)
@@ -19,9 +24,9 @@ static bool in_attention(int point)
 
 int weir_path_written(int point)
 {
-    return in_attention(point)                                   ? WEIR_P_ATTN_OUT
+    return in_attention(point)                                ? WEIR_P_ATTN_OUT
            : is_between(point, WEIR_P_MLP_IN, WEIR_P_MLP_OUT) ? WEIR_P_MLP_OUT
-                                                                 : point;
+                                                              : point;
 }
 
 bool weir_path_by_head(int point)
@@ -52,6 +57,15 @@ bool weir_path_reaches(const struct weir_path *path, const weir_variant *v, size
 {
     for (size_t i = 0; i < path->to->n_sites; i++)
         if (weir_path_is_behind(path, &path->to->sites[i], v, prompt))
+            return true;
+    return false;
+}
+
+bool weir_path_reaches_from(const struct weir_path *path, int point, int layer)
+{
+    const weir_variant v = {.point = point, .layer = layer, .position = -1};
+    for (size_t i = 0; i < path->n; i++)
+        if (weir_path_reaches(path, &v, i))
             return true;
     return false;
 }
@@ -110,7 +124,8 @@ weir_status weir_path_check_sender(const struct weir_path *path, int point, int 
 
 /* ---- opening ---- */
 
-static weir_status print_heads(struct weir_text *text, const struct weir_path *path, const struct weir_site *site)
+static weir_status print_receiving_heads(struct weir_text *text, const struct weir_path *path,
+                                         const struct weir_site *site)
 {
     size_t n = path->to->groups[site->group].n_units;
     bool *marked, first = true;
@@ -134,7 +149,7 @@ static weir_status open_hooked(struct weir_scope **out, const struct weir_path *
     weir_status status;
     if (!weir_path_by_head(site->point))
         return weir_scope_open_at(out, path->run->model, site->point, site->layer);
-    TRY_DONE(print_heads(&text, path, site));
+    TRY_DONE(print_receiving_heads(&text, path, site));
     TRY_DONE(weir_scope_open(out, path->run->model, text.data, NULL));
 done:
     weir_text_close(&text);

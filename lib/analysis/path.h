@@ -16,6 +16,9 @@ struct weir_path_options {
     bool freeze_mlps; /* frozen paths: the outputs of MLPs are held too */
 };
 
+/* "frozen", "frozen with MLPs", "direct". */
+const char *weir_path_name(const struct weir_path_options *options);
+
 struct weir_path;
 
 /* Finds the receivers in the prompts of a grid, which stay the caller's until close, as run and options do.
@@ -28,6 +31,8 @@ void weir_path_close(struct weir_path *path);
 WEIR_CHECKED weir_status weir_path_check_sender(const struct weir_path *path, int point, int layer);
 /* True where a variant of a prompt, by its number among those of weir_path_open, lies before a receiver. */
 bool weir_path_reaches(const struct weir_path *path, const weir_variant *v, size_t prompt);
+/* True where it does in any of the prompts, as far as positions do not decide that. */
+bool weir_path_reaches_from(const struct weir_path *path, int point, int layer);
 /* weir_run_sweep where a variant's change travels by the path only. The prompts are those of weir_path_open from
    `first` on; variants that reach no receiver leave their prompt as it is. The run has no hooks. */
 WEIR_CHECKED weir_status weir_path_sweep(const struct weir_path *path, size_t first, size_t n_prompts,

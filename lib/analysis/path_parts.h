@@ -11,7 +11,7 @@ struct weir_path {
     const weir_tokens *prompts; /* [n] */
     size_t n;
     struct weir_selection *selection;
-    struct weir_scope *to;      /* the receivers: sites in the order of points, whose cells are those of whole prompts */
+    struct weir_scope *to; /* the receivers: sites in the order of points, whose cells are those of whole prompts */
     struct weir_scope **hooked; /* [to->n_sites] each site by itself for the plan: its heads, at all positions */
 };
 

@@ -1,6 +1,6 @@
-/* Passes of path patching. A first one, with the sender patched, gives what the receivers would be; a second one, of the
-   prompt as it is, gets that in their place. Both begin where they first differ from what a pass over the whole prompts
-   has kept; variants that begin together run side by side, a batch at a time. */
+/* Passes of path patching. A first one, with the sender patched, gives what the receivers would be; a second one, of
+   the prompt as it is, gets that in their place. Both begin where they first differ from what a pass over the whole
+   prompts has kept; variants that begin together run side by side, a batch at a time. */
 #include "analysis/path_parts.h"
 #include "base/alloc.h"
 #include "base/sizes.h"
@@ -23,8 +23,8 @@ struct path_value {
 struct path_sweep {
     const struct weir_path *path;
     struct weir_run *run;
-    size_t first;               /* number of prompts[0] among those of the path */
-    const weir_tokens *prompts; /* [n_prompts] */
+    size_t first;                 /* number of prompts[0] among those of the path */
+    const weir_tokens *prompts;   /* [n_prompts] */
     const weir_variant *variants; /* [n] */
     size_t n, n_prompts;
     const weir_rows *rows; /* [n_prompts]; NULL: the last */
@@ -101,7 +101,7 @@ static bool has_row(const struct path_value *value, size_t position)
 /* Part of one value put into another: the same positions of both. */
 struct path_put {
     float *to;
-    struct path_value of; /* what `to` is */
+    struct path_value of;         /* what `to` is */
     struct path_value from, less; /* less: taken from it, and the rest is added; data NULL: `from` takes the place */
     size_t shared; /* unit i of `to` gets unit i / shared; SIZE_MAX: all get the row of a value without units */
 };
@@ -139,7 +139,7 @@ static void put_row(const struct path_put *p, size_t position)
 }
 
 /* Rows of the box are positions. */
-static void put_box(const struct path_put *p, const struct weir_box *box)
+static void put_positions(const struct path_put *p, const struct weir_box *box)
 {
     bool at_once = !box->units.list && p->shared == 1 && p->of.unit_step < p->of.row_step;
     for (size_t i = 0; i < box->rows.n; i++) {
@@ -218,11 +218,11 @@ static void hold_value(const struct path_sweep *s, const weir_variant *v, weir_e
     int32_t head = 0, n_heads = (int32_t)box.units.n;
     bool is_z = event->point->id == WEIR_P_Z;
     if (is_z ? !sends_to_z(v, event->layer) : holds_mlp(s, v, event->layer))
-        put_box(&put, &box);
+        put_positions(&put, &box);
     else if (is_z)
         for (box.units = (struct weir_some){.list = &head, .n = 1}; head < n_heads; head++)
             if (is_of_other_head(s, v, (size_t)head))
-                put_box(&put, &box);
+                put_positions(&put, &box);
 }
 
 static void send_value(const struct path_sweep *s, const weir_variant *v, weir_event *event)
@@ -233,10 +233,9 @@ static void send_value(const struct path_sweep *s, const weir_variant *v, weir_e
                                  .shared = 1};
     size_t n = s->prompts[v->prompt].n;
     int32_t position = v->position, unit = v->unit, key = v->key;
-    const struct weir_box box = {.rows = one_or_all(&position, n),
-                                 .units = one_or_all(&unit, units_of(event)),
-                                 .keys = one_or_all(&key, n)};
-    put_box(&put, &box);
+    const struct weir_box box = {
+        .rows = one_or_all(&position, n), .units = one_or_all(&unit, units_of(event)), .keys = one_or_all(&key, n)};
+    put_positions(&put, &box);
 }
 
 static weir_status take_value(struct path_sweep *s, size_t at, const weir_event *event)
@@ -334,8 +333,8 @@ static weir_status hook_first_at(struct path_sweep *s, int point, int layer)
     if (mark == 0)
         return WEIR_OK;
     TRY(weir_scope_open_at(&scope, s->run->model, point, layer));
-    weir_status status = weir_plan_add_whole(&s->run->plan, scope, mark == MARK_TAKES ? WEIR_READ : WEIR_EDIT,
-                                             visit_first, s);
+    weir_status status =
+        weir_plan_add_whole(&s->run->plan, scope, mark == MARK_TAKES ? WEIR_READ : WEIR_EDIT, visit_first, s);
     weir_scope_close(scope);
     return status;
 }
@@ -384,7 +383,7 @@ static void put_received(const struct path_sweep *s, const weir_variant *v, cons
     else if (weir_scope_is_by_query(path->to, receiver))
         put.shared = weir_path_shared(s->run->model);
     for (size_t i = 0; i < region.n; i++)
-        put_box(&put, &region.boxes[i]);
+        put_positions(&put, &region.boxes[i]);
 }
 
 /* The editor of a receiver's site. */
@@ -456,8 +455,7 @@ static void begin_second(struct path_sweep *s, int layer, bool by_query)
             past = by_query ? 0 : weir_min_size(past, v->position > 0 ? (size_t)v->position : 0);
         s->past[i] = past;
         s->wanted[i] = rows.first;
-        s->rest[i] =
-            (weir_tokens){.ids = prompt->ids + past, .n = (s->whole ? prompt->n : rows.first + rows.n) - past};
+        s->rest[i] = (weir_tokens){.ids = prompt->ids + past, .n = (s->whole ? prompt->n : rows.first + rows.n) - past};
     }
 }
 

@@ -107,3 +107,74 @@ def test_a_cell_is_what_whole_passes_with_explicit_edits_give(tmp_path, family, 
     for threads in (1, 2, 5):
         (row,) = paths(tmp_path, family, [PAIR], "--at", *options, "--threads", threads).values()
         assert abs(float(row["value"]) - out) < 1e-5 * max(1, abs(out))
+
+
+@pytest.mark.parametrize("family, args, words", [
+    ("gpt2", ["--at", "z:2", "--to", "q:1"], "z:2: no receiver comes after it"),
+    ("gpt2", ["--at", "z", "--to", "q:1", "--path", "direct"], "--to: q: a direct path ends where the stream is read: name q_input"),
+    ("gpt2", ["--at", "z", "--to", "attn_out:1"], "--to: attn_out comes after z, which is held"),
+    ("gpt2", ["--at", "z", "--to", "q:1#clean"], "--to: q:1#clean: receivers are in the prompt that runs"),
+    ("gpt2", ["--at", "z", "--to", "q:1@subject"], "--to: prompt 0: q:1@subject: the prompt has no field 'subject'"),
+    ("gpt2", ["--at", "z", "--to", "q:1.9"], "--to: q:1.9: unit 9 is out of range"),
+    ("gpt2", ["--at", "unembed", "--to", "logits"], "unembed comes after all blocks"),
+    ("gpt2", ["--at", "z", "--path", "direct"], "--path belongs to --to"),
+    ("gpt2", ["--at", "z", "--freeze-mlps"], "--freeze-mlps belongs to --to"),
+    ("gpt2", ["--at", "z", "--to", "q_input", "--freeze-mlps", "--path", "direct"], "--freeze-mlps belongs to --path frozen"),
+    ("gptj", ["--at", "ln1_out", "--to", "q_input:1", "--path", "direct"], "ln1_out feeds attention and the MLP at once"),
+    ("olmo2", ["--at", "z", "--to", "k:1.h1"], "k: the keys of all heads are normed together"),
+    ("lens_shortformer", ["--at", "pos_embed", "--to", "q_input:1", "--path", "direct"], "pos_embed is not added to the stream"),
+])
+def test_what_is_no_path_is_refused(tmp_path, family, args, words):
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps(PAIR) + "\n")
+    result = run("patch", "-m", HERE / "fixtures" / family, "--pairs", file, *args)
+    assert result.returncode in (2, 4) and words in result.stderr and result.stdout == "", result.stderr
+
+
+def test_cells_from_which_no_receiver_is_reached_are_empty(tmp_path):
+    rows = paths(tmp_path, "gpt2", [PAIR], "--at", "z", "--by", "head-position", "--to", "q:1@:5")
+    assert {(row["layer"], row["position"]) for row in rows.values()} <= {("0", str(i)) for i in range(5)} and rows
+    parallel = paths(tmp_path, "gpt_neox", [PAIR], "--at", "z", "--to", "mlp_in:1")
+    assert {layer for layer, _ in parallel} == {0}     # attention and MLP of a parallel block read the same stream
+    assert {layer for layer, _ in paths(tmp_path, "gpt2", [PAIR], "--at", "z", "--to", "mlp_in:1")} == {0, 1}
+
+
+def test_many_pairs_give_the_mean_of_each_alone(tmp_path):
+    """more variants than go together in a pass"""
+    rng = np.random.default_rng(3)
+    pairs = []
+    for _ in range(12):
+        clean = rng.integers(0, 211, rng.integers(60, 90)).tolist()
+        pairs.append(dict(clean=clean, corrupt=clean[:20] + rng.integers(0, 211, 3).tolist() + clean[23:], answer=4, wrong=9))
+    for options in (["--to", "q:2.1,k:2.0"], ["--to", "mlp_in:1,resid_post:-1", "--path", "direct"]):
+        together = paths(tmp_path, "gpt2", pairs, "--at", "z", *options)
+        alone = [paths(tmp_path, "gpt2", [pair], "--at", "z", *options) for pair in pairs]
+        for cell, row in together.items():
+            values = np.array([float(one[cell]["value"]) for one in alone])
+            assert float(row["value"]) == pytest.approx(values.mean(), abs=1e-5) and row["pairs"] == "12"
+            assert float(row["stderr"]) == pytest.approx(values.std(ddof=1) / 12 ** 0.5, abs=1e-5)
+
+
+def test_the_other_direction_is_that_with_the_sides_exchanged(tmp_path):
+    turned = dict(PAIR, clean=PAIR["corrupt"], corrupt=PAIR["clean"])
+    for options in (["--to", "q:2"], ["--to", "q_input:2", "--path", "direct"]):
+        noised = paths(tmp_path, "llama", [PAIR], "--at", "z", *options, "--direction", "noise")
+        denoised = paths(tmp_path, "llama", [turned], "--at", "z", *options)
+        assert [row["value"] for row in noised.values()] == [row["value"] for row in denoised.values()]
+
+
+def test_the_file_and_the_terminal_name_the_path(tmp_path):
+    out, file = tmp_path / "g.h5", tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps(PAIR) + "\n")
+    args = ["patch", "-m", HERE / "fixtures/gpt2", "--pairs", file, "--at", "z", "--to", "q:2.1", "-o", out]
+    result = run(*args, "--freeze-mlps")
+    assert result.stdout.startswith("z by head, denoise, path to q:2.1 (frozen with MLPs), normalised, 1 pair: "), result.stdout
+    assert result.stdout.splitlines()[-1].split() == ["2", "-", "-", "-", "-"]
+    assert run("validate", out).returncode == 0
+    with h5py.File(out) as grids:
+        attrs = grids["results/patch/z"].attrs
+        assert (attrs["path"], attrs["to"], attrs["edits"]) == ("frozen with MLPs", "q:2.1", "z:LAYER.HEAD#corrupt = [#clean]")
+        assert np.isnan(grids["results/patch/z"][0, 2]).all() and np.isfinite(grids["results/patch/z"][0, :2]).all()
+    run(*args[:-4], "-o", out, "--force")
+    with h5py.File(out) as grids:
+        assert "path" not in grids["results/patch/z"].attrs
