@@ -1,4 +1,4 @@
-/* weir view: a page of attention patterns, neurons and the residual stream. */
+/* weir view: a page of attention patterns, neurons, the residual stream and grids of patches. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
 #include "cli/page/page.h"
@@ -33,6 +33,8 @@ static void print_view_done(const char *path, const struct page_summary *page)
         say(" (%zu with every weight, the others with their largest weights)", page->n_whole);
     if (page->n_units)
         say(", %zu neurons", page->n_units);
+    if (page->n_grids)
+        say(", %zu grid%s of patches", page->n_grids, plural(page->n_grids));
     say("; open it in a browser\n");
 }
 
@@ -59,11 +61,13 @@ static int run_view(const struct args *args)
 
 const struct command cmd_view = {
     .name = "view",
-    .summary = "write an interactive HTML page of attention patterns, neurons and the residual stream",
+    .summary =
+        "write an interactive HTML page of attention patterns, neurons, the residual stream and grids of patches",
     .usage = "FILE -o PAGE.html [OPTIONS]",
     .notes = "The page is one file that needs no network: every head as a thumbnail, one or several as a map, the "
              "tokens coloured by attention from or to a token; neurons; norms of the residual stream; the predictions "
-             "of dump --next. Press ? in it for its keys. Weights are shown as stored, to four digits. If there are "
+             "of dump --next; the grids of weir patch -o. Press ? in it for its keys. Weights are shown as stored, to "
+             "four digits. If there are "
              "too many, the heads with the highest detection scores have every weight, and the others have the largest "
              "weight of every block and each query's strongest keys.",
     .example = "weir view run.h5 -o page.html --layer 0:6",

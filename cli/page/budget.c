@@ -35,9 +35,10 @@ static size_t count_page_heads(const struct page *page)
 
 uint64_t page_rest_size(const struct page *page, const char *json)
 {
-    return page_shell_head_size + page_shell_script_size + page_shell_tail_size + 4 * BLOCK +
+    return page_shell_head_size + page_shell_script_size + page_shell_tail_size + 5 * BLOCK +
            (json ? strlen(json) : page->n_tokens * TOKEN) + page->reserved +
-           base64_size((page->n_units + page->n_norms) * page->n_rows * sizeof(float));
+           base64_size((page->n_units + page->n_norms) * page->n_rows * sizeof(float)) +
+           base64_size(page->n_grid_values * sizeof(float));
 }
 
 static size_t block_side(const weir_file_prompt *prompt, size_t blocks)

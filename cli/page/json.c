@@ -176,6 +176,7 @@ static weir_status json_page(cJSON *root, const struct page *page)
     cJSON_AddBoolToObject(root, "top_units", page->top);
     cJSON_AddItemToObject(root, "units", json_page_units(page));
     cJSON_AddItemToObject(root, "norms", json_page_norms(page));
+    TRY(page_add_grids(root, page));
     cJSON *prompts = cJSON_AddArrayToObject(root, "prompts");
     for (size_t i = 0; i < page->prompts.n; i++)
         TRY(add_page_prompt(prompts, page, i));

@@ -94,12 +94,13 @@ static weir_status choose_page_parts(struct page *page, const struct page_choice
     TRY(count_page_rows(page));
     TRY(choose_page_patterns(page, choice));
     TRY(choose_indices(&page->chosen, choice->layers, NULL, (size_t)info->n_layers, "layer"));
+    TRY(page_find_grids(page));
     return page_choose_norms(page);
 }
 
 static weir_status check_anything(const struct page *page)
 {
-    if (page->pattern || page->n_norms || page->n_units)
+    if (page->pattern || page->n_norms || page->n_units || page->n_shown_grids)
         return WEIR_OK;
     return weir_fail(WEIR_E_INPUT,
                      "the file contains nothing for a page to show; dump with --hooks pattern,mlp_post,resid_post");
@@ -129,6 +130,7 @@ static void page_close(struct page *page)
     weir_free(page->chosen.list);
     weir_free(page->units);
     weir_free(page->norms);
+    weir_stored_grids_free(page->grids, page->n_grids);
     weir_selection_close(page->selection);
 }
 
@@ -259,6 +261,7 @@ static weir_status put_page(struct writing *writing, const char *json)
     fprintf(to, "%s</script>\n", json);
     TRY(put_series(to, "data-units", page_put_units, writing->page));
     TRY(put_series(to, "data-norms", page_put_norms, writing->page));
+    TRY(put_series(to, "data-grids", page_put_grids, writing->page));
     if (writing->page->pattern)
         TRY(put_opening(writing));
     fwrite(page_shell_script, 1, page_shell_script_size, to);
@@ -341,6 +344,7 @@ weir_status page_write(struct page_summary *out, const char *path, const weir_fi
                                  .n_prompts = page.prompts.n,
                                  .n_units = page.n_units,
                                  .n_norms = page.n_norms,
+                                 .n_grids = page.n_shown_grids,
                                  .n_patterns = page.layers.n * page.heads.n * page.prompts.n};
     status = write_page_file(path, &writing, json, choice);
 done:

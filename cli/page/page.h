@@ -19,7 +19,7 @@ enum { PAGE_MB = 1000000, PAGE_LIMIT = 100 * PAGE_MB };
 /* The parts that went in. Layers and heads are those of the patterns, 0 where there are none. */
 struct page_summary {
     uint64_t bytes;
-    size_t n_layers, n_heads, n_prompts, n_units, n_norms;
+    size_t n_layers, n_heads, n_prompts, n_units, n_norms, n_grids;
     size_t n_patterns, n_whole; /* heads times prompts; those of them that are there with every weight */
 };
 

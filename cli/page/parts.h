@@ -9,6 +9,7 @@
 
 #include "analysis/analysis.h"
 #include "base/json.h"
+#include "store/read/grids.h"
 
 #include <stdio.h>
 
@@ -63,6 +64,8 @@ struct page {
     size_t n_units, unit_capacity;
     struct page_norm *norms; /* [n_norms] by point, then layer */
     size_t n_norms;
+    struct weir_stored_grid *grids; /* [n_grids] all that the file has */
+    size_t n_grids, n_shown_grids, n_grid_values;
     size_t n_rows, n_tokens;       /* stored positions and tokens of all chosen prompts */
     uint64_t reserved;             /* characters kept for units that are not chosen yet */
     struct page_part *parts;       /* [prompts] */
@@ -159,6 +162,12 @@ void page_reserve_units(struct page *page, uint64_t most);
 WEIR_CHECKED weir_status page_choose_norms(struct page *page);
 WEIR_CHECKED weir_status page_put_units(struct base64 *out, const struct page *page);
 WEIR_CHECKED weir_status page_put_norms(struct base64 *out, const struct page *page);
+
+/* ---- grids.c: grids of patches ---- */
+
+WEIR_CHECKED weir_status page_find_grids(struct page *page);
+WEIR_CHECKED weir_status page_put_grids(struct base64 *out, const struct page *page);
+WEIR_CHECKED weir_status page_add_grids(cJSON *root, const struct page *page);
 
 /* ---- json.c ---- */
 

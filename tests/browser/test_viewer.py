@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from pages import HOSTILE, weir
-from viewer import colour, digits, index, stored
+from viewer import Plot, colour, digits, index, stored
 
 GRID = [(x / 9, y / 9) for x in range(2, 9) for y in range(0, 7)]
 
@@ -126,6 +126,17 @@ def test_the_residual_view_shows_the_norms(view, files):
 
 
 # ---- colours ----
+
+def test_the_largest_norm_has_the_last_colour_and_the_smallest_the_first(view, files):
+    viewer = view("f32")
+    viewer.tab("residual")
+    viewer.choose("norm-point", "resid_mid")
+    norms = numpy.linalg.norm(stored(files["f32"], "resid_mid")[:, 0, :12].astype("f8"), axis=-1)
+    plot = Plot(viewer, 3, 12, "norm-map")
+    for place, part in (norms.argmax(), 1), (norms.argmin(), 0):
+        row, column = numpy.unravel_index(place, norms.shape)
+        assert_close_colour(plot.colours(*plot.pixel(row, column))[0, 0].tolist(), colour(part, "light"), (row, column))
+
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_tokens_are_coloured_by_the_weights_in_either_direction(view, files, dark):

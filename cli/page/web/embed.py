@@ -8,6 +8,7 @@ content security policy that allows exactly these two, by their hashes, and noth
 """
 import base64
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -23,10 +24,18 @@ def c_array(name, text):
             f"const size_t {name}_size = {len(data)};\n")
 
 
+def check_names(js):
+    """One function of two of a name would silently be both."""
+    names = re.findall(r"^(?:async )?function (\w+)", js, re.M)
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"two functions are called {', '.join(sorted(twice))}"
+
+
 def main(html, css, *scripts_and_out):
     *scripts, out = scripts_and_out
     css = Path(css).read_text()
     js = "'use strict';\n" + "".join(Path(script).read_text() for script in scripts)
+    check_names(js)
     js = "(() => {\n" + js + "})();\n"
     policy = (f"default-src 'none'; script-src {hash_of(js)}; style-src {hash_of(css)}; base-uri 'none'; "
               "form-action 'none'")

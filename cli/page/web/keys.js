@@ -2,10 +2,14 @@
 
 const choose = (list, at, step) => list[(list.indexOf(at) + step + list.length) % list.length];
 
-const textShown = () => ({ attention: attentionText, neurons: unitText, residual: normText })[state.tab];
+const textShown = () => ({ attention: attentionText, neurons: unitText, residual: normText, patches: null })[state.tab];
 
 /* The next stored or not stored token: moves the lock, if there is one. */
 function stepToken(step) {
+  if (!textShown()) {
+    stepRest(step);
+    return;
+  }
   const next = focusToken() + step;
   if (next < 0 || next >= prompt().tokens.length) return;
   update(state.lockedToken === null ? { lastToken: next, hoverToken: null, cell: null, from: 'keys' } : { lockedToken: next, cell: null, from: 'keys' });
@@ -24,18 +28,19 @@ function stepLayer(step) {
 function stepUpDown(step) {
   if (state.tab === 'attention') stepHead(step * heads.length);
   else if (state.tab === 'neurons') stepUnit(step);
-  else stepLayer(step);
+  else if (state.tab === 'residual') stepLayer(step);
+  else stepRest(step);
 }
 
 function unlockAll() {
-  update({ lockedToken: null, hoverToken: null, cell: null, locked: new Set(), hoverHead: null, normLayer: null });
+  update({ lockedToken: null, hoverToken: null, cell: null, locked: new Set(), hoverHead: null, normLayer: null, patchLocked: null });
 }
 
-const mapShown = () => ({ attention: attentionMap, neurons: unitChart, residual: normMap })[state.tab];
+const mapShown = () => (state.tab === 'patches' ? patchMapShown() : { attention: attentionMap, neurons: unitChart, residual: normMap }[state.tab]);
 
 /* The cell that the pointer or the arrows are at stays where it is. */
 function zoomMap(factor) {
-  const map = mapShown(), box = state.cell && map.across ? map.rect(state.cell.row, state.cell.column) : null;
+  const map = mapShown(), box = state.cell && map.across && state.tab !== 'patches' ? map.rect(state.cell.row, state.cell.column) : null;
   if (box) map.zoom(factor, map.left + box.x + box.width / 2, map.top + box.y + box.height / 2);
   else map.zoom(factor);
 }
@@ -43,7 +48,7 @@ function zoomMap(factor) {
 /* [keys as the list shows them, their help, the keys by name, what each does] */
 const KEYS = [
   ['\u2190 \u2192', 'the previous, the next token', { ArrowLeft: () => stepToken(-1), ArrowRight: () => stepToken(1) }],
-  ['\u2191 \u2193', 'the same head a layer up or down; the neuron or layer before, after', { ArrowUp: () => stepUpDown(-1), ArrowDown: () => stepUpDown(1) }],
+  ['\u2191 \u2193', 'the same head a layer up or down; the neuron or layer before, after; of a grid with more axes, the head or position', { ArrowUp: () => stepUpDown(-1), ArrowDown: () => stepUpDown(1) }],
   ['Shift \u2190 \u2192', 'the head before, after', { 'Shift+ArrowLeft': () => stepHead(-1), 'Shift+ArrowRight': () => stepHead(1) }],
   ['Space Enter', 'lock or unlock the token; in the grid of heads, the head', { ' ': () => lockToken(focusToken()), Enter: () => lockToken(focusToken()) }],
   ['+ - 0', 'the map larger, smaller, whole', { '+': () => zoomMap(STEP), '=': () => zoomMap(STEP), '-': () => zoomMap(1 / STEP), 0: () => mapShown().whole() }],
@@ -55,8 +60,9 @@ const KEYS = [
   ['l', 'tokens coloured by weight or by loss', { l: () => hasNext && update({ colour: choose(['weights', 'loss'], state.colour, 1) }) }],
   ['c', 'how weights become colours', { c: () => update({ scale: choose(['root', 'linear', 'fit'], state.scale, 1) }) }],
   ['f', 'leave out the first token, or not', { f: () => update({ hideFirst: !state.hideFirst }) }],
+  ['v', 'grids by normalised value, metric, standard error', { v: () => grids.length && update({ patchShow: choose(Object.keys(SHOWS), state.patchShow, 1) }) }],
   ['[ ]', 'the prompt before, after', { '[': () => toPrompt(state.prompt - 1), ']': () => toPrompt(state.prompt + 1) }],
-  ['1 2 3', 'attention, neurons, residual', { 1: () => toTab('attention'), 2: () => toTab('neurons'), 3: () => toTab('residual') }],
+  ['1 2 3 4', 'attention, neurons, residual, patches', { 1: () => toTab('attention'), 2: () => toTab('neurons'), 3: () => toTab('residual'), 4: () => toTab('patches') }],
   ['t', 'colours as the system, light, dark', { t: () => update({ theme: choose(['auto', 'light', 'dark'], state.theme, 1) }) }],
   ['?', 'this list', { '?': () => $('keys').showModal() }],
 ];

@@ -1,6 +1,6 @@
 /* Puts it together: the head of the page, its tabs, its start. */
 
-const TABS = { attention: nHeads > 0, neurons: units.length > 0, residual: contents.norms.length > 0 };
+const TABS = { attention: nHeads > 0, neurons: units.length > 0, residual: contents.norms.length > 0, patches: grids.length > 0 };
 
 function toTab(name) {
   if (!TABS[name]) return;
@@ -21,6 +21,7 @@ function drawHead(what) {
     tab.tabIndex = name === state.tab ? 0 : -1;
     $(name).hidden = name !== state.tab;
   }
+  for (const part of document.querySelectorAll('.search, .prompt')) part.hidden = state.tab === 'patches';      // grids are of all prompts
   $('prompt').value = state.prompt;
   showTheme();
 }
@@ -73,6 +74,7 @@ function start() {
   if (TABS.attention) startAttention();
   if (TABS.neurons) startNeurons();
   if (TABS.residual) startResidual();
+  if (TABS.patches) startPatches();
   systemDark.addEventListener('change', () => {
     if (state.theme !== 'auto') return;
     stale = Math.max(stale, ORDER.indexOf('page'));

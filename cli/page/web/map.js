@@ -7,14 +7,16 @@ const LABEL_PITCH = 13, LABEL_LETTERS = 12, ROTATION = -Math.PI / 3, LETTER = 6.
 const cutText = (text, n = LABEL_LETTERS) => (text.length > n ? text.slice(0, n - 1) + '\u2026' : text);
 
 class PixelMap {
-  /* on: { hover(row, column, box), leave(), click(row, column) }; options: { high: rows are zoomed too, touched(): the view is another } */
+  /* on: { hover(row, column, box), leave(), click(row, column) }; options: { high: rows are zoomed too, hatched: what is
+     absent is seen as such, touched(): the view is another } */
   constructor(box, on, options = {}) {
     Object.assign(this, { box, on, options, data: null });
     this.canvas = element('canvas', { tabIndex: 0, role: 'application', 'aria-roledescription': 'map' });
     this.marks = ['band', 'band', 'cell'].map((className) => element('div', { className, hidden: true }));
     this.frame = element('div', { className: 'frame' }, ...this.marks);
     this.chosen = element('div', { className: 'chosen', hidden: true });
-    box.append(this.canvas, this.frame, this.chosen);
+    this.ground = element('div', { className: 'ground', hidden: !options.hatched });
+    box.append(this.ground, this.canvas, this.frame, this.chosen);
     this.listen();
     new ResizeObserver(() => this.resized()).observe(box);
   }
@@ -135,6 +137,7 @@ class PixelMap {
     context.scale(ratio, ratio);
     this.drawRulers(context);
     Object.assign(this.frame.style, { left: `${this.left - 3}px`, top: `${this.top - 3}px`, width: `${this.across.length / ratio + 6}px`, height: `${this.down.length / ratio + 6}px` });
+    Object.assign(this.ground.style, { left: `${this.left}px`, top: `${this.top}px`, width: `${this.across.length / ratio}px`, height: `${this.down.length / ratio}px` });
     this.mark(this.marked ?? {});
     this.options.touched?.();
   }

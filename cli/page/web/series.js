@@ -90,7 +90,7 @@ function addLevels(line, columns, levelOf, from) {
   for (let x = 0; x < line.length; x++)
     for (let i = columns.from[x]; i < columns.end[x]; i++) {
       const at = levelOf(i);
-      if (at >= 0) line[x] = Math.max(line[x], (Math.floor(Math.abs(at - from)) << 8 | at) + 1);
+      if (at >= 0) line[x] = Math.max(line[x], (Math.min(Math.abs(at - from), LEVELS - 2) << 8 | at) + 1);      // 16 bits: 0 is nothing
     }
 }
 

@@ -8,11 +8,13 @@ const state = {
   from: '', colour: 'weights',                              // from: where the last choice was made, which need not be scrolled
   unit: 0, hoverUnit: null, unitLayer: 'all',
   normPoint: '', normLayer: null, hoverLayer: null,
+  patchMetric: '', patchShow: 'normalised', patchGrids: new Set(), patchLocked: null,         // patchLocked: { panel, at }, a cell of a grid
 };
 
 /* The parts that a change of each field makes stale; others only move the focus. */
 const STALE = {
   tab: 'page', prompt: 'page', theme: 'page', scale: 'page', hideFirst: 'page', unitLayer: 'page', normPoint: 'page',
+  patchMetric: 'picture', patchShow: 'picture', patchGrids: 'picture',
   locked: 'picture', hoverHead: 'picture', combine: 'picture', unit: 'picture', hoverUnit: 'picture', direction: 'focus', colour: 'page',
   from: 'nothing',
 };
