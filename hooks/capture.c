@@ -187,9 +187,9 @@ static weir_status write_edited_points(struct weir_text *text, const struct weir
     bool *layers;
     TRY(weir_alloc(&layers, n_layers(capture), sizeof *layers));
     for (int point = 0; point < WEIR_N_POINTS && status == WEIR_OK; point++) {
-        bool any = weir_edits_are_hooks(capture->run, point, -1);
+        bool any = weir_plan_edits_by_hook(&capture->run->plan, point, -1);
         for (size_t layer = 0; layer < n_layers(capture); layer++)
-            any |= layers[layer] = weir_edits_are_hooks(capture->run, point, (int)layer);
+            any |= layers[layer] = weir_plan_edits_by_hook(&capture->run->plan, point, (int)layer);
         if (any)
             status = weir_text_add_term(text, weir_point_at(point), weir_point_at(point)->per_layer ? layers : NULL,
                                         n_layers(capture));

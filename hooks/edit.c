@@ -133,7 +133,7 @@ static weir_status check_hooks(const struct run_edit *edit)
     for (size_t i = 0; i < edit->scope->n_sites; i++)
         for (size_t j = 0; j < sizeof points / sizeof *points; j++)
             if (weir_scope_is_by_query(edit->scope, &edit->scope->sites[i]) &&
-                weir_edits_are_hooks(edit->run, points[j], edit->scope->sites[i].layer))
+                weir_plan_edits_by_hook(&edit->run->plan, points[j], edit->scope->sites[i].layer))
                 return weir_fail(
                     WEIR_E_USAGE,
                     "a hook edits %s in layer %d, which would not reach what this edit's query heads read: "
@@ -269,6 +269,19 @@ static weir_status change_copies(struct run_edit *edit, const struct weir_change
     return WEIR_OK;
 }
 
+/* True for points of ln1 where heads may have copies of the stream of their own, to whose norms the edit comes again.
+ */
+static bool is_read_again(const struct run_edit *edit, const struct weir_site *site)
+{
+    static const int inputs[] = {WEIR_P_ATTN_IN, WEIR_P_Q_INPUT, WEIR_P_K_INPUT, WEIR_P_V_INPUT};
+    bool any = false;
+    if (site->point != WEIR_P_LN1_SCALE && site->point != WEIR_P_LN1_NORMALIZED && site->point != WEIR_P_LN1_OUT)
+        return false;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        any |= weir_plan_edits(&edit->run->plan, inputs[i], site->layer);
+    return any;
+}
+
 /* `copies`: what query heads read of the value, NULL where that is the same; cells: the value, NULL where the edit
    names query heads. */
 static weir_status change_cells(struct run_edit *edit, size_t site, size_t prompt, const struct weir_cells *cells,
@@ -285,7 +298,7 @@ static weir_status change_cells(struct run_edit *edit, size_t site, size_t promp
         weir_change_box(&change, cells ? cells : copies, &region.boxes[i], &operand, edit->run->pool);
         if (cells && copies)
             TRY(change_copies(edit, &change, copies, &region.boxes[i], &operand));
-        if (reading)
+        if (reading && !is_read_again(edit, &edit->scope->sites[site]))
             weir_reading_forget(reading);
     }
     return WEIR_OK;
@@ -336,7 +349,8 @@ static weir_status change_site(const struct weir_whole *whole, void *payload)
     struct run_edit *edit = payload;
     const struct weir_batch *batch = &whole->run->batch;
     size_t site = (size_t)(whole->site - edit->scope->sites);
-    TRY(in_edit(edit, read_places(edit, whole, whole->site)));
+    if (!whole->again)
+        TRY(in_edit(edit, read_places(edit, whole, whole->site)));
     for (size_t slot = 0; slot < batch->n; slot++) {
         size_t prompt = batch->numbers[slot];
         if (prompt >= edit->n_prompts || weir_scope_region(edit->scope, whole->site, prompt).n == 0)
@@ -399,21 +413,6 @@ static weir_status check_left(const struct weir_whole *whole, void *payload)
 }
 
 /* ---- adding ---- */
-
-/* Keys that are normed over all heads together have no copies for query heads before that. */
-static weir_status check_query_heads(const struct run_edit *edit)
-{
-    for (size_t i = 0; i < edit->scope->n_sites; i++) {
-        const struct weir_site *site = &edit->scope->sites[i];
-        if (weir_scope_is_by_query(edit->scope, site) && (site->point == WEIR_P_K_INPUT || site->point == WEIR_P_K) &&
-            edit->run->model->layers[site->layer].spec.qk_norm == WEIR_QK_NORM_WIDTH)
-            return fail_in_edit(edit, 0,
-                                weir_fail(WEIR_E_UNSUPPORTED,
-                                          "the keys of all heads are normed together, so one query head cannot read "
-                                          "others: name the key-value head, or k_normed"));
-    }
-    return WEIR_OK;
-}
 
 static weir_status open_along(struct run_edit *edit)
 {
@@ -510,7 +509,6 @@ static weir_status open_edit(struct run_edit **out, struct weir_run *run, const 
     edit->run = run;
     TRY_DONE(weir_edit_parse(&edit->edit, text));
     TRY_DONE(weir_scope_open_selection(&edit->scope, run->model, edit->edit->select));
-    TRY_DONE(check_query_heads(edit));
     TRY_DONE(open_along(edit));
     TRY_DONE(open_value(edit));
     TRY_DONE(weir_plan_add_edit(&run->plan, edit->scope, change_site, !edit->place.sites, edit));
@@ -587,14 +585,4 @@ weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run
         TRY(weir_edit_to_json(out, run->edits->list[i]->edit));
     }
     return WEIR_OK;
-}
-
-bool weir_edits_are_hooks(const struct weir_run *run, int point, int layer)
-{
-    size_t first, readers, last;
-    weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
-    for (size_t i = first; i < readers; i++)
-        if (run->plan.hooks[run->plan.calls[i].hook].fn)
-            return true;
-    return false;
 }

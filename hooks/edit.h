@@ -8,7 +8,5 @@
 /* Appends the run's edits as JSON, objects separated by commas, in the order in which they act; nothing where there are
    none. @return WEIR_E_MEMORY. */
 WEIR_CHECKED weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run);
-/* True where a program's own hook may change a point in a layer. */
-bool weir_edits_are_hooks(const struct weir_run *run, int point, int layer);
 
 #endif

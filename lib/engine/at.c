@@ -176,11 +176,29 @@ static weir_status call_each(struct weir_run *run, int point, int layer, weir_bu
         const struct weir_call *call = &run->plan.calls[i];
         const struct weir_hook *hook = &run->plan.hooks[call->hook];
         if (hook->whole)
-            TRY(hook->whole(&(struct weir_whole){run, call->site, value, by_query_of(run, point)}, hook->payload));
+            TRY(hook->whole(&(struct weir_whole){run, call->site, value, by_query_of(run, point), false},
+                            hook->payload));
         for (size_t prompt = 0; hook->fn && prompt < run->batch.n; prompt++) {
             describe_event(&event, run, prompt, value);
             TRY(call_hook(run, &event, call, prompt));
         }
+    }
+    return WEIR_OK;
+}
+
+/* Edits come again; a program's hook is called once, with the value that all other heads read. */
+static weir_status edit_again(struct weir_run *run, int point, int layer, weir_buffer *value, size_t first, size_t last)
+{
+    if (weir_plan_edits_by_hook(&run->plan, point, layer))
+        return weir_fail(WEIR_E_USAGE,
+                         "a hook edits %s in layer %d, which would not reach heads that read edited copies of the "
+                         "stream: write it as an edit, or edit no input of single heads there",
+                         weir_point_at(point)->name, layer);
+    for (size_t i = first; i < last; i++) {
+        const struct weir_call *call = &run->plan.calls[i];
+        const struct weir_hook *hook = &run->plan.hooks[call->hook];
+        const struct weir_whole whole = {.run = run, .site = call->site, .value = value, .again = true};
+        TRY(hook->whole(&whole, hook->payload));
     }
     return WEIR_OK;
 }
@@ -191,6 +209,8 @@ weir_status weir_at(struct weir_run *run, int point, int layer, weir_buffer **va
     if (!weir_plan_wants(&run->plan, point, layer))
         return WEIR_OK;
     weir_plan_calls(&run->plan, point, layer, &first, &readers, &last);
+    if (run->norms_copies)
+        return edit_again(run, point, layer, *value, first, readers);
     if (any_called(run, first, readers))
         TRY(make_private(run, weir_point_at(point), value));
     TRY(call_each(run, point, layer, *value, first, readers));

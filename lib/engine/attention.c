@@ -12,7 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-static const struct weir_norm_points ln1_points = {WEIR_P_LN1_SCALE, WEIR_P_LN1_NORMALIZED, WEIR_P_LN1_OUT};
 static const struct weir_norm_points ln1_post_points = {WEIR_P_LN1_POST_SCALE, WEIR_P_LN1_POST_NORMALIZED,
                                                         WEIR_P_ATTN_OUT};
 
@@ -29,18 +28,17 @@ static void clip_row(float *out, const float *in, size_t n, const void *limit)
 }
 
 /* One of q, k, v: from the common norm, and from copies of their own where edits have changed what heads read.
-   `attn_in`: the copies of all heads, which key-value heads that several query heads share do not read. */
+   `attn_in`: the copies of all query heads. */
 static weir_status project_one(struct weir_run *run, const struct weir_projection *p,
                                const struct weir_head_copies *attn_in, int layer)
 {
-    bool own = attn_in->n_heads == p->n_heads;
     struct weir_head_copies copies[2] = {{0}};
     weir_status status;
     weir_value_drop(p->out);
     if (p->by_query)
         weir_value_drop(p->by_query);
     TRY_DONE(weir_step_linear(run, p->out, p->in, p->linear));
-    TRY_DONE(weir_by_head_read(run, copies, own ? attn_in : NULL, p->input, p->n_heads, layer));
+    TRY_DONE(weir_by_head_read(run, copies, attn_in, p->input, p->n_heads, layer));
     TRY_DONE(weir_by_head_project(run, p, copies, layer));
     float clip = run->model->layers[layer].spec.qkv_clip;
     if (clip > 0)
@@ -91,7 +89,8 @@ static weir_status project_all(struct weir_run *run, int layer)
     weir_buffer *positioned = NULL;
     weir_status status;
     TRY_DONE(weir_by_head_read(run, attn_in, NULL, WEIR_P_ATTN_IN, (size_t)l->spec.n_heads, layer));
-    TRY_DONE(weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, ln1_points, layer));
+    TRY_DONE(
+        weir_step_norm(run, &run->values.normed, run->values.stream, &l->ln1, l->spec.eps, weir_ln1_points, layer));
     TRY_DONE(add_positions(run, &positioned, layer));
     TRY_DONE(project_each(run, attn_in, positioned, layer));
 done:
@@ -128,33 +127,59 @@ static weir_status norm_one(struct weir_run *run, weir_buffer **value, const str
     return weir_step_map(run, value, n_heads * d_head, norm_heads, &h);
 }
 
-/* The copies that query heads read: each with the weights of its key-value head. */
+/* The copies that query heads read: each as if it stood in its key-value head's place, with those weights, and beside
+   the other key-value heads where all are normed together. */
 struct query_norm {
+    float *copies;     /* [total_pos, n_heads, d_head], changed in place */
+    const float *keys; /* [total_pos, n_heads / shared, d_head] of key-value heads, before their norm */
+    float *scratch;    /* [pool size, width] */
     const struct weir_norm *norm;
-    size_t d_head, shared;
+    size_t n_heads, shared, d_head;
+    size_t width; /* what is normed together: a head, or all key-value heads */
     float eps;
 };
 
-static void norm_copies(float *out, const float *in, size_t n, const void *context)
+static void norm_copy(const struct query_norm *q, size_t row, size_t head, float *x)
 {
-    const struct query_norm *q = context;
-    for (size_t head = 0; head < n / q->d_head; head++) {
-        size_t at = head * q->d_head, weights = head / q->shared * q->d_head;
-        float mean = 0, scale;
-        weir_ops()->moments(in + at, q->d_head, q->eps, q->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
-        weir_ops()->norm(out + at, in + at, mean, scale, q->norm->weight ? q->norm->weight + weights : NULL,
-                         q->norm->bias ? q->norm->bias + weights : NULL, q->d_head);
-    }
+    size_t n_kv_heads = q->n_heads / q->shared, own = head / q->shared * q->d_head;
+    size_t first = q->width == q->d_head ? own : 0; /* of what is normed together, in keys and weights */
+    const float *weight = q->norm->weight, *bias = q->norm->bias;
+    float mean = 0, scale, *copy = q->copies + (row * q->n_heads + head) * q->d_head;
+    memcpy(x, q->keys + row * n_kv_heads * q->d_head + first, q->width * sizeof *x);
+    memcpy(x + (own - first), copy, q->d_head * sizeof *x);
+    weir_ops()->moments(x, q->width, q->eps, q->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
+    weir_ops()->norm(x, x, mean, scale, weight ? weight + first : NULL, bias ? bias + first : NULL, q->width);
+    memcpy(copy, x + (own - first), q->d_head * sizeof *x);
 }
 
-/* Edits by query head are refused in front of a norm over all heads together. */
+static void norm_copies(void *context, size_t first, size_t last, int worker)
+{
+    const struct query_norm *q = context;
+    for (size_t row = first; row < last; row++)
+        for (size_t head = 0; head < q->n_heads; head++)
+            norm_copy(q, row, head, q->scratch + (size_t)worker * q->width);
+}
+
+/* Before the keys themselves are normed. */
 static weir_status norm_by_query(struct weir_run *run, int layer)
 {
     const struct weir_layer *weights = &run->model->layers[layer];
     const struct weir_layer_spec *spec = &weights->spec;
-    struct query_norm q = {&weights->k_norm, (size_t)spec->d_head, (size_t)(spec->n_heads / spec->n_kv_heads),
-                           spec->eps};
-    return weir_step_map(run, &run->values.k_by_query, (size_t)spec->n_heads * q.d_head, norm_copies, &q);
+    size_t n_heads = (size_t)spec->n_heads, n_kv_heads = (size_t)spec->n_kv_heads, d_head = (size_t)spec->d_head;
+    struct query_norm q = {.copies = run->values.k_by_query->data,
+                           .keys = run->values.k->data,
+                           .norm = &weights->k_norm,
+                           .n_heads = n_heads,
+                           .shared = n_heads / n_kv_heads,
+                           .d_head = d_head,
+                           .width = spec->qk_norm == WEIR_QK_NORM_HEAD ? d_head : n_kv_heads * d_head,
+                           .eps = spec->eps};
+    weir_buffer *scratch = NULL;
+    TRY(weir_value_take(run, &scratch, (size_t)weir_pool_size(run->pool) * q.width));
+    q.scratch = scratch->data;
+    weir_step_rows(run, weir_total_pos(run), n_heads * q.width, norm_copies, &q);
+    weir_value_drop(&scratch);
+    return WEIR_OK;
 }
 
 static weir_status norm_qk(struct weir_run *run, int layer)
@@ -166,9 +191,9 @@ static weir_status norm_qk(struct weir_run *run, int layer)
         return WEIR_OK;
     TRY(norm_one(run, &v->q, &weights->q_norm, n_heads, layer));
     TRY(weir_at(run, WEIR_P_Q_NORMED, layer, &v->q));
-    TRY(norm_one(run, &v->k, &weights->k_norm, n_kv_heads, layer));
     if (v->k_by_query)
         TRY(norm_by_query(run, layer));
+    TRY(norm_one(run, &v->k, &weights->k_norm, n_kv_heads, layer));
     TRY(weir_by_query_read(run, &v->k_by_query, v->k, WEIR_P_K_NORMED, layer));
     return weir_at(run, WEIR_P_K_NORMED, layer, &v->k);
 }

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+const struct weir_norm_points weir_ln1_points = {WEIR_P_LN1_SCALE, WEIR_P_LN1_NORMALIZED, WEIR_P_LN1_OUT};
+
 /* ---- cells: heads of rows ---- */
 
 /* What hooks may change at a point of the shape [pos, head, ...], and whether anyone looks at the rest. */
@@ -14,6 +16,11 @@ struct head_marks {
     uint8_t *named; /* [total_pos, n_heads] by an editor; NULL: there are no editors */
     bool whole;     /* all of the value is looked at */
 };
+
+static bool is_marked(const uint8_t *marked, size_t cell)
+{
+    return marked && marked[cell];
+}
 
 static weir_status mark_cells(struct head_marks *marks, const struct weir_run *run, int point, size_t n_heads,
                               int layer)
@@ -36,13 +43,8 @@ static weir_status mark_query_cells(struct head_marks *marks, const struct weir_
     TRY(weir_alloc_zero(&marks->named, n, sizeof *marks->named));
     weir_at_mark_cells(run, point, layer, marks->named, n_heads, true);
     for (size_t cell = 0; cell < n; cell++)
-        marks->named[cell] |= shared->named[cell / n_shared]; /* heads that share one stand together */
+        marks->named[cell] |= is_marked(shared->named, cell / n_shared); /* heads that share one stand together */
     return WEIR_OK;
-}
-
-static bool is_marked(const uint8_t *marked, size_t cell)
-{
-    return marked && marked[cell];
 }
 
 /* Rows in which a head is marked. */
@@ -65,16 +67,48 @@ struct copying {
     size_t d_model;
 };
 
-static const float *stream_of_copy(const struct copying *c, size_t row, size_t head)
+/* The copies that `n` heads side by side read, from cell `first` on: what all of them read where it is the same and no
+   longer the stream; else NULL. */
+static const float *common_copy(const struct weir_head_copies *from, size_t first, size_t n, size_t d_model)
 {
-    size_t cell = row * c->to->n_heads + head;
-    return c->from && is_marked(c->from->changed, cell) ? c->from->values->data + cell * c->d_model
-                                                        : c->stream + row * c->d_model;
+    const float *x = from->values->data + first * d_model;
+    for (size_t i = 0; i < n; i++)
+        if (!from->changed[first + i] || memcmp(x + i * d_model, x, d_model * sizeof *x) != 0)
+            return NULL;
+    return x;
 }
 
-static bool is_wanted(const struct copying *c, size_t cell)
+/* What a head's copy is made of if that is not the stream. A key-value head reads what the query heads that share it
+   read if that is the same; where they differ, each has a copy of its own. */
+static const float *changed_source(const struct copying *c, size_t row, size_t head)
 {
-    return c->marks->whole || is_marked(c->marks->named, cell) || (c->from && is_marked(c->from->changed, cell));
+    if (!c->from || !c->from->changed)
+        return NULL;
+    size_t shared = c->from->n_heads / c->to->n_heads;
+    return common_copy(c->from, (row * c->to->n_heads + head) * shared, shared, c->d_model);
+}
+
+static const float *stream_of_copy(const struct copying *c, size_t row, size_t head)
+{
+    const float *changed = changed_source(c, row, head);
+    return changed ? changed : c->stream + row * c->d_model;
+}
+
+static bool is_wanted(const struct copying *c, size_t row, size_t head)
+{
+    return c->marks->whole || is_marked(c->marks->named, row * c->to->n_heads + head) || changed_source(c, row, head);
+}
+
+/* True where an edit has left heads that share a key-value head with different copies. */
+static bool heads_differ(const struct weir_head_copies *from, size_t n_rows, size_t n_kv_heads, size_t d_model)
+{
+    if (!from || !from->changed || from->n_heads == n_kv_heads)
+        return false;
+    size_t shared = from->n_heads / n_kv_heads;
+    for (size_t first = 0; first < n_rows * from->n_heads; first += shared)
+        if (memchr(from->changed + first, 1, shared) && !common_copy(from, first, shared, d_model))
+            return true;
+    return false;
 }
 
 static void copy_to_heads(void *context, size_t first, size_t last, int worker)
@@ -84,7 +118,7 @@ static void copy_to_heads(void *context, size_t first, size_t last, int worker)
     for (size_t row = first; row < last; row++)
         for (size_t head = 0; head < c->to->n_heads; head++) {
             size_t cell = row * c->to->n_heads + head;
-            if (is_wanted(c, cell))
+            if (is_wanted(c, row, head))
                 memcpy(c->values + cell * c->d_model, stream_of_copy(c, row, head), c->d_model * sizeof(float));
         }
 }
@@ -97,7 +131,7 @@ static void find_changed(void *context, size_t first, size_t last, int worker)
     for (size_t row = first; row < last; row++)
         for (size_t head = 0; head < c->to->n_heads; head++) {
             size_t cell = row * c->to->n_heads + head;
-            bool may_be = is_marked(c->marks->named, cell) || (c->from && is_marked(c->from->changed, cell));
+            bool may_be = is_marked(c->marks->named, cell) || changed_source(c, row, head);
             c->to->changed[cell] = may_be && memcmp(c->to->values->data + cell * c->d_model,
                                                     c->stream + row * c->d_model, c->d_model * sizeof(float)) != 0;
         }
@@ -119,6 +153,19 @@ static weir_status compare_copies(struct weir_run *run, struct copying *c, struc
         return WEIR_OK;
     TRY(weir_alloc(&copies->changed, total_pos * copies->n_heads, sizeof *copies->changed));
     weir_step_rows(run, total_pos, copies->n_heads * c->d_model, find_changed, c);
+    return WEIR_OK;
+}
+
+/* A program's own hooks write to what key-value heads have. */
+static weir_status check_kv_hooks(const struct weir_run *run, int layer)
+{
+    static const int points[] = {WEIR_P_K_INPUT, WEIR_P_K, WEIR_P_K_NORMED, WEIR_P_ROT_K, WEIR_P_V_INPUT, WEIR_P_V};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++)
+        if (weir_plan_edits_by_hook(&run->plan, points[i], layer))
+            return weir_fail(WEIR_E_USAGE,
+                             "a hook edits %s in layer %d, which would not reach query heads whose attn_in is edited: "
+                             "write it as an edit, or edit attn_in alike for all heads that share a key-value head",
+                             weir_point_at(points[i])->name, layer);
     return WEIR_OK;
 }
 
@@ -146,14 +193,17 @@ weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies copi
     struct head_marks marks[2] = {{0}};
     struct copying copying[2] = {
         {.to = &copies[0], .from = from, .stream = stream, .marks = &marks[0], .d_model = d_model},
-        {.to = &copies[1], .stream = stream, .marks = &marks[1], .d_model = d_model}};
+        {.to = &copies[1], .from = from, .stream = stream, .marks = &marks[1], .d_model = d_model}};
     weir_status status;
     copies[0] = (struct weir_head_copies){.n_heads = n_heads};
     copies[1] = (struct weir_head_copies){0};
     if (!weir_plan_wants(&run->plan, point, layer) && !(from && from->changed))
         return WEIR_OK;
     TRY_DONE(mark_cells(&marks[0], run, point, n_heads, layer));
-    if (weir_plan_edits_by_query(&run->plan, point, layer)) {
+    bool differ = heads_differ(from, weir_total_pos(run), n_heads, d_model);
+    if (differ)
+        TRY_DONE(check_kv_hooks(run, layer));
+    if (differ || weir_plan_edits_by_query(&run->plan, point, layer)) {
         copies[1].n_heads = n_query;
         TRY_DONE(mark_query_cells(&marks[1], run, &marks[0], point, n_query, n_query / n_heads, layer));
     }
@@ -184,21 +234,65 @@ struct head_rows {
     size_t d_model;
 };
 
+static const float *copy_of_row(const struct head_rows *h, size_t i)
+{
+    return h->copies->values->data + (h->rows[i] * h->copies->n_heads + h->head) * h->d_model;
+}
+
 static void norm_changed_rows(void *context, size_t first, size_t last, int worker)
 {
     const struct head_rows *h = context;
     (void)worker;
     for (size_t i = first; i < last; i++) {
         float mean = 0, scale, *x = h->out + i * h->d_model;
-        memcpy(x, h->copies->values->data + (h->rows[i] * h->copies->n_heads + h->head) * h->d_model,
-               h->d_model * sizeof *x);
-        if (h->norm->kind != WEIR_NORM_NONE) {
-            weir_ops()->moments(x, h->d_model, h->eps, h->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
-            weir_ops()->norm(x, x, mean, scale, h->norm->weight, h->norm->bias, h->d_model);
-        }
-        if (h->positions)
-            weir_ops()->add(x, x, h->positions + h->rows[i] * h->d_model, h->d_model);
+        memcpy(x, copy_of_row(h, i), h->d_model * sizeof *x);
+        if (h->norm->kind == WEIR_NORM_NONE)
+            continue;
+        weir_ops()->moments(x, h->d_model, h->eps, h->norm->kind == WEIR_NORM_LAYER, &mean, &scale);
+        weir_ops()->norm(x, x, mean, scale, h->norm->weight, h->norm->bias, h->d_model);
     }
+}
+
+static bool edits_norm(const struct weir_run *run, int layer)
+{
+    return weir_plan_edits(&run->plan, weir_ln1_points.scale, layer) ||
+           weir_plan_edits(&run->plan, weir_ln1_points.normalized, layer) ||
+           weir_plan_edits(&run->plan, weir_ln1_points.out, layer);
+}
+
+/* The same with the edits of ln1's points: as if all heads read what this one does. */
+static weir_status norm_and_edit_rows(struct weir_run *run, struct head_rows *h, int layer)
+{
+    weir_buffer *stream = NULL, *normed = NULL;
+    size_t row_size = h->d_model * sizeof(float);
+    weir_status status;
+    TRY_DONE(weir_value_take_rows(run, &stream, h->d_model));
+    memcpy(stream->data, run->values.stream->data, weir_total_pos(run) * row_size);
+    for (size_t i = 0; i < h->n; i++)
+        memcpy(stream->data + h->rows[i] * h->d_model, copy_of_row(h, i), row_size);
+    run->norms_copies = true;
+    status = weir_step_norm(run, &normed, stream, h->norm, h->eps, weir_ln1_points, layer);
+    run->norms_copies = false;
+    TRY_DONE(status);
+    for (size_t i = 0; i < h->n; i++)
+        memcpy(h->out + i * h->d_model, normed->data + h->rows[i] * h->d_model, row_size);
+done:
+    weir_value_drop(&stream);
+    weir_value_drop(&normed);
+    return status;
+}
+
+/* What the projection reads: h->out. */
+static weir_status norm_head_rows(struct weir_run *run, struct head_rows *h, int layer)
+{
+    if (edits_norm(run, layer))
+        TRY(norm_and_edit_rows(run, h, layer));
+    else
+        weir_step_rows(run, h->n, h->d_model, norm_changed_rows, h);
+    for (size_t i = 0; h->positions && i < h->n; i++)
+        weir_ops()->add(h->out + i * h->d_model, h->out + i * h->d_model, h->positions + h->rows[i] * h->d_model,
+                        h->d_model);
+    return WEIR_OK;
 }
 
 /* Float32 weights of outputs first to first + n - 1, in place or in `scratch`. */
@@ -211,7 +305,7 @@ static struct weir_matrix weights_of_head(const struct weir_matrix *w, size_t fi
 
 /* W x + b of one head from its own changed rows, in place of the common product's. */
 static weir_status project_rows(struct weir_run *run, const struct weir_projection *p, struct head_rows *h,
-                                size_t d_head)
+                                size_t d_head, int layer)
 {
     weir_buffer *scratch = NULL, *in = NULL, *out = NULL;
     weir_status status;
@@ -219,7 +313,7 @@ static weir_status project_rows(struct weir_run *run, const struct weir_projecti
     TRY_DONE(weir_value_take(run, &in, h->n * h->d_model));
     TRY_DONE(weir_value_take(run, &out, h->n * d_head));
     h->out = in->data;
-    weir_step_rows(run, h->n, h->d_model, norm_changed_rows, h);
+    TRY_DONE(norm_head_rows(run, h, layer));
     size_t first = h->head / p->shared * d_head;
     const struct weir_matrix w = weights_of_head(&p->linear->w, first, d_head, scratch->data);
     weir_matmul_run(run->matmul, out->data, d_head, in->data, h->d_model, h->n, &w,
@@ -251,7 +345,7 @@ static weir_status project_changed(struct weir_run *run, const struct weir_proje
     for (h.head = 0; h.head < p->n_heads && status == WEIR_OK; h.head++) {
         h.n = rows_of_head(h.rows, copies->changed, weir_total_pos(run), p->n_heads, h.head);
         if (h.n > 0)
-            status = project_rows(run, p, &h, (size_t)weights->spec.d_head);
+            status = project_rows(run, p, &h, (size_t)weights->spec.d_head, layer);
     }
     weir_free(h.rows);
     return status;

@@ -6,6 +6,9 @@
 
 #include "engine/steps.h"
 
+/* The points of ln1. Edits of them change what the norm gives to heads that read copies of their own too. */
+extern const struct weir_norm_points weir_ln1_points;
+
 /* The stream once a head. */
 struct weir_head_copies {
     weir_buffer
@@ -25,13 +28,15 @@ struct weir_projection {
     const weir_buffer *positions; /* [total_pos, d_model] those positions; NULL: they do not */
 };
 
-/* Reads the point `point`, [pos, head, d_model], of copies of the stream, or of `from` where that has changed (NULL:
-   nowhere): copies[0], and where edits name query heads copies[1], with one for each of those. Nothing where nobody
-   wants it and nothing has changed. Close both, after a failure too. */
+/* Reads the point `point`, [pos, head, d_model], of copies of the stream, or of `from`, by query heads, where that has
+   changed (NULL: nowhere): copies[0], and where edits name query heads, or those of a key-value head differ in `from`,
+   copies[1], with one for each of those. Nothing where nobody wants it and nothing has changed. Close both, after a
+   failure too. @return WEIR_E_USAGE where a program's own hook would change only what key-value heads have. */
 WEIR_CHECKED weir_status weir_by_head_read(struct weir_run *run, struct weir_head_copies copies[2],
                                            const struct weir_head_copies *from, int point, size_t n_heads, int layer);
 void weir_head_copies_close(struct weir_head_copies *copies);
-/* *p->out, [total_pos, n_heads, d_head], of the heads and rows that have changed: through ln1, each from its own copy.
+/* *p->out, [total_pos, n_heads, d_head], of the heads and rows that have changed: through ln1 and the edits of its
+   points, each from its own copy.
    And *p->by_query, [total_pos, head, d_head], if edits name query heads here or of the input. */
 WEIR_CHECKED weir_status weir_by_head_project(struct weir_run *run, const struct weir_projection *p,
                                               const struct weir_head_copies copies[2], int layer);

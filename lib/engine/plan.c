@@ -159,6 +159,16 @@ weir_status weir_plan_add_edit(struct weir_plan *plan, struct weir_scope *scope,
             .scope = scope, .access = WEIR_EDIT, .whole = fn, .sees_named_only = sees_named_only, .payload = payload});
 }
 
+bool weir_plan_edits_by_hook(const struct weir_plan *plan, int point, int layer)
+{
+    size_t first, readers, last;
+    weir_plan_calls(plan, point, layer, &first, &readers, &last);
+    for (size_t i = first; i < readers; i++)
+        if (plan->hooks[plan->calls[i].hook].fn)
+            return true;
+    return false;
+}
+
 bool weir_plan_edits_by_query(const struct weir_plan *plan, int point, int layer)
 {
     size_t first, readers, last;

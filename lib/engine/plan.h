@@ -78,6 +78,9 @@ static inline bool weir_plan_edits(const struct weir_plan *plan, int point, int 
     return plan->wanted[weir_site_index(plan->n_layers, point, layer)] >> WEIR_EDIT & 1;
 }
 
+/* True where a program's own hook may change the point. */
+bool weir_plan_edits_by_hook(const struct weir_plan *plan, int point, int layer);
+
 /* True where an edit names query heads of a point by key-value heads. */
 bool weir_plan_edits_by_query(const struct weir_plan *plan, int point, int layer);
 

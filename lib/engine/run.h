@@ -56,6 +56,7 @@ struct weir_run {
     bool keeps_weights; /* a first run too: another one is about to read them */
     bool frees_weights; /* gives back the memory of each layer's once it is through: no further pass is expected */
 
+    bool norms_copies; /* the norm at hand is that of a head's own copy of the stream: only edits see its points */
     struct weir_batch batch;
     struct weir_angles angles[WEIR_MAX_ROPES];
     float *tile_scores; /* [pool size, WEIR_TILE, most keys] scores that nobody keeps */
@@ -85,6 +86,8 @@ struct weir_whole {
     weir_buffer *by_query; /* of points by key-value heads, [total_pos, head, ...]: what each query head reads of it,
                               where an edit of this layer names query heads; NULL: what its key-value head has. What
                               changes a key-value head changes it in both */
+    bool again;            /* the value is that of a head's own copy, at a point that has gone by: an edit changes it by
+                              the same numbers as the value itself */
 };
 
 /* at.c: the hook mechanism. Nothing when nobody wants the point; else its hooks, editors first, one hook after the

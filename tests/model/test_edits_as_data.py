@@ -428,8 +428,8 @@ GROUPED = ("llama", "gemma2", "qwen3", "mixtral")          # six query heads, tw
 every_grouped = pytest.mark.parametrize("family", GROUPED)
 
 
-@every_grouped
-@pytest.mark.parametrize("point", ["k_input", "v_input", "k", "v"])
+@pytest.mark.parametrize("family, point", [(family, point) for family in GROUPED for point in ("k_input", "v_input", "k", "v", "k_normed", "rot_k")
+                                           if has(family, point)])
 def test_what_one_query_head_reads(model, family, point, tmp_path):
     def change(values):
         for x in values:
@@ -469,3 +469,105 @@ def test_a_query_heads_copy_is_patched_from_that_of_another_prompt(family, tmp_p
     by_head = dump(family, tmp_path / "head.h5", ["v:1.1#0 = [#2]"])
     assert np.array_equal(by_query("z", 1), by_head("z", 1))
     assert not np.array_equal(by_query("z", 1), dump(family, tmp_path / "plain.h5", [])("z", 1))
+
+
+# ---- copies of the stream ----
+
+def add_at(head, by=0.4):
+    def add(x):
+        x[4:7, head] += by
+    return add
+
+
+@every_family
+@pytest.mark.parametrize("head", [0, 1, 4])
+def test_what_one_head_reads_reaches_its_query_its_keys_and_its_values(model, family, head, tmp_path):
+    head = min(head, model(family).heads - 1)
+    edit = Edit(f"attn_in:1.{head}@4:7 += 0.4", ["attn_in"], each(add_at(head)))
+    run, _ = check(model, family, tmp_path, [edit])
+    plain = dump(family, tmp_path / "plain.h5", [])
+    others = [h for h in range(model(family).heads) if h != head]
+    assert np.array_equal(run("z", 1)[:, others], plain("z", 1)[:, others])
+
+
+@every_grouped
+def test_an_edit_of_attn_in_is_that_of_the_three_inputs(family, tmp_path):
+    copy = dump(family, tmp_path / "copy.h5", ["attn_in:1.4@4:7 += 0.4"])
+    inputs = dump(family, tmp_path / "inputs.h5", ["q_input:1.4@4:7 += 0.4", "k_input:1.h4@4:7 += 0.4", "v_input:1.h4@4:7 += 0.4"])
+    for name in ("q", "k", "v", "z", "attn_out"):
+        assert np.array_equal(copy(name, 1), inputs(name, 1)), name
+
+
+@every_grouped
+def test_heads_that_share_keys_and_are_edited_alike_change_them(model, family, tmp_path):
+    """the key-value head's own input is then what they read, and readers see it"""
+    edit = Edit("attn_in:1.3:@4:7 += 0.4", ["attn_in"], each(add_at(slice(3, 6))))
+    run, truth = check(model, family, tmp_path, [edit])
+    plain = dump(family, tmp_path / "plain.h5", [])
+    assert not np.array_equal(run("k", 1)[4:7, 1], plain("k", 1)[4:7, 1])
+    assert np.array_equal(run("k", 1)[:, 0], plain("k", 1)[:, 0])
+    both = Edit("attn_in:1.1+3:@4:7 += 0.4", ["attn_in"], each(add_at([1, 3, 4, 5])))
+    check(model, family, tmp_path, [both])
+
+
+@every_grouped
+def test_edits_of_keys_come_after_those_of_the_copies(family, tmp_path):
+    after = dump(family, tmp_path / "after.h5", ["attn_in:1.4@4:7 += 0.4", "k:1.1@4:7 *= 0.5", "v:1.1@4:7 *= 0.5"])
+    by_query = dump(family, tmp_path / "query.h5", ["attn_in:1.4@4:7 += 0.4", "k:1.h3+4+5@4:7 *= 0.5", "v:1.h3+4+5@4:7 *= 0.5"])
+    assert np.array_equal(after("z", 1), by_query("z", 1))
+
+
+@every_family
+@pytest.mark.parametrize("point", ["attn_in", "q_input", "k_input", "v_input"])
+@pytest.mark.parametrize("norm", ["ln1_scale", "ln1_normalized", "ln1_out"])
+def test_edits_of_the_norm_come_to_heads_with_inputs_of_their_own(model, family, point, norm, tmp_path):
+    def halve(x):
+        x[2:6] *= 0.5
+    check(model, family, tmp_path, [Edit(f"{point}:1.1@4:7 += 0.4", [point], each(add_at(1))),
+                                    Edit(f"{norm}:1@2:6 *= 0.5", [norm], each(halve))])
+
+
+@every_family
+def test_a_frozen_norm_is_that_of_heads_with_inputs_of_their_own_too(model, family, tmp_path):
+    plain = model(family).run(PROMPTS)
+
+    def at(point, layer, values):
+        if (point, layer) == ("q_input", 1):
+            each(add_at(1))(values)
+        if (point, layer) == ("ln1_scale", 1):
+            for x, base in zip(values, plain):
+                x[:] = base[point, layer]
+    run = dump(family, tmp_path / "run.h5", ["q_input:1.1@4:7 += 0.4", "ln1_scale:1 = [#base]"])
+    compare(run, model(family).run(PROMPTS, at))
+    mean = np.concatenate([p["ln1_normalized", 1] for p in plain[1:]]).mean(0)
+
+    def averaged(point, layer, values):
+        if (point, layer) == ("k_input", 1):
+            each(add_at(1))(values)
+        if (point, layer) == ("ln1_normalized", 1):
+            values[0][:] = mean
+    run = dump(family, tmp_path / "run.h5", ["k_input:1.1@4:7 += 0.4", "ln1_normalized:1#0 = mean([@:#1:3])"])
+    compare(run, model(family).run(PROMPTS, averaged))
+
+
+@pytest.mark.parametrize("copy", ["attn_in", "attn_in.0", "attn_in.1", "attn_in.4", "attn_in.3:6", "q_input.1", "k_input.1", "v_input.0",
+                                  "k_input.h4", "v_input.h4"])
+def test_copies_of_the_stream_do_what_transformerlens_does(tmp_path, copy):
+    """made by tests/oracle/head_inputs.py: single heads of attn_in in the model with a key-value head for each query head"""
+    point, _, heads = copy.partition(".")
+    run = dump("llama", tmp_path / "run.h5", [f"{point}:1{'.' * bool(heads)}{heads}@4:7 += 0.4"], [PROMPTS[0], PROMPTS[2]])
+    with h5py.File(FIXTURES / "head_inputs_llama.h5") as file:
+        for prompt, z in enumerate(file[copy][...].astype(float)):
+            assert reference.error(run("z", 1, prompt)[None], z[None]) < BOUND
+            assert reference.error(run("z", 1, prompt)[None], file["attn_in" if copy != "attn_in" else "q_input.1"][prompt][None].astype(float)) > 100 * BOUND
+
+
+def test_what_one_query_head_reads_of_keys_that_are_normed_together(tmp_path):
+    """as if it stood in its key-value head's place, beside the others"""
+    for point in ("k", "k_input"):
+        by_query = dump("olmo2", tmp_path / "query.h5", [f"{point}:1.h3+4+5@2:9 *= 0.3", f"{point}:1.h0 += 0"])
+        by_head = dump("olmo2", tmp_path / "head.h5", [f"{point}:1.1@2:9 *= 0.3"])
+        plain = dump("olmo2", tmp_path / "plain.h5", [])
+        assert np.array_equal(by_query("z", 1)[:, 3:], by_head("z", 1)[:, 3:])
+        assert np.array_equal(by_query("z", 1)[:, :3], plain("z", 1)[:, :3])
+        assert not np.array_equal(by_query("z", 1)[:, 3:], plain("z", 1)[:, 3:])

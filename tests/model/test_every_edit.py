@@ -13,10 +13,10 @@ from cache import FIXTURES, WEIR
 EVERY_EDIT_CLI = Path(WEIR).parents[1] / "tests/model/every_edit_cli"
 MODELS = sorted(path.parent.name for path in FIXTURES.glob("*/config.json"))
 # where an edit reaches no logit: an expert that is chosen either way has the weight 1, alone (gpt_oss, mixtral) or beside one far enough
-# from it (phimoe); of a window of one key each query has all, and attn_in is the queries' where heads share keys and values
+# from it (phimoe); of a window of one key each query has all
 IDLE = {
     "gpt_oss_plain": {"router"}, "mixtral_one": {"router"}, "phimoe": {"router"}, "phimoe_plain": {"router"},
-    "mistral_narrow": {"attn_in", "q_input", "k_input", "q", "k", "rot_q", "rot_k", "attn_scores"},
+    "mistral_narrow": {"q_input", "k_input", "q", "k", "rot_q", "rot_k", "attn_scores"},
 }
 
 

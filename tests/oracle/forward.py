@@ -119,7 +119,7 @@ class Model:
             for prompt, x in enumerate(values):
                 got[prompt][point, layer] = x.copy()
             return values
-        self.fire = fire
+        self.fire, self.at = fire, at
         names = {"gpt2": ("transformer.wte", "transformer.ln_f"), "gpt_neox": ("gpt_neox.embed_in", "gpt_neox.final_layer_norm")}
         embed, last = names.get(self.kind, ("model.embed_tokens", "model.norm"))
         x = [self.w[embed + ".weight"][ids] * (np.float64(np.float32(self.d ** 0.5)) if self.kind == "gemma2" else 1) for ids in prompts]
@@ -155,35 +155,52 @@ class Model:
             x = [a + b for a, b in zip(x, attn)]
         return fire("resid_post", i, x)
 
-    def inputs(self, point, i, x, n, common, norm):
-        """what each of n heads reads: the common norm's output, or where an edit has changed a head's copy of the stream, a norm of its own"""
-        copies = self.fire(point, i, [np.repeat(a[:, None], n, 1) for a in x] if not isinstance(x[0], tuple) else [a[1].copy() for a in x])
-        streams = [a if not isinstance(a, tuple) else a[0] for a in x]
-        out = []
-        for a, b, y in zip(streams, copies, common):
-            changed = (b != a[:, None]).any(-1)
-            out.append(np.where(changed[..., None], norm(b), y[:, None]))
-        return out, copies
+    def own_norm(self, i, values, norm):
+        """what the norm gives to heads with copies of their own: head by head, so that the edits of its points come to each"""
+        def one(rows):
+            scale = [norm.scale(x) for x in rows]
+            self.at("ln1_scale", i, scale)
+            middle = [norm.centre(x) / s[:, None] for x, s in zip(rows, scale)]
+            self.at("ln1_normalized", i, middle)
+            out = [norm.affine(x) for x in middle]
+            self.at("ln1_out", i, out)
+            return out
+        heads = [one([x[:, h].copy() for x in values]) for h in range(values[0].shape[1])]
+        return [np.stack([head[prompt] for head in heads], 1) for prompt in range(len(values))]
 
-    def spread(self, point, i, values):
-        """key-value heads to query heads: the copies that they read"""
+    def inputs(self, point, i, x, per_head, n, common, norm):
+        """what each of n heads reads: the common norm's output, or where an edit has changed a head's copy of the stream, a norm of its own.
+        A key-value head has the copy of its query heads in attn_in if all of them have the same"""
+        def first(a, b):
+            copies = b.reshape(len(a), n, -1, a.shape[-1])
+            return np.where((copies == copies[:, :, :1]).all((-2, -1))[..., None], copies[:, :, 0], a[:, None])
+        copies = self.fire(point, i, [first(a, b) for a, b in zip(x, per_head)])
+        changed = [(b != a[:, None]).any(-1) for a, b in zip(x, copies)]
+        if not any(c.any() for c in changed):
+            return [np.repeat(y[:, None], n, 1) for y in common], copies
+        own = self.own_norm(i, copies, norm)
+        return [np.where(c[..., None], o, y[:, None]) for c, o, y in zip(changed, own, common)], copies
+
+    def spread(self, point, i, values, stream=None, per_head=None):
+        """key-value heads to query heads: the copies that they read, their own of attn_in where that was edited"""
         spread = [np.repeat(a, self.heads // a.shape[1], 1) for a in values]
+        if per_head and self.kv < self.heads:
+            spread = [np.where((b != x[:, None]).any(-1)[..., None], b, a) for x, b, a in zip(stream, per_head, spread)]
         return self.fire(point + ".h", i, spread)
 
     def attention(self, i, l, x):
         fire, group = self.fire, self.heads // self.kv
         per_head = fire("attn_in", i, [np.repeat(a[:, None], self.heads, 1) for a in x])
         common = self.norm_points(("ln1_scale", "ln1_normalized", "ln1_out"), i, x, l["ln1"])
-        pairs = [(a, b) for a, b in zip(x, per_head)]
         values = {}
         for name, (w, b), n in zip("qkv", l["qkv"], (self.heads, self.kv, self.kv)):
-            read, copies = self.inputs(f"{name}_input", i, pairs if n == self.heads else x, n, common, l["ln1"])
+            read, copies = self.inputs(f"{name}_input", i, x, per_head, n, common, l["ln1"])
             values[name] = fire(name, i, [np.einsum("phd,dhe->phe", a, w) + b for a in read])
             if name != "q":                  # the same once more for query heads that read a copy of their own
-                spread_in = self.spread(f"{name}_input", i, copies)
+                spread_in = self.spread(f"{name}_input", i, copies, x, per_head)
                 w, b = np.repeat(w, self.heads // n, 1), np.repeat(b, self.heads // n, 0)
                 changed = [(a != np.repeat(c, self.heads // n, 1)).any(-1) for a, c in zip(spread_in, copies)]
-                own = [np.einsum("phd,dhe->phe", l["ln1"](a), w) + b for a in spread_in]
+                own = [np.einsum("phd,dhe->phe", a, w) + b for a in (self.own_norm(i, spread_in, l["ln1"]) if any(c.any() for c in changed) else spread_in)]
                 spread = [np.where(c[..., None], o, np.repeat(v, self.heads // n, 1)) for c, o, v in zip(changed, own, values[name])]
                 values[name + ".h"] = fire(name + ".h", i, spread)
         q, k, kh, vh = values["q"], values["k"], values["k.h"], values["v.h"]
@@ -192,11 +209,13 @@ class Model:
             before = [np.repeat(a, group, 1) for a in k]
             k = fire("k_normed", i, [l["k_norm"](a) for a in k])
             kh = [np.where((a != b).any(-1)[..., None], l["k_norm"](a), np.repeat(c, group, 1)) for a, b, c in zip(kh, before, k)]
+            kh = fire("k_normed.h", i, kh)
         if self.kind != "gpt2":
             before = [np.repeat(a, group, 1) for a in k]
             q = fire("rot_q", i, [self.rotate(a) for a in q])
             k = fire("rot_k", i, [self.rotate(a) for a in k])
             kh = [np.where((a != b).any(-1)[..., None], self.rotate(a), np.repeat(c, group, 1)) for a, b, c in zip(kh, before, k)]
+            kh = fire("rot_k.h", i, kh)
         scores = fire("attn_scores", i, [self.scores(i, a, b) for a, b in zip(q, kh)])
         pattern = fire("pattern", i, [softmax(a) for a in scores])
         z = fire("z", i, [np.einsum("hqk,khd->qhd", a, v) for a, v in zip(pattern, vh)])

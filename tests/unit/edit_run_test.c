@@ -134,3 +134,43 @@ Test(edit_run, a_run_with_edits_gives_the_same_again)
     weir_run_close(run);
     weir_model_close(model);
 }
+
+Test(edit_run, what_edits_the_norms_of_copies_does_not_depend_on_batches)
+{
+    assert_same_in_any_batches((const char *const[MOST_EDITS]){"attn_in:1.4@2:5 += 0.5", "q_input:1.0#2 *= 0.5",
+                                                               "ln1_normalized:1 = mean([ln1_normalized:0@:#1+3])"});
+}
+
+static weir_status change_nothing(const weir_event *event, void *payload)
+{
+    (void)event;
+    (void)payload;
+    return WEIR_OK;
+}
+
+/* A hook at `point` beside an edit, in one layer. */
+static void assert_refused(const char *edit, const char *point, const char *message)
+{
+    weir_model *model;
+    int32_t ids[LENGTH] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    cr_assert_eq(weir_model_open(&model, MODELS "llama", NULL), WEIR_OK);
+    weir_run *run = open_edited(model, (const char *const[MOST_EDITS]){edit}, 0);
+    cr_assert_eq(weir_run_hook(run, "logits", WEIR_READ, change_nothing, NULL), WEIR_OK);
+    cr_assert_eq(weir_run_hook(run, point, WEIR_EDIT, change_nothing, NULL), WEIR_OK);
+    weir_status status = weir_run_forward(run, &(weir_tokens){.ids = ids, .n = LENGTH}, 1);
+    cr_expect_eq(status, message ? WEIR_E_USAGE : WEIR_OK, "%s beside %s: %s", point, edit, weir_message());
+    cr_expect(!message || strstr(weir_message(), message), "%s", weir_message());
+    weir_run_close(run);
+    weir_model_close(model);
+}
+
+Test(edit_run, a_hook_that_would_not_reach_what_single_heads_read_is_refused)
+{
+    assert_refused("attn_in:1.4 += 1", "k:1", "a hook edits k in layer 1, which would not reach query heads");
+    assert_refused("attn_in:1.4 += 1", "v_input:1", "a hook edits v_input in layer 1");
+    assert_refused("attn_in:1.4 += 1", "k:0", NULL);
+    assert_refused("attn_in:1.3: += 1", "k:1", NULL);
+    assert_refused("q_input:1.4 += 1", "ln1_scale:1", "a hook edits ln1_scale in layer 1, which would not reach heads");
+    assert_refused("q_input:1.4 += 0", "ln1_scale:1", NULL);
+    assert_refused("q_input:1.4 += 1", "ln1_out:2", NULL);
+}
