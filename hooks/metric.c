@@ -67,13 +67,6 @@ static weir_status in_metric(const struct weir_measured *measured, size_t at, we
     return weir_in(weir_in_character(status, measured->metric->text, at), measured->metric->text);
 }
 
-static weir_status in_prompt(weir_status status, size_t prompt)
-{
-    char where[40];
-    snprintf(where, sizeof where, "prompt %zu", prompt);
-    return weir_in(status, where);
-}
-
 /* ---- which prompts ---- */
 
 static const weir_tokens *given_prompt(const struct weir_measured *measured, size_t prompt)
@@ -81,31 +74,12 @@ static const weir_tokens *given_prompt(const struct weir_measured *measured, siz
     return &measured->run->schedule.prompts[prompt];
 }
 
-/* The prompt of the same line that is that side, else the one whose number a field of that name has. */
-static weir_status find_side(size_t *out, const struct weir_measured *measured, size_t prompt, const char *name)
-{
-    const weir_tokens *own = given_prompt(measured, prompt);
-    enum weir_prompt_field kind;
-    for (size_t i = 0; own->side && i < measured->n_prompts; i++) {
-        const weir_tokens *other = given_prompt(measured, i);
-        *out = i;
-        if (other->side && other->line == own->line && strcmp(other->side, name) == 0)
-            return WEIR_OK;
-    }
-    TRY(weir_prompt_field_read(&kind, out, own->fields, name, measured->n_prompts));
-    return kind == WEIR_PROMPT_FIELD_NUMBER
-               ? WEIR_OK
-               : weir_fail(WEIR_E_USAGE,
-                           "it has no side '%s' on its line, and no field of that name with the number of a prompt",
-                           name);
-}
-
 /* The prompt that a name means for one prompt: "base" is its copy without edits. */
 static weir_status find_named_prompt(size_t *out, struct weir_measured *measured, size_t prompt, const char *name)
 {
     if (strcmp(name, "base") == 0)
         return weir_schedule_copy(out, &measured->run->schedule, prompt);
-    return find_side(out, measured, prompt, name);
+    return weir_prompt_named(out, measured->run->schedule.prompts, measured->n_prompts, name, prompt);
 }
 
 static weir_status find_whose(size_t *out, struct weir_measured *measured, size_t prompt,
@@ -200,7 +174,7 @@ static weir_status plan_comparison(struct weir_measured *measured, struct metric
     struct weir_positions positions;
     TRY(find_whose(&reading->against, measured, reading->prompt, &leaf->against));
     size_t given = reading->against < measured->n_prompts ? reading->against : reading->prompt;
-    TRY(in_prompt(find_measure_positions(&positions, measured, leaf, given), given));
+    TRY(weir_in_prompt(find_measure_positions(&positions, measured, leaf, given), given));
     reading->against_rows = positions.list;
     if (positions.n != reading->n)
         return weir_fail(WEIR_E_USAGE, "it has %zu positions, and prompt %zu, with which it is compared, %zu",
@@ -250,7 +224,7 @@ static weir_status plan_reading(struct weir_measured *measured, size_t atom, siz
     reading->prompt = prompt;
     weir_status status =
         of->is_place ? plan_place(measured, reading, of) : plan_measure(measured, reading, of->leaf, &fault);
-    return in_metric(measured, fault, in_prompt(status, prompt));
+    return in_metric(measured, fault, weir_in_prompt(status, prompt));
 }
 
 static void close_reading(struct metric_reading *reading)

@@ -2,8 +2,8 @@
 #include "hooks/place.h"
 
 #include "base/alloc.h"
-#include "base/random.h"
 #include "engine/positions.h"
+#include "hooks/sources/pairs.h"
 #include "points/points.h"
 
 #include <math.h>
@@ -49,58 +49,23 @@ static weir_status find_point(int *out, const struct weir_run_place *place, cons
                            weir_point_at(site->point)->name, reads_keys(site->point) ? "has" : "has none");
 }
 
-/* Which of the edit's sites of its point a site is, and how many there are. */
-static size_t turn_of_site(const struct weir_run_place *place, const struct weir_site *site, size_t *n)
-{
-    size_t turn = 0;
-    *n = 0;
-    for (size_t i = 0; i < place->scope->n_sites; i++) {
-        if (place->scope->sites[i].point != site->point)
-            continue;
-        if (&place->scope->sites[i] == site)
-            turn = *n;
-        ++*n;
-    }
-    return turn;
-}
-
-/* Lists the marked of n in new memory. */
-static weir_status list_marks(int32_t **out, size_t *n_out, const bool *marked, size_t n)
-{
-    *n_out = 0;
-    TRY(weir_alloc(out, n, sizeof **out));
-    for (size_t i = 0; i < n; i++)
-        if (marked[i])
-            (*out)[(*n_out)++] = (int32_t)i;
-    return WEIR_OK;
-}
-
-static weir_status list_slices(int32_t **out, size_t *n_out, const struct weir_slices *slices, size_t n,
-                               const char *what)
-{
-    bool *marked;
-    TRY(weir_alloc_zero(&marked, n, sizeof *marked));
-    weir_status status = weir_slices_mark(slices, marked, n, what);
-    if (status == WEIR_OK)
-        status = list_marks(out, n_out, marked, n);
-    weir_free(marked);
-    return status == WEIR_OK && *n_out == 0 ? weir_fail(WEIR_E_USAGE, "names no %s", what) : status;
-}
-
 /* The layers that the place writes: one for all of the edit's, or one for each. */
 static weir_status choose_layers(struct weir_place_site *out, const struct weir_run_place *place,
                                  const struct weir_site *site)
 {
-    size_t n_sites, turn = turn_of_site(place, site, &n_sites);
-    TRY(list_slices(&out->layers, &out->n_layers, &place->term->where.layers, (size_t)place->model->config.n_layers,
-                    "layer"));
-    if (averages(place) || out->n_layers == 1)
-        return WEIR_OK;
-    if (out->n_layers != n_sites || site->layer < 0)
-        return weir_fail(WEIR_E_USAGE, "names %zu layers for %zu that are changed: one, or as many", out->n_layers,
-                         n_sites);
-    out->layers[0] = out->layers[turn];
-    out->n_layers = 1;
+    struct weir_pairs layers;
+    size_t n_sites, turn = weir_turn_of_site(place->scope, (size_t)(site - place->scope->sites), &n_sites);
+    weir_status status = weir_pairs_list(&layers, &place->edit->value, &place->term->where.layers,
+                                         (size_t)place->model->config.n_layers, "layer");
+    out->layers = layers.list; /* the site's, to be freed with it */
+    TRY(status);
+    if (layers.how == WEIR_PAIR_DRAWN && layers.n > 1)
+        return weir_fail(WEIR_E_USAGE, "a layer is drawn from files only: name one layer, or none");
+    if (layers.how == WEIR_PAIR_LISTED && site->layer < 0)
+        return weir_fail(WEIR_E_USAGE, "names %zu layers for %s, which has none: name one", layers.n,
+                         weir_point_at(site->point)->name);
+    TRY(weir_pairs_take_turn(&layers, turn, n_sites, "layer"));
+    out->n_layers = layers.n;
     return WEIR_OK;
 }
 
@@ -154,7 +119,10 @@ static weir_status find_source_units(struct weir_place_site *out, const struct w
     }
     if (axis < 0)
         return weir_fail(WEIR_E_USAGE, "%s has no heads or neurons to choose from", weir_point_at(out->point)->name);
-    return list_slices(&out->units.list, &out->units.n, &where->units, shape[axis], "unit");
+    struct weir_pairs units;
+    weir_status status = weir_pairs_list(&units, &place->edit->value, &where->units, shape[axis], "unit");
+    out->units = (struct weir_some){units.list, units.n};
+    return status;
 }
 
 static weir_status open_site(struct weir_place_site *out, const struct weir_run_place *place,
@@ -221,9 +189,7 @@ static size_t turn_of_reader(const struct planning *p, size_t *n)
     size_t turn = 0;
     *n = 0;
     for (size_t prompt = 0; prompt < scope->n_prompts; prompt++) {
-        bool changed = false;
-        for (size_t i = 0; i < scope->n_sites && !changed; i++)
-            changed = weir_scope_region(scope, &scope->sites[i], prompt).n > 0;
+        bool changed = weir_scope_changes(scope, prompt);
         if (prompt == p->reader)
             turn = *n;
         *n += changed;
@@ -231,113 +197,58 @@ static size_t turn_of_reader(const struct planning *p, size_t *n)
     return turn;
 }
 
-/* One of n along an axis. */
-static size_t draw_one_of(const struct planning *p, enum weir_draw axis, size_t n)
-{
-    return weir_random_draw(p->place->edit->value.seed, p->reader, axis, n);
-}
-
-/* Prompts by number: all of them for a mean, one drawn, one for all, or one for each that is changed. */
-static weir_status add_numbered(struct planning *p, const int32_t *list, size_t n)
-{
-    size_t n_readers;
-    if (averages(p->place)) {
-        for (size_t i = 0; i < n; i++)
-            TRY(add_origin(p, (size_t)list[i]));
-        return WEIR_OK;
-    }
-    if (takes_any(p->place))
-        return add_origin(p, (size_t)list[draw_one_of(p, WEIR_DRAW_PROMPT, n)]);
-    if (n == 1)
-        return add_origin(p, (size_t)list[0]);
-    size_t turn = turn_of_reader(p, &n_readers);
-    return n == n_readers
-               ? add_origin(p, (size_t)list[turn])
-               : weir_fail(WEIR_E_USAGE, "names %zu prompts for %zu that are changed: one, or as many", n, n_readers);
-}
-
-/* A side of the reader's line. *found: there is such a side in some line. */
-static weir_status add_side(struct planning *p, const char *name, bool *found)
+/* The prompts that the place names for the reader: one, or all that are averaged. */
+static weir_status find_prompts(struct weir_pairs *out, const struct planning *p)
 {
     const struct weir_schedule *schedule = &p->run->schedule;
-    const weir_tokens *reader = &schedule->prompts[p->reader];
-    *found = false;
-    for (size_t i = 0; i < schedule->n_given; i++) {
-        const weir_tokens *one = &schedule->prompts[i];
-        if (!one->side || strcmp(one->side, name) != 0)
-            continue;
-        *found = true;
-        if (reader->side && one->line == reader->line)
-            return add_origin(p, i);
-    }
-    return *found ? weir_fail(WEIR_E_USAGE, "prompt %zu is of a line that has no side '%s'", p->reader, name) : WEIR_OK;
-}
-
-/* A field of the reader's line that has the number of a prompt. */
-static weir_status add_by_field(struct planning *p, const char *name)
-{
-    const struct weir_schedule *schedule = &p->run->schedule;
-    enum weir_prompt_field kind;
-    size_t number = 0;
-    TRY(weir_prompt_field_read(&kind, &number, schedule->prompts[p->reader].fields, name, schedule->n_given));
-    if (kind == WEIR_PROMPT_FIELD_MISSING)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu has no '%s': neither is it a side of a line of pairs", p->reader,
-                         name);
-    if (kind == WEIR_PROMPT_FIELD_WRONG)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu: its '%s' is not the number of a prompt (0 to %zu)", p->reader, name,
-                         schedule->n_given - 1);
-    return add_origin(p, number);
+    const struct weir_sides sides = weir_prompt_sides(schedule->prompts, schedule->n_given);
+    const struct weir_value *value = &p->place->edit->value;
+    size_t n = 0, turn = 0;
+    TRY(weir_pairs_prompts(out, value, &p->place->term->where.prompts, &sides, schedule->prompts, p->reader));
+    weir_pairs_draw(out, value, p->reader, WEIR_DRAW_PROMPT);
+    if (out->how == WEIR_PAIR_LISTED)
+        turn = turn_of_reader(p, &n);
+    return weir_pairs_take_turn(out, turn, n, "prompt");
 }
 
 static weir_status find_origins(struct planning *p)
 {
     const struct weir_whose *whose = &p->place->term->where.prompts;
-    size_t copy, n;
-    int32_t *list = NULL;
-    bool found;
+    struct weir_pairs prompts = {0};
+    size_t copy;
     if (!p->place->term->where.has_prompts)
         return add_origin(p, p->reader);
     if (whose->name && strcmp(whose->name, "base") == 0) {
         TRY(weir_schedule_copy(&copy, &p->run->schedule, p->reader));
         return add_origin(p, copy);
     }
-    if (whose->name) {
-        TRY(add_side(p, whose->name, &found));
-        return found ? WEIR_OK : add_by_field(p, whose->name);
-    }
-    weir_status status = list_slices(&list, &n, &whose->numbers, p->run->schedule.n_given, "prompt");
-    if (status == WEIR_OK)
-        status = add_numbered(p, list, n);
-    weir_free(list);
+    weir_status status = find_prompts(&prompts, p);
+    for (size_t i = 0; i < prompts.n && status == WEIR_OK; i++)
+        status = add_origin(p, (size_t)prompts.list[i]);
+    weir_free(prompts.list);
     return status;
 }
 
 /* ---- positions and keys ---- */
 
-/* Positions that the place names, in the order in which it names them. */
+/* Positions that the place names, in the order in which it names them, or the one of them that is drawn. */
 static weir_status find_named(int32_t **list, size_t *n, const struct planning *p, size_t prompt,
                               const struct weir_spots *spots, enum weir_draw axis)
 {
     const char *what = axis == WEIR_DRAW_KEY ? "key" : "position";
+    const struct weir_value *value = &p->place->edit->value;
     struct weir_positions found = {0};
+    struct weir_pairs pairs = {0};
     weir_status status = weir_positions_find(&found, p->place->model, &p->run->schedule.prompts[prompt],
                                              weir_run_past(p->run, prompt), spots, what);
-    if (status == WEIR_OK && found.keys)
-        status = weir_fail(WEIR_E_USAGE, "names pairs of query and key: a source takes %ss", what);
-    if (status == WEIR_OK && found.n == 0)
-        status = weir_fail(WEIR_E_USAGE, "names no %s of prompt %zu", what, prompt);
-    if (status == WEIR_OK && takes_any(p->place) && !averages(p->place)) { /* one of them */
-        found.list[0] = found.list[draw_one_of(p, axis, found.n)];
-        found.n = 1;
-    }
-    if (status != WEIR_OK) {
-        weir_positions_close(&found);
-        return status;
-    }
-    *list = found.list;
-    *n = found.n;
-    weir_free(found.keys);
-    return WEIR_OK;
+    if (status == WEIR_OK)
+        status = weir_pairs_positions(&pairs, value, &found, what);
+    if (status == WEIR_OK)
+        weir_pairs_draw(&pairs, value, p->reader, axis);
+    weir_positions_close(&found);
+    *list = pairs.list;
+    *n = pairs.n;
+    return weir_in_prompt(status, prompt);
 }
 
 /* The same positions as the box has; those that the prompt does not have are an error, or left out of a mean. */
@@ -422,9 +333,7 @@ static size_t inner_size(const struct weir_model *model, int point)
 static weir_status pair_axis(size_t *step, size_t has, size_t wanted, size_t apart, const char *what)
 {
     *step = has == 1 ? 0 : apart;
-    return has == wanted || has == 1
-               ? WEIR_OK
-               : weir_fail(WEIR_E_USAGE, "names %zu %ss for %zu that are changed: one, or as many", has, what, wanted);
+    return weir_pairs_match(has, wanted, what);
 }
 
 static weir_status pair_with_keys(const struct planning *p)
@@ -458,8 +367,12 @@ static weir_status pair_reading(const struct planning *p)
     struct weir_place_reading *out = p->out;
     const struct weir_origin *first = &out->origins[0];
     bool mean = averages(p->place);
-    out->units = site->own_units ? &p->box->units : &site->units;
-    out->n_units = out->units->n == 0 || (mean && where->has_units) ? 1 : out->units->n;
+    out->units = site->own_units ? p->box->units : site->units;
+    if (where->has_units && p->place->edit->value.kind == WEIR_VALUE_RESAMPLE) {
+        size_t drawn = weir_random_draw(p->place->edit->value.seed, p->reader, WEIR_DRAW_UNIT, site->units.n);
+        out->units = (struct weir_some){&site->units.list[drawn], 1};
+    }
+    out->n_units = out->units.n == 0 || (mean && where->has_units) ? 1 : out->units.n;
     out->n_rows = mean && where->has_positions ? 1 : first->n_positions;
     out->n_inner = !reads_keys(site->point)  ? inner_size(p->place->model, site->point)
                    : mean && where->has_keys ? 1
@@ -553,11 +466,11 @@ static weir_status read_unit(struct weir_place_reading *reading, const struct we
 static weir_status read_place_row(struct weir_place_reading *reading, const struct weir_origin *origin, size_t row,
                                   const struct weir_cells *cells, size_t from, bool masks)
 {
-    size_t units = reading->units->n > 0 ? reading->units->n : 1;
+    size_t units = reading->units.n > 0 ? reading->units.n : 1;
     for (size_t u = 0; u < units; u++) {
         size_t at = (row * reading->n_units + (reading->n_units == 1 ? 0 : u)) * reading->n_inner;
-        const float *x =
-            cells->data + from * cells->row_step + weir_some_at(reading->units, u) / reading->shared * cells->unit_step;
+        const float *x = cells->data + from * cells->row_step +
+                         weir_some_at(&reading->units, u) / reading->shared * cells->unit_step;
         TRY(read_unit(reading, origin, at, x, cells->n_inner, masks));
     }
     if (reading->counts)
@@ -640,7 +553,7 @@ const struct weir_operand *weir_reading_finish(const struct weir_run_place *plac
                                                struct weir_place_reading *reading)
 {
     size_t per_row = reading->n_units * reading->n_inner;
-    size_t units = reading->units->n > 0 ? reading->units->n : 1;
+    size_t units = reading->units.n > 0 ? reading->units.n : 1;
     size_t keys = reads_keys(place->sites[site].point) ? reading->origins[0].n_keys : reading->n_inner;
     size_t each = units / reading->n_units * (keys / reading->n_inner); /* terms of a row */
     for (size_t row = 0; reading->sums && row < reading->n_rows; row++)

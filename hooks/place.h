@@ -40,12 +40,12 @@ struct weir_place_reading {
     struct weir_origin *origins; /* [n_origins]; more than one are averaged */
     size_t n_origins, n_read;    /* how many values of theirs have been read, over layers */
     size_t n_rows, n_units, n_inner;
-    const struct weir_some *units; /* that are read */
-    size_t shared;                 /* so many of them have one head of the value at hand */
-    float *data;                   /* [n_rows, n_units, n_inner]; NULL until the first is read */
-    double *sums;                  /* the same, of a mean */
-    size_t *counts;                /* [n_rows] terms of its sums */
-    struct weir_operand operand;   /* how `data` is paired with the box */
+    struct weir_some units;      /* that are read; not owned */
+    size_t shared;               /* so many of them have one head of the value at hand */
+    float *data;                 /* [n_rows, n_units, n_inner]; NULL until the first is read */
+    double *sums;                /* the same, of a mean */
+    size_t *counts;              /* [n_rows] terms of its sums */
+    struct weir_operand operand; /* how `data` is paired with the box */
 };
 
 /* @return WEIR_E_USAGE, naming the character, for layers, units and axes that do not fit the edit's. */

@@ -140,8 +140,8 @@ static void describe_slot(struct weir_fit *fit, const struct weir_edit_source *s
     const struct weir_edit_source_slot *slot = weir_edit_source_slot_of(source, site, prompt);
     const struct weir_box *bound = &slot->bound;
     size_t heads = slot->by_query_head ? (size_t)source->model->config.n_heads : form->heads;
-    size_t turn, n_layers, keys = weir_edit_source_past(source, prompt) + source->scope->prompts[prompt].n;
-    weir_edit_source_turn_of_site(source, site, &turn, &n_layers);
+    size_t n_layers, keys = weir_edit_source_past(source, prompt) + source->scope->prompts[prompt].n;
+    (void)weir_turn_of_site(source->scope, site, &n_layers);
     *fit = (struct weir_fit){.heads_first = form->has_keys, .column_axis = form->column_axis};
     bool in_layers = source->scope->sites[site].layer >= 0;
     fit->axes[WEIR_FIT_LAYERS] =
@@ -170,10 +170,9 @@ static struct weir_grid_axis serve_axis(const struct weir_fit *fit, enum weir_fi
 static size_t floats_to_slot(const struct weir_fit *fit, const struct weir_edit_source *source, size_t site,
                              size_t prompt)
 {
-    size_t site_turn, n_sites;
+    size_t n_sites, turn = weir_turn_of_site(source->scope, site, &n_sites);
     const struct weir_fitted *layers = &fit->fitted[WEIR_FIT_LAYERS];
-    weir_edit_source_turn_of_site(source, site, &site_turn, &n_sites);
-    size_t layer = layers->size == n_sites ? site_turn : (size_t)source->scope->sites[site].layer;
+    size_t layer = layers->size == n_sites ? turn : (size_t)source->scope->sites[site].layer;
     return (layers->size > 1 ? layer * layers->step : 0) + source->turns[prompt] * fit->fitted[WEIR_FIT_PROMPTS].step;
 }
 

@@ -3,41 +3,9 @@
 #include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/text.h"
 
 #include <string.h>
-
-/* ---- lists ------------------------------------------------------------------------------------------------------- */
-
-enum weir_pairing weir_cache_pairing(const struct weir_edit_source *source, size_t n)
-{
-    switch (source->edit->value.kind) {
-    case WEIR_VALUE_MEAN:
-        return WEIR_PAIR_AVERAGED;
-    case WEIR_VALUE_RESAMPLE:
-        return WEIR_PAIR_DRAWN;
-    default:
-        return n == 1 ? WEIR_PAIR_ONE : WEIR_PAIR_LISTED;
-    }
-}
-
-weir_status weir_pairs_list(struct weir_pairs *out, const struct weir_slices *slices, size_t n, const char *what)
-{
-    bool *marked = NULL;
-    weir_status status;
-    TRY_DONE(weir_alloc_zero(&marked, n, sizeof *marked));
-    TRY_DONE(weir_slices_mark(slices, marked, n, what));
-    TRY_DONE(weir_alloc(&out->list, n, sizeof *out->list));
-    for (size_t i = 0; i < n; i++)
-        if (marked[i])
-            out->list[out->n++] = (int32_t)i;
-    if (out->n == 0)
-        TRY_DONE(weir_fail(WEIR_E_USAGE, "the source names no %s: there are %zu", what, n));
-done:
-    weir_free(marked);
-    return status;
-}
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
@@ -65,35 +33,6 @@ static weir_status check_layers_of_cache(const struct weir_edit_source *source, 
     return n == model ? WEIR_OK
                       : weir_fail(WEIR_E_INPUT, "%s has %d layers and the digest of a model of %d: it is damaged", path,
                                   n, model);
-}
-
-/* ---- sides ------------------------------------------------------------------------------------------------------- */
-
-static weir_status read_cache_side(struct weir_cache_side *out, const char *fields)
-{
-    cJSON *object = fields ? cJSON_Parse(fields) : NULL;
-    const char *side = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "side"));
-    const cJSON *line = cJSON_GetObjectItemCaseSensitive(object, "line");
-    weir_status status = WEIR_OK;
-    if (side && cJSON_IsNumber(line) && line->valuedouble >= 0 && line->valuedouble < 0x1p53) {
-        out->line = (size_t)line->valuedouble;
-        status = weir_copy_string(&out->name, side);
-    }
-    cJSON_Delete(object);
-    return status;
-}
-
-static weir_status read_cache_sides(struct weir_cache_source *cache)
-{
-    size_t n = (size_t)weir_file_get_info(cache->file)->n_prompts;
-    TRY(weir_alloc_zero(&cache->sides, n, sizeof *cache->sides));
-    cache->n_sides = n;
-    for (size_t i = 0; i < n; i++) {
-        weir_file_prompt prompt;
-        TRY(weir_in(weir_file_get_prompt(cache->file, (int)i, &prompt), cache->place->file.path));
-        TRY(read_cache_side(&cache->sides[i], prompt.fields));
-    }
-    return WEIR_OK;
 }
 
 /* ---- points ------------------------------------------------------------------------------------------------------ */
@@ -150,19 +89,10 @@ static weir_status check_layers_stored(const struct weir_cache_site *at, const c
 /* The layers that the place writes: one for all that are changed, or one for each in turn. */
 static weir_status pair_layers(struct weir_cache_site *out, const struct weir_edit_source *source, size_t site)
 {
-    size_t turn, n_sites;
-    TRY(weir_pairs_list(&out->layers, &source->cache->place->place->where.layers,
+    size_t n_sites, turn = weir_turn_of_site(source->scope, site, &n_sites);
+    TRY(weir_pairs_list(&out->layers, &source->edit->value, &source->cache->place->place->where.layers,
                         (size_t)weir_file_get_info(source->cache->file)->n_layers, "layer"));
-    out->layers.how = weir_cache_pairing(source, out->layers.n);
-    if (out->layers.how != WEIR_PAIR_LISTED)
-        return WEIR_OK;
-    weir_edit_source_turn_of_site(source, site, &turn, &n_sites);
-    if (out->layers.n != n_sites)
-        return weir_fail(WEIR_E_USAGE, "the source names %zu layers for %zu that are changed: one, or as many",
-                         out->layers.n, n_sites);
-    out->layers.list[0] = out->layers.list[turn];
-    out->layers = (struct weir_pairs){.how = WEIR_PAIR_ONE, .list = out->layers.list, .n = 1};
-    return WEIR_OK;
+    return weir_pairs_take_turn(&out->layers, turn, n_sites, "layer");
 }
 
 static weir_status find_place_layers(struct weir_cache_site *out, const struct weir_edit_source *source, size_t site)
@@ -200,11 +130,10 @@ static weir_status list_units(struct weir_pairs *out, const struct weir_edit_sou
 {
     const struct weir_where *where = &source->cache->place->place->where;
     bool by_query = where->by_query_head && form->head_axis == WEIR_AXIS_KV_HEAD;
-    TRY(weir_pairs_list(out, &where->units, by_query ? (size_t)source->model->config.n_heads : n,
+    TRY(weir_pairs_list(out, &source->edit->value, &where->units, by_query ? (size_t)source->model->config.n_heads : n,
                         form->by_heads ? "head" : "unit"));
     if (by_query)
         to_kv_heads(out, &source->model->config);
-    out->how = weir_cache_pairing(source, out->n);
     return WEIR_OK;
 }
 
@@ -288,7 +217,7 @@ weir_status weir_cache_source_open(struct weir_edit_source *source)
     TRY(weir_file_open(&source->cache->file, place->file.path));
     TRY(check_model_of_cache(source, place->file.path));
     TRY(check_layers_of_cache(source, place->file.path));
-    TRY(read_cache_sides(source->cache));
+    TRY(weir_in(weir_stored_sides_open(&source->cache->sides, source->cache->file), place->file.path));
     for (size_t site = 0; site < source->scope->n_sites; site++)
         TRY(open_cache_site(source, site));
     return WEIR_OK;
@@ -304,9 +233,7 @@ void weir_cache_source_close(struct weir_cache_source *cache)
         weir_free(cache->sites[i].heads.list);
         weir_free(cache->sites[i].columns.list);
     }
-    for (size_t i = 0; i < cache->n_sides; i++)
-        weir_free(cache->sides[i].name);
-    weir_free(cache->sides);
+    weir_stored_sides_close(&cache->sides);
     weir_free(cache->tables);
     weir_file_close(cache->file);
     weir_free(cache->sites);

@@ -4,7 +4,9 @@
 
 #include "format/bag.h"
 #include "hooks/sources/grid.h"
+#include "hooks/sources/pairs.h"
 #include "hooks/sources/source.h"
+#include "store/read/lookup.h"
 
 struct weir_array_source;
 struct weir_cache_source;
@@ -49,8 +51,6 @@ static inline size_t weir_edit_source_past(const struct weir_edit_source *source
 
 /* The place that a value is or is made of; NULL: none. */
 const struct weir_value *weir_edit_source_place(const struct weir_value *value);
-/* Which of the edit's sites of its point a site is, and how many there are. */
-void weir_edit_source_turn_of_site(const struct weir_edit_source *source, size_t site, size_t *turn, size_t *n);
 /* Numbers that are not finite are refused, but for -inf where it means something. */
 bool weir_edit_source_takes(const struct weir_edit_source *source, size_t site, float value);
 /* Puts the character of the value in front of a failure. */
@@ -68,21 +68,6 @@ WEIR_CHECKED weir_status weir_array_source_find(struct weir_edit_source *source)
 
 /* ---- cache.c: places of a cache ---- */
 
-/* How what the place has along an axis serves what is changed. */
-enum weir_pairing {
-    WEIR_PAIR_OWN,      /* it leaves the axis out: the same number */
-    WEIR_PAIR_ONE,      /* list[0], or all there is where the axis is of one */
-    WEIR_PAIR_LISTED,   /* list[i] serves the i-th that is changed */
-    WEIR_PAIR_AVERAGED, /* all of the list, averaged */
-    WEIR_PAIR_DRAWN,    /* one of the list, by seed and prompt */
-};
-
-struct weir_pairs {
-    enum weir_pairing how;
-    int32_t *list; /* [n] numbers along the axis in the file */
-    size_t n;
-};
-
 /* A site's place in the cache. */
 struct weir_cache_site {
     const weir_file_point *point; /* the file's */
@@ -90,31 +75,18 @@ struct weir_cache_site {
     struct weir_pairs layers, heads, columns; /* columns: not keys */
 };
 
-/* The side of a line of pairs that a prompt of the cache is. */
-struct weir_cache_side {
-    char *name; /* NULL: none */
-    size_t line;
-};
-
 struct weir_cache_source {
     weir_file *file;
     const struct weir_value *place;
     struct weir_cache_site *sites; /* [n_sites] */
     size_t n_sites;
-    struct weir_cache_side *sides; /* [n_prompts of the file] */
-    size_t n_sides;
+    struct weir_stored_sides sides;
     struct weir_source_table **tables; /* [n] what was read for the prompts found last */
     size_t n, capacity;
 };
 
 WEIR_CHECKED weir_status weir_cache_source_open(struct weir_edit_source *source);
 void weir_cache_source_close(struct weir_cache_source *cache);
-/* A list of n along an axis that the place writes out, paired as the edit's value says. */
-enum weir_pairing weir_cache_pairing(const struct weir_edit_source *source, size_t n);
-/* The marked of n as a list; nothing marked is WEIR_E_USAGE, naming `what`. */
-WEIR_CHECKED weir_status weir_pairs_list(struct weir_pairs *out, const struct weir_slices *slices, size_t n,
-                                         const char *what);
-
 /* ---- table.c: what is read of a cache ---- */
 
 /* A prompt of the cache that is read. */

@@ -36,14 +36,6 @@ bool weir_edit_source_takes(const struct weir_edit_source *source, size_t site, 
 
 /* ---- turns ------------------------------------------------------------------------------------------------------- */
 
-static bool is_changed(const struct weir_edit_source *source, size_t prompt)
-{
-    for (size_t site = 0; site < source->scope->n_sites; site++)
-        if (weir_edit_source_slot_of(source, site, prompt)->bound.rows.n > 0)
-            return true;
-    return false;
-}
-
 /* Numbers the prompts that the edit changes. */
 static weir_status find_turns(struct weir_edit_source *source)
 {
@@ -51,20 +43,9 @@ static weir_status find_turns(struct weir_edit_source *source)
     source->n_changed = 0;
     for (size_t i = 0; i < source->n_prompts; i++) {
         source->turns[i] = source->n_changed;
-        source->n_changed += is_changed(source, i);
+        source->n_changed += weir_scope_changes(source->scope, i);
     }
     return WEIR_OK;
-}
-
-void weir_edit_source_turn_of_site(const struct weir_edit_source *source, size_t site, size_t *turn, size_t *n)
-{
-    const struct weir_site *sites = source->scope->sites;
-    *turn = *n = 0;
-    for (size_t i = 0; i < source->scope->n_sites; i++) {
-        bool same = sites[i].point == sites[site].point;
-        *turn += same && i < site;
-        *n += same;
-    }
 }
 
 /* ---- noise ------------------------------------------------------------------------------------------------------- */

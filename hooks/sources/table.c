@@ -3,18 +3,11 @@
 #include "hooks/sources/parts.h"
 
 #include "base/alloc.h"
-#include "base/random.h"
-#include "points/lookup.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* ---- which prompts ----------------------------------------------------------------------------------------------- */
-
-static size_t draw_for(const struct weir_edit_source *source, size_t prompt, enum weir_draw axis, size_t n)
-{
-    return weir_random_draw(source->edit->value.seed, prompt, axis, n);
-}
 
 static weir_status add_cached_prompt(struct weir_source_table *table, const struct weir_edit_source *source,
                                      size_t number)
@@ -27,48 +20,9 @@ static weir_status add_cached_prompt(struct weir_source_table *table, const stru
     return WEIR_OK;
 }
 
-/* A field of the changed prompt's line that has the number of a prompt of the cache. */
-static weir_status number_in_field(size_t *out, const struct weir_edit_source *source, size_t prompt, const char *name)
+static struct weir_sides sides_of(const struct weir_edit_source *source)
 {
-    size_t n = (size_t)weir_file_get_info(source->cache->file)->n_prompts;
-    enum weir_prompt_field kind;
-    TRY(weir_prompt_field_read(&kind, out, source->scope->prompts[prompt].fields, name, n));
-    if (kind == WEIR_PROMPT_FIELD_MISSING)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu has no field '%s' with the number of a prompt of %s", prompt, name,
-                         weir_source_path(source));
-    if (kind == WEIR_PROMPT_FIELD_WRONG)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu: its '%s' is no number of a prompt of %s, which has 0 to %zu",
-                         prompt, name, weir_source_path(source), n - 1);
-    return WEIR_OK;
-}
-
-static bool is_side(const struct weir_cache_source *cache, size_t number, const char *name)
-{
-    return cache->sides[number].name && strcmp(cache->sides[number].name, name) == 0;
-}
-
-static bool has_side(const struct weir_cache_source *cache, const char *name)
-{
-    for (size_t i = 0; name && i < cache->n_sides; i++)
-        if (is_side(cache, i, name))
-            return true;
-    return false;
-}
-
-/* The prompt of that side of the changed prompt's line. */
-static weir_status number_of_side(size_t *out, const struct weir_edit_source *source, size_t prompt, const char *name)
-{
-    const weir_tokens *changed = &source->scope->prompts[prompt];
-    if (!changed->side)
-        return weir_fail(WEIR_E_USAGE, "prompt %zu is no side of a line of pairs: name a prompt of %s by its number",
-                         prompt, weir_source_path(source));
-    for (size_t i = 0; i < source->cache->n_sides; i++)
-        if (is_side(source->cache, i, name) && source->cache->sides[i].line == changed->line) {
-            *out = i;
-            return WEIR_OK;
-        }
-    return weir_fail(WEIR_E_USAGE, "%s has no side '%s' of line %zu, prompt %zu's", weir_source_path(source), name,
-                     changed->line, prompt);
+    return weir_stored_sides_of(&source->cache->sides, weir_source_path(source));
 }
 
 static weir_status own_number(size_t *out, const struct weir_edit_source *source, size_t prompt)
@@ -81,118 +35,49 @@ static weir_status own_number(size_t *out, const struct weir_edit_source *source
                            weir_source_path(source), n);
 }
 
-static weir_status add_listed_prompts(struct weir_source_table *table, const struct weir_edit_source *source,
-                                      size_t prompt, const struct weir_pairs *list)
+/* The prompts that the place writes for the changed one: one, or all that are averaged. */
+static weir_status find_written_prompts(struct weir_pairs *out, const struct weir_edit_source *source, size_t prompt)
 {
-    size_t number = (size_t)list->list[0];
-    if (list->how == WEIR_PAIR_AVERAGED) {
-        for (size_t i = 0; i < list->n; i++)
-            TRY(add_cached_prompt(table, source, (size_t)list->list[i]));
-        return WEIR_OK;
-    }
-    if (list->how == WEIR_PAIR_DRAWN)
-        number = (size_t)list->list[draw_for(source, prompt, WEIR_DRAW_PROMPT, list->n)];
-    if (list->how == WEIR_PAIR_LISTED) {
-        if (list->n != source->n_changed)
-            return weir_fail(WEIR_E_USAGE, "the source names %zu prompts for %zu that are changed: one, or as many",
-                             list->n, source->n_changed);
-        number = (size_t)list->list[source->turns[prompt]];
-    }
-    return add_cached_prompt(table, source, number);
+    const struct weir_sides sides = sides_of(source);
+    const struct weir_value *value = &source->edit->value;
+    TRY(weir_pairs_prompts(out, value, &weir_source_where(source)->prompts, &sides, source->scope->prompts, prompt));
+    weir_pairs_draw(out, value, prompt, WEIR_DRAW_PROMPT);
+    return weir_pairs_take_turn(out, source->turns[prompt], source->n_changed, "prompt");
 }
 
-static weir_status list_side(struct weir_pairs *out, const struct weir_cache_source *cache, const char *name)
-{
-    TRY(weir_alloc(&out->list, cache->n_sides, sizeof *out->list));
-    for (size_t i = 0; i < cache->n_sides; i++)
-        if (is_side(cache, i, name))
-            out->list[out->n++] = (int32_t)i;
-    return WEIR_OK;
-}
-
-static weir_status find_one_prompt(size_t *out, const struct weir_edit_source *source, size_t prompt)
-{
-    const char *name = weir_source_where(source)->prompts.name;
-    *out = 0;
-    if (!weir_source_where(source)->has_prompts)
-        return own_number(out, source, prompt);
-    return has_side(source->cache, name) ? number_of_side(out, source, prompt, name)
-                                         : number_in_field(out, source, prompt, name);
-}
-
-/* A mean over a side, and what is drawn from one, is of all its prompts. */
 static weir_status find_cached_prompts(struct weir_source_table *table, const struct weir_edit_source *source,
                                        size_t prompt)
 {
-    const struct weir_whose *whose = &weir_source_where(source)->prompts;
     struct weir_pairs list = {0};
-    size_t number, n = source->cache->n_sides;
-    bool takes_any = source->edit->value.kind != WEIR_VALUE_PLACE, by_side = has_side(source->cache, whose->name);
-    if (!weir_source_where(source)->has_prompts || (whose->name && !(takes_any && by_side))) {
-        TRY(find_one_prompt(&number, source, prompt));
+    size_t number;
+    if (!weir_source_where(source)->has_prompts) {
+        TRY(own_number(&number, source, prompt));
         return add_cached_prompt(table, source, number);
     }
-    weir_status status =
-        by_side ? list_side(&list, source->cache, whose->name) : weir_pairs_list(&list, &whose->numbers, n, "prompt");
-    list.how = weir_cache_pairing(source, list.n);
-    if (status == WEIR_OK)
-        status = add_listed_prompts(table, source, prompt, &list);
+    weir_status status = find_written_prompts(&list, source, prompt);
+    for (size_t i = 0; i < list.n && status == WEIR_OK; i++)
+        status = add_cached_prompt(table, source, (size_t)list.list[i]);
     weir_free(list.list);
     return status;
 }
 
 /* ---- which positions --------------------------------------------------------------------------------------------- */
 
-struct token_texts {
-    const weir_file *file;
-    int prompt;
-};
-
-static size_t text_of_cached_token(const void *context, size_t position, char *text, size_t size)
+/* The positions that spots name in a prompt of the cache, in the order in which they name them, or the one that is
+   drawn of them for the changed prompt. */
+static weir_status find_spots(struct weir_pairs *out, const struct weir_edit_source *source, size_t prompt, int cached,
+                              const struct weir_spots *spots, enum weir_draw axis)
 {
-    const struct token_texts *texts = context;
-    const char *from = weir_file_token(texts->file, texts->prompt, (int)position);
-    size_t n = strlen(from), copied = size > 0 ? (n < size ? n : size - 1) : 0;
-    memcpy(text, from, copied);
-    if (size > 0)
-        text[copied] = '\0';
-    return n;
-}
-
-/* The positions that spots name in a prompt of the cache, in the order in which they name them. */
-static weir_status find_spots(struct weir_pairs *out, const struct weir_edit_source *source,
-                              const struct weir_cached_prompt *prompt, const struct weir_spots *spots, const char *what)
-{
-    struct token_texts texts = {source->cache->file, prompt->number};
-    struct weir_lookup lookup = {.n = prompt->info.n,
-                                 .fields = prompt->info.fields,
-                                 .side = source->cache->sides[prompt->number].name,
-                                 .token_text = text_of_cached_token,
-                                 .context = &texts};
-    struct weir_positions found = {0};
-    weir_status status = weir_lookup_find(&found, &lookup, spots, what);
-    weir_lookup_close(&lookup);
-    if (status == WEIR_OK && found.keys)
-        status = weir_fail(WEIR_E_USAGE, "the source names pairs of query and key: it takes %ss", what);
-    if (status == WEIR_OK && found.n == 0)
-        status = weir_fail(WEIR_E_USAGE, "the source names no %s of prompt %d of %s", what, prompt->number,
-                           weir_source_path(source));
-    if (status == WEIR_OK) {
-        *out = (struct weir_pairs){.how = weir_cache_pairing(source, found.n), .list = found.list, .n = found.n};
-        found.list = NULL;
-    }
+    const char *what = axis == WEIR_DRAW_KEY ? "key" : "position";
+    const struct weir_value *value = &source->edit->value;
+    struct weir_positions found;
+    weir_status status = weir_stored_positions(&found, source->cache->file, cached, spots, what);
+    if (status == WEIR_OK)
+        status = weir_pairs_positions(out, value, &found, what);
+    if (status == WEIR_OK)
+        weir_pairs_draw(out, value, prompt, axis);
     weir_positions_close(&found);
-    return status;
-}
-
-static void draw_one(struct weir_pairs *pairs, const struct weir_edit_source *source, size_t prompt,
-                     enum weir_draw axis)
-{
-    if (pairs->how != WEIR_PAIR_DRAWN)
-        return;
-    pairs->list[0] = pairs->list[draw_for(source, prompt, axis, pairs->n)];
-    pairs->n = 1;
-    pairs->how = WEIR_PAIR_ONE;
+    return weir_in(weir_in_prompt(status, (size_t)cached), weir_source_path(source));
 }
 
 static weir_status find_written_positions(struct weir_source_table *table, const struct weir_edit_source *source,
@@ -202,11 +87,9 @@ static weir_status find_written_positions(struct weir_source_table *table, const
     for (size_t i = 0; i < table->n; i++) {
         struct weir_cached_prompt *cached = &table->prompts[i];
         if (where->has_positions)
-            TRY(find_spots(&cached->rows, source, cached, &where->positions, "position"));
+            TRY(find_spots(&cached->rows, source, prompt, cached->number, &where->positions, WEIR_DRAW_POSITION));
         if (where->has_keys)
-            TRY(find_spots(&cached->keys, source, cached, &where->keys, "key"));
-        draw_one(&cached->rows, source, prompt, WEIR_DRAW_POSITION);
-        draw_one(&cached->keys, source, prompt, WEIR_DRAW_KEY);
+            TRY(find_spots(&cached->keys, source, prompt, cached->number, &where->keys, WEIR_DRAW_KEY));
     }
     return WEIR_OK;
 }
@@ -242,7 +125,7 @@ static struct weir_pairs pairs_or_drawn(struct weir_source_table *table, int slo
 {
     if (of->how != WEIR_PAIR_DRAWN)
         return *of;
-    table->drawn[slot] = of->list[draw_for(source, prompt, axis, of->n)];
+    table->drawn[slot] = of->list[weir_random_draw(source->edit->value.seed, prompt, axis, of->n)];
     return (struct weir_pairs){.how = WEIR_PAIR_ONE, .list = &table->drawn[slot], .n = 1};
 }
 
@@ -280,9 +163,10 @@ static bool serves_same(const struct weir_source_table *a, const struct weir_sou
 static struct weir_source_table *table_for_all(const struct weir_edit_source *source, size_t site)
 {
     const struct weir_cache_source *cache = source->cache;
-    bool is_same =
-        source->edit->value.kind == WEIR_VALUE_MEAN && weir_source_where(source)->has_prompts &&
-        (!weir_source_where(source)->prompts.name || has_side(cache, weir_source_where(source)->prompts.name));
+    const struct weir_sides sides = sides_of(source);
+    const char *name = weir_source_where(source)->prompts.name;
+    bool is_same = source->edit->value.kind == WEIR_VALUE_MEAN && weir_source_where(source)->has_prompts &&
+                   (!name || weir_sides_have(&sides, name));
     for (size_t i = cache->n; is_same && i-- > 0;)
         if (cache->tables[i]->site == site)
             return cache->tables[i];
@@ -338,10 +222,7 @@ static weir_status serve_listed(struct weir_grid_axis *axis, size_t n, const str
 {
     axis->how = WEIR_SERVES_LISTED;
     axis->of = *changed;
-    return n == changed->n
-               ? WEIR_OK
-               : weir_fail(WEIR_E_USAGE, "the source names %zu %ss for %zu that are changed: one, or as many", n, what,
-                           changed->n);
+    return weir_pairs_match(n, changed->n, what);
 }
 
 static weir_status serve_rows(struct weir_edit_source_slot *slot, const struct weir_edit_source *source, size_t prompt)

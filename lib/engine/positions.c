@@ -1,4 +1,4 @@
-/* Looks positions up in prompts of a run. */
+/* Looks positions and prompts up in a run. */
 #include "engine/positions.h"
 
 /* Tokens that were run before are not at hand, and have no text. */
@@ -33,13 +33,26 @@ weir_status weir_positions_find(struct weir_positions *out, const struct weir_mo
     return status;
 }
 
-static const char *side_of_prompt(const void *context, size_t prompt)
+static struct weir_side side_of_prompt(const void *context, size_t prompt)
 {
-    const weir_tokens *prompts = context;
-    return prompts[prompt].side;
+    const weir_tokens *tokens = (const weir_tokens *)context + prompt;
+    return (struct weir_side){tokens->side, tokens->line};
+}
+
+struct weir_sides weir_prompt_sides(const weir_tokens *prompts, size_t n)
+{
+    return (struct weir_sides){.n = n, .of = side_of_prompt, .context = prompts, .whose = "the run"};
+}
+
+weir_status weir_prompt_named(size_t *out, const weir_tokens *prompts, size_t n, const char *name, size_t own)
+{
+    const struct weir_sides sides = weir_prompt_sides(prompts, n);
+    const struct weir_side side = side_of_prompt(prompts, own);
+    return weir_sides_find(out, &sides, name, &side, prompts[own].fields);
 }
 
 weir_status weir_prompts_mark(bool *marked, const struct weir_whose *whose, const weir_tokens *prompts, size_t n)
 {
-    return weir_whose_mark(marked, whose, n, side_of_prompt, prompts);
+    const struct weir_sides sides = weir_prompt_sides(prompts, n);
+    return weir_sides_mark(marked, &sides, whose);
 }

@@ -4,6 +4,7 @@
 
 #include "model/model.h"
 #include "points/lookup.h"
+#include "points/sides.h"
 
 /* A prompt of a run. */
 struct weir_prompt_lookup {
@@ -22,7 +23,12 @@ void weir_prompt_lookup_open(struct weir_prompt_lookup *out, const struct weir_m
 WEIR_CHECKED weir_status weir_positions_find(struct weir_positions *out, const struct weir_model *model,
                                              const weir_tokens *prompt, size_t past, const struct weir_spots *spots,
                                              const char *what);
-/* Marks the prompts of a run that a place or selection means: weir_whose_mark. */
+/* A run's prompts by their sides; `prompts` stays the caller's. */
+struct weir_sides weir_prompt_sides(const weir_tokens *prompts, size_t n);
+/* The prompt of a run that a name means for prompt `own` of it: weir_sides_find. */
+WEIR_CHECKED weir_status weir_prompt_named(size_t *out, const weir_tokens *prompts, size_t n, const char *name,
+                                           size_t own);
+/* Marks the prompts of a run that a place or selection means: weir_sides_mark. */
 WEIR_CHECKED weir_status weir_prompts_mark(bool *marked, const struct weir_whose *whose, const weir_tokens *prompts,
                                            size_t n);
 

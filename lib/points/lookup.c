@@ -1,4 +1,4 @@
-/* Finds positions by number, by field and by text, and prompts by number and side. */
+/* Finds positions by number, by field and by text. */
 #include "points/lookup.h"
 
 #include "base/alloc.h"
@@ -407,25 +407,6 @@ static bool are_fields(const struct weir_spots *spots)
     return spots->n > 0;
 }
 
-weir_status weir_prompt_field_read(enum weir_prompt_field *kind, size_t *out, const char *fields, const char *name,
-                                   size_t n)
-{
-    cJSON *object;
-    *kind = WEIR_PROMPT_FIELD_MISSING;
-    if (!fields)
-        return WEIR_OK;
-    TRY(weir_json_parse(&object, "fields", fields, strlen(fields)));
-    const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, name);
-    double number = cJSON_IsNumber(field) ? field->valuedouble : -1;
-    if (field)
-        *kind = number >= 0 && number < (double)n && floor(number) >= number ? WEIR_PROMPT_FIELD_NUMBER
-                                                                             : WEIR_PROMPT_FIELD_WRONG;
-    if (*kind == WEIR_PROMPT_FIELD_NUMBER)
-        *out = (size_t)number;
-    cJSON_Delete(object);
-    return WEIR_OK;
-}
-
 weir_status weir_selection_is_by_field(bool *out, const char *selection, const char *positions)
 {
     struct weir_selection *parsed = NULL;
@@ -442,42 +423,4 @@ done:
     weir_spots_close(&spots);
     weir_selection_close(parsed);
     return status;
-}
-
-/* ---- prompts ---- */
-
-/* Lists each side once, as far as they fit. */
-static void append_sides(char to[MOST_NAMES], size_t n, const char *(*side)(const void *context, size_t prompt),
-                         const void *context)
-{
-    const char *last = NULL;
-    *to = '\0';
-    for (size_t i = 0; i < n; i++) {
-        const char *one = side(context, i);
-        bool known = !one || (last && strcmp(one, last) == 0);
-        for (size_t j = 0; j < i && !known; j++)
-            known = side(context, j) && strcmp(side(context, j), one) == 0;
-        if (!known)
-            weir_text_append(to, MOST_NAMES, "%s%s", *to ? ", " : "", one);
-        last = one;
-    }
-}
-
-weir_status weir_whose_mark(bool *marked, const struct weir_whose *whose, size_t n,
-                            const char *(*side)(const void *context, size_t prompt), const void *context)
-{
-    char sides[MOST_NAMES];
-    bool any = false;
-    if (!whose->name)
-        return weir_slices_mark(&whose->numbers, marked, n, "prompt");
-    for (size_t i = 0; i < n; i++)
-        if (side(context, i) && strcmp(side(context, i), whose->name) == 0)
-            any = marked[i] = true;
-    if (any)
-        return WEIR_OK;
-    append_sides(sides, n, side, context);
-    if (!*sides)
-        return weir_fail(WEIR_E_USAGE, "no prompt is of side %s, nor of any other: sides come from lines of pairs",
-                         whose->name);
-    return weir_fail(WEIR_E_USAGE, "no prompt is of side %s; there are %s", whose->name, sides);
 }

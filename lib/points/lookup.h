@@ -1,5 +1,5 @@
-/* What selections name of the prompts at hand: positions by number or by a field of the prompt's line, prompts by
-   number or side. Wherever prompts come from, a run or a file, they are described here by a few pointers. */
+/* Positions that selections name, by number or by a field of the prompt's line. Wherever prompts come from, a run or a
+   file, they are described here by a few pointers. */
 #ifndef WEIR_POINTS_LOOKUP_H
 #define WEIR_POINTS_LOOKUP_H
 
@@ -48,21 +48,6 @@ WEIR_CHECKED weir_status weir_lookup_mark(bool *marked, struct weir_lookup *look
                                           const char *what);
 void weir_lookup_close(struct weir_lookup *lookup);
 
-/* Marks those of n prompts that are meant, all where neither numbers nor a name are given. `side` gives the side of
-   one, NULL where it has none. @return WEIR_E_USAGE for a number out of range, and for a side that no prompt has. */
-WEIR_CHECKED weir_status weir_whose_mark(bool *marked, const struct weir_whose *whose, size_t n,
-                                         const char *(*side)(const void *context, size_t prompt), const void *context);
-/* What a field of a prompt's line says that is to name another prompt by its number. */
-enum weir_prompt_field {
-    WEIR_PROMPT_FIELD_MISSING,
-    WEIR_PROMPT_FIELD_WRONG, /* it is no whole number, or there is no such prompt */
-    WEIR_PROMPT_FIELD_NUMBER
-};
-
-/* Reads a field of `fields` (a JSON object; NULL: there are none) that names one of n prompts. *out: its number, where
- *kind says that it is one. @return WEIR_E_INPUT where `fields` is no JSON. */
-WEIR_CHECKED weir_status weir_prompt_field_read(enum weir_prompt_field *kind, size_t *out, const char *fields,
-                                                const char *name, size_t n);
 /* *out: true where each position that a selection names is named by a field, or all that `positions` (NULL: none)
    narrows it to are, so that what is selected does not depend on how long prompts are. */
 WEIR_CHECKED weir_status weir_selection_is_by_field(bool *out, const char *selection, const char *positions);

@@ -248,6 +248,31 @@ def test_a_mean_over_prompts_and_positions(model, family, tmp_path):
     check(model, family, tmp_path, [Edit("attn_out:1#1 = mean([#0+2])", ["attn_out"], by_position)])
 
 
+@pytest.mark.parametrize("edit", [
+    "z:1.0@4#0 = resample(FROM[z:1.1+2+3@4#1], 7)", "z:1@4#0 = resample(FROM[@1:9#1:], 8)", "z:1.0#1 = 0.5 * mean(FROM[z:1.1+2@:#:])",
+    "z:1.2@3+1+2#0 = FROM[z:0.1@5:8#2]", "resid_pre:0:2@5#1 = FROM[:0:2@-1#2]", "pattern:1.1@6/0:3#0 = FROM[@7/1:4#2]"])
+def test_a_place_of_the_run_serves_as_the_same_place_of_a_cache_does(tmp_path, edit):
+    dump("gpt2", tmp_path / "ref.h5", [])
+    here, there = (dump("gpt2", tmp_path / name, [edit.replace("FROM", source)]) for name, source in
+                   (("here.h5", ""), ("there.h5", str(tmp_path / "ref.h5"))))
+    plain = cache.Cache(tmp_path / "ref.h5")
+    assert not np.allclose(here.file["activations/z"][...], plain.file["activations/z"][...]) or "resid" in edit
+    for point in here.names:
+        np.testing.assert_allclose(here.file["activations"][point][...], there.file["activations"][point][...], atol=1e-6, rtol=1e-6)
+
+
+def test_a_mean_over_a_side_is_of_all_prompts_of_it(model, tmp_path):
+    def mean(values):
+        clean = np.concatenate([values[1], values[3]]).mean(0)
+        values[0][:] = values[2][:] = clean
+    lines = tmp_path / "pairs.jsonl"
+    prompts = [PROMPTS[0], PROMPTS[2], PROMPTS[1], PROMPTS[1][::-1]]
+    lines.write_text("".join(json.dumps({"corrupt": a, "clean": b}) + "\n" for a, b in (prompts[:2], prompts[2:])))
+    cache.weir("dump", "-m", FIXTURES / "gpt2", "-f", lines, "--side", "corrupt", "--side", "clean", "--hooks", ALL,
+               "--edit", "attn_out:1#corrupt = mean([@:#clean])", "-o", tmp_path / "run.h5")
+    compare(cache.Cache(tmp_path / "run.h5"), model("gpt2").run(prompts, Edit("", ["attn_out"], mean).at))
+
+
 @every_family
 def test_one_heads_query_input(model, family, tmp_path):
     def add(x):
@@ -361,6 +386,7 @@ def test_a_norm_that_is_kept(model, family, tmp_path):
     (["z:1 = [z:1.0+1]"], "has 2\\d numbers at a position, where 48 are changed"),
     (["resid_pre:1 = [resid_post:2]"], "character 15: resid_post is computed after resid_pre in the same prompt"),
     (["resid_pre:1#0 = [resid_post:2#2]", "resid_pre:1#2 = [resid_post:2#0]"], "no order of passes"),
+    (["z:1.0 = resample([z:0:2.0#1], 3)"], "a layer is drawn from files only"),
     (["resid_pre:1@4 = [@1:3]"], "names 2 positions for 1 that are changed"),
     (["z:1 = 1e39"], "character 7: 1e\\+39 is no float32"),
     (["z:1 -= 1e39 * [#0]"], "character 8: 1e\\+39 is no float32"),
