@@ -19,14 +19,14 @@ weir_status weir_in_prompt(weir_status status, size_t prompt)
 
 /* ---- sides ---- */
 
-static const char *name_of(const struct weir_sides *sides, size_t prompt)
+static const char *side_name_of(const struct weir_sides *sides, size_t prompt)
 {
     return sides->of(sides->context, prompt).name;
 }
 
 static bool is_of_side(const struct weir_sides *sides, size_t prompt, const char *name)
 {
-    const char *own = name_of(sides, prompt);
+    const char *own = side_name_of(sides, prompt);
     return own && strcmp(own, name) == 0;
 }
 
@@ -44,7 +44,7 @@ static void append_sides(char to[MOST_SIDES], const struct weir_sides *sides)
     const char *last = NULL;
     *to = '\0';
     for (size_t i = 0; i < sides->n; i++) {
-        const char *one = name_of(sides, i);
+        const char *one = side_name_of(sides, i);
         bool known = !one || (last && strcmp(one, last) == 0);
         for (size_t j = 0; j < i && !known; j++)
             known = is_of_side(sides, j, one);
