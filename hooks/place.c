@@ -276,7 +276,7 @@ static weir_status pair_in_order(int32_t *list, size_t n, const struct planning 
     int32_t *named = NULL, *sorted = NULL;
     size_t n_named = 0;
     weir_status status;
-    if (takes_any(p->place) || n != rows->n || n == 1 || select->n != 1)
+    if (!list || takes_any(p->place) || n != rows->n || n == 1 || select->n != 1)
         return WEIR_OK;
     TRY_DONE(find_named(&named, &n_named, p, p->reader, &select->terms[0].where.positions, WEIR_DRAW_POSITION));
     TRY_DONE(weir_alloc(&sorted, n, sizeof *sorted));
