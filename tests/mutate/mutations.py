@@ -273,7 +273,7 @@ MUTATIONS = [
       "the loss of a token is read in the row behind it", ("tests/model/test_metrics.py",)),
     M("metric-sum-is-mean", "hooks/metric.c", "atom->sums ? sum : sum / (double)reading->n", "sum / (double)reading->n", "sum averages",
       ("tests/model/test_metrics.py",)),
-    M("metric-side-of-any-line", "hooks/metric.c", "other->side && other->line == own->line &&", "other->side &&",
+    M("metric-side-of-any-line", "lib/points/sides.c", "is_of_side(sides, i, name) && sides->of(sides->context, i).line == own->line", "is_of_side(sides, i, name)",
       "a side is that of the first line", ("tests/model/test_metrics.py",)),
     M("metric-kl-direction", "hooks/measure.c", "double logp = (double)reference[i] - there, p = exp(logp);",
       "double logp = (double)reference[i] - there, p = exp((double)logits[i] - here);", "kl weighs by the wrong distribution",
