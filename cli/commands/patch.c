@@ -4,6 +4,7 @@
 #include "cli/args/options.h"
 #include "cli/args/pairs.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/patch_circuit.h"
 #include "cli/commands/patch_figure.h"
 #include "cli/export/output.h"
 #include "cli/print/grid.h"
@@ -36,6 +37,7 @@ enum {
     TO,
     PATH,
     FREEZE_MLPS,
+    CIRCUIT,
     METRIC,
     SHOW,
     TOP,
@@ -81,6 +83,9 @@ static const struct opt opts[] = {
               "with --to: frozen, the default, holds all other heads on the way; direct adds what the patched branch "
               "writes otherwise to the stream as the receivers read it"},
     [FREEZE_MLPS] = {0, "freeze-mlps", OPT_FLAG, NULL, "hold the outputs of MLPs on the way, too"},
+    [CIRCUIT] = {0, "circuit", OPT_TEXT, "FILE",
+                 "instead of a grid: measure a circuit, a JSON file of edges as EAP-IG writes, with all other edges "
+                 "corrupt"},
     [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
                 "what is measured, at the last position unless it says where; may repeat; by default logit(answer) - "
                 "logit(wrong)",
@@ -251,11 +256,16 @@ static weir_status open_grids(struct patching *p)
     return draws(args) ? patch_figure_check(p->patch, shown(p)) : WEIR_OK;
 }
 
+static void name_metrics(struct patching *p)
+{
+    for (size_t m = 0; m < p->n_metrics; m++)
+        p->texts[m] = p->metrics[m]->text;
+}
+
 static weir_status open_patch_file(struct patching *p)
 {
     const struct args *args = p->args;
-    for (size_t m = 0; m < p->n_metrics; m++)
-        p->texts[m] = p->metrics[m]->text;
+    name_metrics(p);
     if (!args->has[OUT])
         return WEIR_OK;
     args_join(p->command, sizeof p->command, args);
@@ -496,15 +506,56 @@ static weir_status check_patch_options(const struct args *args)
     return WEIR_OK;
 }
 
+/* A circuit takes the place of a grid. */
+static weir_status answer_circuit(struct patching *p)
+{
+    struct patch_circuit what = {.path = p->args->text[CIRCUIT],
+                                 .run = p->run,
+                                 .prompts = p->prompts.list,
+                                 .n_pairs = p->n_pairs,
+                                 .metrics = p->texts,
+                                 .options = {.rows = p->rows,
+                                             .n_metrics = p->n_metrics,
+                                             .measure = measure_logits,
+                                             .progress = watch_patches,
+                                             .payload = p},
+                                 .csv = p->args->has[CSV]};
+    interrupts_catch();
+    name_metrics(p);
+    progress_begin(&p->progress, "prompts", 1);
+    weir_status status = patch_circuit_measure(&what, p->model);
+    progress_end(&p->progress);
+    if (status == WEIR_OK)
+        status = patch_circuit_print(&what);
+    patch_circuit_close(&what);
+    return status;
+}
+
+static weir_status measure_and_answer(struct patching *p)
+{
+    if (p->args->has[CIRCUIT])
+        return answer_circuit(p);
+    TRY(measure_grids(p));
+    return answer_patch(p);
+}
+
+static weir_status check_circuit_options(const struct args *args)
+{
+    static const int of_grids[] = {AT, BY, DIRECTION, TO, PATH, FREEZE_MLPS, SHOW, TOP, PNG, SVG, OUT, FORCE};
+    for (size_t i = 0; args->has[CIRCUIT] && i < sizeof of_grids / sizeof *of_grids; i++)
+        if (args->has[of_grids[i]])
+            return weir_fail(WEIR_E_USAGE, "--circuit measures one thing: --%s is for grids", opts[of_grids[i]].name);
+    return WEIR_OK;
+}
+
 static int run_patch(const struct args *args)
 {
     struct patching p = {.args = args};
+    TRY(check_circuit_options(args));
     TRY(check_patch_options(args));
     weir_status status = open_patching(&p);
     if (status == WEIR_OK)
-        status = measure_grids(&p);
-    if (status == WEIR_OK)
-        status = answer_patch(&p);
+        status = measure_and_answer(&p);
     close_patching(&p);
     return (int)status;
 }
@@ -530,7 +581,10 @@ const struct command cmd_patch = {
         "writes "
         "otherwise is added to the stream as the receivers (q_input, k_input, v_input, mlp_in, resid_post:-1, ...) "
         "read "
-        "it, and nothing else changes. Cells from which no receiver can be reached are empty.\nA picture has layers "
+        "it, and nothing else changes. Cells from which no receiver can be reached are empty.\nWith --circuit the "
+        "clean prompts run, and by every edge outside the circuit a head, MLP or the logits read what its writer "
+        "writes in "
+        "the corrupt prompt; normalised, as above, is the circuit's faithfulness.\nA picture has layers "
         "from top to bottom; of a grid "
         "by head-position or by query it has a panel for each head.",
     .example =

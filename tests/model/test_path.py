@@ -178,3 +178,127 @@ def test_the_file_and_the_terminal_name_the_path(tmp_path):
     run(*args[:-4], "-o", out, "--force")
     with h5py.File(out) as grids:
         assert "path" not in grids["results/patch/z"].attrs
+
+
+# ---- circuits ----
+
+def graph_of(model, names, inside):
+    info = json.loads(run("info", HERE / "fixtures" / model, "--json").stdout)
+    nodes = {"input", "logits"} | {name.split("->")[0] for name in names}
+    return dict(cfg=dict(n_layers=info["n_layers"], n_heads=info["n_heads"], d_model=info["d_model"], parallel_attn_mlp=model == "gpt_neox"),
+                nodes={node: {"in_graph": True} for node in sorted(nodes)},
+                edges={name: {"score": 0.5, "in_graph": name in inside} for name in names})
+
+
+def circuit(tmp_path, model, pairs, graph, *args):
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (tmp_path / "circuit.json").write_text(graph if isinstance(graph, str) else json.dumps(graph))
+    return run("patch", "-m", HERE / "fixtures" / model, "--pairs", tmp_path / "pairs.jsonl", "--circuit", tmp_path / "circuit.json", *args)
+
+
+def circuit_row(tmp_path, model, pairs, graph, *args):
+    result = circuit(tmp_path, model, pairs, graph, "--csv", *args)
+    assert result.returncode == 0, result.stderr
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    return {name: float(value) for name, value in row.items() if name != "metric" and value}
+
+
+def reference_circuits(model):
+    """pairs, names of all edges, [(edges inside, [value of each pair])]"""
+    with h5py.File(HERE / f"fixtures/paths_{model}.h5") as file:
+        group = file["circuits"]
+        sets = [json.loads(text) for text in group["edges"].asstr()]
+        return json.loads(file.attrs["pairs"]), json.loads(group["names"].asstr()[()]), list(zip(sets, group["values"][...]))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_circuits_are_those_of_the_reference(tmp_path, model):
+    pairs, names, sets = reference_circuits(model)
+    clean, corrupt = sets[1][1], sets[0][1]            # all edges, and none
+    for inside, want in sets:
+        row = circuit_row(tmp_path, model, pairs, graph_of(model, names, set(inside)))
+        assert (row["edges"], row["edges_of_model"], row["pairs"]) == (len(inside), len(names), len(pairs))
+        for name, values in (("clean", clean), ("corrupt", corrupt), ("circuit", want)):
+            assert abs(row[name] - values.mean()) < 1e-4
+            assert abs(row[name + "_stderr"] - values.std(ddof=1) / len(values) ** 0.5) < 1e-4
+        faithful = (want.mean() - corrupt.mean()) / (clean.mean() - corrupt.mean())
+        assert row["normalised"] == pytest.approx(faithful, abs=1e-3 * max(1, 1 / abs(clean.mean() - corrupt.mean())))
+
+
+def test_threads_and_metrics_do_not_change_a_circuit(tmp_path):
+    pairs, names, sets = reference_circuits("gemma2")
+    graph = graph_of("gemma2", names, set(sets[3][0]))
+    rows = [circuit_row(tmp_path, "gemma2", pairs, graph, "--threads", threads) for threads in (1, 2, 5)]
+    for row in rows:
+        assert all(row[name] == pytest.approx(value, abs=1e-5) for name, value in rows[0].items())
+    result = circuit(tmp_path, "gemma2", pairs, graph, "--csv", "--metric", "logit(answer)@1+-1", "--metric", "logit(answer) - logit(wrong)")
+    assert result.stdout.splitlines()[2].endswith("," + circuit(tmp_path, "gemma2", pairs, graph, "--csv").stdout.splitlines()[1].split(",", 1)[1])
+
+
+def test_a_circuit_of_all_edges_is_the_clean_prompt_bit_for_bit(tmp_path):
+    pairs, names, _ = reference_circuits("llama")
+    row = circuit_row(tmp_path, "llama", pairs, graph_of("llama", names, set(names)))
+    assert row["circuit"] == row["clean"] and row["normalised"] == 1
+
+
+def test_edges_that_a_file_leaves_out_are_outside(tmp_path):
+    pairs, names, sets = reference_circuits("gpt2")
+    graph = graph_of("gpt2", names, set(sets[4][0]))
+    whole = circuit_row(tmp_path, "gpt2", pairs, graph)
+    graph["edges"] = {name: edge for name, edge in graph["edges"].items() if edge["in_graph"]}
+    del graph["nodes"]
+    assert circuit_row(tmp_path, "gpt2", pairs, graph) == whole
+    result = circuit(tmp_path, "gpt2", pairs, graph)
+    assert result.stdout.splitlines()[0] == f"circuit of {len(sets[4][0])} of {len(names)} edges, the others corrupt, 2 pairs"
+
+
+def edge(name, value):
+    return lambda graph: graph["edges"].update({name: value})
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda graph: "{", "not valid JSON"),
+    (lambda graph: "[]", "no circuit: it has no object 'cfg'"),
+    (lambda graph: "[" * 100, "nest"),
+    (lambda graph: graph.update(cfg=3), "no circuit: it has no object 'cfg'"),
+    (lambda graph: graph["cfg"].update(n_layers=7), "a circuit of another model: its n_layers is 7, this model's 3"),
+    (lambda graph: graph["cfg"].update(n_heads=1e300), "n_heads"),
+    (lambda graph: graph["cfg"].update(parallel_attn_mlp=True), "its parallel_attn_mlp is true, this model's is not"),
+    (lambda graph: graph.pop("edges") and None, "no circuit: it has no object 'edges'"),
+    (lambda graph: graph.update(nodes=[]), "'nodes' must be an object"),
+    (lambda graph: graph["nodes"].update(x3={}), "node 'x3': the model has no such node"),
+    (lambda graph: graph["nodes"].update(m0={"neurons": [True, False]}), "node 'm0' has some of its neurons only"),
+    (lambda graph: graph["nodes"].update(m0={"neurons": 5}), "node 'm0': its neurons must be a list"),
+    (edge("m2->m1", {"in_graph": True}), "edge 'm2->m1': the model has no such edge"),
+    (edge("a0.h0->a1.h1", {"in_graph": True}), "edge 'a0.h0->a1.h1': the model has no such edge"),
+    (edge("a0.h0->a1.h1<x>", {"in_graph": True}), "edge 'a0.h0->a1.h1<x>'"),
+    (edge("a0.h4->m2", {"in_graph": True}), "edge 'a0.h4->m2'"),
+    (edge("a0.h00->m2", {"in_graph": True}), "edge 'a0.h00->m2'"),
+    (edge("a99999999999999999999.h0->m2", {"in_graph": True}), "edge 'a9999"),
+    (edge("logits->m2", {"in_graph": True}), "edge 'logits->m2'"),
+    (edge("m0->input", {"in_graph": True}), "edge 'm0->input'"),
+    (edge("m0->m1 ", {"in_graph": True}), "edge 'm0->m1 '"),
+    (edge("", {"in_graph": True}), "edge ''"),
+    (edge("\x1b[31m" + "y" * 5000, {"in_graph": True}), "\\x1b[31myyy"),
+    (edge("m0->m1", {"in_graph": 1}), "edge 'm0->m1': it must be an object whose in_graph is true or false"),
+    (edge("m0->m1", True), "edge 'm0->m1': it must be an object whose in_graph is true or false"),
+    (lambda graph: json.dumps(graph)[:-2] + ', "m0->m1": {"in_graph": true}}}', "edge 'm0->m1': it is there twice"),
+])
+def test_what_is_no_circuit_is_refused(tmp_path, change, words):
+    pairs, names, _ = reference_circuits("gpt2")
+    graph = graph_of("gpt2", names, set())
+    text = change(graph)
+    result = circuit(tmp_path, "gpt2", pairs, text if isinstance(text, str) else graph)
+    assert result.returncode in (3, 4) and words in result.stderr and result.stdout == "", result.stderr
+    assert len(result.stderr) < 400 and result.stderr.startswith("weir: --circuit: ")
+
+
+@pytest.mark.parametrize("family, args, words", [
+    ("gptj", [], "no circuits of this model: it has no mlp_in in layer 0"),
+    ("olmo2", [], "no circuits of this model: the keys of all heads are normed together"),
+    ("gpt2", ["--at", "z"], "--circuit measures one thing: --at is for grids"),
+    ("gpt2", ["-o", "x.h5"], "--circuit measures one thing: --output is for grids"),
+])
+def test_circuits_that_cannot_be_measured_are_refused(tmp_path, family, args, words):
+    result = circuit(tmp_path, family, [PAIR], dict(cfg={}, edges={}), *args)
+    assert result.returncode in (2, 4) and words in result.stderr, result.stderr

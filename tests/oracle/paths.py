@@ -264,6 +264,82 @@ def difference(logits, pair):
     return float(logits[-1, pair["answer"]] - logits[-1, pair["wrong"]])
 
 
+# ---- circuits ----
+
+def edges_of(net):
+    """names of all edges as EAP-IG has them"""
+    written, names = ["input"], []
+    for layer in range(net.layers):
+        heads = [f"a{layer}.h{head}" for head in range(net.heads)]
+        names += [f"{writer}->{head}<{x}>" for head in heads for x in "qkv" for writer in written]
+        names += [f"{writer}->m{layer}" for writer in written + heads * (not net.parallel)]
+        written += [*heads, f"m{layer}"]
+    return names + [f"{writer}->logits" for writer in written]
+
+
+def written_by(net, seen):
+    """{writer: [pos, d_model]} of what has been written: heads before any norm of their sum"""
+    out = {"input": seen["embed", -1]}
+    for at in range(net.layers):
+        out.update({f"a{at}.h{head}": seen["result", at][:, head] for head in range(net.heads) if ("result", at) in seen})
+        if ("mlp_out", at) in seen:
+            out[f"m{at}"] = seen["mlp_out", at]
+    return out
+
+
+def stream_of(net, writes, before):
+    """the stream of what writers write"""
+    total = sum(writes[writer] for writer in before if writer[0] != "a")
+    for layer in range(net.layers):
+        heads = [writes[writer] for writer in before if writer.startswith(f"a{layer}.")]
+        if heads:
+            total = total + net.finish_attention(sum(heads), layer)
+    return total
+
+
+def circuit_logits(net, tokens, corrupt, inside):
+    """every reader's stream is made anew: of what writers in the circuit write in this pass, and others in the corrupt prompt"""
+    seen, other = {}, written_by(net, corrupt)
+
+    def read(names):
+        """`names`: of the edges to one reader"""
+        now, before = written_by(net, seen), [name.split("->")[0] for name in names]
+        return stream_of(net, {writer: (now if name in inside else other)[writer] for name, writer in zip(names, before)}, before)
+
+    every = {}
+    for name in edges_of(net):
+        every.setdefault(name.split("->")[1], []).append(name)
+
+    def change(point, layer, value):
+        if point in ("q_input", "k_input", "v_input"):
+            value = torch.stack([read(every[f"a{layer}.h{head}<{point[0]}>"]) for head in range(net.heads)], 1)
+        elif point == "mlp_in":
+            value = read(every[f"m{layer}"])
+        elif point == "resid_post" and layer == net.layers - 1:
+            value = read(every["logits"])
+        seen[point, layer] = value
+        return value
+
+    return net.run(tokens, change)[0]
+
+
+def circuits(net):
+    """sets of edges: none, all, and drawn ones, few and many"""
+    rng, names = np.random.default_rng(7), edges_of(net)
+    drawn = [[name for name in names if rng.random() < part] for part in (0.05, 0.3, 0.7, 0.97)]
+    return [[], names, *drawn, [name for name in names if "->logits" in name], [name for name in names if "<k>" in name or "->m" in name]]
+
+
+def make_circuits(net, kept, file):
+    """circuits/edges: JSON; circuits/values [circuit, pair]"""
+    sets, group = circuits(net), file.create_group("circuits")
+    group["edges"] = [json.dumps(edges) for edges in sets]
+    group["values"] = [[difference(circuit_logits(net, pair["clean"], kept[i]["corrupt"], set(edges)), pair) for i, pair in enumerate(PAIRS)]
+                       for edges in sets]
+    group["names"] = json.dumps(edges_of(net))
+    print(group["values"][...])
+
+
 # ---- files ----
 
 def check_forward(net, folder):
@@ -287,6 +363,7 @@ def make(name):
             data = file.create_dataset(f"{len(file)}", data=values)
             data.attrs.update(at=point, to=ends, path="direct" if direct else "frozen", freeze_mlps=mlps)
             print(name, point, ends, direct, mlps, np.isnan(values).sum(), np.nanstd(values))
+        make_circuits(net, kept, file)
 
 
 def make_lens(name):
