@@ -448,6 +448,7 @@ static weir_status draw_patches(const struct patching *p)
     const struct args *args = p->args;
     const struct patch_look look = {.model = p->model,
                                     .direction = p->options.direction,
+                                    .path = p->path ? &p->path_options : NULL,
                                     .metrics = p->texts,
                                     .show = shown(p),
                                     .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light,

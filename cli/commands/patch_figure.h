@@ -12,7 +12,8 @@ extern const char *const patch_shows[];
 struct patch_look {
     const weir_model *model;
     enum weir_direction direction;
-    const char *const *metrics; /* [n_metrics] as they were written */
+    const struct weir_path_options *path; /* that patches travel by; NULL: every way */
+    const char *const *metrics;           /* [n_metrics] as they were written */
     enum patch_show show;
     const struct scheme *scheme;
     const weir_tokens *tokens; /* that positions are labelled with; NULL: numbers alone */

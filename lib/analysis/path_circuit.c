@@ -300,7 +300,7 @@ static weir_status take_floats(const struct circuit_work *w, float **out, size_t
     return weir_alloc(out, n, sizeof **out);
 }
 
-static weir_status open_group(struct circuit_work *w)
+static weir_status open_circuit_group(struct circuit_work *w)
 {
     size_t threads = (size_t)weir_pool_size(w->run->pool), n_layers = (size_t)w->run->model->config.n_layers;
     bool norms = false;
@@ -321,7 +321,7 @@ static weir_status open_group(struct circuit_work *w)
     return weir_alloc(&w->scratch, threads * w->d_model, sizeof *w->scratch);
 }
 
-static void close_group(struct circuit_work *w)
+static void close_circuit_group(struct circuit_work *w)
 {
     weir_free(w->running);
     weir_free(w->wanted);
@@ -341,11 +341,11 @@ static void close_group(struct circuit_work *w)
 static weir_status run_pairs(struct circuit_work *w)
 {
     weir_status status;
-    TRY_DONE(open_group(w));
+    TRY_DONE(open_circuit_group(w));
     for (enum circuit_phase phase = PHASE_CLEAN; phase <= PHASE_CIRCUIT; phase++)
         TRY_DONE(run_phase(w, phase));
 done:
-    close_group(w);
+    close_circuit_group(w);
     return status;
 }
 

@@ -67,7 +67,7 @@ static bool take_index(const char **text, size_t n, size_t *out)
     return some;
 }
 
-static bool take_word(const char **text, const char *word)
+static bool take_name_part(const char **text, const char *word)
 {
     size_t n = strlen(word);
     bool is = strncmp(*text, word, n) == 0;
@@ -85,13 +85,13 @@ static bool take_node(const char **text, const struct weir_circuit *circuit, str
 {
     size_t n_layers = (size_t)circuit->model->config.n_layers;
     *out = (struct node_name){0};
-    if (take_word(text, "input"))
+    if (take_name_part(text, "input"))
         return out->is_input = true;
-    if (take_word(text, "logits"))
+    if (take_name_part(text, "logits"))
         return out->is_logits = true;
-    if (take_word(text, "m"))
+    if (take_name_part(text, "m"))
         return out->is_mlp = take_index(text, n_layers, &out->layer);
-    return take_word(text, "a") && take_index(text, n_layers, &out->layer) && take_word(text, ".h") &&
+    return take_name_part(text, "a") && take_index(text, n_layers, &out->layer) && take_name_part(text, ".h") &&
            take_index(text, heads_of(circuit), &out->head);
 }
 
@@ -100,11 +100,14 @@ static bool find_edge(const char *name, const struct weir_circuit *circuit, size
     struct node_name from, to;
     size_t reader, writer = 0;
     int of = MLP_READER;
-    if (!take_node(&name, circuit, &from) || from.is_logits || !take_word(&name, "->") ||
+    if (!take_node(&name, circuit, &from) || from.is_logits || !take_name_part(&name, "->") ||
         !take_node(&name, circuit, &to) || to.is_input)
         return false;
     if (!to.is_logits && !to.is_mlp) {
-        of = take_word(&name, "<q>") ? 0 : take_word(&name, "<k>") ? 1 : take_word(&name, "<v>") ? 2 : -1;
+        of = take_name_part(&name, "<q>")   ? 0
+             : take_name_part(&name, "<k>") ? 1
+             : take_name_part(&name, "<v>") ? 2
+                                            : -1;
         if (of < 0)
             return false;
     }
@@ -124,7 +127,7 @@ static weir_status fail_at_name(const char *path, const char *what, const char *
     return weir_fail(WEIR_E_INPUT, "%s: %s '%s': %s", path, what, shown, why);
 }
 
-static weir_status check_size(const cJSON *cfg, const char *path, const char *key, int64_t is)
+static weir_status check_cfg_size(const cJSON *cfg, const char *path, const char *key, int64_t is)
 {
     int64_t given = is;
     TRY(weir_json_int(cfg, path, key, 0, INT32_MAX, &given));
@@ -139,9 +142,9 @@ static weir_status check_cfg(const cJSON *graph, const char *path, const struct 
     bool parallel = model->layers[0].spec.parallel, given = parallel;
     if (!cJSON_IsObject(cfg))
         return weir_fail(WEIR_E_INPUT, "%s: no circuit: it has no object 'cfg'", path);
-    TRY(check_size(cfg, path, "n_layers", model->config.n_layers));
-    TRY(check_size(cfg, path, "n_heads", model->config.n_heads));
-    TRY(check_size(cfg, path, "d_model", model->config.d_model));
+    TRY(check_cfg_size(cfg, path, "n_layers", model->config.n_layers));
+    TRY(check_cfg_size(cfg, path, "n_heads", model->config.n_heads));
+    TRY(check_cfg_size(cfg, path, "d_model", model->config.d_model));
     TRY(weir_json_bool(cfg, path, "parallel_attn_mlp", &given));
     return given == parallel
                ? WEIR_OK
