@@ -6,6 +6,7 @@
 #include "cli/print/terminal.h"
 #include "cli/process/guard.h"
 #include "cli/process/interrupt.h"
+#include "cli/spec/spec.h"
 
 #include "base/cpu.h"
 
@@ -74,6 +75,17 @@ static int print_help(int argc, char **argv)
     return WEIR_OK;
 }
 
+/* With the options of its run spec, if it has one. */
+static int run_with_spec(struct args *args)
+{
+    struct spec spec = {0};
+    int code = args->command->takes_spec && args->n_words > 0 ? (int)spec_take(&spec, args) : WEIR_OK;
+    if (code == WEIR_OK)
+        code = args->command->run(args);
+    spec_close(&spec);
+    return code;
+}
+
 static int run_command(const char *name, int argc, char **argv)
 {
     const struct command *command;
@@ -87,7 +99,7 @@ static int run_command(const char *name, int argc, char **argv)
     if (args.help)
         help_command(stdout, command, help_width());
     else
-        code = command->run(&args);
+        code = run_with_spec(&args);
     args_close(&args);
     return code;
 }

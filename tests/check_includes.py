@@ -17,7 +17,7 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 # the same inside a room; "." is what lies in no folder of it. cli/main.c comes after all others of the command line
 INNER_ORDER = {
     "hooks": [["sources"], ["."], ["examples"]],
-    "cli": [["process", "print"], ["args"], ["select"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["."]],
+    "cli": [["process", "print"], ["args"], ["select", "spec"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["."]],
 }
 INNER_RANK = {room: {inner: i for i, inners in enumerate(order) for inner in inners} for room, order in INNER_ORDER.items()}
 

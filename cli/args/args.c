@@ -205,7 +205,7 @@ static weir_status take_arguments(struct args *args, struct line *line)
     return WEIR_OK;
 }
 
-/* Fails where a required option is missing, and for too few or too many arguments. */
+/* Fails where a required option is missing. */
 static weir_status check_required(const struct args *args)
 {
     const struct command *command = args->command;
@@ -213,6 +213,13 @@ static weir_status check_required(const struct args *args)
         if (command->opts[i].required && !args->has[i])
             return weir_fail(WEIR_E_USAGE, "--%s is missing; usage: weir %s %s", command->opts[i].name, command->name,
                              command->usage);
+    return WEIR_OK;
+}
+
+/* Fails for too few or too many arguments. */
+static weir_status check_words(const struct args *args)
+{
+    const struct command *command = args->command;
     if (args->n_words < command->least_words)
         return weir_fail(WEIR_E_USAGE, "too few arguments; usage: weir %s %s", command->name, command->usage);
     if (args->n_words > command->most_words)
@@ -224,7 +231,7 @@ static weir_status check_required(const struct args *args)
 /* Files that a command reads by name are HDF5 or models, which need to be read in any order: "-" cannot be one. */
 static weir_status check_dashes(const struct args *args)
 {
-    for (int i = 0; i < args->n_words; i++)
+    for (int i = 0; i < args->n_words && !args->command->takes_spec; i++)
         if (strcmp(args->words[i], "-") == 0)
             return weir_fail(
                 WEIR_E_USAGE,
@@ -245,13 +252,44 @@ weir_status args_parse(struct args *out, const struct command *command, int argc
     TRY_DONE(weir_alloc(&out->words, (size_t)argc, sizeof *out->words));
     TRY_DONE(take_arguments(out, &line));
     if (!out->help) {
-        TRY_DONE(check_required(out));
+        if (!command->takes_spec || out->n_words == 0)
+            TRY_DONE(check_required(out));
+        TRY_DONE(check_words(out));
         TRY_DONE(check_dashes(out));
     }
 done:
     if (status != WEIR_OK)
         args_close(out);
     return status;
+}
+
+/* Of n options those that count beside what is given. */
+static size_t keep_unless_given(struct given *out, const struct args *args, const struct given *given, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (args->command->opts[given[i].opt].repeats || !args->has[given[i].opt])
+            out[kept++] = given[i];
+    return kept;
+}
+
+weir_status args_insert(struct args *args, const struct given *given, size_t n)
+{
+    struct given *all;
+    TRY(weir_alloc(&all, n + args->n_given, sizeof *all));
+    size_t kept = keep_unless_given(all, args, given, n);
+    if (args->n_given > 0)
+        memcpy(all + kept, args->given, args->n_given * sizeof *all);
+    weir_free(args->given);
+    args->given = all;
+    args->n_given += kept;
+    for (size_t i = 0; i < args->n_given; i++) {
+        args->has[all[i].opt] = true;
+        args->text[all[i].opt] = all[i].text;
+        if (all[i].text)
+            TRY(parse_value(args, all[i].opt, all[i].text));
+    }
+    return check_required(args);
 }
 
 void args_close(struct args *args)

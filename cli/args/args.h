@@ -31,6 +31,7 @@ struct command {
     int n_opts, least_words, most_words;
     int (*run)(const struct args *args); /* the exit code, or a weir_status with its message set */
     bool reads_files;                    /* its arguments are stored files: guard_files */
+    bool takes_spec;                     /* its one argument, which may be missing, is a run spec: more options */
 };
 
 /* One option as it stood on the command line, for those that repeat. */
@@ -53,8 +54,12 @@ struct args {
     bool help;
 };
 
-/* argv without the command's name. WEIR_E_USAGE names what is wrong. Close with args_close. */
+/* argv without the command's name. WEIR_E_USAGE names what is wrong. Options that are required may be missing where
+   there is a run spec. Close with args_close. */
 WEIR_CHECKED weir_status args_parse(struct args *out, const struct command *command, int argc, char **argv);
+/* Puts the options of a run spec, n of them, in front of those given, but for those that are given already and may not
+   repeat; then required ones may not be missing. args borrows the texts. */
+WEIR_CHECKED weir_status args_insert(struct args *args, const struct given *given, size_t n);
 void args_close(struct args *args);
 /* A whole number with its default. */
 int args_int(const struct args *args, int opt, int otherwise);

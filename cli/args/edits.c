@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* "z:5.3", "z:5.3=zero", "z:5.3=mean", "z:5.3=ref.h5" */
-static weir_status write_ablation(char **out, const char *text)
+weir_status edits_ablation(char **out, const char *text)
 {
     const char *equals = strrchr(text, '=');
     int n = equals ? (int)(equals - text) : (int)strlen(text);
@@ -34,7 +33,7 @@ static weir_status add_edit(weir_run *run, const char *text)
 static weir_status add_ablation(weir_run *run, const char *given)
 {
     char *text;
-    TRY(write_ablation(&text, given));
+    TRY(edits_ablation(&text, given));
     weir_status status = add_edit(run, text);
     weir_free(text);
     return status;

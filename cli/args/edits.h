@@ -19,6 +19,8 @@
             .repeats = true                                                                                            \
     }
 
+/* The edit that "z:5.3", "z:5.3=zero", "z:5.3=mean" or "z:5.3=ref.h5" is short for, in new memory. */
+WEIR_CHECKED weir_status edits_ablation(char **out, const char *text);
 /* Adds edits and ablations to a run, in the order in which they were given; `edit` and `ablate` are the options.
    @return as weir_run_edit, naming the option. */
 WEIR_CHECKED weir_status edits_add(weir_run *run, const struct args *args, int edit, int ablate);

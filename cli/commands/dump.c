@@ -280,7 +280,7 @@ static int run_dump(const struct args *args)
 const struct command cmd_dump = {
     .name = "dump",
     .summary = "run a model on prompts and store activations at its hook points",
-    .usage = "[-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
+    .usage = "[SPEC.json] [-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
     .notes =
         "LIST consists of HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS]: HOOK is a short name, a full name or a glob "
         "(weir "
@@ -305,4 +305,6 @@ const struct command cmd_dump = {
     .opts = dump_opts,
     .n_opts = N_OPTS(dump_opts),
     .run = run_dump,
+    .most_words = 1,
+    .takes_spec = true,
 };

@@ -564,7 +564,7 @@ static int run_patch(const struct args *args)
 const struct command cmd_patch = {
     .name = "patch",
     .summary = "put values of one prompt into another and see where that changes the prediction",
-    .usage = "[-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
+    .usage = "[SPEC.json] [-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
     .notes =
         "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
         "(--direction noise: the other way round), and the metric is measured, of the prompt that runs. Values are "
@@ -594,4 +594,6 @@ const struct command cmd_patch = {
     .opts = opts,
     .n_opts = N_OPTS(opts),
     .run = run_patch,
+    .most_words = 1,
+    .takes_spec = true,
 };

@@ -17,7 +17,7 @@ static void check(const struct args *args, const char *text, size_t size)
         const struct opt *opt = &command->opts[i];
         if (args->has[i] && opt->kind == OPT_WHOLE)
             fine = fine && args->whole[i] >= opt->least && args->whole[i] <= opt->most;
-        fine = fine && (args->help || args->has[i] || !opt->required);
+        fine = fine && (args->help || args->has[i] || !opt->required || (command->takes_spec && args->n_words > 0));
     }
     for (size_t i = 0; i < args->n_given; i++) {
         const char *given = args->given[i].text;
