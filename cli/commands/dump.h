@@ -59,7 +59,7 @@ enum {
         0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"                         \
     }
 
-enum { MOST_COMMAND = 4096 };
+enum { MOST_COMMAND = 32768 };
 
 /* Everything that is open during a dump. */
 struct dump {

@@ -51,7 +51,7 @@ enum {
     THREADS
 };
 
-enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64, MOST_COMMAND = 4096 };
+enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64, MOST_COMMAND = 32768 };
 
 static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
 

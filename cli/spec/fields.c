@@ -19,7 +19,7 @@ static const struct field fields[] = {
     {"sides", FIELD_SIDES, "side", RUNS,
      "the sides of pairs, NAME or NAME=FIELD: which members of an object are prompts; of pairs by default clean and "
      "corrupt"},
-    {"prompts", FIELD_PROMPTS, "prompt", RUNS,
+    {"prompts", FIELD_PROMPTS, "prompt tokens line", RUNS,
      "prompts: texts, lists of token ids, or objects as the lines of a .jsonl file are, with any fields"},
     {"prompt_files", FIELD_PATHS, "file", RUNS, "files of prompts, behind those above"},
     {"pairs", FIELD_PAIRS, "line", ALL,

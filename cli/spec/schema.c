@@ -18,8 +18,9 @@ static const char definitions[] =
     "\"ids\": {\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 0, \"maximum\": 2147483647}},"
     "\"edit\": {\"anyOf\": [{\"$ref\": \"#/$defs/text\"}, {\"type\": \"object\","
     " \"required\": [\"select\", \"op\", \"value\"], \"additionalProperties\": false, \"properties\":"
-    " {\"select\": {\"type\": \"string\"}, \"op\": {\"enum\": [\"=\", \"+=\", \"-=\", \"*=\", \"<=\", \">=\"]},"
-    " \"value\": {\"type\": [\"string\", \"number\"]}, \"along\": {\"type\": \"string\"}, \"keeping\": {\"const\": "
+    " {\"select\": {\"$ref\": \"#/$defs/text\"}, \"op\": {\"enum\": [\"=\", \"+=\", \"-=\", \"*=\", \"<=\", \">=\"]},"
+    " \"value\": {\"type\": [\"string\", \"number\"], \"minLength\": 1}, \"along\": {\"$ref\": \"#/$defs/text\"}, "
+    "\"keeping\": {\"const\": "
     "\"norm\"}}}]},"
     "\"line\": {\"type\": \"object\", \"properties\": {\"prompt\": {\"type\": [\"string\", \"null\"]},"
     " \"ids\": {\"anyOf\": [{\"$ref\": \"#/$defs/ids\"}, {\"type\": \"null\"}]}}, \"anyOf\": ["
@@ -224,16 +225,37 @@ static void markdown_kind(FILE *to, const struct field *field, const struct opt 
     fputs("\"`", to);
 }
 
+/* All that the field stands for in some command. */
+static void markdown_options(FILE *to, const struct field *field, const struct command *const *commands, size_t n)
+{
+    const char *between = "";
+    char name[32];
+    for (const char *p = field->options; p && *p; p += strspn(p, " ")) {
+        size_t length = strcspn(p, " ");
+        bool found = false;
+        snprintf(name, sizeof name, "%.*s", (int)length, p);
+        for (size_t i = 0; i < N_SPEC_COMMANDS; i++) {
+            const struct command *command = spec_command(commands, n, spec_commands[i]);
+            found = found ||
+                    (command && spec_list_has(field->commands, command->name) && spec_option_named(command, name) >= 0);
+        }
+        if (found)
+            fprintf(to, "%s`--%s`", between, name);
+        between = found ? ", " : between;
+        p += length;
+    }
+}
+
 void spec_markdown(FILE *to, const struct command *const *commands, size_t n)
 {
     size_t n_fields;
     const struct field *fields = spec_fields(&n_fields);
-    fputs("| field | value | commands | option | |\n|---|---|---|---|---|\n", to);
+    fputs("| field | value | of weir | options | |\n|---|---|---|---|---|\n", to);
     for (size_t i = 0; i < n_fields; i++) {
-        const struct opt *opt = option_of_field(&fields[i], commands, n);
         fprintf(to, "| `%s` | ", fields[i].path);
-        markdown_kind(to, &fields[i], opt);
-        fprintf(to, " | %s | %s%s%s | %s |\n", fields[i].commands, opt ? "`--" : "", opt ? opt->name : "",
-                opt ? "`" : "", fields[i].help);
+        markdown_kind(to, &fields[i], option_of_field(&fields[i], commands, n));
+        fprintf(to, " | %s | ", fields[i].commands);
+        markdown_options(to, &fields[i], commands, n);
+        fprintf(to, " | %s |\n", fields[i].help);
     }
 }

@@ -67,7 +67,7 @@ static void list_choices(char *to, size_t size, const char *choices)
         at += (size_t)snprintf(to + at, size - at, *p != '|' ? "%c" : p == last ? " or " : ", ", *p);
 }
 
-/* Fails: says what is wanted in place of this value. */
+/* Fails: says what this value must be. */
 static weir_status wants(const struct valuing *v)
 {
     static const char *const wanted[] = {
@@ -88,14 +88,15 @@ static weir_status wants(const struct valuing *v)
         [FIELD_PAIRS] = "an object of prompts",
     };
     const struct opt *opt = v->option >= 0 ? &v->args->command->opts[v->option] : NULL;
+    enum field_kind kind = v->field->kind == FIELD_LIST && strchr(v->path, '[') ? FIELD_TEXT : v->field->kind;
     char choices[MOST_REASON] = "";
-    if (v->field->kind == FIELD_WHOLE)
-        return document_fail(v->document, v->path, "a whole number from %lld to %lld is wanted here",
+    if (kind == FIELD_WHOLE)
+        return document_fail(v->document, v->path, "this must be a whole number from %lld to %lld",
                              (long long)opt->least, (long long)opt->most);
-    if (v->field->kind != FIELD_CHOICE)
-        return document_fail(v->document, v->path, "%s is wanted here", wanted[v->field->kind]);
+    if (kind != FIELD_CHOICE)
+        return document_fail(v->document, v->path, "this must be %s", wanted[kind]);
     list_choices(choices, sizeof choices, opt->value);
-    return document_fail(v->document, v->path, "%s is wanted here", choices);
+    return document_fail(v->document, v->path, "this must be %s", choices);
 }
 
 /* Puts the path in front of what another room's message says; all that is wrong in a document is bad input. */
@@ -171,6 +172,7 @@ static weir_status read_range_value(struct valuing *v, struct span value)
     return *value.from == '"' ? read_plain_text(v, value) : read_whole_value(v, value);
 }
 
+/* The file comes first, in FILE:ARGS too. */
 static weir_status read_path_text(struct valuing *v, struct span value)
 {
     char *text, *path;
@@ -240,12 +242,6 @@ static weir_status read_side_value(struct valuing *v, struct span value)
     return give_option(v, v->option, text);
 }
 
-/* FILE[:ARGS] */
-static weir_status read_plugin_value(struct valuing *v, struct span value)
-{
-    return read_path_text(v, value);
-}
-
 /* ---- edits and metrics ---- */
 
 /* "edits[2].select: ..." where the message is of a member. */
@@ -286,7 +282,7 @@ static weir_status read_edit_value(struct valuing *v, struct span value)
     return status;
 }
 
-static weir_status read_metric_value(struct valuing *v, struct span value)
+static weir_status read_metric_text(struct valuing *v, struct span value)
 {
     weir_metric *metric;
     char *text, *moved;
@@ -466,8 +462,8 @@ static weir_status check_prompts_or_pairs(const struct document *document)
 static weir_status read_field_value(struct valuing *v, struct span value)
 {
     static read_item *const items[] = {
-        [FIELD_SIDES] = read_side_value,         [FIELD_PATHS] = read_path_text,  [FIELD_PLUGINS] = read_plugin_value,
-        [FIELD_ABLATIONS] = read_ablation_value, [FIELD_EDITS] = read_edit_value, [FIELD_METRICS] = read_metric_value,
+        [FIELD_SIDES] = read_side_value,         [FIELD_PATHS] = read_path_text,  [FIELD_PLUGINS] = read_path_text,
+        [FIELD_ABLATIONS] = read_ablation_value, [FIELD_EDITS] = read_edit_value, [FIELD_METRICS] = read_metric_text,
         [FIELD_PROMPTS] = read_prompt_value,     [FIELD_PAIRS] = read_pair_value,
     };
     static read_item *const single[] = {

@@ -94,6 +94,13 @@ def write(folder, texts):
         (folder / str(i)).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
+def specs(folder):
+    """the examples of run specs, each behind the number of its command"""
+    for path in sorted((ROOT / "schemas/examples/run").glob("*.json")):
+        command = ["run", "dump", "patch"].index(path.stem.split("_")[1])
+        (folder / path.name).write_bytes(bytes([command]) + path.read_bytes())
+
+
 def stores(folder, build):
     for name in "whole", "equal", "f16", "rows":
         subprocess.run([build / "tests/unit/store_cli", name, folder / f"{name}.h5"], check=True)
@@ -119,6 +126,7 @@ def main(out, build):
         "safetensors": lambda folder: copy(folder, sorted(data.glob("**/*.safetensors"))),
         "selection": lambda folder: write(folder, SELECTIONS),
         "sentencepiece": lambda folder: write(folder, map(sentencepiece, (1, 2))),
+        "spec": specs,
         "store": lambda folder: stores(folder, build),
         "tokenizer_json": lambda folder: write(folder, map(json.dumps, tokenizers())),
     }
