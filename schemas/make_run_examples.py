@@ -58,7 +58,7 @@ INVALID = {
     "run_null": ("run_prompts", lambda spec: spec.update(model=None), "model: this must be the name of a model"),
     "run_choice": ("run_sides", lambda spec: spec["capture"].update(dtype="f64"), "capture.dtype: this must be f32, f16 or bf16"),
     "run_flag": ("run_sides", lambda spec: spec["output"].update(force=1), "output.force: this must be true or false"),
-    "run_section": ("run_sides", lambda spec: spec.update(output="sides.h5"), "output: this must be an object of the fields of output"),
+    "run_section": ("run_sides", lambda spec: spec.update(output="sides.h5"), "output: this must be an object of fields"),
     "run_ids_alone": ("run_prompts", lambda spec: spec.update(prompts=[464, 3797]),
                       "prompts[0]: this must be a prompt, a text, a list of token ids or an object"),
     "run_negative_id": ("run_prompts", lambda spec: spec.update(prompts=["a", [1, -1]]), "prompts[1]: token ids are a list of whole numbers: [464, 3797]"),

@@ -164,7 +164,7 @@ static weir_status take_fields_of(struct document *document, const struct field 
 {
     bool more = true;
     if (scan_peek(&document->scan) != '{')
-        return document_fail(document, section->path, "this must be an object of the fields of %s", section->path);
+        return document_fail(document, section ? section->path : "document", "this must be an object of fields");
     document->scan.p++;
     if (scan_peek(&document->scan) == '}') {
         document->scan.p++;

@@ -115,8 +115,10 @@ static weir_status fails_here(const struct valuing *v, weir_status status, const
 static weir_status nonempty_text(char **out, const struct valuing *v, struct span value)
 {
     *out = NULL;
-    if (*value.from != '"' || value.to - value.from == 2)
-        return wants(v);
+    if (*value.from != '"' || value.to - value.from == 2) {
+        wants(v);
+        return WEIR_E_INPUT; /* as it says: an analyzer does not look into it */
+    }
     return scan_text(out, &v->document->scan, value);
 }
 
