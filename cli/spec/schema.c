@@ -98,18 +98,18 @@ static cJSON *schema_of_kind(enum field_kind kind)
         [FIELD_WHOLE] = "{\"type\": \"integer\"}",
         [FIELD_CHOICE] = "{}",
         [FIELD_TEXT] = "{\"$ref\": \"#/$defs/text\"}",
-        [FIELD_RANGE] = "{\"anyOf\": [{\"$ref\": \"#/$defs/text\"},"
-                        " {\"type\": \"integer\", \"minimum\": -2147483647, \"maximum\": 2147483647}]}",
+        [FIELD_RANGE] = ("{\"anyOf\": [{\"$ref\": \"#/$defs/text\"},"
+                         " {\"type\": \"integer\", \"minimum\": -2147483647, \"maximum\": 2147483647}]}"),
         [FIELD_LIST] = "{\"$ref\": \"#/$defs/texts\"}",
         [FIELD_PATH] = "{\"$ref\": \"#/$defs/text\"}",
         [FIELD_MODEL] = "{\"$ref\": \"#/$defs/text\"}",
-        [FIELD_SIDES] = "{\"anyOf\": [{\"$ref\": \"#/$defs/side\"},"
-                        " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/side\"}}]}",
+        [FIELD_SIDES] = ("{\"anyOf\": [{\"$ref\": \"#/$defs/side\"},"
+                         " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/side\"}}]}"),
         [FIELD_PATHS] = "{\"$ref\": \"#/$defs/texts\"}",
         [FIELD_PLUGINS] = "{\"$ref\": \"#/$defs/texts\"}",
         [FIELD_ABLATIONS] = "{\"$ref\": \"#/$defs/texts\"}",
-        [FIELD_EDITS] = "{\"anyOf\": [{\"$ref\": \"#/$defs/edit\"},"
-                        " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/edit\"}}]}",
+        [FIELD_EDITS] = ("{\"anyOf\": [{\"$ref\": \"#/$defs/edit\"},"
+                         " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/edit\"}}]}"),
         [FIELD_METRICS] = "{\"$ref\": \"#/$defs/texts\"}",
         [FIELD_PROMPTS] = "{}",
         [FIELD_PAIRS] = "{}",
