@@ -2,6 +2,7 @@
 #include "hooks/basis.h"
 
 #include "base/alloc.h"
+#include "base/watch.h"
 #include "format/bag.h"
 
 #include <math.h>
@@ -54,13 +55,21 @@ static weir_status read_basis(struct weir_basis *out, const struct weir_bag *bag
     return weir_tensors_check_whole(bag->tensors);
 }
 
-weir_status weir_basis_open(struct weir_basis *out, const struct weir_file_name *file, int n_layers)
+static weir_status open_and_read(struct weir_basis *out, const struct weir_file_name *file, int n_layers)
 {
     struct weir_bag bag;
-    *out = (struct weir_basis){0};
     TRY(weir_bag_open(&bag, file->path));
     weir_status status = read_basis(out, &bag, file, n_layers);
     weir_bag_close(&bag);
+    return status;
+}
+
+weir_status weir_basis_open(struct weir_basis *out, const struct weir_file_name *file, int n_layers)
+{
+    *out = (struct weir_basis){0};
+    weir_watch_begin(file->path, "weir");
+    weir_status status = open_and_read(out, file, n_layers);
+    weir_watch_end();
     if (status != WEIR_OK)
         weir_basis_close(out);
     return status;

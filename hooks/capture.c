@@ -37,7 +37,7 @@ struct weir_capture {
     struct weir_store_prompt *store_prompts; /* [n_prompts] */
     size_t *pass;                            /* [n_prompts] of the run's n_begun, in which each ran; 0: in none */
     struct weir_store_point *store_points;   /* [n_kept] */
-    struct weir_store_table tables[N_TABLES];
+    struct weir_planned_table tables[N_TABLES];
     char *edits; /* NULL: none */
     struct weir_store_spec spec;
     struct weir_store *store;
@@ -253,8 +253,8 @@ static weir_status describe_capture(struct weir_capture *capture, const weir_cap
     }
     for (size_t i = 0; i < capture->n_kept; i++)
         describe_point(capture, &capture->store_points[i], &capture->kept[i]);
-    capture->tables[LOSS] = (struct weir_store_table){weir_table_at(WEIR_TABLE_LOSS), 1};
-    capture->tables[NEXT] = (struct weir_store_table){weir_table_at(WEIR_TABLE_NEXT), (size_t)options->next};
+    capture->tables[LOSS] = (struct weir_planned_table){weir_table_at(WEIR_TABLE_LOSS), 1};
+    capture->tables[NEXT] = (struct weir_planned_table){weir_table_at(WEIR_TABLE_NEXT), (size_t)options->next};
     capture->spec = (struct weir_store_spec){
         .model = weir_model_get_info(capture->run->model),
         .command = options->command,

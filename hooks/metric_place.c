@@ -2,6 +2,7 @@
 #include "hooks/metric_place.h"
 
 #include "base/alloc.h"
+#include "base/watch.h"
 #include "format/bag.h"
 #include "points/points.h"
 
@@ -60,9 +61,13 @@ static weir_status read_vectors(struct weir_metric_place *place, const struct we
 {
     struct weir_bag bag;
     TRY(weir_alloc_zero(&place->vectors, place->scope->n_sites, sizeof *place->vectors));
-    TRY(weir_bag_open(&bag, file->path));
-    weir_status status = load_vectors(place, &bag, file);
-    weir_bag_close(&bag);
+    weir_watch_begin(file->path, "weir");
+    weir_status status = weir_bag_open(&bag, file->path);
+    if (status == WEIR_OK) {
+        status = load_vectors(place, &bag, file);
+        weir_bag_close(&bag);
+    }
+    weir_watch_end();
     return status;
 }
 

@@ -30,32 +30,15 @@ static const uint64_t MOST_UNASKED = 4000000000;
 enum { LEAST_POSITIONS = 256, COMPARED_POSITIONS = 16 };
 
 static const struct opt dump_opts[] = {
-    [MODEL] = OPT_MODEL,
-    [PROCESS] = OPT_PROCESS,
-    [TEXT] = OPT_PROMPT_TEXT,
-    [FROM] = OPT_PROMPT_FILE,
-    [TOKENS] = OPT_PROMPT_IDS,
-    [LINE] = OPT_PROMPT_LINE,
-    [SIDE] = OPT_SIDE,
+    OPTS_OF_RUNS,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5", "the file to write", .required = true},
-    [HOOKS] = OPT_STORED_HOOKS,
     [POSITIONS] =
         {0, "positions", OPT_TEXT, "RANGE",
          "positions to store of every hook point, as in -1 or 0:16, or a field of the prompts' lines of JSON"},
-    [EDIT] = OPT_EDIT,
-    [ABLATE] = OPT_ABLATE,
     [NEXT] = {0, "next", OPT_WHOLE, "K",
               "store the K most likely next tokens at each position with their log-probabilities, and each prompt's "
               "loss: weir next FILE shows them",
               .least = 1, .most = 1000000},
-    [DTYPE] = OPT_STORED_DTYPE,
-    [COMPRESS] = OPT_COMPRESS,
-    [COMPUTE] = OPT_COMPUTE,
-    [PLUGIN] = OPT_PLUGIN,
-    [BOS] = OPT_BOS,
-    [THREADS] = OPT_THREADS,
-    [YES] = OPT_YES,
-    [FORCE] = OPT_FORCE,
 };
 
 /* ---- watching the run: one cheap point in each layer that is computed anyway ---- */

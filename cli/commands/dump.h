@@ -5,6 +5,8 @@
 
 #include "cli/args/args.h"
 #include "cli/args/edits.h"
+#include "cli/args/options.h"
+#include "cli/args/plugins.h"
 #include "cli/args/prompts.h"
 #include "cli/args/sides.h"
 #include "cli/print/progress.h"
@@ -35,29 +37,22 @@ enum {
     N_DUMP_OPTS,
 };
 
-#define OPT_STORED_HOOKS                                                                                               \
-    {                                                                                                                  \
-        0, "hooks", OPT_TEXT, "LIST",                                                                                  \
-            "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS], separated by commas; by default "  \
-            "resid_pre, pattern, z, mlp_post and resid_post, complete"                                                 \
-    }
-#define OPT_STORED_DTYPE                                                                                               \
-    {                                                                                                                  \
-        0, "dtype", OPT_CHOICE, "f32|f16|bf16", "the type of stored numbers; f32 by default"                           \
-    }
-#define OPT_COMPRESS                                                                                                   \
-    {                                                                                                                  \
-        0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"                            \
-    }
-#define OPT_COMPUTE                                                                                                    \
-    {                                                                                                                  \
-        0, "compute", OPT_CHOICE, "f32|bf16|int8",                                                                     \
-            "precision of the weight matrix products, if the CPU supports it; f32 by default"                          \
-    }
-#define OPT_YES                                                                                                        \
-    {                                                                                                                  \
-        0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"                         \
-    }
+/* The rows that say the same in both; OUT, POSITIONS and NEXT do not. */
+#define OPTS_OF_RUNS                                                                                                   \
+    [MODEL] = OPT_MODEL, [PROCESS] = OPT_PROCESS, [TEXT] = OPT_PROMPT_TEXT, [FROM] = OPT_PROMPT_FILE,                  \
+    [TOKENS] = OPT_PROMPT_IDS, [LINE] = OPT_PROMPT_LINE, [SIDE] = OPT_SIDE,                                            \
+    [HOOKS] =                                                                                                          \
+        {0, "hooks", OPT_TEXT, "LIST",                                                                                 \
+         "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS], separated by commas; by default "     \
+         "resid_pre, pattern, z, mlp_post and resid_post, complete"},                                                  \
+    [EDIT] = OPT_EDIT, [ABLATE] = OPT_ABLATE,                                                                          \
+    [DTYPE] = {0, "dtype", OPT_CHOICE, "f32|f16|bf16", "the type of stored numbers; f32 by default"},                  \
+    [COMPRESS] = {0, "compress", OPT_CHOICE, "none|gzip", "gzip compresses patterns; none by default"},                \
+    [COMPUTE] = {0, "compute", OPT_CHOICE, "f32|bf16|int8",                                                            \
+                 "precision of the weight matrix products, if the CPU supports it; f32 by default"},                   \
+    [PLUGIN] = OPT_PLUGIN, [BOS] = OPT_BOS, [THREADS] = OPT_THREADS,                                                   \
+    [YES] = {0, "yes", OPT_FLAG, NULL, "write files of more than 4 GB, which are refused otherwise"},                  \
+    [FORCE] = OPT_FORCE
 
 enum { MOST_COMMAND = 32768 };
 

@@ -18,32 +18,15 @@ enum { RUN_METRIC = N_DUMP_OPTS, AGAINST, RUN_JSON, RUN_CSV };
 enum { LIKELY = 10 };
 
 static const struct opt run_opts[] = {
-    [MODEL] = OPT_MODEL,
-    [PROCESS] = OPT_PROCESS,
-    [TEXT] = OPT_PROMPT_TEXT,
-    [FROM] = OPT_PROMPT_FILE,
-    [TOKENS] = OPT_PROMPT_IDS,
-    [LINE] = OPT_PROMPT_LINE,
-    [SIDE] = OPT_SIDE,
+    OPTS_OF_RUNS,
     [OUT] = {'o', "output", OPT_TEXT, "OUT.h5",
              "also write a file, as weir dump does, with the likely next tokens of all stored positions"},
-    [HOOKS] = OPT_STORED_HOOKS,
     [POSITIONS] = {0, "positions", OPT_TEXT, "RANGE",
                    "the positions whose next tokens are printed, as in 0:16, : for all, or the field subject[-1]; by "
                    "default the last"},
-    [EDIT] = OPT_EDIT,
-    [ABLATE] = OPT_ABLATE,
     [NEXT] = {0, "top", OPT_WHOLE, "K",
               "how many tokens per position; by default 10, of which a table of several positions shows 3", .least = 1,
               .most = 1000000},
-    [DTYPE] = OPT_STORED_DTYPE,
-    [COMPRESS] = OPT_COMPRESS,
-    [COMPUTE] = OPT_COMPUTE,
-    [PLUGIN] = OPT_PLUGIN,
-    [BOS] = OPT_BOS,
-    [THREADS] = OPT_THREADS,
-    [YES] = OPT_YES,
-    [FORCE] = OPT_FORCE,
     [RUN_METRIC] =
         {0, "metric", OPT_TEXT, "METRIC",
          "also print a number of each prompt, as in 'logit(answer) - logit(wrong)' or 'entropy@-1'; may repeat",

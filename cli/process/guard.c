@@ -5,11 +5,13 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "base/watch.h"
 #include "store/write/partial.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -26,7 +28,9 @@ static const uint64_t SECONDS = 60, BYTES_A_SECOND = 1 << 20;
 /* What the handlers need, made before anything happens. */
 static struct {
     char names[LONGEST_NAMES];        /* "a.h5", "a.h5 or b.h5"; empty: no files are read */
+    const char *reader;               /* whose code reads them */
     char gave_up[128];                /* what is said after the names when time runs out */
+    struct rlimit memory_before;      /* the limit outside a file that is watched */
     uint64_t seconds;                 /* that the files may take */
     rlim_t seconds_before;            /* the limit that the process was started with */
     volatile sig_atomic_t is_limited; /* by us, not by who started the process */
@@ -93,7 +97,9 @@ static void crashed(int number, siginfo_t *info, void *context)
     tidy_up();
     put("weir: ");
     put(guard.names);
-    put(": libhdf5 crashed while reading it (");
+    put(": ");
+    put(guard.reader);
+    put(" crashed while reading it (");
     put(crash_name(number));
     put("): the file is damaged or malicious\n");
     _exit(WEIR_E_INPUT);
@@ -173,19 +179,47 @@ static void catch_signal(int number, void (*handler)(int, siginfo_t *, void *))
     sigaction(number, &action, NULL);
 }
 
-void guard_files(const char *const *names, int n)
+/* Limits what the named files may cost, and says what a crash in them is. */
+static void limit_files(const char *const *names, int n, const char *reader)
 {
     uint64_t bytes = bytes_of_files(names, n);
+    guard.reader = reader;
     name_files(names, n);
     guard.seconds = SECONDS + bytes / BYTES_A_SECOND;
     guard.seconds_before = limit_now(RLIMIT_CPU);
-    weir_text_append(guard.gave_up, sizeof guard.gave_up,
-                     ": gave up after %llu seconds, more than any file of its size needs\n",
-                     (unsigned long long)guard.seconds);
+    snprintf(guard.gave_up, sizeof guard.gave_up,
+             ": gave up after %llu seconds, more than any file of its size needs\n", (unsigned long long)guard.seconds);
     set_limit(RLIMIT_AS, memory_in_use() + MEMORY + MEMORY_A_BYTE * bytes, limit_now(RLIMIT_AS));
     catch_signal(SIGXCPU, ran_out_of_time);
     guard_renew_time();
 }
+
+void guard_files(const char *const *names, int n)
+{
+    limit_files(names, n, "libhdf5");
+}
+
+/* ---- files that are read in the middle of something else ---- */
+
+static void begin_file(const char *path, const char *reader)
+{
+    getrlimit(RLIMIT_AS, &guard.memory_before);
+    limit_files(&path, 1, reader);
+}
+
+static void end_file(void)
+{
+    struct rlimit time;
+    setrlimit(RLIMIT_AS, &guard.memory_before);
+    if (guard.is_limited && getrlimit(RLIMIT_CPU, &time) == 0) {
+        guard.is_limited = false;
+        time.rlim_cur = guard.seconds_before;
+        setrlimit(RLIMIT_CPU, &time);
+    }
+    *guard.names = '\0';
+}
+
+static const struct weir_file_watch watch = {begin_file, end_file};
 
 void guard_on_death(void (*give_back)(void))
 {
@@ -205,4 +239,5 @@ void guard_begin(void)
 #endif
     for (int i = 0; i < CAUGHT; i++)
         catch_signal(crashes[i].number, crashed);
+    weir_watch_files(&watch);
 }

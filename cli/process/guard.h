@@ -4,7 +4,8 @@
 #define WEIR_CLI_PROCESS_GUARD_H
 
 /* For all commands, at the start: from here on a crash leaves no partial output, and a model file that another process
-   cuts short while it is mapped is no crash. */
+   cuts short while it is mapped is no crash. Files that the library reads on its own (base/watch.h) are limited as
+   those of guard_files are, while they are read. */
 void guard_begin(void);
 /* Before the first of these n files is read, some of which may be no files: limits memory and time by their sizes. A
    crash from here on, or time that ran out, is an error of theirs. */

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
+#include "base/watch.h"
 #include "engine/positions.h"
 
 #include <math.h>
@@ -157,15 +158,27 @@ static weir_status find_bounds(struct weir_edit_source *source)
     return WEIR_OK;
 }
 
+typedef weir_status read_fn(struct weir_edit_source *source);
+
+/* Reads the source's file, whose maker may be a stranger. */
+static weir_status read_watched(struct weir_edit_source *source, read_fn *array, read_fn *cache)
+{
+    const struct weir_value *value = &source->edit->value, *place = weir_edit_source_place(value);
+    if (value->kind != WEIR_VALUE_FILE && !place)
+        return WEIR_OK;
+    weir_watch_begin(place ? place->file.path : value->file.path, place ? "libhdf5" : "weir");
+    weir_status status = place ? cache(source) : array(source);
+    weir_watch_end();
+    return weir_edit_source_in_edit(source, status);
+}
+
 weir_status weir_edit_source_find(struct weir_edit_source *source, const size_t *past)
 {
     close_slots(source);
     source->past = past;
     TRY(find_bounds(source));
     TRY(find_turns(source));
-    if (source->array)
-        return weir_edit_source_in_edit(source, weir_array_source_find(source));
-    return source->cache ? weir_edit_source_in_edit(source, weir_cache_source_find(source)) : WEIR_OK;
+    return read_watched(source, weir_array_source_find, weir_cache_source_find);
 }
 
 weir_status weir_edit_source_numbers(struct weir_operand *out, struct weir_edit_source *source, size_t site,
@@ -184,9 +197,7 @@ static weir_status open_source_parts(struct weir_edit_source *source)
     TRY(weir_alloc(&source->forms, source->scope->n_sites, sizeof *source->forms));
     for (size_t i = 0; i < source->scope->n_sites; i++)
         source->forms[i] = weir_form_of(source->model, source->scope->sites[i].point);
-    if (source->edit->value.kind == WEIR_VALUE_FILE)
-        return weir_array_source_open(source);
-    return weir_edit_source_place(&source->edit->value) ? weir_cache_source_open(source) : WEIR_OK;
+    return read_watched(source, weir_array_source_open, weir_cache_source_open);
 }
 
 weir_status weir_edit_source_open(struct weir_edit_source **out, const struct weir_model *model,
@@ -198,7 +209,7 @@ weir_status weir_edit_source_open(struct weir_edit_source **out, const struct we
     source->model = model;
     source->edit = edit;
     source->scope = scope;
-    weir_status status = weir_edit_source_in_edit(source, open_source_parts(source));
+    weir_status status = open_source_parts(source);
     if (status == WEIR_OK)
         *out = source;
     else

@@ -144,7 +144,7 @@ const struct weir_set *weir_set_at(int id)
     return &sets[id];
 }
 
-static const struct weir_table tables[WEIR_N_TABLES] = {
+static const struct weir_table_kind tables[WEIR_N_TABLES] = {
     [WEIR_TABLE_LOSS] =
         {
             .name = "loss",
@@ -165,17 +165,17 @@ static const struct weir_table tables[WEIR_N_TABLES] = {
         },
 };
 
-const struct weir_table *weir_table_at(int id)
+const struct weir_table_kind *weir_table_at(int id)
 {
     return &tables[id];
 }
 
-int weir_table_width_dim(const struct weir_table *table)
+int weir_table_width_dim(const struct weir_table_kind *table)
 {
     return table->columns[0].rank == WEIR_SET_RANK ? table->columns[0].dims[WEIR_SET_RANK - 1] : -1;
 }
 
-bool weir_table_has_rows(const struct weir_table *table)
+bool weir_table_has_rows(const struct weir_table_kind *table)
 {
     return table->columns[0].rank > 1;
 }

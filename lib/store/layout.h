@@ -121,7 +121,7 @@ enum { WEIR_MAX_COLUMNS = 4 };
 /* Results that are not activations, one dataset per column. All columns have the same axes: [prompt] for one value per
    prompt, [prompt, pos] for one per stored position, [prompt, pos, width] for `width` of them. A new kind of result is
    one row in layout.c. */
-struct weir_table {
+struct weir_table_kind {
     const char *name;  /* for messages */
     const char *group; /* that the columns are in */
     bool token_ids;    /* column 0 holds token ids; /next/word_* then has what they show as */
@@ -135,11 +135,11 @@ enum weir_table_id {
     WEIR_N_TABLES
 };
 
-const struct weir_table *weir_table_at(int id);
+const struct weir_table_kind *weir_table_at(int id);
 /* The dimension that only this table has, its width; -1 where its axes are prompt, or prompt and pos. */
-int weir_table_width_dim(const struct weir_table *table);
+int weir_table_width_dim(const struct weir_table_kind *table);
 /* True where it has a row for each stored position, false where one value per prompt. */
-bool weir_table_has_rows(const struct weir_table *table);
+bool weir_table_has_rows(const struct weir_table_kind *table);
 
 /* ---- grids of patches: four datasets below /results/patch for each point ---- */
 

@@ -230,7 +230,7 @@ static void check_set(struct weir_check *c, const struct weir_set *s, bool requi
 }
 
 /* A table has all of its columns where its own dimension is, or, without one, where its first column is. */
-static void check_table(struct weir_check *c, const struct weir_table *table)
+static void check_table(struct weir_check *c, const struct weir_table_kind *table)
 {
     int own = weir_table_width_dim(table);
     char path[64];

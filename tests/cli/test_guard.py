@@ -5,7 +5,9 @@ Crashes are made by a library that stands in front of the others (tests/cli/cras
 import os
 import resource
 import signal
+import struct
 import subprocess
+import zipfile
 
 import pytest
 
@@ -14,7 +16,7 @@ from terminal import Terminal
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first, and reports crashes itself")
 
-INPUT = 3
+INPUT, MEMORY = 3, 6
 COMMANDS = {"info": [], "ls": [], "show": ["pattern:0"], "stats": [], "attn": [], "heads": [], "validate": [], "next": [],
             "export": ["pattern", "-o", "o.npy"], "view": ["-o", "o.html"]}
 HOWS = {"segfault": "segmentation fault", "abort": "aborted", "free": "aborted", "divide": "arithmetic error",
@@ -97,3 +99,96 @@ def test_a_file_that_takes_for_ever_is_given_up(stored, crashes):
 def test_a_shorter_limit_on_time_stays_its_makers(stored, crashes):
     done = crashing(stored, crashes, "H5Fopen", "hang", "ls", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 5)))
     assert done.returncode == -signal.SIGXCPU and done.stderr == b""
+
+
+# ---- files that edits and metrics name ----
+
+READERS = {"run": ["--tokens", "1,2,3", "--edit"], "dump": ["--tokens", "1,2,3", "-o", "o.h5", "--edit"]}
+LIMITS_PLUGIN = """
+#include <stdio.h>
+#include <sys/resource.h>
+#include "weir.h"
+static weir_status look(const weir_event *event, void *payload)
+{
+    struct rlimit memory, time;
+    (void)event, (void)payload;
+    getrlimit(RLIMIT_AS, &memory);
+    getrlimit(RLIMIT_CPU, &time);
+    fprintf(stderr, "limits %d %d\\n", memory.rlim_cur == RLIM_INFINITY, time.rlim_cur == RLIM_INFINITY);
+    return WEIR_OK;
+}
+static weir_status open_limits(void **state, weir_run *run, const weir_model *model, const char *arguments)
+{
+    *state = NULL;
+    (void)model, (void)arguments;
+    return weir_run_hook(run, "embed", WEIR_READ, look, NULL);
+}
+const weir_plugin weir_plugin_entry = {.abi = WEIR_PLUGIN_ABI, .open = open_limits};
+"""
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_a_crash_in_a_cache_that_an_edit_names_is_one_line_and_leaves_nothing(stored, crashes, command):
+    done = weir(stored, command, *READERS[command], "resid_post:1 = run.h5[#0]", env={"LD_PRELOAD": str(crashes), "CRASH": "H5Fopen:segfault"})
+    assert done.returncode == INPUT and done.stdout == b"" and left(stored) == ["run.h5"]
+    assert done.stderr.splitlines()[-1] == (b"weir: run.h5: libhdf5 crashed while reading it (segmentation fault): the file is damaged "
+                                            b"or malicious"), done
+
+
+def test_a_crash_after_a_cache_was_read_is_not_its(stored, crashes):
+    done = weir(stored, "dump", *READERS["dump"], "resid_post:1@:3 = run.h5[@:3#0]", env={"LD_PRELOAD": str(crashes), "CRASH": "fsync:segfault"})
+    assert done.returncode == -signal.SIGSEGV and b"run.h5: libhdf5" not in done.stderr and left(stored) == ["run.h5"], done
+
+
+def damaged_cache(folder):
+    whole = (folder / "run.h5").read_bytes()
+    (folder / "damaged.h5").write_bytes(whole[:len(whole) // 2])
+    return "resid_post:1 = damaged.h5[#0]"
+
+
+def bomb(folder):
+    """an archive whose member claims to be 4 GB of numbers, and is a few KB"""
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("v.npy", b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1073741000,)}".ljust(117) +
+                         b"\n" + bytes(1 << 22))
+    data = bytearray((folder / "bomb.npz").read_bytes())
+    claimed = struct.pack("<I", 0xfffffff0)
+    data[22:26] = claimed                                                    # of the member's own header
+    at = data.rindex(b"PK\x01\x02")
+    data[at + 24:at + 28] = claimed                                          # of the directory
+    (folder / "bomb.npz").write_bytes(data)
+    return "resid_post:1@-1 += bomb.npz"
+
+
+def huge_header(folder):
+    (folder / "huge.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b'{"v":{}}')
+    return "resid_post:1@-1 += huge.safetensors"
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize("make", [damaged_cache, bomb, huge_header])
+def test_a_damaged_file_that_an_edit_names_is_one_line(stored, command, make):
+    edit = make(stored)
+    before = left(stored)
+    done = weir(stored, command, *READERS[command], edit, seconds=20)
+    lines = [line for line in done.stderr.splitlines() if line.startswith(b"weir: ")]
+    assert done.returncode in (INPUT, MEMORY) and len(lines) == 1, done
+    assert edit.split()[2].split("[")[0].encode() in lines[0] and left(stored) == before, done
+
+
+@pytest.mark.parametrize("make", [bomb, huge_header])
+def test_a_damaged_file_that_a_metric_or_a_direction_names_is_one_line(stored, make):
+    path = make(stored).split()[2]
+    for option, text in ("--metric", f"dot(resid_post:1@-1, {path})"), ("--edit", f"resid_post:1 = 0 along {path}"):
+        done = weir(stored, "run", "--tokens", "1,2,3", option, text, seconds=20)
+        lines = [line for line in done.stderr.splitlines() if line.startswith(b"weir: ")]
+        assert done.returncode in (INPUT, MEMORY) and len(lines) == 1 and path.encode() in lines[0], done
+
+
+def test_the_limits_of_a_file_that_an_edit_names_end_when_it_is_read(stored):
+    """seen by a plugin, while the model runs"""
+    (stored / "limits.c").write_text(LIMITS_PLUGIN)
+    subprocess.run(["cc", "-shared", "-fPIC", "-I", ROOT / "lib", "-o", stored / "limits.so", stored / "limits.c"], check=True)
+    limits = resource.getrlimit(resource.RLIMIT_AS)[0], resource.getrlimit(resource.RLIMIT_CPU)[0]
+    done = weir(stored, "run", "--tokens", "1,2,3", "--plugin", stored / "limits.so", "--edit", "resid_post:1@:3 = run.h5[@:3#0]")
+    assert done.returncode == 0 and b"limits %d %d" % tuple(limit == resource.RLIM_INFINITY for limit in limits) in done.stderr, done

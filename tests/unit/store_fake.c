@@ -80,9 +80,9 @@ void fake_add(struct fake *fake, enum weir_point_id id)
         p->shape[a] = axis_size[p->point->axes[a]];
 }
 
-void fake_add_table(struct fake *fake, const struct weir_table *table, size_t width)
+void fake_add_table(struct fake *fake, const struct weir_table_kind *table, size_t width)
 {
-    fake->tables[fake->spec.n_tables++] = (struct weir_store_table){table, width};
+    fake->tables[fake->spec.n_tables++] = (struct weir_planned_table){table, width};
 }
 
 void fake_add_next(struct fake *fake, size_t top)
@@ -168,7 +168,7 @@ static weir_status put(struct fake *fake, struct weir_store *store, struct weir_
     return status;
 }
 
-uint32_t fake_column_value(const struct weir_store_table *table, int column, int prompt, size_t i)
+uint32_t fake_column_value(const struct weir_planned_table *table, int column, int prompt, size_t i)
 {
     static const float first[] = {2.5f, 10.0f, -1.0f};
     if (table->table->columns[column].elem == WEIR_ELEM_I32)
@@ -182,7 +182,7 @@ uint32_t fake_column_value(const struct weir_store_table *table, int column, int
 
 static weir_status put_table(struct fake *fake, struct weir_store *store, size_t i, int prompt)
 {
-    const struct weir_store_table *table = &fake->tables[i];
+    const struct weir_planned_table *table = &fake->tables[i];
     size_t n = weir_table_has_rows(table->table) ? fake->prompts[prompt].n_rows * table->width : 1;
     uint32_t *columns[WEIR_MAX_COLUMNS] = {0};
     for (int c = 0; c < table->table->n_columns; c++) {

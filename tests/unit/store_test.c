@@ -313,7 +313,7 @@ static const char *described_shape(const cJSON *root, const char *name)
 }
 
 /* What a later analysis would add: nothing but a description of its own. */
-static const struct weir_table RESULTS[] = {
+static const struct weir_table_kind RESULTS[] = {
     {.name = "score",
      .group = "/results",
      .n_columns = 1,

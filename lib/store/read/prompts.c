@@ -262,7 +262,7 @@ static weir_status check_token_texts(const weir_file *file, struct weir_open_pro
 /* Column by column into the same memory. */
 static weir_status check_next_tokens(const weir_file *file, const struct weir_open_prompt *prompt, int index)
 {
-    const struct weir_table *table = weir_table_at(WEIR_TABLE_NEXT);
+    const struct weir_table_kind *table = weir_table_at(WEIR_TABLE_NEXT);
     weir_status status = WEIR_OK;
     int32_t *values; /* [rows, top] */
     size_t n;

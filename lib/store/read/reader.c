@@ -153,8 +153,8 @@ static weir_status open_set(weir_file *file, int set)
 /* A table is in the file where its own dimension is, or, without one, its first column; then all columns must be. */
 static weir_status open_table(weir_file *file, int id)
 {
-    const struct weir_table *table = weir_table_at(id);
-    struct weir_open_table *out = &file->tables[id];
+    const struct weir_table_kind *table = weir_table_at(id);
+    struct weir_stored_table *out = &file->tables[id];
     int own = weir_table_width_dim(table);
     enum weir_link link = WEIR_LINK_HARD;
     size_t width;

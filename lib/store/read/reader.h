@@ -43,7 +43,7 @@ struct weir_text_failure {
 };
 
 /* A table of the layout, as it is in this file. */
-struct weir_open_table {
+struct weir_stored_table {
     bool stored;
     struct weir_stored columns[WEIR_MAX_COLUMNS];
 };
@@ -59,7 +59,7 @@ struct weir_file {
     float *losses;                     /* [n_prompts] or NULL */
     struct weir_open_prompt **prompts; /* [n_prompts] NULL until asked for */
     struct weir_stored *sets;          /* [WEIR_N_SETS] */
-    struct weir_open_table *tables;    /* [WEIR_N_TABLES] */
+    struct weir_stored_table *tables;  /* [WEIR_N_TABLES] */
     size_t token_width;
     struct weir_open_words *words;
     struct weir_text_failure *texts_failed;

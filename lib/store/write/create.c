@@ -349,7 +349,7 @@ static weir_status ensure_group(const struct maker *m, const char *name)
 static weir_status make_prompt_columns(const struct maker *m)
 {
     for (size_t i = 0; i < m->spec->n_tables; i++) {
-        const struct weir_table *table = m->spec->tables[i].table;
+        const struct weir_table_kind *table = m->spec->tables[i].table;
         for (int c = 0; c < table->n_columns && !weir_table_has_rows(table); c++) {
             hid_t id;
             TRY(ensure_group(m, table->group));
@@ -482,7 +482,8 @@ done:
 }
 
 /* The columns of a table that has rows. */
-static weir_status make_columns(const struct maker *m, struct weir_dataset *datasets, const struct weir_table *table)
+static weir_status make_columns(const struct maker *m, struct weir_dataset *datasets,
+                                const struct weir_table_kind *table)
 {
     TRY(ensure_group(m, table->group));
     for (int c = 0; c < table->n_columns; c++) {
@@ -497,7 +498,7 @@ static weir_status make_columns(const struct maker *m, struct weir_dataset *data
 static weir_status make_tables(const struct maker *m, struct weir_dataset *datasets)
 {
     for (size_t i = 0; i < m->spec->n_tables; i++) {
-        const struct weir_table *table = m->spec->tables[i].table;
+        const struct weir_table_kind *table = m->spec->tables[i].table;
         if (!weir_table_has_rows(table))
             continue;
         TRY(make_columns(m, datasets, table));

@@ -157,7 +157,7 @@ static weir_status mark_words(struct weir_store *store, const int32_t *ids, size
 }
 
 /* Queues copies of one prompt's rows, n values in each column. */
-static weir_status put_rows(struct weir_store *store, const struct weir_store_rows *table, size_t prompt,
+static weir_status put_rows(struct weir_store *store, const struct weir_written_table *table, size_t prompt,
                             const void *const *columns, size_t n)
 {
     struct weir_store_item *item = NULL;
@@ -184,7 +184,7 @@ weir_status weir_store_put_table(struct weir_store *store, size_t table, size_t 
         return weir_fail(WEIR_E_USAGE, "the store is closed");
     if (table >= store->spec->n_tables || prompt >= store->spec->n_prompts)
         return weir_fail(WEIR_E_USAGE, "table %zu, prompt %zu: not in this store", table, prompt);
-    struct weir_store_rows *t = &store->tables[table];
+    struct weir_written_table *t = &store->tables[table];
     if (!weir_table_has_rows(t->table)) {
         for (int c = 0; c < t->table->n_columns; c++)
             memcpy(&t->held[c][prompt], columns[c], sizeof(weir_bits));

@@ -9,8 +9,8 @@
 #include <pthread.h>
 
 /* A table of the spec that is being written. */
-struct weir_store_rows {
-    const struct weir_table *table;
+struct weir_written_table {
+    const struct weir_table_kind *table;
     size_t width;
     struct weir_dataset *datasets;     /* [columns] where it has rows */
     weir_bits *held[WEIR_MAX_COLUMNS]; /* [n_prompts] each, where it has one value per prompt: written at commit */
@@ -19,11 +19,11 @@ struct weir_store_rows {
 /* A value of a hook point, or one prompt's rows of a table, that waits to be written. */
 struct weir_store_item {
     struct weir_store_item *next;
-    struct weir_store_value value;        /* of a table's rows: prompt only */
-    size_t bytes;                         /* that the item keeps alive */
-    int32_t *positions, *units;           /* copies */
-    const struct weir_store_rows *table;  /* NULL: a value */
-    weir_bits *columns[WEIR_MAX_COLUMNS]; /* [n_rows, width] each, copies */
+    struct weir_store_value value;          /* of a table's rows: prompt only */
+    size_t bytes;                           /* that the item keeps alive */
+    int32_t *positions, *units;             /* copies */
+    const struct weir_written_table *table; /* NULL: a value */
+    weir_bits *columns[WEIR_MAX_COLUMNS];   /* [n_rows, width] each, copies */
 };
 
 struct weir_store {
@@ -34,7 +34,7 @@ struct weir_store {
     hid_t file;
     struct weir_dataset *datasets; /* [n_datasets]: the points, then the columns of tables that have rows */
     size_t n_datasets;
-    struct weir_store_rows *tables; /* [spec->n_tables] */
+    struct weir_written_table *tables; /* [spec->n_tables] */
     struct weir_scratch scratch;
     int32_t *row_map, *unit_map; /* [pos], [the widest axis of units]: of the value being written */
     bool *words;                 /* [words_room] whether a token is among the likeliest anywhere */

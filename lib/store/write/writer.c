@@ -21,7 +21,7 @@ static weir_status alloc_work_space(struct weir_store *store)
 }
 
 /* Room for one value per prompt, which reads as not stored until it is given. */
-static weir_status hold_columns(struct weir_store_rows *table, size_t n_prompts)
+static weir_status hold_columns(struct weir_written_table *table, size_t n_prompts)
 {
     for (int c = 0; c < table->table->n_columns; c++) {
         TRY(weir_alloc(&table->held[c], n_prompts, sizeof *table->held[c]));
@@ -38,9 +38,9 @@ static weir_status new_tables(struct weir_store *store)
     struct weir_dataset *next = store->datasets + spec->n_points;
     TRY(weir_alloc_zero(&store->tables, spec->n_tables, sizeof *store->tables));
     for (size_t i = 0; i < spec->n_tables; i++) {
-        struct weir_store_rows *table = &store->tables[i];
-        *table =
-            (struct weir_store_rows){.table = spec->tables[i].table, .width = spec->tables[i].width, .datasets = next};
+        struct weir_written_table *table = &store->tables[i];
+        *table = (struct weir_written_table){
+            .table = spec->tables[i].table, .width = spec->tables[i].width, .datasets = next};
         if (weir_table_has_rows(table->table))
             next += table->table->n_columns;
         else
@@ -106,7 +106,7 @@ done:
 /* The point or the table that dataset i belongs to. */
 static const char *dataset_name(const struct weir_store *store, size_t i)
 {
-    const struct weir_store_rows *table = store->tables;
+    const struct weir_written_table *table = store->tables;
     if (i < store->spec->n_points)
         return store->spec->points[i].point->name;
     while (!weir_table_has_rows(table->table) || &store->datasets[i] >= table->datasets + table->table->n_columns)

@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 
 struct weir_store;
-struct weir_table;
+struct weir_table_kind;
 
 struct weir_store_prompt {
     const int32_t *ids; /* [n] */
@@ -31,9 +31,9 @@ struct weir_store_point {
 };
 
 /* Results that the file will have beside activations. */
-struct weir_store_table {
-    const struct weir_table *table; /* store/layout.h */
-    size_t width;                   /* values per row; 1 where the table has no dimension for it */
+struct weir_planned_table {
+    const struct weir_table_kind *table; /* store/layout.h */
+    size_t width;                        /* values per row; 1 where the table has no dimension for it */
 };
 
 /* An attribute of a grid: a text, or numbers. */
@@ -65,7 +65,7 @@ struct weir_store_spec {
     const struct weir_store_point *points; /* [n_points] */
     size_t n_points;
     const double *errors; /* [n_points] for the attribute compute_error, read at commit; NaN: none. NULL: none at all */
-    const struct weir_store_table *tables; /* [n_tables] */
+    const struct weir_planned_table *tables; /* [n_tables] */
     size_t n_tables;
     const struct weir_store_grid *grids; /* [n_grids] */
     size_t n_grids;
