@@ -297,12 +297,34 @@ static weir_status print_heads(struct printing *printing)
                             : print_heads_table(printing);
 }
 
+/* Prompts that were named and count for nothing, as none of their positions are stored. */
+static weir_status note_prompts_left_out(const weir_file *file, const struct weir_heads_options *options)
+{
+    size_t n = (size_t)weir_file_get_info(file)->n_prompts, left_out = 0, first = 0;
+    bool *chosen = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc_zero(&chosen, n, sizeof *chosen));
+    TRY_DONE(weir_slices_mark(&options->prompts, chosen, n, "prompt"));
+    for (size_t i = 0; i < n; i++) {
+        weir_file_prompt prompt;
+        TRY_DONE(weir_file_get_prompt(file, (int)i, &prompt));
+        if (chosen[i] && prompt.n_rows == 0)
+            first = left_out++ ? first : i;
+    }
+    say_left_out(left_out, first, "scores are");
+done:
+    weir_free(chosen);
+    return status;
+}
+
 static weir_status score_file(struct weir_heads **out, const struct args *args, struct weir_heads_options *options)
 {
     weir_file *file;
     TRY(weir_in(slices_parse(&options->prompts, prompts_text(args, PROMPT), "prompt"), "--prompt"));
     TRY(weir_file_open(&file, args->words[0]));
     weir_status status = weir_heads_of_file(out, file, options);
+    if (status == WEIR_OK && *prompts_text(args, PROMPT))
+        status = note_prompts_left_out(file, options);
     weir_file_close(file);
     return status;
 }

@@ -68,14 +68,16 @@ static weir_status choose_page_patterns(struct page *page, const struct page_cho
 }
 
 /* Rows and tokens of all chosen prompts; those without rows are left out, as there is nothing to show of them. */
-static weir_status count_page_rows(struct page *page)
+static weir_status count_page_rows(struct page *page, const struct page_choice *choice)
 {
-    size_t kept = 0;
+    size_t kept = 0, left_out = 0, first = 0;
     for (size_t i = 0; i < page->prompts.n; i++) {
         weir_file_prompt prompt;
         TRY(page_prompt(&prompt, page, i));
-        if (prompt.n_rows == 0)
+        if (prompt.n_rows == 0) {
+            first = left_out++ ? first : (size_t)page->prompts.list[i];
             continue;
+        }
         page->n_rows += prompt.n_rows;
         page->n_tokens += prompt.n;
         page->prompts.list[kept++] = page->prompts.list[i];
@@ -83,6 +85,8 @@ static weir_status count_page_rows(struct page *page)
     page->prompts.n = kept;
     if (page->n_rows == 0)
         return weir_fail(WEIR_E_INPUT, "the prompts have no stored positions for a page to show");
+    if (*choice->prompts) /* that were named */
+        say_left_out(left_out, first, "the page is");
     return WEIR_OK;
 }
 
@@ -91,7 +95,7 @@ static weir_status choose_page_parts(struct page *page, const struct page_choice
 {
     const weir_file_info *info = weir_file_get_info(page->file);
     TRY(choose_indices(&page->prompts, choice->prompts, NULL, (size_t)info->n_prompts, "prompt"));
-    TRY(count_page_rows(page));
+    TRY(count_page_rows(page, choice));
     TRY(choose_page_patterns(page, choice));
     TRY(choose_indices(&page->chosen, choice->layers, NULL, (size_t)info->n_layers, "layer"));
     TRY(page_find_grids(page));

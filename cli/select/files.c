@@ -1,6 +1,7 @@
 /* Finds the prompts that --prompt names. */
 #include "cli/select/files.h"
 
+#include "cli/print/say.h"
 #include "cli/select/values.h"
 
 #include <stdio.h>
@@ -45,6 +46,14 @@ weir_status prompt_or_all(int *out, const weir_file *file, const struct args *ar
 const char *prompts_text(const struct args *args, int opt)
 {
     return args->has[opt] && !is_all_prompts(args->text[opt]) ? args->text[opt] : "";
+}
+
+void say_left_out(size_t n, size_t first, const char *what)
+{
+    if (n == 1)
+        say("weir: note: prompt %zu has no stored positions: %s without it\n", first, what);
+    else if (n > 1)
+        say("weir: note: %zu prompts have no stored positions, prompt %zu first: %s without them\n", n, first, what);
 }
 
 weir_status no_index(const struct weir_selection *selection)

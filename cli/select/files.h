@@ -13,6 +13,9 @@ WEIR_CHECKED weir_status prompt_or_all(int *out, const weir_file *file, const st
 /* The value of --prompt as a list of slices: empty, which is everything, for "all" and where the option is not
    given. */
 const char *prompts_text(const struct args *args, int opt);
+/* Notes on standard error that `n` prompts that were chosen, of which `first` is one, have no stored positions, and
+   that `what` is without them. */
+void say_left_out(size_t n, size_t first, const char *what);
 /* Refuses brackets, which name the prompt, beside --prompt. */
 WEIR_CHECKED weir_status no_index(const struct weir_selection *selection);
 /* The failure of a text that could not be read, in place of what came of its lack; else the status given. A file that

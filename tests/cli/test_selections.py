@@ -272,6 +272,14 @@ def test_what_is_asked_of_a_prompt_without_rows_is_said_not_to_be_there(some):
         assert done.returncode in (USAGE, INPUT) and done.stderr.decode() == f"weir: {says}\n"
 
 
+@pytest.mark.parametrize("command, what", [(("view", "one.h5", "-o", "some.html", "--force"), "the page is"), (("heads", "one.h5"), "scores are")])
+def test_prompts_without_rows_that_were_named_are_noted(some, command, what):
+    for prompts, says in (("0:2", f"prompt 0 has no stored positions: {what} without it"),
+                          (":", f"2 prompts have no stored positions, prompt 0 first: {what} without them")):
+        done = weir(some, *command, "--prompt", prompts)
+        assert done.returncode == 0 and done.stderr.decode().startswith(f"weir: note: {says}\n"), done
+
+
 def test_losses_are_those_of_all_prompts(some):
     weir(some, "dump", "-m", "letters", "-f", "lines.jsonl", "--hooks", "z", "--next", "2", "-o", "next.h5", "--force")
     with h5py.File(some / "one.h5") as one, h5py.File(some / "next.h5") as whole:
