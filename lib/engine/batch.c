@@ -85,7 +85,7 @@ static void fill_angles(struct weir_angles *angles, size_t first, size_t from, s
     double factor = beyond ? rope->long_factor : rope->factor;
     for (size_t pos = from; pos < to; pos++)
         for (size_t i = 0; i < half; i++) {
-            double angle = (double)pos * inv_freq[i];
+            double angle = (double)(pos + (size_t)rope->first) * inv_freq[i];
             angles->cosines[(first + pos - from) * half + i] = (float)(cos(angle) * factor);
             angles->sines[(first + pos - from) * half + i] = (float)(sin(angle) * factor);
         }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "model/keys.h"
+#include "model/wrapper.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -129,8 +130,22 @@ static weir_status check_known(const struct weir_family *family, const cJSON *js
         unread->string);
 }
 
-weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family, const cJSON *json,
-                                  const char *file)
+weir_status weir_config_of_text(const cJSON **text, cJSON **own, const struct weir_wrapper **wrapper, const cJSON *json,
+                                const char *file)
+{
+    const char *model_type;
+    *text = json;
+    *own = NULL;
+    TRY(read_model_type(&model_type, json, file));
+    *wrapper = weir_wrapper_of_model_type(model_type);
+    if (*wrapper)
+        TRY(weir_wrapper_text(own, *wrapper, json, file));
+    *text = *own ? *own : json;
+    return WEIR_OK;
+}
+
+static weir_status read_text_config(struct weir_config *out, const struct weir_family **family, const cJSON *json,
+                                    const char *file)
 {
     const char *model_type;
     weir_status status;
@@ -152,6 +167,32 @@ done:
     return status;
 }
 
+/* A wrapper has its own unembedding. */
+static void fit_into_wrapper(struct weir_config *c, const struct weir_wrapper *wrapper)
+{
+    c->wrapper = wrapper;
+    c->first_position = wrapper->first_position;
+    c->logit_scale = c->logit_divisor = 0;
+    if (!wrapper->caps_logits)
+        c->logit_cap = 0;
+    c->biases &= ~WEIR_ROLE(UNEMBED);
+}
+
+weir_status weir_config_from_json(struct weir_config *out, const struct weir_family **family, const cJSON *json,
+                                  const char *file)
+{
+    const struct weir_wrapper *wrapper;
+    const cJSON *text;
+    cJSON *own;
+    *out = (struct weir_config){0};
+    TRY(weir_config_of_text(&text, &own, &wrapper, json, file));
+    weir_status status = read_text_config(out, family, text, file);
+    if (status == WEIR_OK && wrapper)
+        fit_into_wrapper(out, wrapper);
+    cJSON_Delete(own);
+    return status;
+}
+
 void weir_config_close(struct weir_config *config)
 {
     for (int i = 0; i < WEIR_MAX_ROPES; i++) {
@@ -169,6 +210,13 @@ static double score_scale(const struct weir_config *c, int layer)
                    : c->score_scale > 0 ? c->score_scale
                                         : 1 / sqrt(c->score_scalar > 0 ? c->score_scalar : (double)c->d_head);
     return c->scores_by_layer ? scale / (layer + 1) : scale;
+}
+
+int weir_config_file_layer(const struct weir_config *c, int layer)
+{
+    if (layer < 0 || c->n_skipped == 0)
+        return layer;
+    return layer < c->n_layers ? c->file_layer[layer] : layer + c->n_skipped;
 }
 
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c, int layer)

@@ -15,6 +15,11 @@ WEIR_CHECKED weir_status weir_config_from_gguf(struct weir_config *out, const st
                                                const struct weir_gguf *gguf);
 void weir_config_close(struct weir_config *config);
 
+/* The part of a config.json that the family's keys are looked up in: a new object that refers to `json`, or `json`
+   itself where it is no wrapper's. *own is what to close with cJSON_Delete; *wrapper may be NULL. */
+WEIR_CHECKED weir_status weir_config_of_text(const cJSON **text, cJSON **own, const struct weir_wrapper **wrapper,
+                                             const cJSON *json, const char *file);
+
 /* Derives the rest from what was read, for both sources, and checks it. */
 WEIR_CHECKED weir_status weir_config_derive(struct weir_config *config, const char *file);
 
@@ -32,6 +37,8 @@ size_t weir_config_unread_gguf(const struct weir_gguf *gguf, size_t i);
 WEIR_CHECKED weir_status weir_config_read_sliding(struct weir_config *config, const cJSON *json, const char *file,
                                                   const char *key, const char *sliding, const char *full);
 
+/* What the files call a layer. */
+int weir_config_file_layer(const struct weir_config *config, int layer);
 /* The spec of one layer. */
 void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *config, int layer);
 

@@ -58,6 +58,7 @@ static const struct gguf_key {
    absent key means the same whatever the architecture. */
 static void set_defaults(struct weir_config *c)
 {
+    c->n_layers = c->n_heads = c->d_model = c->d_mlp = c->n_vocab = 0;
     c->d_head = 0;                   /* d_model / n_heads */
     c->n_kv_heads = 0;               /* n_heads */
     c->rope[0].original_context = 0; /* n_context */

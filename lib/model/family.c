@@ -137,6 +137,28 @@ static weir_status refine_phimoe(struct weir_config *c, const void *json, const 
     return WEIR_OK;
 }
 
+/* Mllama: layers that read images are among the others and do nothing to text; the embedding has 8 rows more than the
+   vocabulary, for images. */
+static weir_status refine_mllama(struct weir_config *c, const void *json, const char *file)
+{
+    static const int usual[] = {3, 8, 13, 18, 23, 28, 33, 38};
+    uint8_t skipped[WEIR_MAX_LAYERS] = {0};
+    const cJSON *list = weir_json_get(json, "cross_attention_layers");
+    if (list)
+        TRY(weir_read_layer_numbers(skipped, WEIR_MAX_LAYERS, list, file, "cross_attention_layers"));
+    for (size_t i = 0; !list && i < sizeof usual / sizeof *usual; i++)
+        skipped[usual[i]] = 1;
+    int n = 0;
+    for (int i = 0; i < c->n_layers; i++)
+        if (!skipped[i])
+            c->file_layer[n++] = (uint16_t)i;
+    c->n_skipped = c->n_layers - n;
+    c->n_layers = n;
+    c->n_outputs = c->n_vocab;
+    c->n_vocab += 8;
+    return WEIR_OK;
+}
+
 /* ---- options that neither keys nor tensors of a GGUF file have: llama.cpp knows them by the architecture ---- */
 
 /* The largest model scales scores by another rule than the head's size, and is recognized by its number of layers. */
@@ -196,6 +218,12 @@ static weir_status refine_gguf_olmoe(struct weir_config *c, const struct weir_gg
            .n_context = 8192
 #define GPT    .eps = 1e-5, .norm = WEIR_NORM_LAYER, .activation = WEIR_ACT_GELU_TANH, .n_context = 2048
 #define SPARSE .n_active = 8
+#define QWEN2_VL                                                                                                       \
+    LLAMA, SIZES(152064, 8192, 29568, 80, 64), .n_kv_heads = 8, .eps = 1e-5, .window_unused = true,                    \
+                                               .first_sliding = 80, .biases = WEIR_QKV_ROLES, .window = 4096,          \
+                                               .rope = {{.theta = 1000000}}, .n_context = 32768
+#define SIZES(vocabulary, width, mlp, layers, heads)                                                                   \
+    .n_vocab = (vocabulary), .d_model = (width), .d_mlp = (mlp), .n_layers = (layers), .n_heads = (heads)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init" /* a row begins with its relatives' defaults and departs from them */
@@ -248,20 +276,30 @@ static const struct weir_family families[] = {
      .keys = weir_keys_llama,
      .prefix = "model.",
      .gguf_rotates_rows = true,
-     .defaults = {LLAMA}},
+     .defaults = {LLAMA, SIZES(32000, 4096, 11008, 32, 32)}},
     {.model_type = "mistral",
      .gguf = "llama",
      .names = weir_llama_names,
      .keys = weir_keys_mistral,
      .prefix = "model.",
-     .defaults = {LLAMA, .n_kv_heads = 8, .window = 4096}},
+     .defaults = {LLAMA, SIZES(32000, 4096, 14336, 32, 32), .n_kv_heads = 8, .window = 4096}},
     {.model_type = "qwen2",
      .gguf = "qwen2",
      .names = weir_llama_names,
      .keys = weir_keys_qwen2,
      .prefix = "model.",
-     .defaults = {LLAMA, .n_kv_heads = 32, .window_unused = true, .first_sliding = 28, .biases = WEIR_QKV_ROLES,
-                  .window = 4096}},
+     .defaults = {LLAMA, SIZES(151936, 4096, 22016, 32, 32), .n_kv_heads = 32, .window_unused = true,
+                  .first_sliding = 28, .biases = WEIR_QKV_ROLES, .window = 4096}},
+    {.model_type = "qwen2_vl_text",
+     .names = weir_llama_names,
+     .keys = weir_keys_qwen2_vl,
+     .prefix = "model.",
+     .defaults = {QWEN2_VL}},
+    {.model_type = "qwen2_5_vl_text",
+     .names = weir_llama_names,
+     .keys = weir_keys_qwen2_vl,
+     .prefix = "model.",
+     .defaults = {QWEN2_VL}},
     {.model_type = "qwen3",
      .gguf = "qwen3",
      .names = weir_qwen3_names,
@@ -269,13 +307,20 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .defaults = {LLAMA, .n_kv_heads = 32, .window_unused = true, .first_sliding = 28, .d_head = 128,
                   .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .window = 4096}},
+    {.model_type = "qwen3_vl_text",
+     .names = weir_qwen3_names,
+     .keys = weir_keys_qwen3_vl,
+     .prefix = "model.",
+     .defaults = {LLAMA, SIZES(151936, 4096, 22016, 32, 32), .n_kv_heads = 32, .d_head = 128,
+                  .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .rope = {{.theta = 500000}},
+                  .n_context = 128000}},
     {.model_type = "gemma",
      .gguf = "gemma",
      .names = weir_llama_names,
      .keys = weir_keys_gemma,
      .prefix = "model.",
      .gguf_adds_one = true,
-     .defaults = {GEMMA, .n_kv_heads = 16, .d_head = 256}},
+     .defaults = {GEMMA, SIZES(256000, 3072, 24576, 28, 16), .n_kv_heads = 16, .d_head = 256}},
     {.model_type = "gemma2",
      .gguf = "gemma2",
      .names = weir_gemma2_names,
@@ -283,8 +328,8 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .gguf_adds_one = true,
      .refine_gguf = refine_gguf_gemma2,
-     .defaults = {GEMMA, .n_kv_heads = 4, .full_every = 2, .d_head = 256, .post_norm = WEIR_NORM_RMS,
-                  .score_scalar = 256, .window = 4096, .score_cap = 50, .logit_cap = 30}},
+     .defaults = {GEMMA, SIZES(256000, 2304, 9216, 26, 8), .n_kv_heads = 4, .full_every = 2, .d_head = 256,
+                  .post_norm = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096, .score_cap = 50, .logit_cap = 30}},
     {.model_type = "gemma3_text",
      .gguf = "gemma3",
      .names = weir_gemma2_names,
@@ -292,9 +337,10 @@ static const struct weir_family families[] = {
      .prefix = "model.",
      .gguf_adds_one = true,
      .refine_gguf = refine_gguf_gemma3,
-     .defaults = {GEMMA, .n_kv_heads = 4, .full_every = 6, .d_head = 256, .post_norm = WEIR_NORM_RMS,
-                  .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .score_scalar = 256, .window = 4096,
-                  .two_ropes = true, .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
+     .defaults = {GEMMA, SIZES(262208, 2304, 9216, 26, 8), .n_kv_heads = 4, .full_every = 6, .d_head = 256,
+                  .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS,
+                  .score_scalar = 256, .window = 4096, .two_ropes = true,
+                  .rope = {{.theta = 1000000}, {.theta = 10000}}, .n_context = 131072}},
     {.model_type = "phi",
      .gguf = "phi2",
      .names = weir_phi_names,
@@ -441,6 +487,13 @@ static const struct weir_family families[] = {
      .gguf_adds_one = true,
      .defaults = {GPT, .biases = WEIR_NORM_ROLES, ROTATED(10000), .activation = WEIR_ACT_RELU2, .norm_plus_one = true,
                   .rotary_factor = 0.5, .n_context = 4096}},
+    {.model_type = "mllama_text_model",
+     .names = weir_llama_names,
+     .keys = weir_keys_mllama,
+     .prefix = "model.",
+     .refine = refine_mllama,
+     .defaults = {LLAMA, SIZES(128256, 4096, 14336, 40, 32), .n_kv_heads = 8, .eps = 1e-5, .rope = {{.theta = 500000}},
+                  .n_context = 131072}},
     {.model_type = "HookedTransformer", /* TransformerLens's own: its config.json has no model_type */
      .names = weir_lens_names,
      .keys = weir_keys_lens,

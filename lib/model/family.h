@@ -53,17 +53,21 @@ typedef const char *weir_names[WEIR_N_ROLES];
 
 enum { WEIR_MAX_LAYERS = 1024 };
 
+struct weir_wrapper;
 struct weir_gguf;
 struct weir_key;
 
 /* A configuration, as far as it is the same for all layers: the common part of config.json and GGUF metadata. */
 struct weir_config {
     int n_layers, n_heads, n_kv_heads, d_head, d_model, d_mlp, n_vocab, n_context;
-    int n_outputs;             /* logits; 0: n_vocab */
-    int d_embed;               /* width of the embedding; 0: d_model */
-    bool tied;                 /* W_U is the embedding */
-    double embed_scale;        /* 0: 1 */
-    bool embed_scale_by_width; /* by sqrt(d_model) */
+    int n_outputs;                        /* logits; 0: n_vocab */
+    int n_skipped;                        /* layers of the files that text does not go through; then ... */
+    uint16_t file_layer[WEIR_MAX_LAYERS]; /* what a layer is called there */
+    const struct weir_wrapper *wrapper;   /* wrapper.h: what the model is the text part of; NULL: it is whole */
+    int d_embed;                          /* width of the embedding; 0: d_model */
+    bool tied;                            /* W_U is the embedding */
+    double embed_scale;                   /* 0: 1 */
+    bool embed_scale_by_width;            /* by sqrt(d_model) */
     bool learned_positions, positions_to_qk;
     int position_offset; /* rows of the position embedding before that of position 0 */
 
@@ -120,6 +124,7 @@ struct weir_config {
         int n_factors;
     } rope[WEIR_MAX_ROPES]; /* of all layers, or of full ones and of sliding ones */
     bool two_ropes;
+    int first_position; /* what rotation counts position 0 as */
 
     bool gated;
     enum weir_act activation;
@@ -144,7 +149,7 @@ struct weir_family {
                                from outside is not what it adds */
     bool gguf_rotates_rows; /* GGUF files have q and k rows in pairs order: undone at load */
     bool gguf_adds_one;     /* GGUF files have norm_plus_one added already */
-    struct weir_config defaults; /* what an absent key means */
+    struct weir_config defaults; /* what an absent key means; sizes, only in folders */
     /* Reads what a table cannot express, in config.json and in GGUF; may be NULL. Called after the keys were read;
        `json` is the object with the listed keys only. */
     weir_status (*refine)(struct weir_config *config, const void *json, const char *file);

@@ -112,6 +112,13 @@ const struct weir_key weir_keys_mistral[] = {LLAMA,       RMS, D_HEAD("head_dim"
 const struct weir_key weir_keys_qwen2[] = {LLAMA, RMS, D_HEAD("head_dim"), LAYER_TYPES, QWEN_WINDOW, END};
 const struct weir_key weir_keys_qwen3[] = {LLAMA,          RMS, D_HEAD("head_dim"), LAYER_TYPES, QWEN_WINDOW,
                                            ATTENTION_BIAS, END};
+/* the text parts of Qwen2-VL and Qwen2.5-VL, of Qwen3-VL, of Mllama */
+#define MROPE                                                                                                          \
+    NUMBER("rope_theta", rope[0].theta), READ("rope_scaling|rope_parameters", weir_read_mrope),                        \
+        NUMBER("original_max_position_embeddings", rope[0].original_context)
+const struct weir_key weir_keys_qwen2_vl[] = {LLAMA_BUT_ROPE, MROPE, RMS, LAYER_TYPES, QWEN_WINDOW, END};
+const struct weir_key weir_keys_qwen3_vl[] = {LLAMA, RMS, D_HEAD("head_dim"), ATTENTION_BIAS, END};
+const struct weir_key weir_keys_mllama[] = {LLAMA, RMS, REFINED("cross_attention_layers"), END};
 const struct weir_key weir_keys_olmo[] = {LLAMA, D_HEAD("head_dim"), ATTENTION_BIAS, NUMBER("clip_qkv", qkv_clip), END};
 const struct weir_key weir_keys_olmo2[] = {LLAMA, RMS, D_HEAD("head_dim"), ATTENTION_BIAS, END};
 const struct weir_key weir_keys_granite[] = {LLAMA,
@@ -155,12 +162,13 @@ const struct weir_key weir_keys_gemma[] = {COMMON,
                                            RMS,
                                            D_HEAD("head_dim"),
                                            ATTENTION_BIAS,
-                                           ONLY("use_bidirectional_attention", 0),
+                                           READ("use_bidirectional_attention", weir_read_bidirectional),
                                            END};
 #define GEMMA2                                                                                                         \
     COMMON, SIZES, KV_HEADS("num_key_value_heads"), D_MLP("intermediate_size"), ACTIVATION("hidden_activation"), RMS,  \
         D_HEAD("head_dim"), ATTENTION_BIAS, NUMBER("query_pre_attn_scalar", score_scalar), WINDOW("sliding_window"),   \
-        LAYER_TYPES, NUMBER("final_logit_softcapping", logit_cap), ONLY("use_bidirectional_attention", 0)
+        LAYER_TYPES, NUMBER("final_logit_softcapping", logit_cap),                                                     \
+        READ("use_bidirectional_attention", weir_read_bidirectional)
 const struct weir_key weir_keys_gemma2[] = {GEMMA2, ROPE, NUMBER("attn_logit_softcapping", score_cap), END};
 const struct weir_key weir_keys_gemma3[] = {GEMMA2,
                                             INT("sliding_window_pattern", full_every, WEIR_MAX_LAYERS),

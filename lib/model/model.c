@@ -121,10 +121,15 @@ static weir_status note_adapter(struct weir_model *model)
 
 static weir_status list_unread_keys(struct weir_model *model, const cJSON *json)
 {
-    const cJSON *key = weir_config_unread(model->family, json->child);
-    for (; key; key = weir_config_unread(model->family, key->next))
-        TRY(weir_model_add_unread_key(model, key->string));
-    return WEIR_OK;
+    const struct weir_wrapper *wrapper;
+    const cJSON *text, *key;
+    cJSON *own;
+    TRY(weir_config_of_text(&text, &own, &wrapper, json, model->path));
+    weir_status status = WEIR_OK;
+    for (key = text->child; status == WEIR_OK && (key = weir_config_unread(model->family, key)); key = key->next)
+        status = weir_model_add_unread_key(model, key->string);
+    cJSON_Delete(own);
+    return status;
 }
 
 /* Configuration, weights, then what a user should know of the folder. */

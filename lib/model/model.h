@@ -93,6 +93,8 @@ __attribute__((format(printf, 2, 3))) WEIR_CHECKED weir_status weir_model_add_no
 WEIR_CHECKED weir_status weir_model_add_unread_key(struct weir_model *model, const char *key);
 /* Lists the tensors that nothing has taken, and notes those that matter: for when all parts are bound. */
 WEIR_CHECKED weir_status weir_model_note_unused(struct weir_model *model);
+/* Notes that the model is the text part of another, and layers that text skips. */
+WEIR_CHECKED weir_status weir_model_note_wrapper(struct weir_model *model);
 void weir_model_close_notes(struct weir_model *model);
 
 /* locate.c: `where` as weir_model_open takes it to a path: of a folder or a .gguf file. New memory. */

@@ -1,6 +1,7 @@
 /* Notes for the user of a model, one line each, and the tensors that no part of it uses. */
 #include "base/alloc.h"
 #include "model/model.h"
+#include "model/wrapper.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,39 @@ weir_status weir_model_add_unread_key(struct weir_model *model, const char *key)
 const char *weir_model_unread_key(const weir_model *model, size_t i)
 {
     return model && i < model->n_unread_keys ? model->unread_keys[i] : NULL;
+}
+
+/* ---- parts of wrappers ---- */
+
+/* "3, 8, 13" of the layers of the files that text skips; at the last that fits the rest is "...". */
+static void list_skipped(char *shown, size_t size, const struct weir_config *c)
+{
+    size_t at = 0;
+    for (int i = 0, here = 0; i < c->n_layers + c->n_skipped && at + 12 < size; i++) {
+        if (here < c->n_layers && c->file_layer[here] == i)
+            here++;
+        else
+            at += (size_t)snprintf(shown + at, size - at, "%s%d", at ? ", " : "", i);
+    }
+}
+
+weir_status weir_model_note_wrapper(struct weir_model *model)
+{
+    const struct weir_config *c = &model->config;
+    char skipped[200] = "";
+    if (!c->wrapper)
+        return WEIR_OK;
+    TRY(weir_model_add_note(model, "of this %s only the text model (%s) runs, on text", c->wrapper->model_type,
+                            model->family->model_type));
+    if (c->wrapper->note)
+        TRY(weir_model_add_note(model, "%s", c->wrapper->note));
+    if (c->n_skipped == 0)
+        return WEIR_OK;
+    list_skipped(skipped, sizeof skipped, c);
+    return weir_model_add_note(model,
+                               "layers %s of its files attend to images and are left out: layers are numbered without "
+                               "them",
+                               skipped);
 }
 
 /* ---- tensors that nothing has taken ---- */

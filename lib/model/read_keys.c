@@ -129,6 +129,21 @@ weir_status weir_read_n_embed(struct weir_config *config, const cJSON *json, con
     return WEIR_OK;
 }
 
+/* "vision" lets the parts of an image see each other: nothing to text. */
+weir_status weir_read_bidirectional(struct weir_config *config, const cJSON *json, const char *file)
+{
+    const cJSON *value = weir_json_get(json, "use_bidirectional_attention");
+    (void)config;
+    if (!value || cJSON_IsFalse(value) || (cJSON_IsString(value) && strcmp(value->valuestring, "vision") == 0))
+        return WEIR_OK;
+    if (!cJSON_IsString(value) && !cJSON_IsTrue(value))
+        return weir_fail(WEIR_E_INPUT, "%s: \"use_bidirectional_attention\" must be a truth value or \"vision\"", file);
+    return weir_fail(WEIR_E_UNSUPPORTED,
+                     "%s: \"use_bidirectional_attention\": attention to later positions is not "
+                     "implemented",
+                     file);
+}
+
 /* The method by which weights are quantized, as the programs that write it call it; NULL where the object has none. */
 static const char *method_of(const cJSON *quantization)
 {

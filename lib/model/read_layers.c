@@ -60,19 +60,25 @@ weir_status weir_read_unrotated(struct weir_config *config, const cJSON *json, c
     return WEIR_OK;
 }
 
-/* Numbers of layers that are dense in a sparse model. */
-weir_status weir_read_dense_layers(struct weir_config *config, const cJSON *json, const char *file)
+weir_status weir_read_layer_numbers(uint8_t *listed, int n_layers, const cJSON *list, const char *file, const char *key)
 {
-    const cJSON *list = weir_json_get(json, "mlp_only_layers"), *value;
+    const cJSON *value;
     if (list && !cJSON_IsArray(list))
-        return weir_fail(WEIR_E_INPUT, "%s: \"mlp_only_layers\" must be a list", file);
+        return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must be a list", file, key);
     cJSON_ArrayForEach(value, list)
     {
-        if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble < config->n_layers))
-            return weir_fail(WEIR_E_INPUT, "%s: \"mlp_only_layers\" must hold numbers of layers", file);
-        config->dense[value->valueint] = 1;
+        if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble < n_layers))
+            return weir_fail(WEIR_E_INPUT, "%s: \"%s\" must hold numbers of layers", file, key);
+        listed[value->valueint] = 1;
     }
     return WEIR_OK;
+}
+
+/* Layers that are dense in a sparse model. */
+weir_status weir_read_dense_layers(struct weir_config *config, const cJSON *json, const char *file)
+{
+    return weir_read_layer_numbers(config->dense, config->n_layers, weir_json_get(json, "mlp_only_layers"), file,
+                                   "mlp_only_layers");
 }
 
 /* transformers' way to give a layer its own configuration. */

@@ -102,6 +102,15 @@ weir_status weir_read_partial_rope(struct weir_config *config, const cJSON *json
     return rope ? weir_json_number(rope, file, "partial_rotary_factor", &config->rotary_factor) : WEIR_OK;
 }
 
+/* Text has the same position on each of the three axes between which "mrope" divides the frequencies. */
+weir_status weir_read_mrope(struct weir_config *config, const cJSON *json, const char *file)
+{
+    TRY(weir_read_rope(config, json, file));
+    if (strcmp(config->rope[0].type, "mrope") == 0)
+        strcpy(config->rope[0].type, "default");
+    return WEIR_OK;
+}
+
 /* Phi-3: there is one way to stretch, by whatever name, and the length trained on is only at the top. */
 weir_status weir_read_phi3_rope(struct weir_config *config, const cJSON *json, const char *file)
 {

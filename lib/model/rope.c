@@ -180,8 +180,11 @@ weir_status weir_rope_open(struct weir_rope *out, const struct weir_config *conf
                            size_t n_factors)
 {
     const struct weir_rope_config *c = &config->rope[kind];
-    struct weir_rope rope = {
-        .n = (config->rotary_dims + 1) / 2, .factor = 1, .rotary_dims = config->rotary_dims, .theta = c->theta};
+    struct weir_rope rope = {.n = (config->rotary_dims + 1) / 2,
+                             .factor = 1,
+                             .rotary_dims = config->rotary_dims,
+                             .theta = c->theta,
+                             .first = config->first_position};
     *out = (struct weir_rope){0};
     if (config->rotary == WEIR_ROTARY_NONE || (kind > 0 && !config->two_ropes))
         return WEIR_OK;

@@ -85,6 +85,7 @@ struct weir_layer_spec {
    `long_inv_freq`, or grows with the length (dynamic). */
 struct weir_rope {
     int n;                 /* half of the dimensions that turn */
+    int first;             /* the number of position 0 */
     double *inv_freq;      /* [n] */
     double *long_inv_freq; /* [n]; NULL: the same at every length */
     double factor;         /* YaRN and LongRoPE scale q and k; else 1 */

@@ -1,7 +1,9 @@
 /* Finds the tensor of each part of the model by its name in the files. */
 #include "model/tensor_names.h"
 #include "base/alloc.h"
+#include "model/config.h"
 #include "model/keys.h"
+#include "model/wrapper.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +81,18 @@ static bool has_prefixed(const struct weir_model *model, const char *prefix, siz
     return length < WEIR_NAME_SIZE && weir_tensors_look(model->tensors, whole) != NULL;
 }
 
+/* The first of a wrapper's prefixes that is there; *out stays NULL where none is. */
+static weir_status choose_wrappers(char **out, const struct weir_model *model, const char *first)
+{
+    const char *prefixes = model->config.wrapper ? model->config.wrapper->prefixes : "";
+    for (size_t n; *prefixes && !*out; prefixes += n + (prefixes[n] == '|')) {
+        n = strcspn(prefixes, "|");
+        if (has_prefixed(model, prefixes, n, first))
+            TRY(weir_copy_bytes(out, prefixes, n));
+    }
+    return WEIR_OK;
+}
+
 /* The one that leads to a model where several tensors have the right ending: it has an embedding, too. */
 static weir_status search_prefix(char **out, const struct weir_model *model, const char *first, const char *embedding)
 {
@@ -93,23 +107,33 @@ static weir_status search_prefix(char **out, const struct weir_model *model, con
     return weir_copy_string(out, model->family->prefix ? model->family->prefix : "");
 }
 
-weir_status weir_find_prefix(struct weir_model *model)
+/* Where no wrapper's class says it: nothing, the family's own, or what else leads to a model. */
+static weir_status choose_familys(char **out, const struct weir_model *model, const char *own, const char *first)
 {
-    const char *own = model->family->prefix ? model->family->prefix : "";
-    const char *o = model->family->names[WEIR_R_O], *embed = model->family->names[WEIR_R_EMBED];
-    char first[WEIR_NAME_SIZE], embedding[WEIR_NAME_SIZE];
-    if (model->gguf)
-        return weir_copy_string(&model->prefix, "");
-    make_tensor_name(first, "", o, strcspn(o, "|"), (struct weir_place){0, 0}, WEIR_TENSOR_WEIGHT);
+    const char *embed = model->family->names[WEIR_R_EMBED];
+    char embedding[WEIR_NAME_SIZE];
     make_tensor_name(embedding, "", embed, strcspn(embed, "|"), weir_outside, WEIR_TENSOR_WEIGHT);
     if (weir_tensors_look(model->tensors, first))
-        TRY(weir_copy_string(&model->prefix, ""));
-    else if (has_prefixed(model, own, strlen(own), first))
-        TRY(weir_copy_string(&model->prefix, own));
-    else
-        TRY(search_prefix(&model->prefix, model, first, embedding));
+        return weir_copy_string(out, "");
+    if (has_prefixed(model, own, strlen(own), first))
+        return weir_copy_string(out, own);
+    return search_prefix(out, model, first, embedding);
+}
+
+weir_status weir_find_prefix(struct weir_model *model)
+{
+    const char *own = model->family->prefix ? model->family->prefix : "", *o = model->family->names[WEIR_R_O];
+    struct weir_place place = {weir_config_file_layer(&model->config, 0), 0};
+    char first[WEIR_NAME_SIZE];
+    if (model->gguf)
+        return weir_copy_string(&model->prefix, "");
+    make_tensor_name(first, "", o, strcspn(o, "|"), place, WEIR_TENSOR_WEIGHT);
+    TRY(choose_wrappers(&model->prefix, model, first));
+    bool known = model->prefix != NULL;
+    if (!known)
+        TRY(choose_familys(&model->prefix, model, own, first));
     model->n_wrapper = wrapper_length(model->prefix, own);
-    if (model->n_wrapper == 0)
+    if (model->n_wrapper == 0 || known)
         return WEIR_OK;
     return weir_model_add_note(model, "its tensors' names begin with '%.*s', which is ignored", (int)model->n_wrapper,
                                model->prefix);
@@ -124,6 +148,7 @@ static struct weir_tensor *look_for(const struct weir_model *model, enum weir_ro
     char prefix[WEIR_NAME_SIZE];
     size_t length = role == WEIR_R_UNEMBED ? model->n_wrapper : strlen(model->prefix);
     snprintf(prefix, sizeof prefix, "%.*s", (int)length, model->prefix);
+    at.layer = weir_config_file_layer(&model->config, at.layer);
     make_tensor_name(name, prefix, pattern, n, at, which);
     struct weir_tensor *found = weir_tensors_look(model->tensors, name);
     if (found || role != WEIR_R_UNEMBED || length == 0)

@@ -363,6 +363,7 @@ static enum weir_norm_kind final_norm(const struct weir_config *c)
 weir_status weir_model_bind(struct weir_model *model)
 {
     size_t n_layers = (size_t)model->config.n_layers;
+    TRY(weir_model_note_wrapper(model));
     TRY(weir_find_prefix(model));
     TRY(load_embeddings(model));
     TRY(load_ropes(model));

@@ -1,8 +1,8 @@
 """What is added to, taken from or changed in the config.json of a tiny model of each family, to hold how weir reads it against
 how transformers does: make_config_cases.py runs transformers, test_config_keys.py weir.
 
-Every key of any family's configuration class is tried in every family: one that the family reads must mean the same, and one
-that it does not read must mean nothing.
+Every key of any family's configuration class is tried in every family, but those of text models inside of others only there: one that
+the family reads must mean the same, and one that it does not read must mean nothing.
 """
 import dataclasses
 import itertools
@@ -10,6 +10,8 @@ import json
 
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+import positions
+import wrappers
 from cache import FIXTURES
 from configs import CONFIGS
 
@@ -19,6 +21,10 @@ DELETE = "<deleted>"
 FOLDERS = [name for name in dict.fromkeys(["gpt2", "llama", "mistral", *(row["family"] for row in CONFIGS.values())])
            if name not in ("llama3_rope", "gpt_neox_sequential")]
 SECOND = ["phi3_longrope", "gpt_oss_plain", "falcon_sequential", "stablelm_parallel", "qwen2_sliding", "qwen3_types"]
+
+# text models that only others have (wrappers.py): what changes is the text configuration
+INSIDE = dict(qwen2_vl_window="qwen2_vl_text", qwen2_5_vl_untied="qwen2_5_vl_text", qwen3_vl_biased="qwen3_vl_text",
+              mllama_first_layer="mllama_text_model")
 
 # names that no configuration class declares: old ones that it takes all the same, those that modeling code looks for, those
 # that other programs write
@@ -181,11 +187,14 @@ def declared(model_type):
     return {f.name: f.default for f in dataclasses.fields(cls)} | dict.fromkeys(cls.attribute_map)
 
 
-def every_key():
-    """name -> a default of it, over all families of weir; other families' keys that mean much there are among UNDECLARED"""
+def every_key(tried=None):
+    """name -> a default of it, over the families of weir that have FOLDERS and the one that it is tried in, by default all; other
+    families' keys that mean much there are among UNDECLARED"""
     keys = dict.fromkeys(UNDECLARED)
     for folder in FOLDERS:
         keys |= declared(base_config(folder)["model_type"])
+    for folder in INSIDE if tried is None else [tried]:
+        keys = declared(base_config(folder)["model_type"]) | keys
     return {key: default for key, default in keys.items() if key not in ELSEWHERE and not key.startswith("_")}
 
 
@@ -200,7 +209,23 @@ def values(key, default, n_layers):
 
 
 def base_config(folder):
+    if folder in INSIDE:
+        return dict(wrappers.ROWS[folder]["config"]["text_config"], model_type=INSIDE[folder])
     return json.loads((FIXTURES / folder / "config.json").read_text())
+
+
+def whole_config(folder, config):
+    """what the config.json says, where `config` is the part that changes"""
+    return dict(wrappers.ROWS[folder]["config"], text_config=config) if folder in INSIDE else config
+
+
+def place_weights(folder, scratch):
+    """the folder's weights, and a config.json to be changed"""
+    if folder in INSIDE:
+        positions.write(scratch, *wrappers.kept(folder, "config", "shapes", "family"))
+    else:
+        for file in (FIXTURES / folder).glob("model*"):
+            (scratch / file.name).symlink_to(file)
 
 
 def changed(config, changes):
@@ -221,7 +246,7 @@ def cases(folder):
     config = base_config(folder)
     n_layers = next(config[key] for key in ("num_hidden_layers", "n_layer", "n_layers", "num_layers") if key in config)
     found = {"as it is": {}}
-    for key, default in sorted(every_key().items()):
+    for key, default in sorted(every_key(folder).items()):
         for value in values(key, default, n_layers):
             found[f"{key} = {json.dumps(value)}"] = {key: value}
     for key in NESTED:

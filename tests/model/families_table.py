@@ -11,6 +11,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "oracle")]
 import h5py  # noqa: E402
 
 import cache  # noqa: E402
+import positions  # noqa: E402
+import wrappers  # noqa: E402
 import reference  # noqa: E402
 from configs import CONFIGS, LENS  # noqa: E402
 from make import FIXTURES  # noqa: E402
@@ -34,16 +36,47 @@ Gemma 2 and 3 scaled by the head's size (by the width in the largest). `tests/mo
 |---|---|---|---|---|---|"""
 
 
+INSIDE = """
+## Text models inside of others
+
+Models that see or hear are read for their text model, which is given text; `lib/model/wrapper.c` has a row of each. The reference is
+transformers' class of the whole model on text. Configurations with the name of a published model follow that model's, with small
+sizes and its other keys kept (`tests/model/published`).
+
+| model_type | text model | configurations tested | error | PyTorch float32 |
+|---|---|---|---|---|"""
+
+
+def inside_rows(scratch):
+    """model_type -> names of its rows in wrappers.py, their families, the worst errors of weir and of PyTorch float32"""
+    found = {}
+    for name, row in wrappers.ROWS.items():
+        names, families, worst = found.setdefault(row["config"]["model_type"], ([], [], [0.0, 0.0]))
+        folder = positions.write(Path(scratch) / name, *wrappers.kept(name, "config", "shapes", "family"))
+        errors = measure(folder, scratch, [wrappers.reference(name, n) for n in row["lengths"]])
+        family = json.loads(cache.weir("info", folder, "--json").stdout)["family"]
+        names.append(name)
+        families += [family] if family not in families else []
+        worst[:] = map(max, worst, errors)
+    return found
+
+
+def print_inside(scratch):
+    print(INSIDE)
+    for model_type, (names, families, (error, torch)) in inside_rows(scratch).items():
+        print(f"| `{model_type}` | {', '.join(f'`{family}`' for family in families)} | {', '.join(names)} | {error:.1e} | {torch:.1e} |")
+
+
 def gguf_names():
     """model_type -> the architecture name of GGUF files, in the order of the table"""
     rows = re.findall(r'\.model_type = "(\w+)",\s*(?:\.gguf = "([\w-]+)",)?', (cache.ROOT / "lib/model/family.c").read_text())
     return dict(rows)
 
 
-def measure(folder, scratch):
+def measure(folder, scratch, references=None):
     """the worst error of weir and of PyTorch float32 over a fixture's references"""
     worst, torch = 0.0, 0.0
-    for ref in sorted(folder.glob("ref_*.h5")):
+    for ref in references or sorted(folder.glob("ref_*.h5")):
         with h5py.File(ref) as truth:
             ids = truth["tokens"][...].tolist()
             torch = max(torch, float(truth.attrs.get("float32_error", 0)))
@@ -87,6 +120,8 @@ def main():
         print(f"| `{model_type}` | {f'`{gguf}`' if gguf else ''} | {', '.join(names)} | {error:.1e} | "
               f"{f'{torch:.1e}' if torch else ''} | {', '.join(sorted(has - common))} |")
     print(f"\nCommon to all: {', '.join(sorted(common))}; and, by name only, attn_in, q_input, k_input, v_input, mlp_in, result.")
+    with tempfile.TemporaryDirectory() as scratch:
+        print_inside(scratch)
 
 
 if __name__ == "__main__":

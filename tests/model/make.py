@@ -10,12 +10,14 @@ fixtures/smollm2_ref.h5                             some layers and rows of Smol
                                                     and how far PyTorch float32 is from them (attribute float32_error)
 fixtures/gemma3_ref.h5                              the same of Gemma 3 270M (script/fetch-gemma)
 long/KIND_N.h5                                      the same at 1500 and 8000 positions of each kind of position (positions.py)
+wrapped/NAME_N.h5                                   the same of models around a text model, and of published configurations
 fixtures/rill_ref.h5                                the same of models/rill, all its layers
 
 To add a family that ../oracle/families.py knows: add a row here, run this, commit what it wrote. The references are
 computed in float64 and stored rounded to float32 (6e-8, against a bound of 5e-5).
 """
 import argparse
+import copy
 import json
 import re
 import shutil
@@ -35,6 +37,7 @@ import prompts  # noqa: E402
 from configs import CONFIGS, FEW_ROWS, LENS  # noqa: E402
 import lens  # noqa: E402
 import positions  # noqa: E402
+import wrappers  # noqa: E402
 import reference  # noqa: E402
 
 # family of families.py -> how its weights are stored; between them every float type, and one split into shards
@@ -125,6 +128,55 @@ def kind_run(row, folder, ids, dtype):
     return reference.run(str(folder), ids, row["family"], dtype, row["paths"], rows=positions.rows(len(ids)))
 
 
+def small_model(config):
+    """transformers' whole model of a configuration, with its own random weights"""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMultimodalLM
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "config.json").write_text(json.dumps(config))
+        auto = AutoModelForMultimodalLM if "vision_config" in config or "audio_config" in config else AutoModelForCausalLM
+        return auto.from_config(AutoConfig.from_pretrained(scratch), dtype=torch.float32)
+
+
+def ties(config):
+    """[what the top and the text configuration say of tied embeddings, None: nothing; whether transformers ties them]"""
+    import torch
+    found = []
+    for top in (None, True, False):
+        for inside in (None, True, False):
+            said = copy.deepcopy(config)
+            for where, value in (said, top), (said.get("text_config", {}), inside):
+                where.pop("tie_word_embeddings", None)
+                if value is not None:
+                    where["tie_word_embeddings"] = value
+            with torch.device("meta"):
+                model = small_model(said)
+            head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+            found.append([top, inside, head.weight is embedding.weight])
+    return found
+
+
+def make_wrapped(name, row):
+    """What transformers' wrapper computes of text, with weights drawn as those of kinds of positions are."""
+    config, family, paths = row["config"], wrappers.family_of(row["config"]), wrappers.paths_of(row["config"])
+    with tempfile.TemporaryDirectory() as scratch:
+        small_model(config).save_pretrained(scratch)
+        shapes = {tensor: list(x.shape) for tensor, x in cache.weights(scratch).items()}
+    wrappers.WRAPPED.mkdir(exist_ok=True)
+    tied = json.dumps(ties(config)) if "text_config" in config else "[]"
+    for n in row["lengths"]:
+        ids, out = prompts.tokens(n), wrappers.WRAPPED / f"{name}_{n}.h5"
+        with tempfile.TemporaryDirectory() as folder:
+            positions.write(folder, config, shapes, family)
+            got = reference.run(folder, ids, family, paths=paths)
+            wide = dict(logits=-(-got["logits"].shape[-1] // 1000))
+            reference.save(out, got, ids, [r for r in FEW_ROWS if r < n], dtype="float32", every=wide, family=family,
+                           config=json.dumps(config), shapes=json.dumps(shapes), ties=tied)
+            errors = note_float32(out, reference.run(folder, ids, family, "float32", paths=paths), ids)
+        print(f"{name}, {n}: PyTorch float32 errs by {max(errors.values()):.2e} at {max(errors, key=errors.get)}, "
+              f"{out.stat().st_size / 1000:.0f} kB", flush=True)
+
+
 def next_of(logits, ids):
     """the likeliest three ids after the last position, how likely they are, and the prompt's loss"""
     most = logits.max(-1, keepdims=True)
@@ -197,9 +249,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", nargs="*")
     kinds = positions.KINDS | positions.EXTREMES
-    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, *PUBLISHED, *kinds]:
+    for name in parser.parse_args().family or [*FIXTURES, *CONFIGS, *LENS, *PUBLISHED, *kinds, *wrappers.ROWS]:
         if name in kinds:
             make_kind(name, kinds[name])
+        elif name in wrappers.ROWS:
+            make_wrapped(name, wrappers.ROWS[name])
         elif name in PUBLISHED:
             make_published(name, PUBLISHED[name])
         elif name in FIXTURES:

@@ -42,11 +42,13 @@ def run(folder):
     """-> (why it does not open or run, names of tensors the model lacks, logits); a tensor left over is no matter here"""
     import torch
     import reference
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM
     try:
         torch.manual_seed(0)
-        eager = json.loads((Path(folder) / "config.json").read_text())["model_type"] != "falcon"   # there it adds ALiBi twice
-        model, info = AutoModelForCausalLM.from_pretrained(
+        config = json.loads((Path(folder) / "config.json").read_text())
+        eager = config["model_type"] != "falcon"                # there it adds ALiBi twice
+        auto = AutoModelForMultimodalLM if "text_config" in config else AutoModelForCausalLM
+        model, info = auto.from_pretrained(
             folder, dtype=torch.float64, attn_implementation="eager" if eager else "sdpa", experts_implementation="eager",
             output_loading_info=True)
         lacks = sorted(set(info["missing_keys"]) | {str(name) for name, *_ in info["mismatched_keys"]})
@@ -62,7 +64,7 @@ class Attributes:
 
     def __init__(self, folder):
         from transformers import AutoConfig
-        self.read_config, self.folder = AutoConfig.from_pretrained, folder
+        self.read_config, self.folder = lambda at: AutoConfig.from_pretrained(at).get_text_config(), folder
         self.cls = type(self.read_config(folder))
         self.names = set()
 
@@ -94,11 +96,10 @@ def run_folder(name, share=1):
     quiet()
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for file in (FIXTURES / name).glob("model*"):
-            (Path(scratch) / file.name).symlink_to(file)
+        config_cases.place_weights(name, Path(scratch))
         for case, changes in list(config_cases.cases(name).items())[::share]:
             config = config_cases.changed(config_cases.base_config(name), changes)
-            (Path(scratch) / "config.json").write_text(json.dumps(config))
+            (Path(scratch) / "config.json").write_text(json.dumps(config_cases.whole_config(name, config)))
             if not changes:                                     # the first
                 looked_at = Attributes(scratch)
                 base = looked_at.watch(lambda: run(scratch))[2]
@@ -162,7 +163,7 @@ def main():
     options = parser.parse_args()
     if options.share != 1 and not options.check:
         parser.error("--share needs --check")
-    folders = options.folder or config_cases.FOLDERS + config_cases.SECOND
+    folders = options.folder or config_cases.FOLDERS + config_cases.SECOND + list(config_cases.INSIDE)
     with multiprocessing.get_context("spawn").Pool(min(os.cpu_count(), len(folders))) as pool:
         results = pool.starmap(run_folder, [(name, options.share) for name in folders], chunksize=1)
     n = sum(len(found) for _, found in results)

@@ -23,6 +23,7 @@ import config_cases
 import make_config_cases
 import prompts
 import reference
+import wrappers
 from cache import FIXTURES
 from measure import BOUND
 
@@ -47,15 +48,14 @@ class Weir:
     """One process for all cases of a folder, whose config.json is another one for each."""
 
     def __init__(self, name, scratch):
-        self.folder = scratch
-        for file in (FIXTURES / name).glob("model*"):
-            (scratch / file.name).symlink_to(file)
+        self.name, self.folder = name, scratch
+        config_cases.place_weights(name, scratch)
         program = [PROGRAM, make_config_cases.EVERY, *prompts.tokens(make_config_cases.LENGTH)]
         self.process = subprocess.Popen([*map(str, program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, config):
         """-> status, logits or the message"""
-        (self.folder / "config.json").write_text(json.dumps(config))
+        (self.folder / "config.json").write_text(json.dumps(config_cases.whole_config(self.name, config)))
         self.process.stdin.write(f"{self.folder}\n")
         self.process.stdin.flush()
         status, text = self.process.stdout.readline().rstrip("\n").split("\t")
@@ -83,7 +83,8 @@ def difference(kept, base, status, said, bound):
 
 
 def worst_float32(name):
-    with h5py.File(max((FIXTURES / name).glob("ref_*.h5"))) as file:
+    ref = wrappers.reference(name) if name in config_cases.INSIDE else max((FIXTURES / name).glob("ref_*.h5"))
+    with h5py.File(ref) as file:
         return float(file.attrs.get("float32_error", 0))
 
 

@@ -101,10 +101,12 @@ def load(model_dir, dtype, **where):
     """the model of a folder. In float64 its rotation frequencies and slopes are too, which transformers makes in float32:
     at position 8000 an angle would be off by 2e-4."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMultimodalLM
+    wraps = not where and hasattr(AutoConfig.from_pretrained(model_dir), "text_config")
+    auto = AutoModelForMultimodalLM if wraps else AutoModelForCausalLM
     with default_dtype(dtype), all_double(lambda scores: None) if dtype == "float64" else contextlib.nullcontext():
-        return AutoModelForCausalLM.from_pretrained(model_dir, dtype=getattr(torch, dtype), **where,
-                                                    attn_implementation="eager", experts_implementation="eager").eval()
+        return auto.from_pretrained(model_dir, dtype=getattr(torch, dtype), **where,
+                                    attn_implementation="eager", experts_implementation="eager").eval()
 
 
 def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, rows=None):
@@ -117,7 +119,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, 
     where = dict(gguf_file=os.path.basename(model_dir)) if model_dir.endswith(".gguf") else {}
     if where:                                  # transformers dequantizes the file, so the weights are the same numbers
         model_dir = os.path.dirname(os.path.abspath(model_dir))
-    cfg = AutoConfig.from_pretrained(model_dir, **where)
+    cfg = AutoConfig.from_pretrained(model_dir, **where).get_text_config()     # a wrapper's text model is what runs
     fam = dataclasses.replace(FAMILIES[family or cfg.model_type], **(paths or {}))
     model = load(model_dir, dtype, **where)
     got, now = {}, [0]
@@ -206,7 +208,9 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, 
 
     n_heads = getattr(cfg, "num_attention_heads", None) or getattr(cfg, "n_head", None) or cfg.n_heads
     n_kv = fam.extra.get("n_kv") or getattr(cfg, "num_key_value_heads", None) or n_heads
-    n_layers = len(module(fam.blocks))
+    skipped = getattr(cfg, "cross_attention_layers", [])                      # Mllama's, of images
+    files = [i for i in range(len(module(fam.blocks))) if i not in skipped]
+    n_layers = len(files)
     direct_out = fam.model_type not in ("bloom", "mpt", "opt", "granite")   # these add the residual inside
 
     def edit_input(path, change):
@@ -227,7 +231,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, 
     if edit and edit["point"] == "z":
         edit_input(f"{fam.blocks}.{edit['layer']}.{fam.o_proj}", edit_z)
     for i in range(n_layers):
-        b, n = f"{fam.blocks}.{i}", f"blocks.{i}."
+        b, n = f"{fam.blocks}.{files[i]}", f"blocks.{i}."
         module(b).register_forward_pre_hook(lambda m, a, i=i: now.__setitem__(0, i))
         if fam.model_type == "falcon" and cfg.alibi:
             module(f"{b}.{fam.attn}").register_forward_pre_hook(without_alibi, with_kwargs=True)
