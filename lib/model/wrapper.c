@@ -101,7 +101,7 @@ const struct weir_wrapper *weir_wrapper_of_model_type(const char *model_type)
     return NULL;
 }
 
-static weir_status out_of_memory(void)
+static weir_status text_config_needs_memory(void)
 {
     return weir_fail(WEIR_E_MEMORY, "out of memory");
 }
@@ -128,7 +128,7 @@ static weir_status refer_to_members(cJSON *out, const cJSON *from)
     {
         cJSON_DeleteItemFromObjectCaseSensitive(out, member->string);
         if (!cJSON_AddItemReferenceToObject(out, member->string, (cJSON *)(uintptr_t)member))
-            return out_of_memory();
+            return text_config_needs_memory();
     }
     return WEIR_OK;
 }
@@ -153,7 +153,7 @@ static weir_status set_family(cJSON *out, const struct weir_wrapper *wrapper)
     if (wrapper->any_family && weir_json_get(out, "model_type"))
         return WEIR_OK;
     cJSON_DeleteItemFromObjectCaseSensitive(out, "model_type");
-    return cJSON_AddStringToObject(out, "model_type", wrapper->family) ? WEIR_OK : out_of_memory();
+    return cJSON_AddStringToObject(out, "model_type", wrapper->family) ? WEIR_OK : text_config_needs_memory();
 }
 
 static weir_status set_tied(cJSON *out, const struct weir_wrapper *wrapper, const cJSON *json, const char *file)
@@ -163,7 +163,7 @@ static weir_status set_tied(cJSON *out, const struct weir_wrapper *wrapper, cons
     TRY(weir_json_bool(out, file, "tie_word_embeddings", &text));
     bool tied = wrapper->tie != WEIR_TIE_NEVER && (top || (wrapper->tie == WEIR_TIE_EITHER && text));
     cJSON_DeleteItemFromObjectCaseSensitive(out, "tie_word_embeddings");
-    return cJSON_AddBoolToObject(out, "tie_word_embeddings", tied) ? WEIR_OK : out_of_memory();
+    return cJSON_AddBoolToObject(out, "tie_word_embeddings", tied) ? WEIR_OK : text_config_needs_memory();
 }
 
 /* Quantization is of the whole. */
@@ -173,8 +173,9 @@ static weir_status set_quantization(cJSON *out, const cJSON *json)
     if (!whole)
         return WEIR_OK;
     cJSON_DeleteItemFromObjectCaseSensitive(out, "quantization_config");
-    return cJSON_AddItemReferenceToObject(out, "quantization_config", (cJSON *)(uintptr_t)whole) ? WEIR_OK
-                                                                                                 : out_of_memory();
+    return cJSON_AddItemReferenceToObject(out, "quantization_config", (cJSON *)(uintptr_t)whole)
+               ? WEIR_OK
+               : text_config_needs_memory();
 }
 
 weir_status weir_wrapper_text(cJSON **out, const struct weir_wrapper *wrapper, const cJSON *json, const char *file)
@@ -189,7 +190,7 @@ weir_status weir_wrapper_text(cJSON **out, const struct weir_wrapper *wrapper, c
                          file, wrapper->model_type, wrapper->text);
     *out = cJSON_CreateObject();
     if (!*out)
-        return out_of_memory();
+        return text_config_needs_memory();
     TRY_DONE(copy_defaults(*out, wrapper->defaults));
     TRY_DONE(refer_to_members(*out, text));
     if (wrapper->without)
