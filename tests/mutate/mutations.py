@@ -205,7 +205,7 @@ MUTATIONS = [
       "if (false)",
       "a processed model has the digest of a plain one", PROCESS),
     # ---- lib/engine ----
-    M("angles-in-float", "lib/engine/batch.c", "double angle = (double)pos * inv_freq[i];", "float angle = (float)pos * (float)inv_freq[i];",
+    M("angles-in-float", "lib/engine/batch.c", "double angle = (double)(pos + (size_t)rope->first) * inv_freq[i];", "float angle = (float)pos * (float)inv_freq[i];",
       "rotation angles computed in float32", POSITIONS),
     M("mscale-at-the-switch", "lib/engine/batch.c", "(double)to > rope->long_from && rope->long_factor > 0",
       "(double)to >= rope->long_from && rope->long_factor > 0", "the long magnitude at exactly the original length", POSITIONS),
