@@ -139,8 +139,8 @@ weir_status weir_read_bidirectional(struct weir_config *config, const cJSON *jso
     if (!cJSON_IsString(value) && !cJSON_IsTrue(value))
         return weir_fail(WEIR_E_INPUT, "%s: \"use_bidirectional_attention\" must be a truth value or \"vision\"", file);
     return weir_fail(WEIR_E_UNSUPPORTED,
-                     "%s: \"use_bidirectional_attention\": attention to later positions is not "
-                     "implemented",
+                     "%s: \"use_bidirectional_attention\": true is not implemented: positions see only those before "
+                     "them",
                      file);
 }
 

@@ -126,7 +126,7 @@ def test_layers_that_attend_to_images_are_left_out_by_number(model):
     assert "layers 1, 3 of its files attend to images and are left out" in cache.weir("info", model("Llama-3.2-11B-Vision")).stdout
 
 
-@pytest.mark.parametrize("value, says", [("vision", None), (False, None), (True, "attention to later positions"), ("all", "attention to later positions"),
+@pytest.mark.parametrize("value, says", [("vision", None), (False, None), (True, "positions see only those before"), ("all", "positions see only those before"),
                                          (3, "must be a truth value or")])
 def test_only_attention_within_images_may_be_bidirectional(tmp_path, model, value, says):
     config = kept("medgemma-4b-it", "config")
