@@ -515,9 +515,8 @@ static weir_status answer_circuit(struct patching *p)
                                  .prompts = p->prompts.list,
                                  .n_pairs = p->n_pairs,
                                  .metrics = p->texts,
-                                 .options = {.rows = p->rows,
+                                 .options = {.metrics = (const weir_metric *const *)p->metrics,
                                              .n_metrics = p->n_metrics,
-                                             .measure = measure_logits,
                                              .progress = watch_patches,
                                              .payload = p},
                                  .csv = p->args->has[CSV]};

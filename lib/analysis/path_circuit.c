@@ -3,7 +3,7 @@
 #include "analysis/path_circuit.h"
 #include "base/alloc.h"
 #include "base/sizes.h"
-#include "engine/start.h"
+#include "engine/run.h"
 #include "points/points.h"
 #include "tensor/ops.h"
 
@@ -12,7 +12,7 @@
 
 enum { MOST_FLOATS = 1 << 26, MLP_OF = 3 }; /* floats that a group of pairs may take, if one pair does not take more */
 
-enum circuit_phase { PHASE_CLEAN, PHASE_CORRUPT, PHASE_CIRCUIT };
+enum circuit_phase { PHASE_AS_IT_IS, PHASE_CIRCUIT };
 
 struct circuit_work {
     const struct weir_circuit *circuit;
@@ -20,15 +20,15 @@ struct circuit_work {
     const struct weir_circuit_values *values;
     struct weir_run *run;
     const weir_tokens *prompts; /* [2 * n_pairs] */
+    weir_measured **measured;   /* [n_metrics] the run's */
     size_t n_pairs, n_heads, d_model, n_done;
 
     /* the pairs that run together */
     size_t first_pair, n;
     enum circuit_phase phase;
-    weir_tokens *running; /* [n] */
-    size_t *wanted;       /* [n] position of the first logits that are measured */
-    size_t *start;        /* [n + 1] first of each pair's rows */
-    float *apart;         /* [n_writers, rows, d_model] what a writer writes, corrupt less now; until then, corrupt */
+    size_t *start;      /* [n + 1] first of each pair's rows */
+    double *of_prompts; /* [2 * n] values of a metric */
+    float *apart;       /* [n_writers, rows, d_model] what a writer writes, corrupt less now; until then, corrupt */
     float *written;     /* [n_layers, rows, d_model] the sum over a layer's heads now, with the bias: before the norm */
     float *normed;      /* [n_layers, rows, d_model] behind it; both NULL where there is no such norm */
     float *heads_apart; /* [n_layers, rows, d_model] sums of apart over a layer's heads */
@@ -51,7 +51,7 @@ static float *row_of(const struct circuit_work *w, float *of, size_t index, size
 static void take_row(const struct circuit_work *w, size_t writer, size_t row, const float *value)
 {
     float *apart = row_of(w, w->apart, writer, row);
-    if (w->phase == PHASE_CORRUPT)
+    if (w->phase == PHASE_AS_IT_IS)
         memcpy(apart, value, w->d_model * sizeof *apart);
     for (size_t i = 0; w->phase == PHASE_CIRCUIT && i < w->d_model; i++)
         apart[i] -= value[i];
@@ -96,15 +96,17 @@ static void sum_heads(const struct circuit_work *w, size_t layer, size_t row, co
     finish_branch(weights, normed, w->d_model);
 }
 
-/* The hook of embed, result and mlp_out. */
+/* The hook of embed, result and mlp_out: of corrupt prompts as they are, of clean ones in the circuit. */
 static weir_status take_written(const weir_event *event, void *payload)
 {
     const struct circuit_work *w = payload;
-    bool of_heads = event->point->id == WEIR_P_RESULT;
+    bool of_heads = event->point->id == WEIR_P_RESULT, is_corrupt = event->prompt % 2 == 1;
     size_t n = of_heads ? w->n_heads : 1;
     size_t writer = event->layer < 0 ? 0 : weir_circuit_head(w->circuit, event->layer, of_heads ? 0 : w->n_heads);
+    if (is_corrupt != (w->phase == PHASE_AS_IT_IS))
+        return WEIR_OK;
     for (size_t r = 0; r < event->shape[0]; r++) {
-        size_t row = w->start[event->prompt] + event->first + r;
+        size_t row = w->start[event->prompt / 2] + event->first + r;
         const float *values = event->data + r * n * w->d_model;
         for (size_t i = 0; i < n; i++)
             take_row(w, writer + i, row, values + i * w->d_model);
@@ -206,13 +208,16 @@ static weir_status corrupt_read(const struct weir_whole *whole, void *payload)
     int point = whole->site->point, layer = whole->site->layer;
     int of = point == WEIR_P_Q_INPUT ? 0 : point == WEIR_P_K_INPUT ? 1 : point == WEIR_P_V_INPUT ? 2 : MLP_OF;
     for (size_t slot = 0; slot < whole->run->batch.n; slot++) {
+        size_t number = whole->run->batch.numbers[slot];
+        if (number >= 2 * w->n || number % 2 == 1)
+            continue; /* a corrupt one, or a copy for a metric */
         const weir_event event =
             whole->by_query ? weir_whole_event_by_query(whole, slot) : weir_whole_event(whole, slot);
         struct corruption c = {.work = w,
                                .data = event.data,
                                .reader = weir_circuit_reader(w->circuit, layer, of, 0),
                                .n_readers = of == MLP_OF ? 1 : w->n_heads,
-                               .first_row = w->start[event.prompt] + event.first,
+                               .first_row = w->start[number / 2] + event.first,
                                .n_layers = (size_t)layer + (of == MLP_OF)};
         if (point == WEIR_P_RESID_POST)
             c.reader = w->circuit->n_readers - 1;
@@ -246,49 +251,58 @@ static weir_status hook_layer(struct circuit_work *w, int layer)
     return weir_run_hook_at(w->run, WEIR_P_MLP_OUT, layer, WEIR_READ, take_written, w);
 }
 
-/* Measures a prompt that has come to its logits. */
-static weir_status measure_logits_of_pair(const weir_event *event, void *payload)
+static weir_status count_prompt(const weir_event *event, void *payload)
 {
     struct circuit_work *w = payload;
     const struct weir_circuit_options *o = w->options;
-    size_t pair = w->first_pair + (size_t)event->prompt;
-    double *of_phase[] = {w->values->clean, w->values->corrupt, w->values->circuit};
-    TRY(o->measure(of_phase[w->phase] + pair * o->n_metrics, event, pair, o->payload));
+    (void)event;
     w->n_done++;
-    return o->progress ? o->progress(w->n_done, 3 * w->n_pairs, o->payload) : WEIR_OK;
+    return o->progress ? o->progress(w->n_done, 4 * w->n_pairs, o->payload) : WEIR_OK;
 }
 
 static weir_status hook_phase(struct circuit_work *w)
 {
-    int n_layers = w->run->model->config.n_layers;
-    TRY(weir_run_hook_at(w->run, WEIR_P_LOGITS, -1, WEIR_READ, measure_logits_of_pair, w));
-    if (w->phase == PHASE_CLEAN)
-        return WEIR_OK;
+    int last = w->run->model->config.n_layers - 1;
     TRY(weir_run_hook_at(w->run, WEIR_P_EMBED, -1, WEIR_READ, take_written, w));
-    for (int layer = 0; layer < n_layers; layer++)
+    for (int layer = 0; layer <= last; layer++)
         TRY(hook_layer(w, layer));
-    return w->phase == PHASE_CIRCUIT ? hook_read(w, WEIR_P_RESID_POST, n_layers - 1) : WEIR_OK;
+    if (w->phase == PHASE_CIRCUIT)
+        TRY(hook_read(w, WEIR_P_RESID_POST, last));
+    return weir_run_hook_at(w->run, WEIR_P_RESID_POST, last, WEIR_READ, count_prompt, w);
 }
 
 /* ---- running ---- */
 
+static weir_status take_circuit_values(struct circuit_work *w)
+{
+    size_t n_metrics = w->options->n_metrics;
+    for (size_t m = 0; m < n_metrics; m++) {
+        TRY(weir_measured_values(w->measured[m], w->of_prompts, 2 * w->n));
+        for (size_t i = 0; i < w->n; i++) {
+            size_t at = (w->first_pair + i) * n_metrics + m;
+            if (w->phase == PHASE_CIRCUIT) {
+                w->values->circuit[at] = w->of_prompts[2 * i];
+                continue;
+            }
+            w->values->clean[at] = w->of_prompts[2 * i];
+            w->values->corrupt[at] = w->of_prompts[2 * i + 1];
+        }
+    }
+    return WEIR_OK;
+}
+
+/* Both prompts of each pair run: a metric of one may name the other. */
 static weir_status run_phase(struct circuit_work *w, enum circuit_phase phase)
 {
-    const struct weir_start from = {.layer = -1, .wanted = w->wanted};
     weir_status status;
     w->phase = phase;
-    for (size_t i = 0; i < w->n; i++) {
-        size_t clean = 2 * (w->first_pair + i);
-        const weir_rows *rows = w->options->rows ? w->options->rows + clean : NULL;
-        w->running[i] = w->prompts[clean + (phase == PHASE_CORRUPT)];
-        w->wanted[i] = rows ? weir_min_size(rows[0].first, rows[1].first) : w->running[i].n - 1;
-    }
     TRY_DONE(hook_phase(w));
-    TRY_DONE(weir_run_forward_from(w->run, w->running, w->n, &from));
+    TRY_DONE(weir_run_forward(w->run, w->prompts + 2 * w->first_pair, 2 * w->n));
+    TRY_DONE(take_circuit_values(w));
 done:
     weir_plan_remove_whole(&w->run->plan, w);
     weir_run_unhook(w->run, take_written, w);
-    weir_run_unhook(w->run, measure_logits_of_pair, w);
+    weir_run_unhook(w->run, count_prompt, w);
     return status;
 }
 
@@ -304,8 +318,7 @@ static weir_status open_circuit_group(struct circuit_work *w)
 {
     size_t threads = (size_t)weir_pool_size(w->run->pool), n_layers = (size_t)w->run->model->config.n_layers;
     bool norms = false;
-    TRY(weir_alloc(&w->running, w->n, sizeof *w->running));
-    TRY(weir_alloc(&w->wanted, w->n, sizeof *w->wanted));
+    TRY(weir_alloc(&w->of_prompts, 2 * w->n, sizeof *w->of_prompts));
     TRY(weir_alloc_zero(&w->start, w->n + 1, sizeof *w->start));
     for (size_t i = 0; i < w->n; i++)
         w->start[i + 1] = w->start[i] + w->prompts[2 * (w->first_pair + i)].n;
@@ -323,8 +336,7 @@ static weir_status open_circuit_group(struct circuit_work *w)
 
 static void close_circuit_group(struct circuit_work *w)
 {
-    weir_free(w->running);
-    weir_free(w->wanted);
+    weir_free(w->of_prompts);
     weir_free(w->start);
     weir_free(w->apart);
     weir_free(w->written);
@@ -332,17 +344,16 @@ static void close_circuit_group(struct circuit_work *w)
     weir_free(w->heads_apart);
     weir_free(w->sums);
     weir_free(w->scratch);
-    w->running = NULL;
-    w->wanted = w->start = NULL;
+    w->start = NULL;
     w->apart = w->written = w->normed = w->heads_apart = w->scratch = NULL;
-    w->sums = NULL;
+    w->sums = w->of_prompts = NULL;
 }
 
 static weir_status run_pairs(struct circuit_work *w)
 {
     weir_status status;
     TRY_DONE(open_circuit_group(w));
-    for (enum circuit_phase phase = PHASE_CLEAN; phase <= PHASE_CIRCUIT; phase++)
+    for (enum circuit_phase phase = PHASE_AS_IT_IS; phase <= PHASE_CIRCUIT; phase++)
         TRY_DONE(run_phase(w, phase));
 done:
     close_circuit_group(w);
@@ -354,7 +365,8 @@ static size_t pairs_of_group(const struct circuit_work *w)
 {
     size_t n = 0, floats = 0;
     while (w->first_pair + n < w->n_pairs && (n == 0 || floats < MOST_FLOATS))
-        floats += w->prompts[2 * (w->first_pair + n++)].n * w->circuit->n_writers * w->d_model;
+        floats += w->prompts[2 * (w->first_pair + n++)].n *
+                  (w->circuit->n_writers * w->d_model + 2 * (size_t)w->run->model->config.n_outputs);
     return n;
 }
 
@@ -367,6 +379,20 @@ static weir_status check_pair_lengths(const weir_tokens *prompts, size_t n_pairs
                 "pair %zu: the clean prompt has %zu tokens and the corrupt one %zu: an edge is corrupted by "
                 "what its writer writes at the same position",
                 i, prompts[2 * i].n, prompts[2 * i + 1].n);
+    return WEIR_OK;
+}
+
+static weir_status measure_pairs(struct circuit_work *w)
+{
+    size_t n_metrics = w->options->n_metrics;
+    TRY(check_pair_lengths(w->prompts, w->n_pairs));
+    TRY(weir_alloc_zero(&w->measured, n_metrics, sizeof(weir_measured *)));
+    for (size_t m = 0; m < n_metrics; m++)
+        TRY(weir_run_measure(&w->measured[m], w->run, w->options->metrics[m]));
+    for (; w->first_pair < w->n_pairs; w->first_pair += w->n) {
+        w->n = pairs_of_group(w);
+        TRY(run_pairs(w));
+    }
     return WEIR_OK;
 }
 
@@ -383,12 +409,9 @@ weir_status weir_circuit_measure(const struct weir_circuit_values *values, const
                              .n_pairs = n_pairs,
                              .n_heads = (size_t)run->model->config.n_heads,
                              .d_model = (size_t)run->model->config.d_model};
-    weir_status status = check_pair_lengths(prompts, n_pairs);
     run->keeps_weights = true;
-    for (; w.first_pair < n_pairs && status == WEIR_OK; w.first_pair += w.n) {
-        w.n = pairs_of_group(&w);
-        status = run_pairs(&w);
-    }
+    weir_status status = measure_pairs(&w);
     run->keeps_weights = kept_weights;
+    weir_free(w.measured);
     return status;
 }

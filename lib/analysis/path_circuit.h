@@ -34,11 +34,9 @@ struct weir_circuit_values {
 };
 
 struct weir_circuit_options {
-    const weir_rows *rows; /* [2 * n_pairs] positions whose logits are measured; NULL: the last */
+    const weir_metric *const *metrics; /* [n_metrics] of the clean prompt in the circuit, of either prompt as it is */
     size_t n_metrics;
-    weir_status (*measure)(double *out, const weir_event *logits, size_t pair,
-                           void *payload);                           /* as weir_patch_options */
-    weir_status (*progress)(size_t done, size_t all, void *payload); /* NULL: none */
+    weir_status (*progress)(size_t done, size_t all, void *payload); /* of prompts; NULL: nobody watches */
     void *payload;
 };
 

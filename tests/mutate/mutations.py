@@ -50,6 +50,7 @@ EDITS = ("unit engine", "tests/model/test_edits.py -m 'not slow'")
 NPZ = ("unit npz",)
 SOURCES = ("tests/model/test_sources.py -m 'not slow'", "unit source")
 PROCESS = ("tests/model/test_process.py",)
+PATHS = ("tests/model/test_path.py",)
 PLUGINS = ("tests/model/test_plugins.py",)
 STATS = ("tests/cli/test_cli.py -m 'not slow'", "tests/python/test_store.py -m 'not slow'")
 
@@ -315,6 +316,19 @@ MUTATIONS = [
       ("tests/model/test_patch.py",)),
     M("patch-stderr", "lib/analysis/patch.c", "/ (double)(n - 1) / (double)n)", "/ (double)n / (double)n)", "the error of a mean over pairs is of the sample",
       ("tests/model/test_patch.py",)),
+    M("path-parallel", "lib/analysis/path.c", "model->layers[layer].spec.parallel;", "false;", "attention of a parallel block reaches its MLP", PATHS),
+    M("path-rows", "lib/analysis/path.c", "rows.n > 0 && (int)weir_some_at(&rows, rows.n - 1) >= v->position;", "rows.n > 0;",
+      "positions after the receivers' have cells", PATHS),
+    M("path-held", "lib/analysis/path_sweep.c", "if (is_z ? !sends_to_z(v, event->layer) : holds_mlp(s, v, event->layer))",
+      "if (!is_z && holds_mlp(s, v, event->layer))", "heads on the way are not held", PATHS),
+    M("path-own-head", "lib/analysis/path_sweep.c", "return head / shared != (size_t)v->unit;", "return head != (size_t)v->unit;",
+      "a key as the sender leaves one head of its group free", PATHS),
+    M("path-query-head", "lib/analysis/path_sweep.c", "put.shared = weir_path_shared(s->run->model);", "put.shared = 1;",
+      "a query head's values are those of another key-value head", PATHS),
+    M("circuit-edges", "lib/analysis/path_circuit_read.c", "parallel ? before : before + heads_of(circuit)", "before",
+      "MLPs do not read the heads of their layer", PATHS),
+    M("circuit-live", "lib/analysis/path_circuit.c", "apart[i] -= value[i];", "apart[i] -= 0 * value[i];", "edges outside add the corrupt value", PATHS),
+    M("circuit-twice", "lib/analysis/path_circuit_read.c", "if (seen[at])", "if (false)", "an edge may be there twice", PATHS),
     M("stats-sample", "lib/analysis/stats.c", "stats->std = stats->count ? sqrt(stats->squares / n)", "stats->std = stats->count ? sqrt(stats->squares / (n - 1))",
       "std divides by n - 1", STATS),
     M("stats-merge", "lib/analysis/stats.c", "difference * difference * n * m / (n + m)", "difference * difference * n", "merged squares of unequal parts", STATS),
