@@ -307,6 +307,13 @@ def test_files_are_those_of_the_specs_folder(tmp_path):
     assert {"g.h5", "g.svg", "g.png"} < {path.name for path in inner.iterdir()}
 
 
+def test_whole_names_stay(tmp_path):
+    (tmp_path / "specs").mkdir()
+    name = write(tmp_path, {"model": GPT2, "prompts": [[5]], "prompt_files": str(tmp_path / "p.jsonl"), "output": {"file": str(tmp_path / "o.h5")}}, "specs/spec.json")
+    (tmp_path / "p.jsonl").write_text('{"ids": [5, 7]}\n')
+    assert weir(tmp_path, "dump", name).returncode == 0 and (tmp_path / "o.h5").exists()
+
+
 def test_a_model_that_is_not_in_the_folder_is_looked_for_as_it_is_named(tmp_path):
     (tmp_path / "specs").mkdir()
     name = write(tmp_path, {"model": "org/name", "prompts": "a"}, "specs/spec.json")
@@ -329,8 +336,8 @@ def test_standard_input_is_the_spec_or_prompts(tmp_path):
     ("patch", {"pairs": {"clean": "a", "corrupt": "b", "answer": 1, "wrong": 2}, "sweep": {"at": "z"}}),
 ])
 def test_a_file_tells_the_command_line_that_makes_it_again(tmp_path, command, spec):
-    name = write(tmp_path, {**spec, "output": {"file": "first.h5"}})
-    assert weir(tmp_path, command, name).returncode == 0
+    name = write(tmp_path, {**spec, "model": "nowhere", "output": {"file": "first.h5"}})
+    assert weir(tmp_path, command, name, "-m", ROOT / "models/rill").returncode == 0
     with h5py.File(tmp_path / "first.h5") as file:
         words = shlex.split(file.attrs["command"].replace("first.h5", "again.h5"))
     assert weir(tmp_path, *words[1:]).returncode == 0

@@ -376,7 +376,7 @@ MUTATIONS = [
     M("spec-other-model", "cli/spec/paths.c", "if (access(*out, F_OK) == 0)", "if (true)", "a name of the Hugging Face cache is one of the folder", SPECS),
     M("spec-twice", "cli/spec/document.c", "if (document->values[*out].from)", "if (false)", "of a field that is there twice one is dropped", SPECS),
     M("spec-whole", "cli/spec/values.c", "number != floor(number) || ", "", "half a number is rounded", SPECS),
-    M("spec-beside", "cli/args/args.c", ".repeats || !args->has[given[i].opt])", ".repeats || true)", "a spec is mightier than the options beside it", SPECS),
+    M("spec-beside", "cli/args/args.c", ".repeats || !args->has[given[i].opt])", ".repeats || true)", "the command in a file gives options twice that stood beside a spec", SPECS),
     M("spec-lines", "cli/args/scan.c", "line += ends;", "line += 0;", "all that is wrong in a document is in its first line", SPECS),
     # ---- cli/tui ----
     M("tui-search-back", "cli/tui/app.c", "(row + n - 1) % n", "(row + n - 2) % n", "the previous match is searched from two rows up"),
