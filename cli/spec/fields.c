@@ -48,6 +48,7 @@ static const struct field fields[] = {
     {"sweep.path", FIELD_CHOICE, "path", "patch",
      "how a patch comes there: with all other heads held, or by the direct path alone"},
     {"sweep.freeze_mlps", FIELD_FLAG, "freeze-mlps", "patch", "whether the outputs of MLPs are held on the way"},
+    {"sweep.circuit", FIELD_PATH, "circuit", "patch", "instead of a grid: a file of edges, which alone are clean"},
     {"output", FIELD_SECTION, NULL, ALL, "what is written and printed"},
     {"output.file", FIELD_PATH, "output", ALL, "the .h5 file that is written"},
     {"output.force", FIELD_FLAG, "force", ALL, "whether existing files are replaced"},
