@@ -1,5 +1,7 @@
 /* The hook that stores what it sees: it hands each value that its scope names to the store, which keeps the engine's
    own buffer until it is written. */
+#include "hooks/capture.h"
+
 #include "base/alloc.h"
 #include "engine/run.h"
 #include "hooks/drift.h"
@@ -388,6 +390,13 @@ static weir_status prepare_capture(struct weir_capture *capture, const weir_capt
 weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *path, const weir_tokens *prompts, size_t n,
                               const weir_capture_options *options)
 {
+    return weir_capture_open_with(out, run, path, prompts, n, options, NULL, 0);
+}
+
+weir_status weir_capture_open_with(weir_capture **out, weir_run *run, const char *path, const weir_tokens *prompts,
+                                   size_t n, const weir_capture_options *options, const struct weir_store_grid *grids,
+                                   size_t n_grids)
+{
     static const weir_capture_options defaults;
     struct weir_capture *capture = NULL;
     weir_status status;
@@ -405,6 +414,8 @@ weir_status weir_capture_open(weir_capture **out, weir_run *run, const char *pat
     capture->prompts = prompts;
     capture->n_prompts = n;
     TRY_DONE(prepare_capture(capture, options));
+    capture->spec.grids = grids;
+    capture->spec.n_grids = n_grids;
     TRY_DONE(weir_store_create(&capture->store, path, &capture->spec));
     TRY_DONE(register_hooks(capture, options));
     run->capture = capture;

@@ -12,6 +12,16 @@ HERE = pathlib.Path(__file__).resolve().parent / "examples/store"
 PATTERN = "/activations/pattern"
 
 
+def with_metrics(d):
+    """the metrics of a run"""
+    datasets = d["datasets"]
+    d["groups"].append("/results")
+    datasets["/metric"] = datasets["/prompt"] | {"shape": [2]}
+    datasets["/results/metrics"] = datasets["/prompts/loss"] | {
+        "shape": [2, *datasets["/prompts/loss"]["shape"]], "dims": ["metric", "prompt"], "scales": [["/metric"], ["/prompt"]],
+        "attributes": {"metrics": '["logprob(answer)","rank(answer)"]', "units": '["nats",""]'}}
+
+
 def wrong(d, name):
     attributes, datasets = d["attributes"], d["datasets"]
     pattern = datasets[PATTERN]
@@ -43,11 +53,15 @@ def wrong(d, name):
             datasets["/activations/patern"] = datasets.pop(PATTERN)
         case "invalid_half_of_next":
             del datasets["/next/logit"]
+        case "valid_metrics" | "invalid_metrics_by_layer":
+            with_metrics(d)
+    if name == "invalid_metrics_by_layer":
+        datasets["/results/metrics"]["dims"][0] = "layer"
 
 
 NAMES = ("invalid_schema_version invalid_digest invalid_edits invalid_no_tokens invalid_unlabelled_axis invalid_query_twice "
          "invalid_scale_not_attached invalid_dtype invalid_hook_name invalid_no_layers invalid_fill "
-         "invalid_unknown_point invalid_half_of_next").split()
+         "invalid_unknown_point invalid_half_of_next valid_metrics invalid_metrics_by_layer").split()
 
 if __name__ == "__main__":
     valid = json.loads(pathlib.Path(sys.argv[1]).read_text())

@@ -17,6 +17,8 @@ SCALES = ("layer prompt pos query key head kv_head d_head d_model d_mlp d_expert
 LAYOUT = (HERE.parent / "lib/store/layout.c").read_text()
 STEPS = "fold_ln|center_writing_weights|center_unembed|fold_value_biases"
 DTYPES = {"TEXT": "string", "CHARS": "chars", "I32": "int32", "F32": "float32"}
+# results: {"metrics", 2, {WEIR_DIM_METRIC, WEIR_AXIS_PROMPT}}, below /results
+RESULT = re.compile(r'\{"(\w+)",\s*\d,\s*\{([A-Z0-9_,\s]+)\}\}')
 # a set or a column: {"/next/id", WEIR_ELEM_I32, 3, {WEIR_AXIS_PROMPT, WEIR_AXIS_POS, WEIR_DIM_TOP}, false, "nats"}
 SET = re.compile(r'\{"(/\w+/\w+)",\s*WEIR_ELEM_(\w+),\s*\d,\s*\{([A-Z0-9_,\s]+)\},\s*(true|false)(?:,\s*(?:NULL|"([^"]+)"))?\}')
 
@@ -25,6 +27,19 @@ def sets():
     """path -> (dtype, dimensions, required, units) of the datasets that are not activations"""
     return {path: (DTYPES[elem], re.findall(r"weir_(?:axis|dim)_(\w+)", dims.lower()), required == "true", units)
             for path, elem, dims, required, units in SET.findall(LAYOUT)}
+
+
+def results():
+    """path -> dimensions"""
+    return {f"/results/{name}": re.findall(r"weir_(?:axis|dim)_(\w+)", dims.lower()) for name, dims in RESULT.findall(LAYOUT)}
+
+
+def result(dims):
+    """Metrics by prompt; what lacks the attribute is of another program."""
+    schema = {"if": {"properties": {"attributes": {"required": ["metrics"]}}}, "then": dataset(dims, {"const": "float32"})}
+    schema["then"]["properties"]["attributes"] = {"properties": {name: {"type": "string", "contentMediaType": "application/json"}
+                                                                 for name in ("metrics", "units")}}
+    return schema
 
 
 def points():
@@ -93,6 +108,7 @@ def schema():
     datasets = {"/activations/" + short: activation(short, hook, dims) for short, hook, dims in known}
     others = sets()
     datasets |= {path: dataset(dims, {"const": dtype}, units) for path, (dtype, dims, _, units) in others.items()}
+    datasets |= {path: result(dims) for path, dims in results().items()}
     datasets |= {"/" + name: {"$ref": "#/$defs/scale"} for name in SCALES}
     needed = ["/layer", "/prompt", "/pos", "/token"] + [path for path, (_, _, required, _) in others.items() if required]
     tied = [["/" + dim, *(path for path, (_, dims, _, _) in others.items() if dim in dims)] for dim in ("top", "word")]

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/sizes.h"
+#include "hooks/capture.h"
 #include "points/lookup.h"
 #include "tensor/narrow.h"
 
@@ -39,6 +40,10 @@ static const struct opt dump_opts[] = {
               "store the K most likely next tokens at each position with their log-probabilities, and each prompt's "
               "loss: weir next FILE shows them",
               .least = 1, .most = 1000000},
+    [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
+                "also store a number of each prompt in /results/metrics, as in 'logit(answer) - logit(wrong)' or "
+                "'entropy@-1' (weir help run has the measures); may repeat",
+                .repeats = true},
 };
 
 /* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
@@ -148,6 +153,7 @@ weir_status dump_open(struct dump *dump)
     const char *where;
     args_join(dump->command, sizeof dump->command, args);
     capture.command = dump->command;
+    TRY(metrics_parse(&dump->metrics, args, METRIC));
     TRY(sides_take(&dump->sides, args, SIDE));
     TRY(weir_selection_is_by_field(&which.any_lengths, args->text[HOOKS], args->text[POSITIONS]));
     TRY(model_where(&where, args, MODEL));
@@ -157,10 +163,13 @@ weir_status dump_open(struct dump *dump)
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
     TRY(plugins_load(dump->run, args, PLUGIN)); /* before the capture, which says what is edited */
     TRY(edits_add(dump->run, args, EDIT, ABLATE));
+    TRY(metrics_describe(&dump->metrics, dump->prompts.n, dump->kl));
+    TRY(metrics_measure(dump->metrics.measured, &dump->metrics, dump->run));
     if (!args->has[OUT])
         return WEIR_OK;
     interrupts_catch(); /* from here on there is a file to clean up */
-    return weir_capture_open(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n, &capture);
+    return weir_capture_open_with(&dump->capture, dump->run, args->text[OUT], dump->prompts.list, dump->prompts.n,
+                                  &capture, dump->metrics.grids, dump->metrics.n_grids);
 }
 
 /* Refuses a file that is large without --yes: names what is large, and what would be small. */
@@ -212,6 +221,10 @@ weir_status dump_run(struct dump *dump)
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
     if (status == WEIR_OK && interrupted())
         status = stopped();
+    if (status == WEIR_OK)
+        status = metrics_take(dump->metrics.values, &dump->metrics, dump->metrics.measured);
+    if (status == WEIR_OK && dump->finish)
+        status = dump->finish(dump->payload);
     if (status == WEIR_OK && dump->capture)
         status = weir_capture_commit(dump->capture);
     double seconds = progress_end(&dump->progress);
@@ -244,6 +257,7 @@ void dump_close(struct dump *dump)
 {
     weir_capture_close(dump->capture);
     weir_run_close(dump->run);
+    metrics_close(&dump->metrics);
     prompts_close(&dump->prompts);
     sides_close(&dump->sides);
     weir_model_close(dump->model);

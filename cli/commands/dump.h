@@ -9,6 +9,7 @@
 #include "cli/args/plugins.h"
 #include "cli/args/prompts.h"
 #include "cli/args/sides.h"
+#include "cli/commands/metrics.h"
 #include "cli/print/progress.h"
 
 /* The options of both, in this order in their tables; those of weir run go on after them. */
@@ -26,6 +27,7 @@ enum {
     EDIT,
     ABLATE,
     NEXT,
+    METRIC,
     DTYPE,
     COMPRESS,
     COMPUTE,
@@ -69,6 +71,10 @@ struct dump {
     struct progress progress;
     uint64_t steps; /* layers that have begun, over all prompts */
     int likely;     /* weir run: tokens that are stored by default; --positions are printed ones. 0: weir dump */
+    struct metrics metrics;
+    const char *kl;                       /* weir run --against base: the metric that compares with it; else NULL */
+    weir_status (*finish)(void *payload); /* after the run, before the file is complete; NULL: nothing to do */
+    void *payload;
 };
 
 /* Refuses options that cannot be, before the model is opened, which may take long. */
@@ -76,7 +82,7 @@ WEIR_CHECKED weir_status dump_check(const struct args *args);
 /* Opens everything up to the capture, which there is where an output is named; nothing is computed yet. Close after a
    failure too. */
 WEIR_CHECKED weir_status dump_open(struct dump *dump);
-/* Runs, and commits and reports what is stored. */
+/* Runs, takes the values of the metrics, and commits and reports what is stored. */
 WEIR_CHECKED weir_status dump_run(struct dump *dump);
 void dump_close(struct dump *dump);
 

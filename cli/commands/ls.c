@@ -100,7 +100,8 @@ static weir_status add_json_grids(cJSON *to, const weir_file *file)
             cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)grids[i].shape[a]));
         }
         cJSON_AddItemToObject(json, "metrics", json_as_stored(grids[i].metrics));
-        cJSON_AddStringToObject(json, "direction", grids[i].direction);
+        if (grids[i].direction)
+            cJSON_AddStringToObject(json, "direction", grids[i].direction);
         cJSON_AddItemToArray(list, json);
     }
     weir_stored_grids_free(grids, n);
@@ -294,7 +295,7 @@ static weir_status print_stored_grids(const weir_file *file)
                              grids[i].shape[a]);
         TRY_DONE(table_add(&table, "%s", grids[i].name));
         TRY_DONE(table_add(&table, "%s]", shape));
-        TRY_DONE(table_add(&table, "%s", grids[i].direction));
+        TRY_DONE(table_add(&table, "%s", grids[i].direction ? grids[i].direction : "-"));
         TRY_DONE(table_add(&table, "%s", grids[i].metrics));
     }
     if (n > 0) {

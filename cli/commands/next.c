@@ -7,6 +7,7 @@
 #include "cli/select/slices.h"
 
 #include "base/alloc.h"
+#include "store/read/grids.h"
 #include "store/read/lookup.h"
 
 #include <stdio.h>
@@ -34,6 +35,10 @@ struct asked {
     int n_prompts;
     struct weir_spots positions;
     struct likely_form form;
+    struct weir_stored_grid *results; /* [n_results] of the file */
+    size_t n_results, n_metrics;
+    const char *const *metrics; /* [n_metrics] that it stores */
+    double *values;             /* [n_prompts, n_metrics] */
 };
 
 static void stored_token(char *to, size_t size, const struct likely *likely, int position)
@@ -109,6 +114,9 @@ static weir_status open_likely(struct likely *out, struct stored_next *stored, c
                            .logits = stored->logits,
                            .logprobs = stored->logprobs,
                            .loss = prompt.loss,
+                           .metrics = asked->metrics,
+                           .values = asked->values ? asked->values + (size_t)index * asked->n_metrics : NULL,
+                           .n_metrics = asked->n_metrics,
                            .from = asked->file,
                            .token_at = stored_token,
                            .word_of = stored_word};
@@ -175,9 +183,30 @@ static weir_status choose_next(struct asked *asked, const struct args *args)
     return weir_spots_parse(&asked->positions, positions, strlen(positions), "position");
 }
 
+/* The metrics of the run, where the file has them. */
+static weir_status read_stored_metrics(struct asked *asked)
+{
+    float *values;
+    size_t n_prompts = (size_t)asked->n_prompts;
+    TRY(weir_stored_grids_find(&asked->results, &asked->n_results, asked->file));
+    const struct weir_stored_grid *found =
+        weir_stored_grid_named(asked->results, asked->n_results, weir_result_at(WEIR_RESULT_METRICS)->name);
+    if (!found || found->rank != 2 || found->dims[0] != WEIR_DIM_METRIC || found->dims[1] != WEIR_AXIS_PROMPT)
+        return WEIR_OK;
+    TRY(weir_stored_grid_read(&values, asked->file, found));
+    weir_status status = weir_alloc(&asked->values, found->n_cells, sizeof *asked->values);
+    for (size_t i = 0; i < found->n_cells && status == WEIR_OK; i++)
+        asked->values[i % n_prompts * found->n_metrics + i / n_prompts] = (double)values[i];
+    asked->metrics = (const char *const *)found->texts;
+    asked->n_metrics = found->n_metrics;
+    weir_free(values);
+    return status;
+}
+
 static weir_status print_next(struct asked *asked)
 {
-    TRY(likely_begin(&asked->form, NULL, 0));
+    TRY(read_stored_metrics(asked));
+    TRY(likely_begin(&asked->form, asked->metrics, asked->n_metrics));
     TRY(print_each_likely(asked));
     likely_end(&asked->form);
     return WEIR_OK;
@@ -194,6 +223,8 @@ static int run_next(const struct args *args)
         status = with_texts(print_next(&asked), file);
     weir_spots_close(&asked.positions);
     weir_free(asked.prompts);
+    weir_free(asked.values);
+    weir_stored_grids_free(asked.results, asked.n_results);
     weir_file_close(file);
     return (int)status;
 }
@@ -204,7 +235,8 @@ const struct command cmd_next = {
     .usage = "FILE [OPTIONS]",
     .notes = "The file must come from weir dump --next K. At each position: the rank among the K of the token that "
              "follows in the prompt (- for none of them), and the most likely tokens with their probability and logit. "
-             "The loss is the mean of -log p over the predicted tokens, in nats.",
+             "The loss is the mean of -log p over the predicted tokens, in nats. Metrics that the "
+             "run stored (--metric) are printed with their prompts.",
     .example = "weir next run.h5 --positions -1",
     .opts = opts,
     .n_opts = N_OPTS(opts),

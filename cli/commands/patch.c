@@ -443,16 +443,23 @@ static weir_status print_patches(const struct patching *p)
     return WEIR_OK;
 }
 
+static void patched_token(char *to, size_t size, const void *from, size_t position)
+{
+    const struct patching *p = from;
+    weir_token_text(p->model, p->prompts.list[0].ids[position], to, size);
+}
+
 static weir_status draw_patches(const struct patching *p)
 {
     const struct args *args = p->args;
-    const struct patch_look look = {.model = p->model,
+    const struct patch_look look = {.model = weir_model_get_info(p->model)->name,
                                     .direction = p->options.direction,
                                     .path = p->path ? &p->path_options : NULL,
                                     .metrics = p->texts,
                                     .show = shown(p),
                                     .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light,
-                                    .tokens = p->n_pairs == 1 ? p->prompts.list : NULL};
+                                    .token_at = p->n_pairs == 1 ? patched_token : NULL,
+                                    .from = p};
     struct figure *figure;
     TRY(patch_figure(&figure, p->patch, &look));
     weir_status status = figure_save(figure, args->text[PNG], args->text[SVG], args->has[FORCE]);

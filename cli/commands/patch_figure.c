@@ -102,7 +102,7 @@ static weir_status label_positions(struct axis *axis, const struct patch_look *l
     char token[TEXT], label[4 * LABEL + 8];
     TRY(weir_alloc_zero(&axis->labels, axis->n, sizeof *axis->labels));
     for (size_t i = 0; i < axis->n; i++) {
-        weir_token_text(look->model, look->tokens->ids[i], token, sizeof token);
+        look->token_at(token, sizeof token, look->from, i);
         label_of(label, sizeof label, token, LABEL);
         TRY(weir_copy_string(&axis->labels[i], label));
     }
@@ -152,7 +152,7 @@ static weir_status add_grid_panel(struct figure *figure, const struct weir_patch
         panel->rows.name = NULL; /* it is in no layer */
     TRY(fill_grid_axis(&panel->columns, grid, column_axis(grid)));
     weir_axis axis = grid->axes[column_axis(grid)];
-    bool labels = look->tokens && (axis == WEIR_AXIS_POS || axis == WEIR_AXIS_QUERY);
+    bool labels = look->token_at && (axis == WEIR_AXIS_POS || axis == WEIR_AXIS_QUERY);
     return labels && figure_has_labels(count_patch_panels(patch)) ? label_positions(&panel->columns, look) : WEIR_OK;
 }
 
@@ -200,7 +200,7 @@ static bool have_same_columns(const struct figure *figure)
 static weir_status set_patch_texts(struct figure *figure, const struct weir_patch *patch, const struct patch_look *look)
 {
     static const char *const bars[] = {"0 corrupt, 1 clean", "middle: corrupt", "standard error"};
-    const char *model = weir_model_get_info(look->model)->name, *direction = patch_direction_name(look->direction);
+    const char *model = look->model, *direction = patch_direction_name(look->direction);
     char note[TEXT] = "", clean[64], corrupt[64];
     if (patch->n_grids == 1)
         TRY(weir_format(&figure->title, "%s: %s by %s, %s", model, patch->grids[0].point->name,

@@ -10,13 +10,15 @@ enum patch_show { SHOW_NORMALISED, SHOW_RAW, SHOW_STDERR };
 extern const char *const patch_shows[];
 
 struct patch_look {
-    const weir_model *model;
+    const char *model; /* its name */
     enum weir_direction direction;
     const struct weir_path_options *path; /* that patches travel by; NULL: every way */
     const char *const *metrics;           /* [n_metrics] as they were written */
     enum patch_show show;
     const struct scheme *scheme;
-    const weir_tokens *tokens; /* that positions are labelled with; NULL: numbers alone */
+    /* Writes the token that a position is labelled with; NULL: numbers alone. */
+    void (*token_at)(char *to, size_t size, const void *from, size_t position);
+    const void *from;
 };
 
 /* "denoise" or "noise". */

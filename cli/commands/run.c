@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RUN_METRIC = N_DUMP_OPTS, AGAINST, RUN_JSON, RUN_CSV };
+enum { AGAINST = N_DUMP_OPTS, RUN_JSON, RUN_CSV };
 enum { LIKELY = 10 };
 
 static const struct opt run_opts[] = {
@@ -27,10 +27,9 @@ static const struct opt run_opts[] = {
     [NEXT] = {0, "top", OPT_WHOLE, "K",
               "how many tokens per position; by default 10, of which a table of several positions shows 3", .least = 1,
               .most = 1000000},
-    [RUN_METRIC] =
-        {0, "metric", OPT_TEXT, "METRIC",
-         "also print a number of each prompt, as in 'logit(answer) - logit(wrong)' or 'entropy@-1'; may repeat",
-         .repeats = true},
+    [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
+                "also print a number of each prompt, as in 'logit(answer) - logit(wrong)' or 'entropy@-1'; may repeat",
+                .repeats = true},
     [AGAINST] = {0, "against", OPT_CHOICE, "base",
                  "with edits: run without them too, and print what they change beside it"},
     [RUN_JSON] = OPT_JSON,
@@ -51,11 +50,9 @@ struct prediction {
     struct weir_spots positions;
     struct predicted *list; /* [dump.prompts.n] */
     size_t top;
-    const char **metrics;     /* [n_metrics] as they were given */
-    weir_measured **measured; /* [n_metrics] the run's */
-    double *values;           /* [dump.prompts.n, n_metrics] */
-    size_t n_metrics;
+    double *values; /* [dump.prompts.n, dump.metrics.n] */
     weir_run *base; /* without edits; NULL: there is none */
+    char *kl_text;  /* the metric that compares with it */
     weir_measured **measured_base, *kl;
     double *values_base; /* as values */
 };
@@ -112,49 +109,16 @@ static weir_status prepare_predictions(struct prediction *p, const struct likely
 
 /* ---- metrics ---- */
 
-static weir_status measure_one(struct prediction *p, const char *text)
+/* Values of one metric stand together where they are measured and stored, those of one prompt where they are printed.
+ */
+static weir_status by_prompt(double **out, const double *by_metric, const struct metrics *metrics)
 {
-    weir_metric *metric;
-    char which[300];
-    snprintf(which, sizeof which, "--metric '%.280s'", text);
-    TRY(weir_in(weir_metric_parse(&metric, text), which));
-    weir_status status = weir_in(weir_run_measure(&p->measured[p->n_metrics], p->dump.run, metric), which);
-    if (status == WEIR_OK && p->base)
-        status = weir_in(weir_run_measure(&p->measured_base[p->n_metrics], p->base, metric), which);
-    weir_metric_close(metric);
-    if (status == WEIR_OK)
-        p->metrics[p->n_metrics++] = text;
-    return status;
-}
-
-static weir_status add_metrics(struct prediction *p)
-{
-    const struct args *args = p->dump.args;
-    TRY(weir_alloc(&p->metrics, args->n_given, sizeof(void *)));
-    TRY(weir_alloc(&p->measured, args->n_given, sizeof(void *)));
-    TRY(weir_alloc(&p->measured_base, args->n_given, sizeof(void *)));
-    for (size_t i = 0; i < args->n_given; i++)
-        if (args->given[i].opt == RUN_METRIC)
-            TRY(measure_one(p, args->given[i].text));
+    size_t all;
+    TRY(weir_mul(&all, metrics->n_prompts, metrics->n));
+    TRY(weir_alloc(out, all, sizeof **out));
+    for (size_t i = 0; i < all; i++)
+        (*out)[i] = by_metric[i % metrics->n * metrics->n_prompts + i / metrics->n];
     return WEIR_OK;
-}
-
-/* Those of one metric stand together where they are measured, those of one prompt where they are printed. */
-static weir_status take_values(double **values, weir_measured *const *measured, const struct prediction *p)
-{
-    size_t n = p->dump.prompts.n, all;
-    double *one;
-    TRY(weir_mul(&all, n, p->n_metrics));
-    TRY(weir_alloc(values, all, sizeof **values));
-    TRY(weir_alloc(&one, n, sizeof *one));
-    weir_status status = WEIR_OK;
-    for (size_t m = 0; m < p->n_metrics && status == WEIR_OK; m++) {
-        status = weir_measured_values(measured[m], one, n);
-        for (size_t i = 0; i < n && status == WEIR_OK; i++)
-            (*values)[i * p->n_metrics + m] = one[i];
-    }
-    weir_free(one);
-    return status;
 }
 
 /* ---- the same without edits ---- */
@@ -182,46 +146,55 @@ static weir_status keep_base(const weir_event *event, void *payload)
     return status;
 }
 
-/* Opens the second run, and measures how far the first is from it. */
-static weir_status open_base(struct prediction *p)
+/* What the predictions are compared by, before anything is opened. */
+static weir_status choose_base(struct prediction *p)
 {
     const struct args *args = p->dump.args;
-    weir_metric *kl;
-    char *text;
     if (!args->has[AGAINST])
         return WEIR_OK;
     if (!args->has[EDIT] && !args->has[ABLATE])
         return weir_fail(WEIR_E_USAGE, "--against base prints what edits change: give --edit or --ablate");
+    TRY(weir_format(&p->kl_text, "kl(#base)@%s", args->has[POSITIONS] ? args->text[POSITIONS] : "-1"));
+    p->dump.kl = p->kl_text;
+    return WEIR_OK;
+}
+
+/* Opens the second run, and measures how far the first is from it. */
+static weir_status open_base(struct prediction *p)
+{
+    const struct metrics *metrics = &p->dump.metrics;
+    weir_metric *kl;
+    if (!p->kl_text)
+        return WEIR_OK;
     TRY(weir_run_open(&p->base, p->dump.model, &(weir_run_options){.compute = p->dump.compute}));
     TRY(weir_run_hook_at(p->base, WEIR_P_LOGITS, -1, WEIR_READ, keep_base, p));
-    TRY(weir_format(&text, "kl(#base)@%s", args->has[POSITIONS] ? args->text[POSITIONS] : "-1"));
-    weir_status status = weir_in(weir_metric_parse(&kl, text), "--positions");
-    weir_free(text);
-    TRY(status);
-    status = weir_run_measure(&p->kl, p->dump.run, kl);
+    TRY(weir_alloc_zero(&p->measured_base, metrics->n, sizeof(void *)));
+    TRY(metrics_measure(p->measured_base, metrics, p->base));
+    TRY(weir_in(weir_metric_parse(&kl, p->kl_text), "--positions"));
+    weir_status status = weir_run_measure(&p->kl, p->dump.run, kl);
     weir_metric_close(kl);
     return status;
 }
 
-static weir_status run_base(struct prediction *p)
+/* The numbers without edits, which the file has too: before it is complete. */
+static weir_status run_base(void *payload)
 {
-    size_t n = p->dump.prompts.n;
-    double *kl;
+    struct prediction *p = payload;
+    struct metrics *metrics = &p->dump.metrics;
     if (!p->base)
         return WEIR_OK;
-    TRY(weir_run_forward(p->base, p->dump.prompts.list, n));
-    TRY(take_values(&p->values_base, p->measured_base, p));
-    TRY(weir_alloc(&kl, n, sizeof *kl));
-    weir_status status = weir_measured_values(p->kl, kl, n);
-    for (size_t i = 0; i < n && status == WEIR_OK; i++) {
+    TRY(weir_run_forward(p->base, p->dump.prompts.list, p->dump.prompts.n));
+    TRY(metrics_take(metrics->base, metrics, p->measured_base));
+    TRY(weir_measured_values(p->kl, metrics->kl, metrics->n_prompts));
+    TRY(by_prompt(&p->values_base, metrics->base, metrics));
+    for (size_t i = 0; i < metrics->n_prompts; i++) {
         struct predicted *one = &p->list[i];
-        one->base.kl = kl[i];
+        one->base.kl = metrics->kl[i];
         one->base.logits = one->base_logits;
         one->base.logprobs = one->base_logprobs;
-        one->base.values = p->values_base + i * p->n_metrics;
+        one->base.values = p->values_base + i * metrics->n;
     }
-    weir_free(kl);
-    return status;
+    return WEIR_OK;
 }
 
 /* ---- printing ---- */
@@ -239,7 +212,7 @@ static void model_word(char *to, size_t size, const struct likely *likely, int32
 static weir_status print_predictions(const struct prediction *p, struct likely_form *form)
 {
     form->against_base = p->base != NULL;
-    TRY(likely_begin(form, p->metrics, p->n_metrics));
+    TRY(likely_begin(form, p->dump.metrics.texts, p->dump.metrics.n));
     for (size_t i = 0; i < p->dump.prompts.n; i++) {
         const struct predicted *one = &p->list[i];
         TRY(likely_print(&(struct likely){.prompt = (int)i,
@@ -253,9 +226,9 @@ static weir_status print_predictions(const struct prediction *p, struct likely_f
                                           .logits = one->next->logits,
                                           .logprobs = one->next->logprobs,
                                           .loss = one->next->loss,
-                                          .metrics = p->metrics,
-                                          .values = p->values + i * p->n_metrics,
-                                          .n_metrics = p->n_metrics,
+                                          .metrics = p->dump.metrics.texts,
+                                          .values = p->values + i * p->dump.metrics.n,
+                                          .n_metrics = p->dump.metrics.n,
                                           .base = p->base ? &one->base : NULL,
                                           .from = p->dump.model,
                                           .token_at = model_token,
@@ -284,15 +257,16 @@ static weir_status run_and_print(struct prediction *p, struct likely_form *form)
     const struct args *args = p->dump.args;
     const char *positions = args->has[POSITIONS] ? args->text[POSITIONS] : "-1";
     TRY(weir_in(weir_spots_parse(&p->positions, positions, strlen(positions), "position"), "--positions"));
+    TRY(choose_base(p));
     TRY(dump_open(&p->dump));
     size_t n_outputs = (size_t)p->dump.model->config.n_outputs;
     p->top = p->top < n_outputs ? p->top : n_outputs;
     TRY(prepare_predictions(p, form));
     TRY(open_base(p));
-    TRY(add_metrics(p));
+    p->dump.finish = run_base;
+    p->dump.payload = p;
     TRY(dump_run(&p->dump));
-    TRY(take_values(&p->values, p->measured, p));
-    TRY(run_base(p));
+    TRY(by_prompt(&p->values, p->dump.metrics.values, &p->dump.metrics));
     return print_predictions(p, form);
 }
 
@@ -311,8 +285,7 @@ static int run_run(const struct args *args)
         weir_free(p.list[i].base_logprobs);
     }
     weir_free(p.list);
-    weir_free(p.metrics);
-    weir_free(p.measured);
+    weir_free(p.kl_text);
     weir_free(p.values);
     weir_free(p.measured_base);
     weir_free(p.values_base);
@@ -338,7 +311,8 @@ const struct command cmd_run = {
         "or the field of "
         "the prompt's line that has it), loss, entropy, kl(#SIDE), or a place such as z:5.3@-1. They are of the last "
         "position, or "
-        "of @POSITIONS, averaged. Metrics are printed, not stored.\nWith --against base every number has that of a run "
+        "of @POSITIONS, averaged. With -o the file has "
+        "them too, in /results/metrics.\nWith --against base every number has that of a run "
         "without edits and plugins beside it, or how much it is more: "
         "probabilities, logits, metrics, the loss; and KL(without || with) of the predictions, its mean over the "
         "positions.",

@@ -1,8 +1,9 @@
-/* weir show: stored values as tables with their middles left out, or whole as JSON. */
+/* weir show: stored values and results as tables with their middles left out, or whole as JSON; grids as pictures. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/show_results.h"
+#include "cli/print/edges.h"
 #include "cli/print/json.h"
-#include "cli/print/terminal.h"
 #include "cli/print/text.h"
 #include "cli/select/files.h"
 #include "cli/select/values.h"
@@ -11,56 +12,24 @@
 
 #include <string.h>
 
-enum { PROMPT, JSON };
+enum { PROMPT, JSON, PNG, SVG, SCHEME, FORCE };
 
-static const struct opt opts[] = {[PROMPT] = OPT_PROMPT_OR_ALL, [JSON] = OPT_JSON};
+static const struct opt opts[] = {
+    [PROMPT] = OPT_PROMPT_OR_ALL,
+    [JSON] = OPT_JSON,
+    [PNG] = {0, "png", OPT_TEXT, "FILE", "of grids of patches: write a picture instead"},
+    [SVG] = {0, "svg", OPT_TEXT, "FILE", "likewise, an SVG picture"},
+    [SCHEME] = {0, "scheme", OPT_CHOICE, "light|dark", "the colours of a picture; light, for paper, by default"},
+    [FORCE] = OPT_FORCE,
+};
 
 /* ---- text: tables of rows and columns, their middles left out ---- */
 
-enum { CELL = 11, LABEL = 16, MOST_ROWS = 16, MOST_OUTER = 8, WHOLE_COLUMNS = 8, DOTS = 4 };
-
-/* The edge of an axis: its first `edge` and last `edge` indices are printed, or all of them when edge is 0. */
-static size_t edge_of(size_t n, size_t most)
-{
-    return n > most ? (most - 1) / 2 : 0;
-}
-
-/* The index after i, past the middle that is left out. */
-static size_t next_shown(size_t i, size_t n, size_t edge)
-{
-    return edge && i + 1 == edge ? n - edge : i + 1;
-}
-
-static bool is_gap(size_t i, size_t edge)
-{
-    return edge && i + 1 == edge;
-}
-
-static size_t columns_that_fit(size_t margin)
-{
-    size_t width = terminal_width();
-    if (!width)
-        return WHOLE_COLUMNS;
-    size_t room = width > margin + DOTS ? (width - margin - DOTS) / CELL : 0;
-    return room > 3 ? room : 3;
-}
+enum { LABEL = 16 };
 
 static const char *value_text(char to[32], float value)
 {
     return weir_value_is_absent(value) ? "-" : short_number(to, (double)value);
-}
-
-static void print_value_columns(const struct excerpt *excerpt, const char *name, size_t margin, size_t edge)
-{
-    const struct picked *columns = excerpt_columns(excerpt);
-    char number[24];
-    print_left(name, margin);
-    for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
-        snprintf(number, sizeof number, "%zu", columns->list[i]);
-        print_right(number, CELL);
-        fputs(is_gap(i, edge) ? " ..." : "", stdout);
-    }
-    putchar('\n');
 }
 
 /* "   3 The" and the values of that row. */
@@ -78,7 +47,7 @@ static void print_value_row(const struct excerpt *excerpt, size_t row, size_t ed
     }
     print_left(label, LABEL);
     for (size_t i = 0; i < columns->n; i = next_shown(i, columns->n, edge)) {
-        print_right(value_text(number, excerpt_value(excerpt, i)), CELL);
+        print_right(value_text(number, excerpt_value(excerpt, i)), EDGE_CELL);
         fputs(is_gap(i, edge) ? " ..." : "", stdout);
     }
     putchar('\n');
@@ -89,15 +58,16 @@ static weir_status print_value_matrix(struct excerpt *excerpt, size_t place[WEIR
 {
     const struct picked *rows = &excerpt->axes[excerpt->row];
     const weir_point *what = excerpt->what;
-    size_t margin = 6 + LABEL, fit = columns_that_fit(margin);
-    size_t edge = excerpt_columns(excerpt)->n > fit ? fit / 2 : 0;
-    size_t row_edge = edge_of(rows->n, MOST_ROWS);
+    size_t margin = 6 + LABEL, edge = edge_of_columns(excerpt_columns(excerpt)->n, margin);
+    size_t row_edge = edge_of(rows->n, EDGE_ROWS);
     char name[48];
     int last = what->n_axes - 1;
     snprintf(name, sizeof name, "%5s %s", weir_axis_name(what->axes[excerpt->row]),
              last == excerpt->row ? "" : weir_axis_name(what->axes[last]));
-    if (last != excerpt->row)
-        print_value_columns(excerpt, name, margin, edge);
+    if (last != excerpt->row) {
+        print_left(name, margin);
+        print_edge_numbers(excerpt_columns(excerpt)->list, excerpt_columns(excerpt)->n, edge);
+    }
     for (size_t i = 0; i < rows->n; i = next_shown(i, rows->n, row_edge)) {
         place[excerpt->row] = i;
         TRY(excerpt_read_row(excerpt, place));
@@ -127,7 +97,7 @@ static weir_status print_excerpt(struct excerpt *excerpt)
     if (excerpt->outer < 0)
         return print_value_matrix(excerpt, place);
     const struct picked *outer = &excerpt->axes[excerpt->outer];
-    size_t edge = edge_of(outer->n, MOST_OUTER);
+    size_t edge = edge_of(outer->n, EDGE_OUTER);
     for (size_t i = 0; i < outer->n; i = next_shown(i, outer->n, edge)) {
         place[excerpt->outer] = i;
         printf("%s %zu\n", weir_axis_name(excerpt->what->axes[excerpt->outer]), outer->list[i]);
@@ -335,12 +305,66 @@ static weir_status show_selection(const weir_file *file, const struct weir_selec
     return WEIR_OK;
 }
 
+static bool draws_results(const struct args *args)
+{
+    return args->has[PNG] || args->has[SVG];
+}
+
+/* Refuses options of pictures where there is none, and of activations where there are none. */
+static weir_status check_show_options(const struct args *args)
+{
+    bool results = is_result_name(args->words[1]);
+    if (draws_results(args) && !results)
+        return weir_fail(WEIR_E_USAGE, "--png and --svg draw grids of patches, as in patch/z_normalised; weir attn "
+                                       "draws patterns");
+    if (draws_results(args) && args->has[JSON])
+        return weir_fail(WEIR_E_USAGE, "--json cannot be combined with --png or --svg");
+    if ((args->has[SCHEME] || args->has[FORCE]) && !draws_results(args))
+        return weir_fail(WEIR_E_USAGE, "--%s needs --png or --svg", opts[args->has[SCHEME] ? SCHEME : FORCE].name);
+    if (results && args->has[PROMPT])
+        return weir_fail(WEIR_E_USAGE, "--prompt selects activations; %s has all prompts", args->words[1]);
+    return args->has[PNG] ? figure_can_png() : WEIR_OK;
+}
+
+static weir_status draw_shown_results(const struct results *results, const struct args *args)
+{
+    struct figure *figure;
+    TRY(results_figure(&figure, results, args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light));
+    weir_status status = figure_save(figure, args->text[PNG], args->text[SVG], args->has[FORCE]);
+    figure_close(figure);
+    return status;
+}
+
+static weir_status show_results(const weir_file *file, const struct args *args)
+{
+    struct results results;
+    weir_status status = results_open(&results, file, args->words[1]);
+    if (status == WEIR_OK)
+        status = draws_results(args) ? draw_shown_results(&results, args)
+                 : args->has[JSON]   ? print_results_json(&results)
+                                     : print_results(&results);
+    results_close(&results);
+    return status;
+}
+
+static int run_show_results(const struct args *args)
+{
+    weir_file *file;
+    TRY(weir_file_open(&file, args->words[0]));
+    weir_status status = with_texts(show_results(file, args), file);
+    weir_file_close(file);
+    return (int)status;
+}
+
 static int run_show(const struct args *args)
 {
     weir_file *file = NULL;
     struct weir_selection *selection = NULL;
     int prompt;
     weir_status status;
+    TRY(check_show_options(args));
+    if (is_result_name(args->words[1]))
+        return run_show_results(args);
     TRY_DONE(weir_selection_parse_stored(&selection, args->words[1]));
     if (args->has[PROMPT])
         TRY_DONE(no_index(selection));
@@ -355,13 +379,16 @@ done:
 
 const struct command cmd_show = {
     .name = "show",
-    .summary = "print stored values",
-    .usage = "FILE SELECTION [OPTIONS]",
+    .summary = "print stored values, or draw stored grids of patches",
+    .usage = "FILE (SELECTION | RESULT) [OPTIONS]",
     .notes =
         "SELECTION is as in weir dump, HOOK[:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS], where KEYS are those of "
         "attention (pattern:0.1@-1/0:4), or has numpy's brackets: pattern[3, 0, 5], resid_post[-1, 0, -3:, ::64] and "
         "z[..., 0, :] index the axes that weir ls shows. Fields and sides are those of the file's prompts. Only the "
-        "edges of large values are printed, JSON has them complete; - marks values that are not stored.",
+        "edges of large values are printed, JSON has them complete; - marks values that are not stored.\n"
+        "RESULT is a name that weir ls shows: patch/z, patch/z_normalised, patch/z_stderr or patch/z_pairs; patch, "
+        "patch_normalised and so on mean those of every point; metrics, metrics_base and metrics_kl. A picture has the "
+        "colours that weir patch gives the same numbers; nothing runs again.",
     .example = "weir show run.h5 z:5.3@-1",
     .opts = opts,
     .n_opts = N_OPTS(opts),

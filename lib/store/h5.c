@@ -261,45 +261,44 @@ weir_status weir_h5_get_real(hid_t object, int attr, double *out, const char *wh
     return get_number(object, attr, H5T_FLOAT, H5T_NATIVE_DOUBLE, out, where);
 }
 
-weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where)
+/* A list of numbers of `size` bytes, as the type `memory`; *n 0 and NULL where an optional attribute is absent. */
+static weir_status get_numbers(hid_t object, int attr, H5T_class_t class, hid_t memory, size_t size, void **out,
+                               size_t *n, const char *where)
 {
     hid_t id, type;
+    void *numbers = NULL;
     weir_status status = WEIR_OK;
     *out = NULL;
     TRY(open_attr(&id, &type, n, object, attr, where));
     if (id < 0)
         return WEIR_OK;
-    if (H5Tget_class(type) != H5T_INTEGER || *n > weir_dim_limit(WEIR_AXIS_LAYER))
+    if (H5Tget_class(type) != class || *n > weir_dim_limit(WEIR_AXIS_LAYER))
         TRY_DONE(wrong_attr(where, attr, weir_attr_wanted(attr)));
-    TRY_DONE(weir_alloc(out, *n, sizeof **out));
-    if (*n && H5Aread(id, H5T_NATIVE_INT32, *out) < 0)
+    TRY_DONE(weir_alloc(&numbers, *n, size));
+    if (*n && H5Aread(id, memory, numbers) < 0)
         TRY_DONE(wrong_attr(where, attr, "readable"));
+    *out = numbers;
+    numbers = NULL;
 done:
+    weir_free(numbers);
     weir_h5_close(&type);
     weir_h5_close(&id);
     return status;
 }
 
+weir_status weir_h5_get_ints(hid_t object, int attr, int32_t **out, size_t *n, const char *where)
+{
+    void *numbers;
+    weir_status status = get_numbers(object, attr, H5T_INTEGER, H5T_NATIVE_INT32, sizeof **out, &numbers, n, where);
+    *out = numbers;
+    return status;
+}
+
 weir_status weir_h5_get_reals(hid_t object, int attr, double **out, size_t *n, const char *where)
 {
-    hid_t id, type;
-    weir_status status = WEIR_OK;
-    *out = NULL;
-    TRY(open_attr(&id, &type, n, object, attr, where));
-    if (id < 0)
-        return WEIR_OK;
-    if (H5Tget_class(type) != H5T_FLOAT || *n > weir_dim_limit(WEIR_AXIS_LAYER))
-        TRY_DONE(wrong_attr(where, attr, weir_attr_wanted(attr)));
-    TRY_DONE(weir_alloc(out, *n, sizeof **out));
-    if (*n && H5Aread(id, H5T_NATIVE_DOUBLE, *out) < 0)
-        TRY_DONE(wrong_attr(where, attr, "readable"));
-done:
-    weir_h5_close(&type);
-    weir_h5_close(&id);
-    if (status != WEIR_OK) {
-        weir_free(*out);
-        *out = NULL;
-    }
+    void *numbers;
+    weir_status status = get_numbers(object, attr, H5T_FLOAT, H5T_NATIVE_DOUBLE, sizeof **out, &numbers, n, where);
+    *out = numbers;
     return status;
 }
 

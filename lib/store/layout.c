@@ -180,6 +180,17 @@ bool weir_table_has_rows(const struct weir_table_kind *table)
     return table->columns[0].rank > 1;
 }
 
+static const struct weir_result results[WEIR_N_RESULTS] = {
+    [WEIR_RESULT_METRICS] = {"metrics", 2, {WEIR_DIM_METRIC, WEIR_AXIS_PROMPT}},
+    [WEIR_RESULT_METRICS_BASE] = {"metrics_base", 2, {WEIR_DIM_METRIC, WEIR_AXIS_PROMPT}},
+    [WEIR_RESULT_METRICS_KL] = {"metrics_kl", 1, {WEIR_AXIS_PROMPT}},
+};
+
+const struct weir_result *weir_result_at(int id)
+{
+    return &results[id];
+}
+
 const char *weir_grid_suffix(enum weir_grid_kind kind)
 {
     static const char *const suffixes[WEIR_N_GRID_KINDS] = {"", "_stderr", "_normalised", "_pairs"};

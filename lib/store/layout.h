@@ -154,6 +154,23 @@ enum weir_grid_kind {
 /* Behind the point's name: "", "_stderr", "_normalised", "_pairs". */
 const char *weir_grid_suffix(enum weir_grid_kind kind);
 
+/* ---- results that are not by point ---- */
+
+enum weir_result_id {
+    WEIR_RESULT_METRICS,      /* of the run */
+    WEIR_RESULT_METRICS_BASE, /* the same without its edits */
+    WEIR_RESULT_METRICS_KL,   /* how far the predictions with edits are from those without */
+    WEIR_N_RESULTS
+};
+
+/* In float32, below /results. Attributes: `metrics` and `units`, lists of texts in JSON, an item per metric. */
+struct weir_result {
+    const char *name; /* "metrics" */
+    int rank, dims[WEIR_SET_RANK];
+};
+
+const struct weir_result *weir_result_at(int id);
+
 #define WEIR_GROUP_PROMPTS     "/prompts"
 #define WEIR_GROUP_TOKENS      "/tokens"
 #define WEIR_GROUP_ACTIVATIONS "/activations"

@@ -309,6 +309,27 @@ static void check_point(struct weir_check *c, const cJSON *set, const char *path
     check_attribute(c, set, path, WEIR_A_COMPUTE_ERROR, false);
 }
 
+/* What lacks the texts of metrics is of another program. */
+static void check_result(struct weir_check *c, const cJSON *set, const char *path, const struct weir_result *result)
+{
+    if (!weir_check_attribute(set, WEIR_A_GRID_METRICS))
+        return;
+    check_elem(c, set, path, WEIR_ELEM_F32);
+    check_axes(c, set, path, result->rank, result->dims);
+    check_storage(c, set, path);
+    check_attribute(c, set, path, WEIR_A_GRID_METRICS, true);
+    check_attribute(c, set, path, WEIR_A_RESULT_UNITS, false);
+}
+
+static const struct weir_result *result_of_path(const char *path)
+{
+    size_t n = strlen(WEIR_GROUP_RESULTS "/");
+    for (int id = 0; id < WEIR_N_RESULTS; id++)
+        if (strncmp(path, WEIR_GROUP_RESULTS "/", n) == 0 && strcmp(path + n, weir_result_at(id)->name) == 0)
+            return weir_result_at(id);
+    return NULL;
+}
+
 static const weir_point *point_of_path(const char *path)
 {
     size_t n = strlen(WEIR_GROUP_ACTIVATIONS);
@@ -346,10 +367,13 @@ static void check_datasets(struct weir_check *c)
     cJSON_ArrayForEach(set, cJSON_GetObjectItemCaseSensitive(c->root, "datasets"))
     {
         const weir_point *point = point_of_path(set->string);
+        const struct weir_result *result = result_of_path(set->string);
         if (is_outside(set))
             weir_check_finding(c, set->string, "its data is in another file (%s)", string_of(set, "storage"));
         else if (point)
             check_point(c, set, set->string, point);
+        else if (result)
+            check_result(c, set, set->string, result);
         else if (!is_known(set->string))
             weir_check_finding(c, set->string,
                                "is not in the layout: hook points go into /activations, other results into /results");

@@ -26,10 +26,11 @@ FLAGS = ("force", "yes")
 LISTS = {
     "side": "sides",
     "edit": "edits",
+    "metric": "metrics",
     "plugin": "plugins",
 }  # options that repeat, where the argument's name is another
 OPTION = re.compile(
-    r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads|side|edit|ablate|plugin)\b"
+    r"(?<![\w/.-])--(force|yes|hooks|positions|next|dtype|compress|compute|process|bos|threads|side|edit|ablate|metric|plugin)\b"
 )
 MOST_ARGUMENT = 100_000  # bytes; Linux takes no argument above 131,072
 
@@ -49,6 +50,7 @@ def dump(
     process: str | None = None,
     edits: Sequence[str | Mapping[str, Any]] = (),
     ablate: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     plugins: Sequence[str] = (),
     bos: bool | Literal["yes", "no", "auto"] | None = None,
     threads: int | None = None,
@@ -79,6 +81,8 @@ def dump(
                  0} (docs/interventions.md). `cache.attrs["edits"]` has them as JSON
     `ablate`     ablations, after the edits, each as in `weir dump --ablate`: "z:5.3" sets to zero, "z:5.3=mean" to the
                  mean over the prompt's own positions, "z:5.3=ref.h5" to the mean of a file
+    `metrics`    numbers of each prompt, as in `weir run --metric`: "logit(answer) - logit(wrong)", "entropy@-1".
+                 `cache.results["metrics"]` has them, [metric, prompt]
     `plugins`    shared objects that register hooks of their own, each "FILE" or "FILE:ARGS" (docs/hooks.md)
     `yes`        write files of more than 4 GB, which are refused otherwise
     `force`      replace `out` if it exists
@@ -110,6 +114,7 @@ def dump(
         "side": sides,
         "edit": edits,
         "ablate": ablate,
+        "metric": metrics,
         "plugin": plugins,
     }
     given += [

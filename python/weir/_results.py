@@ -17,7 +17,7 @@ from weir._store import Store, tame, text_of
 if TYPE_CHECKING:
     import xarray
 
-BESIDE = ("stderr", "normalised", "pairs", "base")  # what a result has beside itself: patch/z_stderr and so on
+BESIDE = ("stderr", "normalised", "pairs", "base", "kl")  # what a result has beside itself: patch/z_stderr and so on
 
 
 class Result:
@@ -75,6 +75,16 @@ class Result:
     def base(self) -> NDArray[np.float32] | None:
         """Of metrics with --against base: the same without the edits; None without."""
         return self._beside("base")
+
+    @property
+    def kl(self) -> NDArray[np.float32] | None:
+        """Of metrics with --against base: how far the predictions are from those without edits, in nats; [prompt]."""
+        return self._beside("kl")
+
+    @property
+    def units(self) -> list[str]:
+        """The unit of each metric, as in "nats"; "" for none."""
+        return list(json.loads(self.attrs.get("units", "[]")))
 
     def _beside(self, what: str) -> NDArray[np.float32] | None:
         found = _datasets(self._store).get(f"{self.name}_{what}")

@@ -92,6 +92,32 @@ def test_what_is_not_there_is_named_with_what_is(tmp_path, weir_cli, models):
         list(results)
 
 
+def test_metrics_are_those_of_the_run(models, weir_cli, tmp_path):
+    prompts = [{"ids": [5, 7, 9, 11, 3], "answer": 17}, {"ids": [4, 8, 2], "answer": 3}]
+    metrics = ["logprob(answer)", "rank(answer)"]
+    result = weir.dump(prompts, models / "gpt2", "z", metrics=metrics).results["metrics"]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    printed = json.loads(weir_cli("run", "-m", models / "gpt2", "-f", tmp_path / "p.jsonl", *(f"--metric={m}" for m in metrics), "--json").stdout)
+    want = [[prompt["metrics"][m]["value"] for prompt in printed["prompts"]] for m in range(2)]
+    np.testing.assert_allclose(result.values, want, rtol=1e-6)
+    assert (result.dims, result.metrics, result.units) == (("metric", "prompt"), metrics, ["nats", ""])
+    assert result.base is None and result.kl is None
+    assert result.to_xarray().value.sel(metric="rank(answer)", prompt=1) == result[1, 1]
+    with pytest.raises(weir.Error, match=r"^metrics 'logit\(answer'"):
+        weir.dump(prompts, models / "gpt2", "z", metrics=["logit(answer"])
+    with pytest.raises(weir.Error, match="nobody"):
+        weir.dump(prompts, models / "gpt2", "z", metrics=["logit(nobody)"])
+
+
+def test_what_is_without_edits_stands_beside_the_metrics(models, weir_cli, tmp_path):
+    path = tmp_path / "m.h5"
+    weir_cli("run", "-m", models / "gpt2", "--tokens", "3,4,5", "--tokens", "6,7", "--ablate", "z:0", "--against", "base", "--metric", "entropy", "-o", path)
+    cache = weir.open(path)
+    result = cache.results["metrics"]
+    assert list(cache.results) == ["metrics"] and result.base.shape == (1, 2) and (result.base != result.values).all()
+    assert result.kl.shape == (2,) and (result.kl > 0).all() and result.to_xarray().kl.dims == ("prompt",)
+
+
 def test_results_of_other_programs_are_arrays_too(tmp_path, models):
     path = tmp_path / "run.h5"
     weir.dump([1, 2, 3], models / "gpt2", "z", path).close()

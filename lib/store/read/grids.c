@@ -39,6 +39,9 @@ static weir_status read_grid_axes(struct weir_stored_grid *out, const weir_file 
                                                "as long");
         status = weir_mul(&out->n_cells, out->n_cells, out->shape[a]);
     }
+    for (int a = 0; out->result && a < stored->rank && status == WEIR_OK; a++)
+        if (stored->rank != out->result->rank || out->dims[a] != out->result->dims[a])
+            return weir_stored_damaged(stored, "has other axes than the layout gives it");
     return status;
 }
 
@@ -115,12 +118,13 @@ static weir_status read_grid_notes(struct weir_stored_grid *out, const struct we
 {
     TRY(read_grid_text(&out->metrics, stored, WEIR_A_GRID_METRICS, path));
     TRY(read_grid_text(&out->direction, stored, WEIR_A_GRID_DIRECTION, path));
+    TRY(read_grid_text(&out->units, stored, WEIR_A_RESULT_UNITS, path));
     return read_grid_text(&out->by, stored, WEIR_A_GRID_BY, path);
 }
 
 static bool is_a_grid(const struct weir_stored_grid *grid)
 {
-    return grid->metrics && grid->direction;
+    return grid->metrics && (grid->direction || !grid->point);
 }
 
 /* ---- one ---- */
@@ -150,6 +154,7 @@ static void free_stored_grid(struct weir_stored_grid *grid)
     weir_free(grid->metrics);
     weir_free(grid->direction);
     weir_free(grid->by);
+    weir_free(grid->units);
     weir_free(grid->clean);
     weir_free(grid->corrupt);
 }
@@ -192,6 +197,11 @@ weir_status weir_stored_grids_find(struct weir_stored_grid **out, size_t *n, con
                      weir_grid_suffix(kind));
             TRY_DONE(add_stored_grid(out, n, &capacity, file, &named));
         }
+    for (int id = 0; id < WEIR_N_RESULTS; id++) {
+        struct weir_stored_grid named = {.kind = WEIR_GRID_VALUE, .result = weir_result_at(id)};
+        snprintf(named.name, sizeof named.name, "%s", weir_result_at(id)->name);
+        TRY_DONE(add_stored_grid(out, n, &capacity, file, &named));
+    }
     return WEIR_OK;
 done:
     weir_stored_grids_free(*out, *n);

@@ -8,17 +8,20 @@ enum { WEIR_STORED_GRID_NAME = 80 };
 
 struct weir_stored_grid {
     char name[WEIR_STORED_GRID_NAME]; /* "patch/resid_pre_normalised": below /results */
-    const weir_point *point;          /* that is patched */
+    const weir_point *point;          /* that is patched; NULL: a result of the layout that is no grid of patches */
     enum weir_grid_kind kind;
-    int rank, dims[WEIR_GRID_RANK]; /* metrics first, if there are any */
+    const struct weir_result *result; /* NULL: a grid of patches */
+    int rank, dims[WEIR_GRID_RANK];   /* metrics first, if there are any */
     size_t shape[WEIR_GRID_RANK], n_cells;
-    char *metrics, **texts, *direction, *by; /* a JSON list of texts; the same [n_metrics]; "denoise" or "noise" */
-    size_t n_metrics, n_pairs;               /* 0: not said */
-    double *clean, *corrupt;                 /* [n_metrics] without patches; NULL: not said */
+    char *metrics, **texts;    /* a JSON list of texts; the same [n_metrics] */
+    char *direction, *by;      /* of grids of patches: "denoise" or "noise"; "head" and so on */
+    char *units;               /* a JSON list of the units of metrics; NULL: not said */
+    size_t n_metrics, n_pairs; /* 0: not said */
+    double *clean, *corrupt;   /* [n_metrics] without patches; NULL: not said */
 };
 
-/* In the order of hook points: values, standard errors, normalised, pairs. Free with weir_stored_grids_free. @return
-   WEIR_E_INPUT where one is damaged. */
+/* In the order of hook points: values, standard errors, normalised, pairs; then metrics. Free with
+   weir_stored_grids_free. @return WEIR_E_INPUT where one is damaged. */
 WEIR_CHECKED weir_status weir_stored_grids_find(struct weir_stored_grid **out, size_t *n, const weir_file *file);
 void weir_stored_grids_free(struct weir_stored_grid *grids, size_t n);
 /* The one of a name below /results; NULL: there is none. */

@@ -1,0 +1,182 @@
+/* Writes results as .npy, .npz and .csv. */
+#include "cli/export/results.h"
+#include "cli/export/export.h"
+#include "cli/export/zip.h"
+#include "cli/print/json.h"
+
+#include "base/alloc.h"
+#include "base/escape.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE = 4096 };
+
+/* ---- arrays ---- */
+
+static weir_status write_result_array(struct buffered *out, const struct weir_stored_grid *grid, const float *values)
+{
+    return buffered_write(out, values, grid->n_cells * sizeof *values);
+}
+
+static size_t header_of_result(char header[NPY_HEADER], const struct weir_stored_grid *grid)
+{
+    return npy_header(header, "<f4", grid->shape, grid->rank);
+}
+
+static weir_status write_result_npy(const struct weir_stored_grid *grid, const float *values, void *payload)
+{
+    char header[NPY_HEADER];
+    TRY(buffered_write(payload, header, header_of_result(header, grid)));
+    return write_result_array(payload, grid, values);
+}
+
+weir_status export_result_npy(struct buffered *out, const struct results *results)
+{
+    if (results->n > 1)
+        return weir_fail(WEIR_E_USAGE,
+                         "a .npy file has one array, and these are %zu: choose one, as in %s, or write .npz",
+                         results->n, results->list[0]->name);
+    return results_each(results, write_result_npy, out);
+}
+
+static weir_status write_npz_entry(const struct weir_stored_grid *grid, const float *values, void *payload)
+{
+    struct zip *zip = payload;
+    char header[NPY_HEADER], entry[WEIR_STORED_GRID_NAME + 8];
+    const char *slash = strrchr(grid->name, '/');
+    size_t n = header_of_result(header, grid);
+    snprintf(entry, sizeof entry, "%s.npy", slash ? slash + 1 : grid->name);
+    TRY(zip_begin(zip, entry, n + grid->n_cells * sizeof *values));
+    TRY(buffered_write(zip->out, header, n));
+    TRY(write_result_array(zip->out, grid, values));
+    return zip_end(zip);
+}
+
+weir_status export_result_npz(struct buffered *out, const struct results *results)
+{
+    struct zip zip = {.out = out};
+    weir_status status = results_each(results, write_npz_entry, &zip);
+    if (status == WEIR_OK)
+        status = zip_finish(&zip);
+    zip_close(&zip);
+    return status;
+}
+
+/* ---- tables ---- */
+
+struct result_table {
+    struct buffered *out;
+    const struct results *results;
+    bool to_terminal;         /* which text must not steer */
+    bool has[WEIR_N_DIMS];    /* which axes any of the results has */
+    bool tokens[WEIR_N_DIMS]; /* and which have texts of tokens */
+};
+
+static bool has_tokens(int dim)
+{
+    return dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
+}
+
+/* Appends text of a file between quotes, as RFC 4180 has it; on a terminal what could steer it is shown. */
+static void append_csv_text(char to[LINE], const struct result_table *table, const char *text)
+{
+    char shown[LINE / 8];
+    size_t n = strlen(to);
+    snprintf(shown, sizeof shown, "%s", text);
+    if (table->to_terminal)
+        weir_escape(shown, sizeof shown, text);
+    to[n++] = '"';
+    for (const char *c = shown; *c && n + 4 < LINE; c++) {
+        if (*c == '"')
+            to[n++] = '"';
+        to[n++] = *c;
+    }
+    to[n++] = '"';
+    to[n] = '\0';
+}
+
+static size_t place_on_axis(const struct weir_stored_grid *grid, size_t cell, int axis)
+{
+    for (int a = grid->rank - 1; a > axis; a--)
+        cell /= grid->shape[a];
+    return cell % grid->shape[axis];
+}
+
+static int axis_of_dim(const struct weir_stored_grid *grid, int dim)
+{
+    for (int a = 0; a < grid->rank; a++)
+        if (grid->dims[a] == dim)
+            return a;
+    return -1;
+}
+
+/* ",3" or ",3,text"; metrics by their text. Empty for an axis that the result lacks. */
+static void append_csv_place(char line[LINE], const struct result_table *table, const struct weir_stored_grid *grid,
+                             size_t cell, int dim)
+{
+    int axis = axis_of_dim(grid, dim);
+    size_t n = strlen(line), index = axis < 0 ? 0 : place_on_axis(grid, cell, axis);
+    snprintf(line + n, LINE - n, ",");
+    if (axis >= 0 && dim == WEIR_DIM_METRIC)
+        append_csv_text(line, table, grid->texts[index]);
+    else if (axis >= 0)
+        snprintf(line + n, LINE - n, ",%zu", index);
+    if (!table->tokens[dim])
+        return;
+    const char *token = axis < 0 ? NULL : result_token(table->results->file, grid, axis, index);
+    n = strlen(line);
+    snprintf(line + n, LINE - n, ",");
+    if (token)
+        append_csv_text(line, table, token);
+}
+
+static weir_status write_csv_result(const struct weir_stored_grid *grid, const float *values, void *payload)
+{
+    const struct result_table *table = payload;
+    char line[LINE], number[32];
+    for (size_t cell = 0; cell < grid->n_cells; cell++) {
+        snprintf(line, sizeof line, "%s", grid->name);
+        if (table->has[WEIR_DIM_METRIC]) /* first, as in the arrays */
+            append_csv_place(line, table, grid, cell, WEIR_DIM_METRIC);
+        for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+            if (table->has[dim] && dim != WEIR_DIM_METRIC)
+                append_csv_place(line, table, grid, cell, dim);
+        size_t n = strlen(line);
+        n += (size_t)snprintf(line + n, sizeof line - n, ",%s\n",
+                              values[cell] == values[cell] ? float_text(number, values[cell]) : "");
+        TRY(buffered_write(table->out, line, n));
+    }
+    return WEIR_OK;
+}
+
+static weir_status write_result_columns(const struct result_table *table)
+{
+    char line[LINE] = "result";
+    size_t n = strlen(line);
+    if (table->has[WEIR_DIM_METRIC])
+        n += (size_t)snprintf(line + n, sizeof line - n, ",metric");
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        if (table->has[dim] && dim != WEIR_DIM_METRIC)
+            n += (size_t)snprintf(line + n, sizeof line - n, ",%s%s", weir_dim_name(dim),
+                                  !table->tokens[dim]      ? ""
+                                  : dim == WEIR_AXIS_POS   ? ",token"
+                                  : dim == WEIR_AXIS_QUERY ? ",query_token"
+                                                           : ",key_token");
+    n += (size_t)snprintf(line + n, sizeof line - n, ",value\n");
+    return buffered_write(table->out, line, n);
+}
+
+weir_status export_result_csv(struct buffered *out, const struct results *results)
+{
+    struct result_table table = {.out = out, .results = results, .to_terminal = isatty(out->fd)};
+    for (size_t i = 0; i < results->n; i++)
+        for (int a = 0; a < results->list[i]->rank; a++) {
+            int dim = results->list[i]->dims[a];
+            table.has[dim] = true;
+            table.tokens[dim] = has_tokens(dim) && results->list[i]->point;
+        }
+    TRY(write_result_columns(&table));
+    return results_each(results, write_csv_result, &table);
+}
