@@ -42,7 +42,7 @@ weir_status results_open(struct results *out, const weir_file *file, const char 
     char names[400];
     *out = (struct results){.file = file};
     TRY(weir_stored_grids_find(&out->grids, &out->n_grids, file));
-    TRY(weir_alloc_zero(&out->list, out->n_grids, sizeof *out->list));
+    TRY(weir_alloc_zero(&out->list, out->n_grids, sizeof(void *)));
     enum weir_grid_kind all = kind_of_all(word);
     for (size_t i = 0; i < out->n_grids; i++)
         if (all < WEIR_N_GRID_KINDS ? out->grids[i].point && out->grids[i].kind == all
