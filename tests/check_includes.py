@@ -17,7 +17,7 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 # the same inside a room; "." is what lies in no folder of it. cli/main.c comes after all others of the command line
 INNER_ORDER = {
     "hooks": [["sources"], ["."], ["examples"]],
-    "cli": [["process", "print"], ["args"], ["select", "spec"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["."]],
+    "cli": [["process", "print"], ["hub"], ["args"], ["select", "spec"], ["export", "tui"], ["figure"], ["attn"], ["page"], ["commands"], ["."]],
 }
 INNER_RANK = {room: {inner: i for i, inners in enumerate(order) for inner in inners} for room, order in INNER_ORDER.items()}
 
@@ -28,6 +28,7 @@ OWNERS = {
     "pcre2.h": ("lib/token",),
     "utf8proc.h": ("lib/token", "cli/print/text.c", "cli/print/label.c"),  # text for models; how it prints
     "pango/pangocairo.h": ("cli/figure/drawing.h",),  # loaded when a picture is wanted
+    "curl/curl.h": ("cli/hub/libcurl.h",),  # loaded when something is fetched
     "curses.h": ("cli/tui",),
     "term.h": ("cli/tui/screen.c",),      # its macros are named columns, lines, ...
 }

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
-PACKAGES = ("hdf5", "libcjson", "pangocairo")  # whose headers ours include
+PACKAGES = ("hdf5", "libcjson", "pangocairo", "libcurl")  # whose headers ours include
 
 KNOWN = set()
 

@@ -17,6 +17,8 @@ static const struct variable variables[] = {
     {"WEIR_MODEL",
      "the model for commands without -m, in any form that -m takes; if unset, rill, which comes with weir"},
     {"HF_HUB_CACHE, HF_HOME", "the place of the Hugging Face cache, which -m org/name searches"},
+    {"HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE",
+     "for weir pull: who asks, if no token is saved; which hub; and 1 if nothing may be fetched"},
     {"WEIR_ISA", "plain or avx2: use no wider instructions than these"},
     {"COLUMNS", "the width of the output; by default that of the terminal"},
     {"NO_COLOR", "if set, no colours are used"},

@@ -1,6 +1,8 @@
 /* Finds the model that a command runs, and opens it. */
 #include "cli/args/model.h"
 
+#include "cli/hub/pull.h"
+#include "cli/hub/settings.h"
 #include "cli/print/say.h"
 
 #include <limits.h>
@@ -58,10 +60,26 @@ weir_status model_by_default(const char **out)
     return *out && **out ? WEIR_OK : bundled_where(out);
 }
 
-weir_status model_where(const char **out, const struct args *args, int opt)
+weir_status model_pull(const char *where, const struct args *args, int pull)
+{
+    struct hub_pulled pulled;
+    if (!args->has[pull] || hub_is_offline())
+        return WEIR_OK;
+    if (access(where, F_OK) == 0)
+        return weir_fail(WEIR_E_USAGE, "%s: is there already: --pull fetches a model of the name ORG/NAME", where);
+    weir_status status = hub_pull(&pulled, where, NULL, 0);
+    if (status == WEIR_OK && pulled.n_fetched > 0)
+        say("weir: %s: %.1f MB fetched\n", where, (double)pulled.bytes / 1e6);
+    hub_pulled_close(&pulled);
+    return status;
+}
+
+weir_status model_where(const char **out, const struct args *args, int opt, int pull)
 {
     *out = args->text[opt];
-    return args->has[opt] ? WEIR_OK : model_by_default(out);
+    if (!args->has[opt])
+        TRY(model_by_default(out));
+    return model_pull(*out, args, pull);
 }
 
 weir_status open_with_notes(weir_model **out, const char *where, const weir_model_options *options)

@@ -13,6 +13,11 @@
             "named by "                                                                                                \
             "WEIR_MODEL in the environment, or else rill, a small model that comes with weir"                          \
     }
+#define OPT_PULL                                                                                                       \
+    {                                                                                                                  \
+        0, "pull", OPT_FLAG, NULL,                                                                                     \
+            "fetch what the cache lacks of the model, an org/name[@revision], first, as weir pull does"                \
+    }
 #define OPT_THREADS                                                                                                    \
     {                                                                                                                  \
         0, "threads", OPT_WHOLE, "N", "how many threads; by default as many as the machine has",                       \

@@ -15,6 +15,7 @@
 /* The options of both, in this order in their tables; those of weir run go on after them. */
 enum {
     MODEL,
+    PULL,
     PROCESS,
     TEXT,
     FROM,
@@ -41,8 +42,8 @@ enum {
 
 /* The rows that say the same in both; OUT, POSITIONS and NEXT do not. */
 #define OPTS_OF_RUNS                                                                                                   \
-    [MODEL] = OPT_MODEL, [PROCESS] = OPT_PROCESS, [TEXT] = OPT_PROMPT_TEXT, [FROM] = OPT_PROMPT_FILE,                  \
-    [TOKENS] = OPT_PROMPT_IDS, [LINE] = OPT_PROMPT_LINE, [SIDE] = OPT_SIDE,                                            \
+    [MODEL] = OPT_MODEL, [PULL] = OPT_PULL, [PROCESS] = OPT_PROCESS, [TEXT] = OPT_PROMPT_TEXT,                         \
+    [FROM] = OPT_PROMPT_FILE, [TOKENS] = OPT_PROMPT_IDS, [LINE] = OPT_PROMPT_LINE, [SIDE] = OPT_SIDE,                  \
     [HOOKS] =                                                                                                          \
         {0, "hooks", OPT_TEXT, "LIST",                                                                                 \
          "the hook points to store: HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS], separated by commas; by default "     \

@@ -19,6 +19,7 @@
 
 enum {
     MODEL,
+    PULL,
     PROMPT,
     FROM,
     TOKENS,
@@ -49,6 +50,7 @@ static const struct opt opts[] = {
                "Hugging Face cache; without a FILE, by default the model named by WEIR_MODEL in the environment, or "
                "else rill, a "
                "small model that comes with weir"},
+    [PULL] = OPT_PULL,
     [PROMPT] = {'p', "prompt", OPT_TEXT, "TEXT",
                 "with --model, a prompt; may repeat. With a FILE, which of its prompts, as in 0 or 2:5; all by default",
                 .repeats = true},
@@ -349,7 +351,7 @@ static weir_status score_model(struct weir_heads **out, const struct args *args,
     weir_model *model = NULL;
     struct prompts prompts = {0};
     weir_status status;
-    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(model_where(&where, args, MODEL, PULL));
     TRY_DONE(open_with_notes(&model, where, &how));
     TRY_DONE(make_heads_prompts(&prompts, model, args));
     status = weir_heads_of_model(out, model, prompts.list, prompts.n, options);
@@ -362,7 +364,7 @@ done:
 /* Refuses options that belong to the other of the two sources, a file or a model. */
 static weir_status check_heads_source(const struct args *args)
 {
-    static const int of_models[] = {FROM, TOKENS, LENGTH, SEQUENCES, SEED, BOS, THREADS};
+    static const int of_models[] = {PULL, FROM, TOKENS, LENGTH, SEQUENCES, SEED, BOS, THREADS};
     bool given = args->has[PROMPT] || args->has[FROM] || args->has[TOKENS];
     bool is_file = args->n_words > 0;
     size_t n_prompts = 0;

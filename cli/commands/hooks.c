@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-enum { MODEL, JSON };
+enum { MODEL, PULL, JSON };
 
-static const struct opt opts[] = {[MODEL] = OPT_MODEL, [JSON] = OPT_JSON};
+static const struct opt opts[] = {[MODEL] = OPT_MODEL, [PULL] = OPT_PULL, [JSON] = OPT_JSON};
 
 /* Marks the layers in which a point fires. @return whether it does at all. */
 static bool mark_firing_layers(const weir_model *model, const weir_point *point, bool *layers, int n_layers)
@@ -96,7 +96,7 @@ static int run_hooks(const struct args *args)
     bool *layers = NULL;
     const char *where;
     weir_status status;
-    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(model_where(&where, args, MODEL, PULL));
     TRY_DONE(open_with_notes(&model, where, NULL));
     int n_layers = weir_model_get_info(model)->n_layers;
     TRY_DONE(weir_alloc_zero(&layers, (size_t)n_layers, sizeof *layers));

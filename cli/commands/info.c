@@ -14,10 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MODEL, JSON, CHECK };
+enum { MODEL, PULL, JSON, CHECK };
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
+    [PULL] = OPT_PULL,
     [JSON] = OPT_JSON,
     [CHECK] = {0, "check", OPT_FLAG, NULL,
                "read all weights of a model and name the tensors that contain NaN or infinities"},
@@ -210,9 +211,11 @@ static int run_info(const struct args *args)
 {
     const char *where = args->words[0];
     if (args->n_words == 0)
-        TRY(model_where(&where, args, MODEL));
+        TRY(model_where(&where, args, MODEL, PULL));
     else if (args->has[MODEL])
         return weir_fail(WEIR_E_USAGE, "give either '%s' or --model, not both", where);
+    else
+        TRY(model_pull(where, args, PULL));
     if (args->has[CHECK] && is_hdf5(where))
         return weir_fail(WEIR_E_USAGE, "--check reads a model's weights, but %s is a dump file: use weir validate",
                          where);

@@ -24,6 +24,7 @@
 
 enum {
     MODEL,
+    PULL,
     PROCESS,
     PAIRS,
     LINE,
@@ -57,6 +58,7 @@ static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
+    [PULL] = OPT_PULL,
     [PROCESS] = OPT_PROCESS,
     [PAIRS] = {0, "pairs", OPT_TEXT, "FILE",
                "pairs of prompts, one JSON object per line: \"clean\" and \"corrupt\" (texts, or lists of token ids), "
@@ -175,7 +177,7 @@ static weir_status open_patching(struct patching *p)
     const weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     const char *where;
     TRY(parse_metrics(p));
-    TRY(model_where(&where, args, MODEL));
+    TRY(model_where(&where, args, MODEL, PULL));
     TRY(open_with_notes(&p->model, where, &options));
     TRY(pairs_read(&p->prompts, p->model, args, &which));
     TRY(open_measures(p));

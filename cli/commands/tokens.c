@@ -6,10 +6,11 @@
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 
-enum { MODEL, TEXT, FROM, IDS, BOS, JSON, MOST_TEXT = 512 };
+enum { MODEL, PULL, TEXT, FROM, IDS, BOS, JSON, MOST_TEXT = 512 };
 
 static const struct opt opts[] = {
     [MODEL] = OPT_MODEL,
+    [PULL] = OPT_PULL,
     [TEXT] = {'p', "prompt", OPT_TEXT, "TEXT", "a text; may repeat", .repeats = true},
     [FROM] = OPT_PROMPT_FILE,
     [IDS] = {0, "ids", OPT_TEXT, "IDS", "token ids to show as text, 1,2,3; may repeat", .repeats = true},
@@ -77,7 +78,7 @@ static int run_tokens(const struct args *args)
     weir_status status;
     if (!args->has[TEXT] && !args->has[FROM] && !args->has[IDS])
         return weir_fail(WEIR_E_USAGE, "there are no texts: give -p TEXT, -f FILE or --ids IDS");
-    TRY_DONE(model_where(&where, args, MODEL));
+    TRY_DONE(model_where(&where, args, MODEL, PULL));
     TRY_DONE(open_with_notes(&model, where, &(weir_model_options){.tokenizer_only = true}));
     TRY_DONE(prompts_read(&prompts, model, args, &which));
     status = args->has[JSON] ? print_tokens_json(model, &prompts) : print_tokens_tables(model, &prompts);

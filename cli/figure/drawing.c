@@ -1,6 +1,8 @@
 /* Loads Cairo and Pango when a picture is wanted, and names the package of a library that is missing. */
 #include "cli/figure/drawing.h"
 
+#include "cli/process/dlopen_note.h"
+
 #include <dlfcn.h>
 #include <string.h>
 
@@ -22,19 +24,11 @@ static const struct {
     [PANGOCAIRO] = {SO_PANGOCAIRO, "libpangocairo-1.0-0"},
 };
 
-/* Libraries that dlopen loads are in no list of needed libraries, so that packagers and administrators would not see
-   them: an ELF note names them (the UAPI group's "ELF dlopen metadata"), which their tools read. */
 #define NOTE_OF(soname)                                                                                                \
     "{\"soname\":[\"" soname "\"],\"feature\":\"pictures\",\"description\":\"weir attn --png and --svg\","             \
     "\"priority\":\"recommended\"}"
 #define NOTE "[" NOTE_OF(SO_PANGOCAIRO) "," NOTE_OF(SO_PANGO) "," NOTE_OF(SO_CAIRO) "," NOTE_OF(SO_GOBJECT) "]"
-enum { NOTE_TYPE = 0x407c0c0a };
-
-__attribute__((used, section(".note.dlopen"))) _Alignas(4) static const struct {
-    uint32_t name_size, text_size, type;
-    char name[4];
-    _Alignas(4) char text[sizeof NOTE];
-} note = {4, sizeof NOTE, NOTE_TYPE, "FDO", NOTE};
+DLOPEN_NOTE(NOTE);
 
 struct drawing drawing;
 

@@ -20,8 +20,15 @@ static double seconds_now(void)
 
 void progress_begin(struct progress *progress, const char *what, uint64_t total)
 {
-    *progress = (struct progress){.what = what, .total = total ? total : 1, .possible = isatty(STDERR_FILENO)};
+    *progress =
+        (struct progress){.what = what, .total = total ? total : 1, .unit = 1, .possible = isatty(STDERR_FILENO)};
     progress->began = seconds_now();
+}
+
+void progress_begin_bytes(struct progress *progress, uint64_t total)
+{
+    progress_begin(progress, "MB", total);
+    progress->unit = 1e6;
 }
 
 /* "1:23:45", "4:05". */
@@ -50,8 +57,8 @@ static void draw_progress(const struct progress *progress, uint64_t done, double
     memset(bar + filled, '.', (size_t)(BAR - filled));
     bar[BAR] = '\0';
     clock_text(left, sizeof left, done ? elapsed * (1 - part) / part : 0);
-    snprintf(line, sizeof line, "[%s] %3.0f%%  %.1f %s/s  %s left", bar, part * 100, (double)done / elapsed,
-             progress->what, done ? left : "?");
+    snprintf(line, sizeof line, "[%s] %3.0f%%  %.1f %s/s  %s left", bar, part * 100,
+             (double)done / progress->unit / elapsed, progress->what, done ? left : "?");
     fprintf(stderr, "\r%.*s\033[K", stderr_columns() - 1, line);
     fflush(stderr);
 }

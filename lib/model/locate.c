@@ -1,5 +1,6 @@
 /* Where a model is: a path, or a name that the Hugging Face cache has.
    https://huggingface.co/docs/huggingface_hub/guides/manage-cache */
+#include "model/locate.h"
 #include "base/alloc.h"
 #include "base/input.h"
 #include "base/json.h"
@@ -31,21 +32,29 @@ static const char *environment_value(const char *name)
     return value && *value ? value : NULL;
 }
 
-static weir_status cache_folder(char **out)
+weir_status weir_hub_home(char **out)
 {
+    if (environment_value("HF_HOME"))
+        return weir_copy_string(out, environment_value("HF_HOME"));
+    if (environment_value("XDG_CACHE_HOME"))
+        return weir_format(out, "%s/huggingface", environment_value("XDG_CACHE_HOME"));
+    return weir_format(out, "%s/.cache/huggingface", environment_value("HOME") ? environment_value("HOME") : "");
+}
+
+weir_status weir_hub_cache(char **out)
+{
+    char *home;
     if (environment_value("HF_HUB_CACHE"))
         return weir_copy_string(out, environment_value("HF_HUB_CACHE"));
     if (environment_value("HUGGINGFACE_HUB_CACHE"))
         return weir_copy_string(out, environment_value("HUGGINGFACE_HUB_CACHE"));
-    if (environment_value("HF_HOME"))
-        return weir_format(out, "%s/hub", environment_value("HF_HOME"));
-    if (environment_value("XDG_CACHE_HOME"))
-        return weir_format(out, "%s/huggingface/hub", environment_value("XDG_CACHE_HOME"));
-    return weir_format(out, "%s/.cache/huggingface/hub", environment_value("HOME") ? environment_value("HOME") : "");
+    TRY(weir_hub_home(&home));
+    weir_status status = weir_format(out, "%s/hub", home);
+    weir_free(home);
+    return status;
 }
 
-/* "org/name" or "name": letters, digits, . _ - and at most one slash, no ".." */
-static bool is_repository_name(const char *name)
+bool weir_is_repository(const char *name)
 {
     size_t slashes = 0;
     for (const char *p = name; *p; p++) {
@@ -56,8 +65,7 @@ static bool is_repository_name(const char *name)
     return *name && *name != '.' && *name != '/' && slashes <= 1 && !ends_with(name, "/") && !strstr(name, "..");
 }
 
-/* A branch, a tag or a commit: as a name, and with slashes ("refs/pr/1"). */
-static bool is_revision(const char *text)
+bool weir_is_revision(const char *text)
 {
     size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+");
     return n > 0 && !text[n] && *text != '.' && *text != '/' && !strstr(text, "..");
@@ -108,14 +116,17 @@ static void list_folder(struct found *found, const char *folder, const char *beg
 
 /* ---- the Hugging Face cache ---- */
 
-/* models--org--name in the cache; *out stays NULL where it is not there. */
-static weir_status repository_folder(char **out, const char *cache, const char *name)
+weir_status weir_hub_folder(char **out, const char *below, const char *name)
 {
     const char *slash = strchr(name, '/');
-    if (slash)
-        TRY(weir_format(out, "%s/models--%.*s--%s", cache, (int)(slash - name), name, slash + 1));
-    else
-        TRY(weir_format(out, "%s/models--%s", cache, name));
+    return slash ? weir_format(out, "%s/models--%.*s--%s", below, (int)(slash - name), name, slash + 1)
+                 : weir_format(out, "%s/models--%s", below, name);
+}
+
+/* *out stays NULL where the cache does not have it. */
+static weir_status repository_folder(char **out, const char *cache, const char *name)
+{
+    TRY(weir_hub_folder(out, cache, name));
     if (weir_is_folder(*out))
         return WEIR_OK;
     weir_free(*out);
@@ -146,20 +157,21 @@ static weir_status search_cache(char **out, const char *cache, const char *name)
     return *out ? WEIR_OK : short_name_folder(out, cache, name);
 }
 
-/* Where a repository is: in the cache of the hub, or in the one of older transformers. */
-static weir_status find_repository(char **out, const char *name)
+/* Where a repository is: in the cache of the hub, or in the one of older transformers. `where` is it with its revision.
+ */
+static weir_status find_repository(char **out, const char *name, const char *where)
 {
     char *cache;
     *out = NULL;
-    TRY(cache_folder(&cache));
+    TRY(weir_hub_cache(&cache));
     weir_status status = search_cache(out, cache, name);
     if (status == WEIR_OK && !*out && environment_value("TRANSFORMERS_CACHE"))
         status = search_cache(out, environment_value("TRANSFORMERS_CACHE"), name);
     if (status == WEIR_OK && !*out)
         status = weir_fail(WEIR_E_INPUT,
                            "%s: no such folder or .gguf file, and the Hugging Face cache (%s) does not have it: give a "
-                           "path, or download it first (hf download %s)",
-                           name, cache, name);
+                           "path, or fetch it with weir pull %s",
+                           name, cache, where);
     weir_free(cache);
     return status;
 }
@@ -175,7 +187,9 @@ static weir_status no_revision(const char *repository, const char *revision)
     list_folder(&snapshots, folder, "", "");
     weir_free(folder);
     return weir_fail(
-        WEIR_E_INPUT, "%s: there is no single revision %s; it has refs %s and snapshots %s: give NAME@REVISION",
+        WEIR_E_INPUT,
+        "%s: there is no single revision %s; it has refs %s and snapshots %s: give NAME@REVISION, or fetch it with "
+        "weir pull NAME@REVISION",
         repository, revision, *refs.names ? refs.names : "none", *snapshots.names ? snapshots.names : "none");
 }
 
@@ -206,9 +220,9 @@ static weir_status locate_revision(char **path, const char *repository, const ch
         TRY_DONE(read_ref(&commit, ref));
         TRY_DONE(weir_format(path, "%s/snapshots/%s", repository, commit));
         if (!weir_is_folder(*path))
-            status =
-                weir_fail(WEIR_E_INPUT, "%s: refs/%s names a snapshot that does not exist: download the model again",
-                          repository, revision);
+            status = weir_fail(WEIR_E_INPUT,
+                               "%s: refs/%s names a snapshot that does not exist: fetch the model again (weir pull)",
+                               repository, revision);
     } else {
         TRY_DONE(snapshot_of(path, repository, revision));
         if (!*path)
@@ -231,9 +245,9 @@ static weir_status locate_in_cache(char **path, const char *where)
     char *name = NULL, *repository = NULL;
     weir_status status;
     TRY_DONE(weir_copy_bytes(&name, where, at ? (size_t)(at - where) : strlen(where)));
-    if (!is_repository_name(name) || (at && !is_revision(revision)))
+    if (!weir_is_repository(name) || (at && !weir_is_revision(revision)))
         TRY_DONE(weir_fail(WEIR_E_INPUT, "%s: no such file or folder", where));
-    TRY_DONE(find_repository(&repository, name));
+    TRY_DONE(find_repository(&repository, name, where));
     TRY_DONE(locate_revision(path, repository, revision));
 done:
     weir_free(name);
@@ -299,6 +313,12 @@ static weir_status adapter_alone(const char *folder)
     return status;
 }
 
+/* A hint for a snapshot that may not be whole, "" for other folders. */
+static const char *hint_for_snapshot(const char *folder)
+{
+    return strstr(folder, "/models--") && strstr(folder, "/snapshots/") ? " (weir pull fetches the rest)" : "";
+}
+
 weir_status weir_model_check_folder(const char *folder)
 {
     struct found gguf, all;
@@ -311,8 +331,8 @@ weir_status weir_model_check_folder(const char *folder)
         return weir_fail(WEIR_E_USAGE, "%s: has no config.json, and GGUF files: give one of them: %s", folder,
                          gguf.names);
     list_folder(&all, folder, "", "");
-    return weir_fail(WEIR_E_INPUT, "%s: is not a model: it has neither config.json nor a .gguf file; it contains %s",
-                     folder, all.n ? all.names : "nothing");
+    return weir_fail(WEIR_E_INPUT, "%s: is not a model: it has neither config.json nor a .gguf file; it contains %s%s",
+                     folder, all.n ? all.names : "nothing", hint_for_snapshot(folder));
 }
 
 weir_status weir_model_find_weights(char **path, const char *folder)
@@ -343,6 +363,7 @@ weir_status weir_model_find_weights(char **path, const char *folder)
                 folder, pickled[i]);
     }
     list_folder(&all, folder, "", "");
-    return weir_fail(WEIR_E_INPUT, "%s: has neither model.safetensors nor model.safetensors.index.json; it contains %s",
-                     folder, all.names);
+    return weir_fail(WEIR_E_INPUT,
+                     "%s: has neither model.safetensors nor model.safetensors.index.json; it contains %s%s", folder,
+                     all.names, hint_for_snapshot(folder));
 }

@@ -393,7 +393,7 @@ def test_names_and_revisions_that_are_not_one_are_refused_with_what_there_is(cac
     shutil.copytree(cache / "models--org--tiny", cache / "models--other--tiny")
     refused(family_of("tiny", **env), USAGE, "models--org--tiny", "models--other--tiny")
     assert family_of("other/tiny", **env) == "llama"
-    refused(family_of("none", **env), INPUT, "hf download none")
+    refused(family_of("none", **env), INPUT, "weir pull none")
 
 
 def pointer(path):
