@@ -73,7 +73,7 @@ INVALID = {
     "run_edit_op": ("run_edits", lambda spec: spec["edits"][2].update(op="=="), "edits[2].op: character 1: none of =, +=, -=, *=, <= and >="),
     "run_empty_list": ("run_edits", lambda spec: spec.update(edits=[]), "edits: the list is empty: leave the field out"),
     "run_empty_text": ("run_edits", lambda spec: spec.update(metrics=[""]), "metrics[0]: this must be a metric, which is a text"),
-    "dump_metrics": ("dump_capture", lambda spec: spec.update(metrics="loss"), "metrics: weir dump has no such field; it is for weir run and weir patch"),
+    "dump_against": ("dump_capture", lambda spec: spec.update(against="base"), "against: weir dump has no such field; it is for weir run"),
     "dump_hooks": ("dump_capture", lambda spec: spec["capture"].update(hooks=["z", 3]), "capture.hooks[1]: this must be a text that is not empty"),
     "patch_half_a_pair": ("patch_heads", lambda spec: spec["pairs"][1].pop("corrupt"), 'pairs[1]: the object has no "corrupt", which is the prompt of side corrupt'),
     "patch_prompts": ("patch_heads", lambda spec: spec.update(prompts=["a"]), "prompts: weir patch has no such field; it is for weir run and weir dump"),
