@@ -662,3 +662,12 @@ def test_what_is_refused_writes_and_prints_nothing(filled, tmp_path, args, code)
     done = weir(tmp_path, "attn", filled / "unequal.h5", "--svg", "x.svg", *args)
     assert done.returncode == code and done.stdout == b"" and done.stderr.count(b"\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n, heads", [(30, ":"), (60, "0"), (60, ":"), (120, ":"), (200, "0"), (200, ":")])
+def test_positions_are_named_in_steps_of_one_two_or_five(tmp_path, n, heads):
+    assert weir(tmp_path, "dump", "-p", "a " * n, "--hooks", "pattern:0", "-o", "run.h5").returncode == 0
+    assert weir(tmp_path, "attn", "run.h5", "-l", "0", "-H", heads, "--svg", "a.svg").returncode == 0
+    numbers = [int(node.text) for node in texts_of(tmp_path / "a.svg") if node.text.isdigit()]
+    steps = {b - a for a, b in zip(numbers, numbers[1:]) if b > a}
+    assert steps and steps <= {first * power for first in (1, 2, 5) for power in (1, 10, 100)}

@@ -70,6 +70,14 @@ def test_cells_have_the_colours_of_their_values_layers_downwards(tmp_path, at, c
     assert abs(values[furthest[0]]) > 0.98 * max(map(abs, values.values())) > 0.9
 
 
+def test_normalised_values_that_are_small_have_faint_colours(tmp_path):
+    png, svg, rows = draw(tmp_path, "--at", "z:1", *METRIC)
+    values = {(int(row["layer"]), int(row["unit"])): float(row["normalised"]) for row in rows}
+    assert 0.01 < max(map(abs, values.values())) < 0.5
+    for place, _, box in cells_of(svg):
+        assert np.abs(colour_at(pixels(png), box) - colour_of(values[place], "light")).max() <= 1.5
+
+
 def turned(folder):
     """the pairs with their prompts exchanged: what lacks the answer lowers the metric"""
     file = folder / "turned.jsonl"

@@ -198,3 +198,27 @@ def test_against_base_without_edits_is_refused_and_a_table_says_what_changes(tmp
     assert re.match(r"without edits the loss is \d+\.\d{4}, the change [+-]\d+\.\d{4}; KL from there \S+ nats$", table[1]), table
     assert re.match(r"entropy = \S+, without edits \S+, change [+-]\S+$", table[2]), table
     assert re.match(r"rank +p +change +logit +change +token$", table[4]), table
+
+
+@pytest.mark.parametrize("positions", ["-1", ":"])
+def test_the_changes_of_a_table_are_what_edits_add_to_the_numbers_without(tmp_path, positions):
+    args = ("run", "-m", FIXTURES / "gpt2", "--tokens", PROMPTS[0], *EDIT, "--against", "base", "--metric", "logit(5)", "--top", "3",
+            "--positions", positions)
+    one, = ask(tmp_path, *args)["prompts"]
+    text = weir(tmp_path, *args).stdout.decode()
+    words = [word for place in one["positions"] for word in place["next"]]
+
+    def about(column, name, digits, less=True):
+        wanted = [word[name] - (word["base"][name] if less else 0) for word in words]
+        np.testing.assert_allclose([float(number) for number in column], wanted, atol=0.51 * 10 ** -digits)
+    if positions == "-1":
+        ps, changes, logits, logit_changes = zip(*re.findall(r"^ +\d+ +(\S+) +([+-]\S+) +(\S+) +([+-]\S+) +\|", text, re.M))
+        about(logit_changes, "logit", 3)
+    else:
+        ps, changes, logits = zip(*re.findall(r"(\d\.\d{4}) +([+-]\d\.\d{4}) +(\S+) \|", text))
+    about(ps, "probability", 4, False)
+    about(changes, "probability", 4)
+    about(logits, "logit", 3, False)
+    loss, metric = re.search(r"the change (\S+);", text)[1], re.search(r"change (\S+)$", text, re.M)[1]
+    assert float(loss) == pytest.approx(one["loss"] - one["base"]["loss"], abs=1e-4)
+    assert float(metric) == pytest.approx(one["metrics"][0]["value"] - one["metrics"][0]["base"], rel=1e-4)

@@ -249,7 +249,8 @@ def test_a_mean_over_prompts_and_positions(model, family, tmp_path):
 
 
 @pytest.mark.parametrize("edit", [
-    "z:1.0@4#0 = resample(FROM[z:1.1+2+3@4#1], 7)", "z:1@4#0 = resample(FROM[@1:9#1:], 8)", "z:1.0#1 = 0.5 * mean(FROM[z:1.1+2@:#:])",
+    "z:1.0@4#0 = resample(FROM[z:1.1+2+3@4#1], 7)", "z:1.0@4#0 = resample(FROM[z:1.1+2+3@4#1], 9)", "z:1.0@4#2 = resample(FROM[z:1.1+2+3@4#1], 12)",
+    "z:1@4#0 = resample(FROM[@1:9#1:], 8)", "z:1.0#1 = 0.5 * mean(FROM[z:1.1+2@:#:])",
     "z:1.2@3+1+2#0 = FROM[z:0.1@5:8#2]", "resid_pre:0:2@5#1 = FROM[:0:2@-1#2]", "pattern:1.1@6/0:3#0 = FROM[@7/1:4#2]"])
 def test_a_place_of_the_run_serves_as_the_same_place_of_a_cache_does(tmp_path, edit):
     dump("gpt2", tmp_path / "ref.h5", [])

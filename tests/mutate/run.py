@@ -32,7 +32,7 @@ RESULTS = PLACE / "results.json"
 PATIENCE, LEAST = 10, 60                 # a mutation may never come to an end: a step may take so many times what it takes
                                          # without one, and so many seconds more
 NEEDED = ("cli/weir", "libweir.so.", "tests/unit/store_cli", "tests/python/token_cli", "tests/model/edit_cli",
-          "tests/model/metric_cli")          # by pytest
+          "tests/model/metric_cli", "tests/model/source_cli", "tests/model/plugin_cli")     # by pytest
 
 
 def call(command, **options):
