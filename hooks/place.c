@@ -7,6 +7,7 @@
 #include "points/points.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static weir_status fail_at(const struct weir_run_place *place, weir_status status)
@@ -383,6 +384,24 @@ static weir_status pair_reading(const struct planning *p)
 
 /* ---- order ---- */
 
+/* "z:2", or "logits" outside the layers. */
+static void name_place(char out[64], int point, int layer)
+{
+    if (layer < 0)
+        snprintf(out, 64, "%s", weir_point_at(point)->name);
+    else
+        snprintf(out, 64, "%s:%d", weir_point_at(point)->name, layer);
+}
+
+static weir_status fail_later(int point, int layer, const struct weir_site *to)
+{
+    char from[64], target[64];
+    name_place(from, point, layer);
+    name_place(target, to->point, to->layer);
+    return weir_fail(WEIR_E_USAGE, "%s is computed after %s in the same prompt: read it from another one, [#base]",
+                     from, target);
+}
+
 /* Tells the schedule what the reading needs; refuses what comes later in the reader's own pass. */
 static weir_status need_origins(const struct planning *p)
 {
@@ -394,9 +413,7 @@ static weir_status need_origins(const struct planning *p)
         if (p->out->origins[i].prompt != p->reader)
             TRY(weir_schedule_need(&p->run->schedule, p->reader, p->out->origins[i].prompt, later));
         else if (later)
-            return weir_fail(WEIR_E_USAGE,
-                             "%s is computed after %s in the same prompt: read it from another one, [#base]",
-                             weir_point_at(from->point)->name, weir_point_at(to->point)->name);
+            return fail_later(from->point, latest, to);
     }
     return WEIR_OK;
 }

@@ -46,28 +46,6 @@ static const struct opt dump_opts[] = {
                 .repeats = true},
 };
 
-/* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
-
-static weir_status watch_layer(const weir_event *event, void *payload)
-{
-    struct dump *dump = payload;
-    (void)event;
-    if (interrupted())
-        return stopped();
-    progress_step(&dump->progress, ++dump->steps);
-    return WEIR_OK;
-}
-
-/* In every layer that the run goes through, and the first, whatever is stored: watching makes the run no longer. */
-static weir_status start_watching(struct dump *dump)
-{
-    int n = weir_run_depth(dump->run) > 0 ? weir_run_depth(dump->run) : 1;
-    for (int layer = 0; layer < n; layer++)
-        TRY(weir_run_hook_at(dump->run, WEIR_P_RESID_PRE, layer, WEIR_READ, watch_layer, dump));
-    progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
-    return WEIR_OK;
-}
-
 /* ---- the steps ---- */
 
 static size_t longest_prompt(const struct prompts *prompts)
@@ -90,6 +68,30 @@ static void print_dump_plan(const struct dump *dump)
     say("%s: %d hook point%s, %zu prompt%s of %s%zu position%s%s: about %s to %s\n",
         weir_model_get_info(dump->model)->name, plan->n_points, plural((size_t)plan->n_points), n, plural(n), most,
         longest, plural(longest), stored, weir_size_text(size, plan->bytes), dump->args->text[OUT]);
+}
+
+/* ---- watching the run: one cheap point in each layer that is computed anyway ---- */
+
+static weir_status watch_layer(const weir_event *event, void *payload)
+{
+    struct dump *dump = payload;
+    (void)event;
+    if (interrupted())
+        return stopped();
+    if (dump->steps == 0 && dump->capture)
+        print_dump_plan(dump); /* here, where nothing was wrong with edits and prompts */
+    progress_step(&dump->progress, ++dump->steps);
+    return WEIR_OK;
+}
+
+/* In every layer that the run goes through, and the first, whatever is stored: watching makes the run no longer. */
+static weir_status start_watching(struct dump *dump)
+{
+    int n = weir_run_depth(dump->run) > 0 ? weir_run_depth(dump->run) : 1;
+    for (int layer = 0; layer < n; layer++)
+        TRY(weir_run_hook_at(dump->run, WEIR_P_RESID_PRE, layer, WEIR_READ, watch_layer, dump));
+    progress_begin(&dump->progress, "layers", (uint64_t)n * dump->prompts.n);
+    return WEIR_OK;
 }
 
 /* "bf16 against float32, relative, over the first positions: resid_pre 0.31 %, pattern 0.62 %" */
@@ -136,6 +138,16 @@ static weir_compute chosen_compute(const struct dump *dump)
     return WEIR_COMPUTE_F32;
 }
 
+static weir_status check_not_empty(const struct prompts *prompts)
+{
+    for (size_t i = 0; i < prompts->n; i++)
+        if (prompts->list[i].n == 0)
+            return weir_fail(WEIR_E_USAGE,
+                             "prompt %zu is empty: give a text, or --bos yes for a beginning-of-sequence token alone",
+                             i);
+    return WEIR_OK;
+}
+
 weir_status dump_open(struct dump *dump)
 {
     const struct args *args = dump->args;
@@ -159,6 +171,7 @@ weir_status dump_open(struct dump *dump)
     TRY(model_where(&where, args, MODEL, PULL));
     TRY(open_with_notes(&dump->model, where, &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));
+    TRY(check_not_empty(&dump->prompts));
     dump->compute = chosen_compute(dump);
     TRY(weir_run_open(&dump->run, dump->model, &(weir_run_options){.compute = dump->compute}));
     TRY(plugins_load(dump->run, args, PLUGIN)); /* before the capture, which says what is edited */
@@ -213,10 +226,8 @@ static void warn_not_finite(const struct dump *dump)
 /* An interrupted run leaves no file. */
 weir_status dump_run(struct dump *dump)
 {
-    if (dump->capture) {
+    if (dump->capture)
         TRY(check_unasked(dump));
-        print_dump_plan(dump);
-    }
     TRY(start_watching(dump));
     weir_status status = weir_run_forward(dump->run, dump->prompts.list, dump->prompts.n);
     if (status == WEIR_OK && interrupted())

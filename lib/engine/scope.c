@@ -2,6 +2,7 @@
 #include "engine/scope.h"
 
 #include "base/alloc.h"
+#include "points/edit.h"
 
 #include <string.h>
 
@@ -9,6 +10,13 @@ static const struct weir_term *group_term(const struct weir_scope *scope, const 
                                           size_t i)
 {
     return &scope->selection->terms[group->terms[i]];
+}
+
+weir_status weir_scope_in_term(const struct weir_scope *scope, const struct weir_term *term, size_t at,
+                               weir_status status)
+{
+    const char *whole = scope->selection->whole;
+    return whole ? weir_in_character(status, whole, at) : weir_in(status, term->text);
 }
 
 /* ---- sites ---- */
@@ -33,14 +41,16 @@ static void mark_sites_of_point(bool *marked, const struct weir_model *model, co
 }
 
 /* Marks marked[site] for what a term names in the model. */
-static weir_status mark_sites(bool *marked, const struct weir_model *model, struct weir_term *term)
+static weir_status mark_sites(bool *marked, const struct weir_scope *scope, struct weir_term *term)
 {
+    const struct weir_model *model = scope->model;
     size_t n_layers = (size_t)model->config.n_layers, n_marked = 0;
     const char *why = "no layer is left";
     bool *layers;
     TRY(weir_model_settle(model, term));
     TRY(weir_alloc_zero(&layers, n_layers, sizeof *layers));
-    weir_status status = weir_in(weir_slices_mark(&term->where.layers, layers, n_layers, "layer"), term->text);
+    weir_status status = weir_scope_in_term(scope, term, term->where.at.layers,
+                                            weir_slices_mark(&term->where.layers, layers, n_layers, "layer"));
     for (int point = 0; status == WEIR_OK && point < WEIR_N_POINTS; point++)
         if (term->points[point])
             mark_sites_of_point(marked, model, term, point, layers, &n_marked, &why);
@@ -51,14 +61,14 @@ static weir_status mark_sites(bool *marked, const struct weir_model *model, stru
 }
 
 /* Adds the sites of a term to those that are marked; one that takes away has to meet one of them. */
-static weir_status mark_term(bool *marked, const struct weir_model *model, struct weir_term *term)
+static weir_status mark_term(bool *marked, const struct weir_scope *scope, struct weir_term *term)
 {
-    size_t n = weir_n_sites(model->config.n_layers);
+    size_t n = weir_n_sites(scope->model->config.n_layers);
     bool *own, any = false;
     if (!term->takes_away)
-        return mark_sites(marked, model, term);
+        return mark_sites(marked, scope, term);
     TRY(weir_alloc_zero(&own, n, sizeof *own));
-    weir_status status = mark_sites(own, model, term);
+    weir_status status = mark_sites(own, scope, term);
     for (size_t i = 0; i < n; i++)
         any = any || (own[i] && marked[i]);
     weir_free(own);
@@ -177,7 +187,8 @@ static weir_status mark_units(bool *marked, bool *named, const struct weir_scope
             return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
                              weir_point_at(site->point)->name);
         memset(named, 0, group->n_units * sizeof *named);
-        TRY(weir_in(weir_slices_mark(&term->where.units, named, group->n_units, "unit"), term->text));
+        TRY(weir_scope_in_term(scope, term, term->where.at.units,
+                               weir_slices_mark(&term->where.units, named, group->n_units, "unit")));
         for (size_t u = 0; u < group->n_units; u++)
             marked[u] = term->takes_away ? marked[u] && !(named[u] && is_whole_term(term)) : marked[u] || named[u];
     }
@@ -234,7 +245,7 @@ static weir_status add_sites(struct weir_scope *scope)
     TRY_DONE(weir_alloc_zero(&marked, weir_n_sites(scope->model->config.n_layers), sizeof *marked));
     TRY_DONE(weir_alloc(&terms, scope->selection->n, sizeof *terms));
     for (size_t i = 0; i < scope->selection->n; i++)
-        TRY_DONE(mark_term(marked, scope->model, &scope->selection->terms[i]));
+        TRY_DONE(mark_term(marked, scope, &scope->selection->terms[i]));
     TRY_DONE(add_marked_sites(scope, marked, terms));
 done:
     weir_free(terms);

@@ -73,6 +73,9 @@ WEIR_CHECKED weir_status weir_scope_open(struct weir_scope **out, const struct w
 /* The same for a selection that is parsed, an edit's: it stays the caller's, who keeps it until the scope is closed. */
 WEIR_CHECKED weir_status weir_scope_open_selection(struct weir_scope **out, const struct weir_model *model,
                                                    struct weir_selection *selection);
+/* Says where a failure is: in a term; of a selection that is part of a longer text, from byte `at` of that on. */
+weir_status weir_scope_in_term(const struct weir_scope *scope, const struct weir_term *term, size_t at,
+                               weir_status status);
 /* One site, all of it. @return WEIR_E_USAGE for a point or layer that no model has, WEIR_E_UNSUPPORTED where this one
    does not have it. */
 WEIR_CHECKED weir_status weir_scope_open_at(struct weir_scope **out, const struct weir_model *model, int point,

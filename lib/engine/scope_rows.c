@@ -16,6 +16,12 @@ struct cell_search {
     bool *marked;   /* [all positions] room */
 };
 
+/* Names the term, or the whole text that it is in: there may be several. */
+static weir_status in_whole(const struct weir_scope *scope, const struct weir_term *term, weir_status status)
+{
+    return weir_in(status, scope->selection->whole ? scope->selection->whole : term->text);
+}
+
 static size_t all_positions(const struct cell_search *search)
 {
     return search->of.lookup.n;
@@ -42,7 +48,8 @@ static weir_status find_named_keys(struct weir_some *out, struct cell_search *se
     if (!group->has_keys || term->where.keys.n == 0)
         return WEIR_OK;
     memset(search->marked, 0, all_positions(search) * sizeof *search->marked);
-    TRY(weir_lookup_mark(search->marked, &search->of.lookup, &term->where.keys, "key"));
+    TRY(weir_scope_in_term(search->scope, term, term->where.at.keys,
+                           weir_lookup_mark(search->marked, &search->of.lookup, &term->where.keys, "key")));
     return weir_some_marked(out, search->marked, all_positions(search));
 }
 
@@ -96,7 +103,8 @@ static weir_status put_term(struct weir_region *region, struct cell_search *sear
     weir_status status;
     TRY_DONE(find_named_units(&box.units, group, term));
     TRY_DONE(find_named_keys(&box.keys, search, group, term));
-    TRY_DONE(weir_lookup_find(&positions, &search->of.lookup, &term->where.positions, "position"));
+    status = weir_lookup_find(&positions, &search->of.lookup, &term->where.positions, "position");
+    TRY_DONE(weir_scope_in_term(search->scope, term, term->where.at.positions, status));
     if (positions.keys)
         TRY_DONE(put_pairs(region, search, group, term, &box, &positions));
     TRY_DONE(find_named_rows(&box.rows, search, &positions));
@@ -148,7 +156,7 @@ static weir_status find_group_cells(struct weir_scope_cells *cells, struct cell_
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = &scope->selection->terms[group->terms[i]];
         if (search->meant[group->terms[i] * search->n_prompts + search->prompt])
-            TRY(weir_in(put_term(&cells->region, search, group, term), term->text));
+            TRY(in_whole(scope, term, put_term(&cells->region, search, group, term)));
     }
     if (group->n == 0)
         TRY(weir_region_add(&cells->region, &all));
@@ -180,7 +188,8 @@ static weir_status mark_meant(bool **out, const struct weir_scope *scope, const 
     TRY(weir_alloc_zero(out, all, sizeof **out));
     for (size_t i = 0; i < n_terms; i++) {
         const struct weir_term *term = &scope->selection->terms[i];
-        TRY(weir_in(weir_prompts_mark(*out + i * n, &term->where.prompts, prompts, n), term->text));
+        weir_status status = weir_prompts_mark(*out + i * n, &term->where.prompts, prompts, n);
+        TRY(in_whole(scope, term, weir_scope_in_term(scope, term, term->where.at.prompts, status)));
     }
     return WEIR_OK;
 }

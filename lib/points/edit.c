@@ -389,7 +389,9 @@ static weir_status read_select(struct weir_reading *reading, weir_edit *edit, si
 {
     if (is_blank(reading->text + from, to - from))
         return weir_reading_fail(reading, from, "in front of the operator the selection is missing, as in z:5.3 = 0");
-    return weir_selection_parse_part(&edit->select, reading->text, from, to, &reading->fault);
+    TRY(weir_selection_parse_part(&edit->select, reading->text, from, to, &reading->fault));
+    edit->select->whole = edit->text;
+    return WEIR_OK;
 }
 
 static weir_status read_text(struct weir_reading *reading, weir_edit *edit)

@@ -60,6 +60,9 @@ struct weir_where {
     struct weir_slices layers, units;
     struct weir_spots positions, keys; /* positions are queries where there are keys */
     struct weir_whose prompts;
+    struct { /* the bytes of the text at which they begin */
+        size_t layers, units, positions, keys, prompts;
+    } at;
 };
 
 /* One term: every point it names, with the same layers, units, positions, keys and prompts. */
@@ -78,6 +81,7 @@ struct weir_term {
 struct weir_selection {
     struct weir_term *terms; /* [n] */
     size_t n;
+    const char *whole; /* the edit's text, of which it is a part; NULL: of none */
 };
 
 /* WEIR_E_USAGE for what matches nothing (naming the nearest) or cannot be parsed. `text` NULL or "": the default set.

@@ -186,11 +186,17 @@ static const char *next_piece(struct where_reading *reading, const char *stops, 
     return from;
 }
 
+static size_t byte_at(const struct where_reading *reading, const char *text)
+{
+    return (size_t)(text - reading->begin);
+}
+
 static weir_status read_units(struct where_reading *reading)
 {
     size_t n;
     const char *text = next_piece(reading, "@/#", &n);
     struct weir_where *out = reading->out;
+    out->at.units = byte_at(reading, text);
     out->has_units = true;
     out->by_query_head = n > 0 && *text == 'h';
     if (out->by_query_head && n == 1)
@@ -204,6 +210,7 @@ static weir_status read_layers_and_units(struct where_reading *reading)
     const char *text = next_piece(reading, ".@/#", &n);
     bool has_dot = reading->at < reading->end && *reading->at == '.';
     reading->out->has_layers = n > 0 || !has_dot;
+    reading->out->at.layers = byte_at(reading, text);
     TRY(weir_slices_parse(&reading->out->layers, text, n, "layer"));
     return has_dot ? read_units(reading) : WEIR_OK;
 }
@@ -216,12 +223,14 @@ static weir_status read_where(struct where_reading *reading)
         TRY(read_layers_and_units(reading));
     if (reading->at < reading->end && *reading->at == '@') {
         const char *text = next_piece(reading, "/#", &n);
+        out->at.positions = byte_at(reading, text);
         out->has_positions = n > 0 || reading->at == reading->end || *reading->at != '/';
         TRY(weir_spots_parse(&out->positions, text, n, "position"));
     }
     if (reading->at < reading->end && *reading->at == '/') {
         const char *text = next_piece(reading, "#", &n);
         out->has_keys = true;
+        out->at.keys = byte_at(reading, text);
         if (n == 0)
             return weir_fail(WEIR_E_USAGE, "/ lacks its keys, as in @-1/0; /: is every key");
         TRY(weir_spots_parse(&out->keys, text, n, "key"));
@@ -229,6 +238,7 @@ static weir_status read_where(struct where_reading *reading)
     if (reading->at < reading->end && *reading->at == '#') {
         const char *text = next_piece(reading, "", &n);
         out->has_prompts = true;
+        out->at.prompts = byte_at(reading, text);
         TRY(weir_whose_parse(&out->prompts, text, n));
     }
     return WEIR_OK;

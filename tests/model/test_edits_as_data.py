@@ -385,7 +385,13 @@ def test_a_norm_that_is_kept(model, family, tmp_path):
     (["pattern:0@3/5 = 0"], "changes nothing in any prompt"),
     (["resid_pre:1@9#0 = [#7]"], "character 19: prompt 7 is out of range"),
     (["z:1 = [z:1.0+1]"], "has 2\\d numbers at a position, where 48 are changed"),
-    (["resid_pre:1 = [resid_post:2]"], "character 15: resid_post is computed after resid_pre in the same prompt"),
+    (["resid_pre:1 = [resid_post:2]"], "character 15: resid_post:2 is computed after resid_pre:1 in the same prompt"),
+    (["z:1 = [z:2]"], "character 7: z:2 is computed after z:1 in the same prompt"),
+    (["z:0,z:1+7 = 0"], "--edit: character 7: layer 7 is out of range"),
+    (["z:1.9 = 0"], "--edit: character 5: unit 9 is out of range"),
+    (["z:0 = 0", "z:1@4,z:2.1@99 *= 2"], "prompt 0: z:1@4,z:2.1@99 \\*= 2: character 13: position 99 is out of range"),
+    (["pattern:1@2/7+77 = 0"], "pattern:1@2/7\\+77 = 0: character 13: key 77 is out of range"),
+    (["z:1#1,z:2#3 = 0"], "z:1#1,z:2#3 = 0: character 11: prompt 3 is out of range"),
     (["resid_pre:1#0 = [resid_post:2#2]", "resid_pre:1#2 = [resid_post:2#0]"], "no order of passes"),
     (["z:1.0 = resample([z:0:2.0#1], 3)"], "a layer is drawn from files only"),
     (["resid_pre:1@4 = [@1:3]"], "names 2 positions for 1 that are changed"),
@@ -402,6 +408,7 @@ def test_an_edit_that_cannot_be_is_refused(tmp_path, edits, message):
     done = dump("gpt2", tmp_path / "no.h5", edits, check=False)
     assert done.returncode == 2, (done.returncode, done.stderr)
     assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1 + ("no key is left" in message), done.stderr   # nothing is said of a file that will not be
     assert not (tmp_path / "no.h5").exists()
 
 
