@@ -21,7 +21,7 @@ const cJSON *weir_check_attribute(const cJSON *object, int attr);
 const char *weir_check_text(const cJSON *object, int attr);
 const cJSON *weir_check_dataset(const struct weir_check *c, const char *path);
 
-/* check_edits.c: the text of the attribute edits. */
+/* check_edits.c: the text of the attribute edits, once the sizes are known. */
 void weir_check_edits(struct weir_check *c, const char *text);
 /* check_values.c: prompts, and values of some prompts, through the reader. */
 WEIR_CHECKED weir_status weir_check_content(struct weir_check *c, const char *path);

@@ -103,9 +103,6 @@ static void check_root(struct weir_check *c)
     const char *process = weir_check_text(c->root, WEIR_A_PROCESS);
     if (process && !lists_processings(process))
         weir_check_finding(c, "/", "the attribute process must list ways to process weights, is '%.80s'", process);
-    const char *edits = weir_check_text(c->root, WEIR_A_EDITS);
-    if (edits)
-        weir_check_edits(c, edits);
     int y, mo, d, h, mi, s, end = 0;
     if (created && (sscanf(created, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &y, &mo, &d, &h, &mi, &s, &end) != 6 || end != 20 ||
                     created[end] != '\0'))
@@ -426,6 +423,8 @@ static void check_structure(struct weir_check *c)
         check_scale(c, dim);
     check_equal(c, WEIR_AXIS_QUERY, WEIR_AXIS_POS);
     check_equal(c, WEIR_AXIS_KEY, WEIR_DIM_TOKEN);
+    if (weir_check_text(c->root, WEIR_A_EDITS))
+        weir_check_edits(c, weir_check_text(c->root, WEIR_A_EDITS));
     check_groups(c);
     for (int set = 0; set < WEIR_N_SETS; set++)
         check_set(c, weir_set_at(set), weir_set_at(set)->required);
