@@ -33,6 +33,25 @@ struct weir_cells weir_cells_of(const weir_event *event, size_t window)
     return cells;
 }
 
+void weir_cells_by_expert(struct weir_cells *cells, const struct weir_model *model, const int32_t *chosen)
+{
+    cells->n_chosen = (size_t)model->config.n_active;
+    cells->n_units = (size_t)model->config.n_experts;
+    cells->n_inner = cells->unit_step = (size_t)model->config.d_expert;
+    cells->experts = chosen;
+}
+
+float *weir_cells_unit(const struct weir_cells *cells, size_t row, size_t unit)
+{
+    float *x = cells->data + row * cells->row_step;
+    if (!cells->experts)
+        return x + unit * cells->unit_step;
+    for (size_t i = 0; i < cells->n_chosen; i++)
+        if (cells->experts[row * cells->n_chosen + i] == (int32_t)unit)
+            return x + i * cells->unit_step;
+    return NULL;
+}
+
 void weir_cells_visible(const struct weir_cells *cells, size_t row, size_t *begin, size_t *end)
 {
     size_t query = cells->first + row;
@@ -50,9 +69,9 @@ size_t weir_cells_count(const struct weir_cells *cells, const struct weir_box *b
     for (size_t i = 0; i < box->rows.n; i++) {
         size_t begin, end, seen = 0;
         weir_cells_visible(cells, weir_some_at(&box->rows, i), &begin, &end);
-        for (size_t k = 0; cells->has_keys && box->keys.list && k < box->keys.n; k++)
+        for (size_t k = 0; box->keys.list && k < box->keys.n; k++)
             seen += (size_t)box->keys.list[k] >= begin && (size_t)box->keys.list[k] < end;
-        count += units * (cells->has_keys && box->keys.list ? seen : end - begin);
+        count += units * (box->keys.list ? seen : end - begin);
     }
     return count;
 }
@@ -189,20 +208,31 @@ static void change_keys(const struct change_job *job, float *x, const float *s, 
     }
 }
 
+/* Some of an expert's neurons. */
+static void change_neurons(const struct change_job *job, float *x, const float *s)
+{
+    const struct weir_some *neurons = &job->box->keys;
+    for (size_t k = 0; k < neurons->n; k++)
+        change_run(job->change, x + neurons->list[k], s + k * job->operand->inner_step, 0, 1);
+}
+
 static void change_row(const struct change_job *job, size_t i)
 {
     const struct weir_cells *cells = job->cells;
     const struct weir_operand *operand = job->operand;
     size_t row = weir_some_at(&job->box->rows, i), n_units = job->box->units.n > 0 ? job->box->units.n : 1;
-    float *x = cells->data + row * cells->row_step;
     const float *s = operand->data + i * operand->row_step;
     if (!job->box->units.list && cells->n_inner == 1 && cells->unit_step <= 1) { /* channels, neurons: all of them */
-        change_vector(job->change, x, s, operand->unit_step, n_units);
+        change_vector(job->change, cells->data + row * cells->row_step, s, operand->unit_step, n_units);
         return;
     }
     for (size_t u = 0; u < n_units; u++) {
-        float *unit = x + weir_some_at(&job->box->units, u) * cells->unit_step;
-        if (cells->has_keys)
+        float *unit = weir_cells_unit(cells, row, weir_some_at(&job->box->units, u));
+        if (!unit)
+            continue;
+        if (!cells->has_keys && job->box->keys.list)
+            change_neurons(job, unit, s + u * operand->unit_step);
+        else if (cells->has_keys)
             change_keys(job, unit, s + u * operand->unit_step, row);
         else
             change_vector(job->change, unit, s + u * operand->unit_step, operand->inner_step, cells->n_inner);

@@ -14,6 +14,9 @@ struct weir_cells {
     size_t n_rows, n_units, n_inner; /* n_inner: channels of a head; keys; 1 where each unit is one number */
     size_t row_step, unit_step;
     bool has_keys;
+    const int32_t
+        *experts; /* [n_rows, n_chosen] where units are experts, which stand where they were chosen for; NULL */
+    size_t n_chosen;
     size_t first, window; /* where it has keys: row r is the query at first + r, which sees the last `window` keys up to
                              itself; 0: all */
 };
@@ -30,6 +33,11 @@ struct weir_change {
 
 /* The cells of a prompt's value. `window`: of the layer. */
 struct weir_cells weir_cells_of(const weir_event *event, size_t window);
+/* The same of a point of experts' neurons, with experts as units: of which `chosen`, [n_rows, expert_k], were chosen.
+   NULL: that is not known yet. */
+void weir_cells_by_expert(struct weir_cells *cells, const struct weir_model *model, const int32_t *chosen);
+/* What a unit has at a row; NULL where that is an expert that was not chosen. */
+float *weir_cells_unit(const struct weir_cells *cells, size_t row, size_t unit);
 /* The keys that a row sees: *begin to *end - 1. All of what a unit has where there are no keys. */
 void weir_cells_visible(const struct weir_cells *cells, size_t row, size_t *begin, size_t *end);
 /* How many cells of a box are not masked. */

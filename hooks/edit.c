@@ -26,7 +26,8 @@ struct run_edit {
     struct weir_place_reading
         *readings; /* [n_readings] those of each site and prompt that the place needs, box by box */
     size_t n_readings, cap_readings;
-    size_t *first; /* [n_sites * n_prompts + 1] where those of each begin */
+    size_t *first;                  /* [n_sites * n_prompts + 1] where those of each begin */
+    bool names_experts, met_expert; /* it names experts; one of them was chosen where it acts */
     size_t n_prompts;
 };
 
@@ -79,7 +80,10 @@ static struct weir_cells cells_to_come(const struct run_edit *edit, const struct
             event.shape[i] = event.first + edit->run->schedule.prompts[prompt].n;
         else if (weir_axis_is_position(event.axes[i]))
             event.shape[i] = edit->run->schedule.prompts[prompt].n;
-    return cells_in(edit, &event);
+    struct weir_cells cells = cells_in(edit, &event);
+    if (weir_scope_is_by_expert(edit->scope, site))
+        weir_cells_by_expert(&cells, edit->run->model, NULL);
+    return cells;
 }
 
 /* Vectors that are changed as one must be there whole, and as wide as the directions. */
@@ -87,7 +91,8 @@ static weir_status check_vectors(const struct run_edit *edit, const struct weir_
                                  const struct weir_box *box, const struct weir_site *site)
 {
     const char *name = weir_point_at(site->point)->name;
-    size_t width = cells->n_inner == 1 ? cells->n_units : cells->n_inner;
+    bool by_expert = weir_scope_is_by_expert(edit->scope, site);
+    size_t width = cells->n_inner == 1 && !by_expert ? cells->n_units : cells->n_inner;
     if (edit->basis.width == 0 && !edit->change.keeps_norm)
         return WEIR_OK;
     if (cells->has_keys)
@@ -96,7 +101,7 @@ static weir_status check_vectors(const struct run_edit *edit, const struct weir_
                                       "%s has keys where others have channels: it has neither "
                                       "directions nor a norm to keep",
                                       name));
-    if (cells->n_inner == 1 && box->units.list)
+    if (by_expert ? box->keys.list != NULL : cells->n_inner == 1 && box->units.list)
         return fail_in_edit(edit, 0,
                             weir_fail(WEIR_E_USAGE,
                                       "%s: a change along directions, or one that keeps a norm, "
@@ -148,8 +153,11 @@ static weir_status plan_edit(struct run_edit *edit)
     forget_readings(edit);
     TRY(check_hooks(edit));
     edit->n_prompts = edit->run->schedule.n_given;
+    edit->names_experts = edit->met_expert = false;
     TRY(weir_mul(&n_lists, n_sites, edit->n_prompts));
     TRY(weir_alloc_zero(&edit->first, n_lists + 1, sizeof *edit->first));
+    for (size_t site = 0; site < n_sites; site++)
+        edit->names_experts |= weir_scope_is_by_expert(edit->scope, &edit->scope->sites[site]);
     for (size_t site = 0; site < n_sites; site++)
         for (size_t prompt = 0; prompt < edit->n_prompts; prompt++) {
             const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
@@ -203,6 +211,19 @@ static weir_status explain_cycle(const struct weir_need *need, void *payload)
     return WEIR_OK;
 }
 
+/* Which experts are chosen is known afterwards only. */
+static weir_status complete_edits(void *payload)
+{
+    const struct weir_run_edits *edits = payload;
+    for (size_t i = 0; i < edits->n; i++)
+        if (edits->list[i]->names_experts && !edits->list[i]->met_expert)
+            return in_edit(edits->list[i],
+                           fail_in_edit(edits->list[i], 0,
+                                        weir_fail(WEIR_E_USAGE, "this edit changed nothing in any prompt: no expert "
+                                                                "that it names was chosen where it acts")));
+    return WEIR_OK;
+}
+
 static void finish_edits(void *payload)
 {
     const struct weir_run_edits *edits = payload;
@@ -245,6 +266,26 @@ static weir_status find_operand(struct weir_operand *out, struct weir_place_read
         *reading = &edit->readings[edit->first[site * edit->n_prompts + prompt] + box];
         *out = *weir_reading_finish(&edit->place, site, *reading);
     }
+    return WEIR_OK;
+}
+
+/* Fails where an expert was chosen here that was not chosen where the edit reads: that has no number. */
+static weir_status check_experts(struct run_edit *edit, const struct weir_cells *cells, const struct weir_box *box,
+                                 const struct weir_operand *operand, size_t prompt)
+{
+    for (size_t i = 0; i < box->rows.n; i++)
+        for (size_t u = 0; u < box->units.n; u++) {
+            size_t row = weir_some_at(&box->rows, i), expert = weir_some_at(&box->units, u);
+            if (!weir_cells_unit(cells, row, expert))
+                continue;
+            edit->met_expert = true;
+            if (isnan(operand->data[i * operand->row_step + u * operand->unit_step]))
+                return fail_in_edit(edit, edit->edit->value.at,
+                                    weir_fail(WEIR_E_USAGE,
+                                              "expert %zu was chosen at position %zu of prompt %zu, and not where this "
+                                              "reads it: it has no neurons there",
+                                              expert, cells->first + row, prompt));
+        }
     return WEIR_OK;
 }
 
@@ -295,6 +336,8 @@ static weir_status change_cells(struct run_edit *edit, size_t site, size_t promp
         struct weir_operand operand;
         struct weir_place_reading *reading;
         TRY(find_operand(&operand, &reading, edit, site, prompt, i));
+        if (cells && cells->experts)
+            TRY(check_experts(edit, cells, &region.boxes[i], &operand, prompt));
         weir_change_box(&change, cells ? cells : copies, &region.boxes[i], &operand, edit->run->pool);
         if (cells && copies)
             TRY(change_copies(edit, &change, copies, &region.boxes[i], &operand));
@@ -335,8 +378,10 @@ static weir_status change_prompt(struct run_edit *edit, const struct weir_whole 
     struct weir_cells cells, copies;
     weir_event event = weir_whole_event(whole, slot);
     if (event.indices)
-        return in_edit(edit, change_indices(edit, site, prompt, &event));
+        return change_indices(edit, site, prompt, &event);
     cells = cells_in(edit, &event);
+    if (weir_scope_is_by_expert(edit->scope, whole->site))
+        weir_cells_by_expert(&cells, edit->run->model, weir_whole_experts(whole, slot));
     if (whole->by_query) {
         event = weir_whole_event_by_query(whole, slot);
         copies = cells_in(edit, &event);
@@ -355,7 +400,7 @@ static weir_status change_site(const struct weir_whole *whole, void *payload)
         size_t prompt = batch->numbers[slot];
         if (prompt >= edit->n_prompts || weir_scope_region(edit->scope, whole->site, prompt).n == 0)
             continue;
-        TRY(change_prompt(edit, whole, site, slot));
+        TRY(in_edit(edit, change_prompt(edit, whole, site, slot)));
     }
     return WEIR_OK;
 }
@@ -540,6 +585,7 @@ static weir_status edits_of(struct weir_run_edits **out, struct weir_run *run)
     TRY(weir_alloc_zero(out, 1, sizeof **out));
     weir_status status = weir_run_accompany(run, &(struct weir_companion){.prepare = prepare_edits,
                                                                           .explain = explain_cycle,
+                                                                          .complete = complete_edits,
                                                                           .finish = finish_edits,
                                                                           .close = close_edits,
                                                                           .payload = *out});

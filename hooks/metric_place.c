@@ -83,6 +83,8 @@ static weir_status open_place(struct weir_metric_place *out, const struct weir_m
                               const struct weir_metric *metric)
 {
     TRY(weir_scope_open_selection(&out->scope, model, &out->selection));
+    if (weir_scope_is_by_expert(out->scope, &out->scope->sites[0]))
+        return weir_fail(WEIR_E_USAGE, "'%s': single experts are for edits", out->term.text);
     if (out->term.where.by_query_head)
         return weir_fail(WEIR_E_USAGE, "'%s': a metric reads values themselves, not the copies of query heads",
                          out->term.text);

@@ -100,6 +100,15 @@ static weir_axis unit_axis(int point)
     return axis < 0 ? WEIR_N_AXES : weir_point_at(point)->axes[axis];
 }
 
+static weir_status list_source_units(struct weir_some *out, const struct weir_run_place *place,
+                                     const struct weir_slices *slices, size_t n, const char *what)
+{
+    struct weir_pairs units;
+    weir_status status = weir_pairs_list(&units, &place->edit->value, slices, n, what);
+    *out = (struct weir_some){units.list, units.n};
+    return status;
+}
+
 static weir_status find_source_units(struct weir_place_site *out, const struct weir_run_place *place,
                                      const struct weir_site *site)
 {
@@ -120,10 +129,22 @@ static weir_status find_source_units(struct weir_place_site *out, const struct w
     }
     if (axis < 0)
         return weir_fail(WEIR_E_USAGE, "%s has no heads or neurons to choose from", weir_point_at(out->point)->name);
-    struct weir_pairs units;
-    weir_status status = weir_pairs_list(&units, &place->edit->value, &where->units, shape[axis], "unit");
-    out->units = (struct weir_some){units.list, units.n};
-    return status;
+    return list_source_units(&out->units, place, &where->units, shape[axis], "unit");
+}
+
+/* Neurons of experts are changed by those of experts, of the same point or another. */
+static weir_status find_source_experts(struct weir_place_site *out, const struct weir_run_place *place,
+                                       const struct weir_site *site)
+{
+    const struct weir_where *where = &place->term->where;
+    size_t n = (size_t)place->model->config.n_experts;
+    if (!weir_point_has_experts(weir_point_at(out->point)))
+        return weir_fail(WEIR_E_USAGE, "%s has no neurons of experts, as %s has: one cannot be changed by the other",
+                         weir_point_at(out->point)->name, weir_point_at(site->point)->name);
+    out->by_expert = true;
+    out->own_units = !where->has_units;
+    out->units.n = n;
+    return where->has_units ? list_source_units(&out->units, place, &where->units, n, "expert") : WEIR_OK;
 }
 
 static weir_status open_site(struct weir_place_site *out, const struct weir_run_place *place,
@@ -131,7 +152,8 @@ static weir_status open_site(struct weir_place_site *out, const struct weir_run_
 {
     TRY(find_point(&out->point, place, site));
     TRY(find_layers(out, place, site));
-    return find_source_units(out, place, site);
+    return weir_scope_is_by_expert(place->scope, site) ? find_source_experts(out, place, site)
+                                                       : find_source_units(out, place, site);
 }
 
 weir_status weir_place_open(struct weir_run_place *place, const struct weir_model *model, const struct weir_edit *edit,
@@ -293,6 +315,25 @@ done:
     return status;
 }
 
+static weir_status find_neurons(struct weir_origin *origin, const struct planning *p)
+{
+    const struct weir_where *where = &p->place->term->where;
+    const struct weir_some *own = &p->box->keys;
+    if (where->has_neurons) {
+        struct weir_some named;
+        weir_status status =
+            list_source_units(&named, p->place, &where->neurons, (size_t)p->place->model->config.d_expert, "neuron");
+        origin->keys = named.list;
+        origin->n_keys = named.n;
+        return status;
+    }
+    TRY(weir_alloc(&origin->keys, own->n, sizeof *origin->keys));
+    origin->n_keys = own->n;
+    for (size_t i = 0; i < own->n; i++)
+        origin->keys[i] = (int32_t)weir_some_at(own, i);
+    return WEIR_OK;
+}
+
 static weir_status find_origin_cells(struct planning *p, struct weir_origin *origin)
 {
     const struct weir_where *where = &p->place->term->where;
@@ -304,6 +345,8 @@ static weir_status find_origin_cells(struct planning *p, struct weir_origin *ori
         TRY(copy_own(&origin->positions, &origin->n_positions, p, origin->prompt, &p->box->rows,
                      weir_run_past(p->run, p->reader), "position"));
     }
+    if (p->place->sites[p->site].by_expert)
+        return find_neurons(origin, p);
     if (!reads_keys(p->place->sites[p->site].point))
         return WEIR_OK;
     if (where->has_keys)
@@ -330,6 +373,12 @@ static size_t inner_size(const struct weir_model *model, int point)
     return n;
 }
 
+/* True where a unit has keys, or an expert neurons, that a place may choose from. */
+static bool has_third_axis(const struct weir_place_site *site)
+{
+    return reads_keys(site->point) || site->by_expert;
+}
+
 /* How many numbers along an axis serve `wanted` of them: as many, or one. */
 static weir_status pair_axis(size_t *step, size_t has, size_t wanted, size_t apart, const char *what)
 {
@@ -340,8 +389,9 @@ static weir_status pair_axis(size_t *step, size_t has, size_t wanted, size_t apa
 static weir_status pair_with_keys(const struct planning *p)
 {
     struct weir_place_reading *out = p->out;
-    TRY(pair_axis(&out->operand.unit_step, out->n_units, p->box->units.n, out->n_inner, "head"));
-    return pair_axis(&out->operand.inner_step, out->n_inner, p->box->keys.n, 1, "key");
+    bool by_expert = p->place->sites[p->site].by_expert;
+    TRY(pair_axis(&out->operand.unit_step, out->n_units, p->box->units.n, out->n_inner, by_expert ? "expert" : "head"));
+    return pair_axis(&out->operand.inner_step, out->n_inner, p->box->keys.n, 1, by_expert ? "neuron" : "key");
 }
 
 /* What a source has at a position is what is changed there, or what each unit of it is, or one number. */
@@ -375,11 +425,11 @@ static weir_status pair_reading(const struct planning *p)
     }
     out->n_units = out->units.n == 0 || (mean && where->has_units) ? 1 : out->units.n;
     out->n_rows = mean && where->has_positions ? 1 : first->n_positions;
-    out->n_inner = !reads_keys(site->point)  ? inner_size(p->place->model, site->point)
-                   : mean && where->has_keys ? 1
-                                             : first->n_keys;
+    out->n_inner = !has_third_axis(site)                             ? inner_size(p->place->model, site->point)
+                   : mean && (where->has_keys || where->has_neurons) ? 1
+                                                                     : first->n_keys;
     TRY(pair_axis(&out->operand.row_step, out->n_rows, p->box->rows.n, out->n_units * out->n_inner, "position"));
-    return reads_keys(site->point) ? pair_with_keys(p) : pair_numbers(p);
+    return has_third_axis(site) ? pair_with_keys(p) : pair_numbers(p);
 }
 
 /* ---- order ---- */
@@ -485,13 +535,17 @@ static weir_status read_place_row(struct weir_place_reading *reading, const stru
 {
     size_t units = reading->units.n > 0 ? reading->units.n : 1;
     for (size_t u = 0; u < units; u++) {
-        size_t at = (row * reading->n_units + (reading->n_units == 1 ? 0 : u)) * reading->n_inner;
-        const float *x = cells->data + from * cells->row_step +
-                         weir_some_at(&reading->units, u) / reading->shared * cells->unit_step;
-        TRY(read_unit(reading, origin, at, x, cells->n_inner, masks));
+        size_t unit = row * reading->n_units + (reading->n_units == 1 ? 0 : u);
+        const float *x = weir_cells_unit(cells, from, weir_some_at(&reading->units, u) / reading->shared);
+        if (!x) { /* an expert that was not chosen there */
+            for (size_t i = 0; !reading->sums && i < reading->n_inner; i++)
+                reading->data[unit * reading->n_inner + i] = NAN;
+            continue;
+        }
+        TRY(read_unit(reading, origin, unit * reading->n_inner, x, cells->n_inner, masks));
+        if (reading->counts)
+            reading->counts[unit]++;
     }
-    if (reading->counts)
-        reading->counts[row]++;
     return WEIR_OK;
 }
 
@@ -519,7 +573,7 @@ static weir_status make_room(struct weir_place_reading *reading, bool mean)
     if (!mean)
         return WEIR_OK;
     TRY(weir_alloc_zero(&reading->sums, n, sizeof *reading->sums));
-    return weir_alloc_zero(&reading->counts, reading->n_rows, sizeof *reading->counts);
+    return weir_alloc_zero(&reading->counts, reading->n_rows * reading->n_units, sizeof *reading->counts);
 }
 
 /* Indices as numbers, in new memory: they stand where other points have floats. */
@@ -556,7 +610,9 @@ weir_status weir_place_read(struct weir_place_reading *reading, const struct wei
             bool copies = place->sites[site].by_query && whole->by_query;
             if (copies)
                 event = weir_whole_event_by_query(whole, slot);
-            const struct weir_cells cells = weir_cells_of(&event, 0);
+            struct weir_cells cells = weir_cells_of(&event, 0);
+            if (place->sites[site].by_expert)
+                weir_cells_by_expert(&cells, place->model, weir_whole_experts(whole, slot));
             reading->shared = place->sites[site].by_query && !copies ? shared_heads(place->model) : 1;
             weir_status status = read_origin(reading, &reading->origins[i], &cells, masks);
             weir_free(numbers);
@@ -569,14 +625,12 @@ weir_status weir_place_read(struct weir_place_reading *reading, const struct wei
 const struct weir_operand *weir_reading_finish(const struct weir_run_place *place, size_t site,
                                                struct weir_place_reading *reading)
 {
-    size_t per_row = reading->n_units * reading->n_inner;
-    size_t units = reading->units.n > 0 ? reading->units.n : 1;
-    size_t keys = reads_keys(place->sites[site].point) ? reading->origins[0].n_keys : reading->n_inner;
-    size_t each = units / reading->n_units * (keys / reading->n_inner); /* terms of a row */
-    for (size_t row = 0; reading->sums && row < reading->n_rows; row++)
-        for (size_t i = 0; i < per_row; i++)
-            reading->data[row * per_row + i] =
-                (float)(reading->sums[row * per_row + i] / (double)(reading->counts[row] * each));
+    size_t keys = has_third_axis(&place->sites[site]) ? reading->origins[0].n_keys : reading->n_inner;
+    size_t each = keys / reading->n_inner; /* terms of a unit that is read */
+    for (size_t unit = 0; reading->sums && unit < reading->n_rows * reading->n_units; unit++)
+        for (size_t i = 0; i < reading->n_inner; i++)
+            reading->data[unit * reading->n_inner + i] =
+                (float)(reading->sums[unit * reading->n_inner + i] / (double)(reading->counts[unit] * each));
     reading->operand.data = reading->data;
     return &reading->operand;
 }

@@ -14,6 +14,7 @@ struct weir_place_site {
     struct weir_some units; /* that it names; of a point that has none, n 0 */
     bool by_query;          /* they are query heads, of a point whose key-value heads several share */
     bool own_units;         /* it names none, and its units are those of the site: it reads the same */
+    bool by_expert;         /* they are experts, and what else has keys has their neurons */
 };
 
 /* The place of an edit, resolved against the model. */
@@ -31,7 +32,7 @@ struct weir_origin {
     size_t prompt;      /* its number in the run */
     int32_t *positions; /* [n_positions]; -1: it does not have that one, which is left out of a mean */
     size_t n_positions;
-    int32_t *keys; /* [n_keys]; n_keys 0: the point has no keys */
+    int32_t *keys; /* [n_keys], or neurons of experts; n_keys 0: the point has neither */
     size_t n_keys;
 };
 
@@ -44,7 +45,7 @@ struct weir_place_reading {
     size_t shared;               /* so many of them have one head of the value at hand */
     float *data;                 /* [n_rows, n_units, n_inner]; NULL until the first is read */
     double *sums;                /* the same, of a mean */
-    size_t *counts;              /* [n_rows] terms of its sums */
+    size_t *counts;              /* [n_rows, n_units] terms of its sums */
     struct weir_operand operand; /* how `data` is paired with the box */
 };
 

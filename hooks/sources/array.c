@@ -150,6 +150,7 @@ static void describe_slot(struct weir_fit *fit, const struct weir_edit_source *s
     fit->axes[WEIR_FIT_ROWS] = (struct weir_fit_axis){bound->rows.n, bound->rows.n};
     fit->axes[WEIR_FIT_HEADS] = (struct weir_fit_axis){form->by_heads ? bound->units.n : heads, heads};
     fit->axes[WEIR_FIT_COLUMNS] = form->has_keys     ? (struct weir_fit_axis){bound->keys.n, keys}
+                                  : form->by_neurons ? (struct weir_fit_axis){bound->keys.n, form->columns}
                                   : form->by_columns ? (struct weir_fit_axis){bound->units.n, form->columns}
                                                      : (struct weir_fit_axis){form->columns, form->columns};
 }
@@ -189,7 +190,8 @@ static weir_status fit_slot(struct weir_edit_source *source, size_t site, size_t
     slot->grid.rows = serve_axis(&fit, WEIR_FIT_ROWS, rows);
     slot->grid.rows.first = slot->named.n > 0 ? weir_edit_source_past(source, prompt) : 0;
     slot->grid.heads = serve_axis(&fit, WEIR_FIT_HEADS, &slot->bound.units);
-    slot->grid.columns = serve_axis(&fit, WEIR_FIT_COLUMNS, form->has_keys ? &slot->bound.keys : &slot->bound.units);
+    slot->grid.columns =
+        serve_axis(&fit, WEIR_FIT_COLUMNS, form->has_keys || form->by_neurons ? &slot->bound.keys : &slot->bound.units);
     slot->grid.data = loaded->values + floats_to_slot(&fit, source, site, prompt);
     return WEIR_OK;
 }

@@ -57,6 +57,9 @@ static weir_status find_place_point(struct weir_cache_site *out, const struct we
     struct weir_term *term = source->cache->place->place;
     const char *path = source->cache->place->file.path;
     int point = site->point, n = 0;
+    if (weir_scope_is_by_expert(source->scope, site))
+        return weir_fail(WEIR_E_USAGE, "files have the neurons of experts by rank, not by expert: name a place of this "
+                                       "run, or an array");
     if (!term->no_hook) {
         TRY(weir_model_settle(source->model, term));
         for (int i = 0; i < WEIR_N_POINTS; i++)

@@ -27,11 +27,24 @@ struct weir_form weir_form_of(const struct weir_model *model, int point)
     return form;
 }
 
+struct weir_form weir_form_of_site(const struct weir_scope *scope, const struct weir_site *site)
+{
+    struct weir_form form = weir_form_of(scope->model, site->point);
+    if (!weir_scope_is_by_expert(scope, site))
+        return form;
+    form.head_axis = WEIR_AXIS_EXPERT;
+    form.heads = (size_t)scope->model->config.n_experts;
+    form.by_heads = form.by_neurons = true;
+    return form;
+}
+
 void weir_form_box(struct weir_some *heads, struct weir_some *columns, const struct weir_form *form,
                    const struct weir_box *box)
 {
     *heads = form->by_heads ? box->units : (struct weir_some){.n = form->heads};
-    *columns = form->has_keys ? box->keys : form->by_columns ? box->units : (struct weir_some){.n = form->columns};
+    *columns = form->has_keys || form->by_neurons ? box->keys
+               : form->by_columns                 ? box->units
+                                                  : (struct weir_some){.n = form->columns};
 }
 
 struct weir_operand weir_form_operand(const struct weir_form *form, const float *data, size_t row_step,

@@ -10,10 +10,13 @@ struct weir_form {
     weir_axis head_axis, column_axis; /* WEIR_N_AXES: it has none */
     size_t heads, columns;            /* 1 where it has none; columns 0: they are keys, as many as a prompt has */
     bool by_heads, by_columns;        /* which of the two a selection's units choose from */
+    bool by_neurons;                  /* heads are experts, and a box's keys choose of the columns, their neurons */
     bool has_keys;
 };
 
 struct weir_form weir_form_of(const struct weir_model *model, int point);
+/* The same of a site of a scope, whose units may be experts. */
+struct weir_form weir_form_of_site(const struct weir_scope *scope, const struct weir_site *site);
 
 enum weir_serves {
     WEIR_SERVES_ALL,    /* one number for all */

@@ -111,7 +111,7 @@ static struct weir_box box_of_value(const struct weir_edit_source *source, size_
                   : form->by_heads   ? form->heads
                   : form->by_columns ? form->columns
                                      : 0;
-    all.keys.n = form->has_keys ? weir_edit_source_past(source, prompt) + n : 0;
+    all.keys.n = form->has_keys ? weir_edit_source_past(source, prompt) + n : form->by_neurons ? form->columns : 0;
     return all;
 }
 
@@ -196,7 +196,7 @@ static weir_status open_source_parts(struct weir_edit_source *source)
 {
     TRY(weir_alloc(&source->forms, source->scope->n_sites, sizeof *source->forms));
     for (size_t i = 0; i < source->scope->n_sites; i++)
-        source->forms[i] = weir_form_of(source->model, source->scope->sites[i].point);
+        source->forms[i] = weir_form_of_site(source->scope, &source->scope->sites[i]);
     return read_watched(source, weir_array_source_open, weir_cache_source_open);
 }
 

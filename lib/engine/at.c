@@ -131,6 +131,13 @@ weir_event weir_whole_event_by_query(const struct weir_whole *whole, size_t prom
     return event;
 }
 
+const int32_t *weir_whole_experts(const struct weir_whole *whole, size_t prompt)
+{
+    const struct weir_run *run = whole->run;
+    const int32_t *all = (const int32_t *)(const void *)run->values.expert_indices->data;
+    return all + run->batch.start[prompt] * (size_t)run->model->config.n_active;
+}
+
 /* What query heads read of the value of a point by key-value heads; NULL where that is the same. */
 static weir_buffer *by_query_of(const struct weir_run *run, int point)
 {

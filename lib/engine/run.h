@@ -98,6 +98,8 @@ WEIR_CHECKED weir_status weir_at(struct weir_run *run, int point, int layer, wei
 weir_event weir_whole_event(const struct weir_whole *whole, size_t prompt);
 /* The same of what query heads read; its axes still say key-value heads. */
 weir_event weir_whole_event_by_query(const struct weir_whole *whole, size_t prompt);
+/* The experts that were chosen in that prompt, [rows, expert_k], at points of their neurons. */
+const int32_t *weir_whole_experts(const struct weir_whole *whole, size_t prompt);
 /* Sets `bit` in marked[prompt of the batch, unit] where the point's editors may write: units, of n_units, that one
    names in a prompt in which it names a row. Sets `own` too where one is a program's own. */
 void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8_t *marked, size_t n_units, int bit,

@@ -103,7 +103,8 @@ static size_t count_units(const struct weir_model *model, int point)
 static bool is_whole_term(const struct weir_term *term)
 {
     const struct weir_where *where = &term->where;
-    return where->positions.n == 0 && where->keys.n == 0 && where->prompts.numbers.n == 0 && !where->prompts.name;
+    return where->positions.n == 0 && where->keys.n == 0 && where->neurons.n == 0 && where->prompts.numbers.n == 0 &&
+           !where->prompts.name;
 }
 
 /* The terms that matter to a site, in `terms`, room for all of them: none that another takes away again altogether. */
@@ -120,6 +121,18 @@ static size_t list_terms(size_t *terms, const struct weir_scope *scope, const st
             terms[n++] = i;
     }
     return n;
+}
+
+/* Experts are units where an edit names one of them; else their neurons have only places by rank. */
+static void find_experts(struct weir_scope_group *group, const struct weir_scope *scope, int point)
+{
+    bool named = false;
+    for (size_t i = 0; i < group->n; i++)
+        named |= group_term(scope, group, i)->where.has_units;
+    if (!named || !scope->borrowed || !weir_point_has_experts(weir_point_at(point)))
+        return;
+    group->n_units = (size_t)scope->model->config.n_experts;
+    group->n_neurons = (size_t)scope->model->config.d_expert;
 }
 
 /* Query heads and key-value heads are no units of one axis. */
@@ -140,12 +153,13 @@ static weir_status find_axis_of_units(struct weir_scope_group *group, const stru
                          by_query->text, by_key->text);
     group->by_query_head = by_query != NULL;
     group->n_units = by_query ? (size_t)scope->model->config.n_heads : count_units(scope->model, point);
+    find_experts(group, scope, point);
     return WEIR_OK;
 }
 
 static bool is_same_group(const struct weir_scope_group *a, const struct weir_scope_group *b)
 {
-    return a->n == b->n && a->n_units == b->n_units && a->has_keys == b->has_keys &&
+    return a->n == b->n && a->n_units == b->n_units && a->n_neurons == b->n_neurons && a->has_keys == b->has_keys &&
            memcmp(a->terms, b->terms, a->n * sizeof *a->terms) == 0;
 }
 
@@ -184,11 +198,12 @@ static weir_status mark_units(bool *marked, bool *named, const struct weir_scope
     for (size_t i = 0; i < group->n; i++) {
         const struct weir_term *term = group_term(scope, group, i);
         if (term->where.units.n > 0 && group->n_units == 0)
-            return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text,
-                             weir_point_at(site->point)->name);
+            return weir_fail(WEIR_E_USAGE, "'%s': single experts are for edits; elsewhere %s is all that were chosen",
+                             term->text, weir_point_at(site->point)->name);
         memset(named, 0, group->n_units * sizeof *named);
-        TRY(weir_scope_in_term(scope, term, term->where.at.units,
-                               weir_slices_mark(&term->where.units, named, group->n_units, "unit")));
+        TRY(weir_scope_in_term(
+            scope, term, term->where.at.units,
+            weir_slices_mark(&term->where.units, named, group->n_units, group->n_neurons > 0 ? "expert" : "unit")));
         for (size_t u = 0; u < group->n_units; u++)
             marked[u] = term->takes_away ? marked[u] && !(named[u] && is_whole_term(term)) : marked[u] || named[u];
     }

@@ -22,8 +22,10 @@ struct weir_site {
 struct weir_scope_group {
     size_t *terms; /* [n] indices into the selection */
     size_t n;
-    size_t n_units; /* along the axis of units: of heads, neurons, ...; of query heads where by_query_head; 0: none */
-    bool has_keys;  /* the last axis is of keys */
+    size_t n_units;   /* along the axis of units: of heads, neurons, ...; of query heads where by_query_head; 0: none */
+    size_t n_neurons; /* of an expert, where the units are experts, each in whichever place it was chosen for; 0: they
+                         are not. Boxes have neurons where others have keys */
+    bool has_keys;    /* the last axis is of keys */
     bool by_query_head;
     bool whole;      /* the terms choose neither positions, keys nor prompts: the rows are all rows */
     bool takes_away; /* one of the terms does */
@@ -70,7 +72,8 @@ static inline size_t weir_site_index(int n_layers, int point, int layer)
    that this model does not have: those that a glob matches are left out, a term that leaves nothing is an error. */
 WEIR_CHECKED weir_status weir_scope_open(struct weir_scope **out, const struct weir_model *model, const char *selection,
                                          const char *positions);
-/* The same for a selection that is parsed, an edit's: it stays the caller's, who keeps it until the scope is closed. */
+/* The same for a selection that is parsed, an edit's: it stays the caller's, who keeps it until the scope is closed.
+   Only here may terms name experts and their neurons. */
 WEIR_CHECKED weir_status weir_scope_open_selection(struct weir_scope **out, const struct weir_model *model,
                                                    struct weir_selection *selection);
 /* Says where a failure is: in a term; of a selection that is part of a longer text, from byte `at` of that on. */
@@ -98,6 +101,12 @@ static inline bool weir_scope_is_by_query(const struct weir_scope *scope, const 
 {
     const struct weir_config *c = &scope->model->config;
     return scope->groups[site->group].by_query_head && c->n_heads != c->n_kv_heads;
+}
+
+/* True where a site's units are experts and its keys their neurons. */
+static inline bool weir_scope_is_by_expert(const struct weir_scope *scope, const struct weir_site *site)
+{
+    return scope->groups[site->group].n_neurons > 0;
 }
 
 /* True where a term chooses prompts. */

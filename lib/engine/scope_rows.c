@@ -53,6 +53,18 @@ static weir_status find_named_keys(struct weir_some *out, struct cell_search *se
     return weir_some_marked(out, search->marked, all_positions(search));
 }
 
+static weir_status find_named_neurons(struct weir_some *out, const struct cell_search *search,
+                                      const struct weir_scope_group *group, const struct weir_term *term)
+{
+    bool *marked;
+    TRY(weir_alloc_zero(&marked, group->n_neurons, sizeof *marked));
+    weir_status status = weir_slices_mark(&term->where.neurons, marked, group->n_neurons, "neuron");
+    if (status == WEIR_OK)
+        status = weir_some_marked(out, marked, group->n_neurons);
+    weir_free(marked);
+    return weir_scope_in_term(search->scope, term, term->where.at.neurons, status);
+}
+
 static weir_status put_box(struct weir_region *region, const struct weir_term *term, const struct weir_box *box)
 {
     return term->takes_away ? weir_region_take(region, box) : weir_region_add(region, box);
@@ -102,7 +114,8 @@ static weir_status put_term(struct weir_region *region, struct cell_search *sear
     struct weir_box box = {0};
     weir_status status;
     TRY_DONE(find_named_units(&box.units, group, term));
-    TRY_DONE(find_named_keys(&box.keys, search, group, term));
+    TRY_DONE(group->n_neurons > 0 ? find_named_neurons(&box.keys, search, group, term)
+                                  : find_named_keys(&box.keys, search, group, term));
     status = weir_lookup_find(&positions, &search->of.lookup, &term->where.positions, "position");
     TRY_DONE(weir_scope_in_term(search->scope, term, term->where.at.positions, status));
     if (positions.keys)
@@ -121,7 +134,7 @@ static struct weir_box whole_box(const struct cell_search *search, const struct 
 {
     return (struct weir_box){.rows.n = search->of.prompt->n,
                              .units.n = group->n_units,
-                             .keys.n = group->has_keys ? all_positions(search) : 0};
+                             .keys.n = group->has_keys ? all_positions(search) : group->n_neurons};
 }
 
 static bool is_set_by_set(const struct weir_region *region)

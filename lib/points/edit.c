@@ -309,6 +309,8 @@ static const char *out_of_order(const struct weir_where *where, const struct wei
         return "layers";
     if (source->has_units && !slices_rise(&where->units))
         return "heads or neurons";
+    if (source->has_neurons && !slices_rise(&where->neurons))
+        return "neurons";
     if (source->has_keys && !spots_rise(&where->keys))
         return "keys";
     return source->has_prompts && !slices_rise(&where->prompts.numbers) ? "prompts" : NULL;
@@ -318,7 +320,8 @@ static const char *out_of_order(const struct weir_where *where, const struct wei
    another order would not be what it looks like. An array has all axes. */
 static weir_status check_order(struct weir_reading *reading, const weir_edit *edit)
 {
-    static const struct weir_where all = {.has_layers = true, .has_units = true, .has_keys = true, .has_prompts = true};
+    static const struct weir_where all = {
+        .has_layers = true, .has_units = true, .has_neurons = true, .has_keys = true, .has_prompts = true};
     bool is_place = edit->value.kind == WEIR_VALUE_PLACE;
     const struct weir_where *source = is_place ? &edit->value.place->where : &all;
     const char *what = is_place ? out_of_order(source, source) : NULL;

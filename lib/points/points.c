@@ -84,6 +84,11 @@ int weir_point_unit_axis(const weir_point *point)
     return point && point->n_axes == 2 ? 1 : -1;
 }
 
+bool weir_point_has_experts(const weir_point *point)
+{
+    return point->n_axes == 3 && point->axes[2] == WEIR_AXIS_D_EXPERT;
+}
+
 int weir_point_row_axis(const weir_point *point)
 {
     for (int i = 0; point && i < point->n_axes; i++)

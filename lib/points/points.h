@@ -37,6 +37,9 @@ struct weir_alias {
     enum weir_alias_when when;
 };
 
+/* The points of experts' neurons: [pos, expert_k, d_expert]. */
+bool weir_point_has_experts(const weir_point *point);
+
 /* Axes whose length is a prompt's. */
 bool weir_axis_is_position(weir_axis axis); /* pos, query or key */
 

@@ -46,7 +46,9 @@ static bool point_has_axis(const weir_point *point, weir_axis axis)
 static bool has_what_is_cut(const struct weir_term *term, const weir_point *point)
 {
     const struct weir_where *where = &term->where;
-    return (where->layers.n == 0 || point->per_layer) && (where->units.n == 0 || weir_point_unit_axis(point) >= 0) &&
+    return (where->layers.n == 0 || point->per_layer) &&
+           (where->has_neurons ? weir_point_has_experts(point)
+                               : where->units.n == 0 || weir_point_unit_axis(point) >= 0) &&
            (!where->by_query_head || point_has_axis(point, WEIR_AXIS_KV_HEAD)) &&
            (!where->has_keys || point_has_axis(point, WEIR_AXIS_KEY));
 }
@@ -95,7 +97,11 @@ static weir_status match_point(struct weir_term *term, const weir_point *point)
     const struct weir_where *where = &term->where;
     if (!point->per_layer && where->layers.n > 0)
         return weir_fail(WEIR_E_USAGE, "'%s': %s is outside the layers; omit the layer", term->text, point->name);
-    if (where->units.n > 0 && weir_point_unit_axis(point) < 0)
+    if (where->has_neurons && !weir_point_has_experts(point))
+        return weir_fail(WEIR_E_USAGE,
+                         "'%s': EXPERT.NEURON is for expert_pre, expert_pre_linear and expert_post; %s has units alone",
+                         term->text, point->name);
+    if (where->units.n > 0 && weir_point_unit_axis(point) < 0 && !weir_point_has_experts(point))
         return weir_fail(WEIR_E_USAGE, "'%s': %s has no heads or neurons to select", term->text, point->name);
     if (where->by_query_head && !point_has_axis(point, WEIR_AXIS_KV_HEAD))
         return weir_fail(WEIR_E_USAGE, "'%s': h is for points by key-value heads, such as k and v; %s is none: omit it",

@@ -1,5 +1,5 @@
-/* The selection grammar, HOOK[:LAYERS[.UNITS]][@POSITIONS][/KEYS][#PROMPTS], comma-separated: one parser for every
-   command and call. */
+/* The selection grammar, HOOK[:LAYERS[.UNITS[.NEURONS]]][@POSITIONS][/KEYS][#PROMPTS], comma-separated: one parser for
+   every command and call. */
 #ifndef WEIR_POINTS_SELECT_H
 #define WEIR_POINTS_SELECT_H
 
@@ -55,13 +55,14 @@ struct weir_whose {
 /* What stands behind the name of a hook point. A term that leaves a part out means all of it; a place (edit.h) that
    leaves one out means the target's own, so what was written, if only as ":", is kept. */
 struct weir_where {
-    bool has_layers, has_units, has_positions, has_keys, has_prompts;
+    bool has_layers, has_units, has_neurons, has_positions, has_keys, has_prompts;
     bool by_query_head; /* units "h7": of a point by key-value heads, the copies that these query heads read */
     struct weir_slices layers, units;
+    struct weir_slices neurons;        /* of experts, which are the units: "3.100" */
     struct weir_spots positions, keys; /* positions are queries where there are keys */
     struct weir_whose prompts;
     struct { /* the bytes of the text at which they begin */
-        size_t layers, units, positions, keys, prompts;
+        size_t layers, units, neurons, positions, keys, prompts;
     } at;
 };
 

@@ -191,17 +191,27 @@ static size_t byte_at(const struct where_reading *reading, const char *text)
     return (size_t)(text - reading->begin);
 }
 
-static weir_status read_units(struct where_reading *reading)
+static weir_status read_neurons(struct where_reading *reading)
 {
     size_t n;
     const char *text = next_piece(reading, "@/#", &n);
+    reading->out->has_neurons = true;
+    reading->out->at.neurons = byte_at(reading, text);
+    return weir_slices_parse(&reading->out->neurons, text, n, "neuron of an expert");
+}
+
+static weir_status read_units(struct where_reading *reading)
+{
+    size_t n;
+    const char *text = next_piece(reading, ".@/#", &n);
     struct weir_where *out = reading->out;
     out->at.units = byte_at(reading, text);
     out->has_units = true;
     out->by_query_head = n > 0 && *text == 'h';
     if (out->by_query_head && n == 1)
         return weir_fail(WEIR_E_USAGE, "'h' lacks the number of a query head, as in h7");
-    return weir_slices_parse(&out->units, text + out->by_query_head, n - out->by_query_head, "head or neuron");
+    TRY(weir_slices_parse(&out->units, text + out->by_query_head, n - out->by_query_head, "head or neuron"));
+    return reading->at < reading->end && *reading->at == '.' ? read_neurons(reading) : WEIR_OK;
 }
 
 static weir_status read_layers_and_units(struct where_reading *reading)
@@ -265,6 +275,7 @@ void weir_where_close(struct weir_where *where)
 {
     weir_slices_close(&where->layers);
     weir_slices_close(&where->units);
+    weir_slices_close(&where->neurons);
     weir_spots_close(&where->positions);
     weir_spots_close(&where->keys);
     weir_whose_close(&where->prompts);

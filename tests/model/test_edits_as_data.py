@@ -391,6 +391,7 @@ def test_a_norm_that_is_kept(model, family, tmp_path):
     (["z:1.9 = 0"], "--edit: character 5: unit 9 is out of range"),
     (["z:0 = 0", "z:1@4,z:2.1@99 *= 2"], "prompt 0: z:1@4,z:2.1@99 \\*= 2: character 13: position 99 is out of range"),
     (["pattern:1@2/7+77 = 0"], "pattern:1@2/7\\+77 = 0: character 13: key 77 is out of range"),
+    (["z:1.2.3 = 0"], "character 1: 'z:1.2.3': EXPERT.NEURON is for expert_pre"),
     (["z:1#1,z:2#3 = 0"], "z:1#1,z:2#3 = 0: character 11: prompt 3 is out of range"),
     (["resid_pre:1#0 = [resid_post:2#2]", "resid_pre:1#2 = [resid_post:2#0]"], "no order of passes"),
     (["z:1.0 = resample([z:0:2.0#1], 3)"], "a layer is drawn from files only"),
@@ -605,3 +606,109 @@ def test_what_one_query_head_reads_of_keys_that_are_normed_together(tmp_path):
         assert np.array_equal(by_query("z", 1)[:, 3:], by_head("z", 1)[:, 3:])
         assert np.array_equal(by_query("z", 1)[:, :3], plain("z", 1)[:, :3])
         assert not np.array_equal(by_query("z", 1)[:, 3:], plain("z", 1)[:, 3:])
+
+
+# ---- experts and their neurons ----
+
+SPARSE = ("mixtral", "qwen3_moe", "gpt_oss")
+
+
+def expert_edits():
+    for family in SPARSE:
+        with h5py.File(FIXTURES / f"experts_{family}.h5") as file:
+            for name in file:
+                yield family, file[name].attrs["edit"]
+
+
+@pytest.mark.parametrize("family, edit", list(expert_edits()))
+def test_neurons_of_experts_are_changed_as_pytorch_hooks_change_them(tmp_path, family, edit):
+    """made by tests/oracle/experts.py"""
+    rows = [2, 8, 12, 22]
+    run = dump(family, tmp_path / "run.h5", [edit], [PROMPTS[0], PROMPTS[2]])
+    plain = dump(family, tmp_path / "plain.h5", [], [PROMPTS[0], PROMPTS[2]])
+    with h5py.File(FIXTURES / f"experts_{family}.h5") as file:
+        truth, = (group for group in file.values() if group.attrs["edit"] == edit)
+        changed = 0
+        for point, layer in (("resid_post", 1), ("logits", None)):
+            for prompt, y in enumerate(truth[point][...].astype(float)):
+                x = run(point, layer, prompt)[rows]
+                assert reference.error(x[None], y[None]) < BOUND, (point, prompt)
+                changed += not np.array_equal(x, plain(point, layer, prompt)[rows])
+        assert changed
+
+
+def expert_values(run, layer, prompt, expert):
+    """rows in which an expert was chosen, and its post there"""
+    chosen, post = run("expert_indices", layer, prompt), run("expert_post", layer, prompt)
+    rows, places = np.nonzero(chosen == expert)
+    return rows, post[rows, places]
+
+
+@pytest.mark.parametrize("family", SPARSE)
+def test_an_array_serves_an_experts_neurons(family, tmp_path):
+    plain = dump(family, tmp_path / "plain.h5", [])
+    n_experts, d_expert = plain("router", 1).shape[-1], plain("expert_post", 1).shape[-1]
+    vector, matrix = (np.random.default_rng(3).normal(size=shape).astype(np.float32) for shape in ((d_expert,), (n_experts, d_expert)))
+    np.save(tmp_path / "v.npy", vector), np.save(tmp_path / "m.npy", matrix), np.save(tmp_path / "few.npy", vector[2:6])
+    one = dump(family, tmp_path / "one.h5", [f"expert_post:1.1 = {tmp_path}/v.npy"])
+    all_of = dump(family, tmp_path / "all.h5", [f"expert_post:1.: = {tmp_path}/m.npy"])
+    few = dump(family, tmp_path / "few.h5", [f"expert_post:1.1.2:6 = {tmp_path}/few.npy"])
+    for prompt in range(len(PROMPTS)):
+        for expert in range(n_experts):
+            rows, before = expert_values(plain, 1, prompt, expert)
+            assert np.array_equal(expert_values(one, 1, prompt, expert)[1], np.tile(vector, (len(rows), 1)) if expert == 1 else before)
+            assert np.array_equal(expert_values(all_of, 1, prompt, expert)[1], np.tile(matrix[expert], (len(rows), 1)))
+            if expert == 1:
+                before[:, 2:6] = vector[2:6]
+            assert np.array_equal(expert_values(few, 1, prompt, expert)[1], before)
+
+
+@pytest.mark.parametrize("family", SPARSE)
+def test_experts_that_are_taken_away_stay_as_they_are(family, tmp_path):
+    plain, run = dump(family, tmp_path / "plain.h5", []), dump(family, tmp_path / "run.h5", ["expert_post:1,-expert_post:1.1,-expert_post:1.2.3 = 0"])
+    for expert in range(plain("router", 1).shape[-1]):
+        rows, x = expert_values(run, 1, 0, expert)
+        y = expert_values(plain, 1, 0, expert)[1]
+        keep = np.full(y.shape, expert == 1)
+        keep[:, 3] |= expert == 2
+        assert np.array_equal(x, y * keep)
+
+
+@pytest.mark.parametrize("family", SPARSE)
+def test_experts_by_themselves_or_all_of_them_are_one(family, tmp_path):
+    named = dump(family, tmp_path / "named.h5", ["expert_pre:1.:@3:9 *= 0.5"])
+    whole = dump(family, tmp_path / "whole.h5", ["expert_pre:1@3:9 *= 0.5"])
+    base = dump(family, tmp_path / "base.h5", ["expert_pre:1.:@3:9 = [#base]"])
+    plain = dump(family, tmp_path / "plain.h5", [])
+    assert np.array_equal(named("logits", None), whole("logits", None)) and np.array_equal(base("logits", None), plain("logits", None))
+
+
+def test_an_expert_that_was_not_chosen_has_no_neurons(tmp_path):
+    """in the row that is edited: the edit touches nothing there; in the row that is read: an error"""
+    plain = dump("mixtral", tmp_path / "plain.h5", [])
+    chosen = plain("expert_indices", 1)
+    expert = int(chosen[5, 0])
+    without = next(row for row in range(23) if expert not in chosen[row])
+    edit = f"expert_post:1.{expert}@{without} = 0"
+    done = dump("mixtral", tmp_path / "no.h5", [edit], PROMPTS[:1], check=False)
+    assert done.returncode == 2 and f"{edit}: character 1: this edit changed nothing in any prompt" in done.stderr, done.stderr
+    done = dump("mixtral", tmp_path / "no.h5", [f"expert_post:1.{expert}@5 = [@{without}]"], PROMPTS[:1], check=False)
+    assert done.returncode == 2, done.stderr
+    assert f"expert {expert} was chosen at position 5 of prompt 0, and not where this reads it" in done.stderr
+    assert not (tmp_path / "no.h5").exists()
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--edit", "expert_post:1.4 = 0"], "--edit: character 15: expert 4 is out of range; it goes from 0 to 3"),
+    (["--edit", "expert_post:1.2.99 = 0"], "character 17: neuron 99 is out of range; it goes from 0 to 87"),
+    (["--edit", "expert_post:1.2 = [resid_pre:1]"], "character 19: resid_pre has no neurons of experts"),
+    (["--edit", "expert_post:1.2 = ref.h5[#0]"], "by rank, not by expert"),
+    (["--edit", "expert_post:1.2.3:5 += 1 keeping norm"], "takes all channels"),
+    (["--hooks", "expert_post:1.2"], "'expert_post:1.2': single experts are for edits"),
+    (["--hooks", "expert_post:1.2.3"], "'expert_post:1.2.3': single experts are for edits"),
+])
+def test_what_experts_cannot_be_is_refused(tmp_path, arguments, message):
+    dump("mixtral", tmp_path / "ref.h5", [], PROMPTS[:1])
+    arguments = [word.replace("ref.h5", str(tmp_path / "ref.h5")) for word in arguments]
+    done = cache.weir("dump", "-m", FIXTURES / "mixtral", "--tokens", "1,2,3", "-o", tmp_path / "no.h5", *arguments, check=False)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
