@@ -18,6 +18,7 @@ TOGETHER = [
     ("z#sent = [#clean]", "z:9.9#sent = [#corrupt]", "q:10.0#out = [#sent]"),
     ("resid_pre:6@1:4#0 += 5 * [#1]", "resid_pre:6@1:4#0 -= 5 * [#2]"),
 ]
+EXPERTS = ("router", "expert")
 NOTHING_ALONE = ("z#sent = [#clean]", "ln1_scale,ln2_scale,ln_final_scale = [#base]", "pattern = [#base]",
                  "resid_post:6@subject[-1]#corrupt = [#base]")
 LAYERS, HEADS, KV_HEADS, WIDTH, NEURONS, VOCABULARY, LENGTH = 15, 16, 8, 448, 128, 64, 12
@@ -86,7 +87,7 @@ def bench(tmp_path_factory):
         write_lines(folder / f"{name}.jsonl", [dict(ids=ids(random)) for _ in range(n)])
         made = weir(folder, "dump", "-m", "m", "-f", f"{name}.jsonl", "--hooks", hooks, "-o", f"{name}.h5")
         assert made.returncode == 0, made.stderr.decode()
-    (folder / "mixtral").symlink_to(FIXTURES / "mixtral")
+    (folder / "mixtral").symlink_to(FIXTURES / "mixtral")      # for the lines that name experts
     return folder
 
 
@@ -115,7 +116,7 @@ def test_the_document_has_at_least_thirty_lines():
     assert len(ROWS) >= 30 and all(line in ROWS for group in TOGETHER for line in group)
 
 
-@pytest.mark.parametrize("line", [row for row in ROWS if not row.startswith("router") and row not in NOTHING_ALONE])
+@pytest.mark.parametrize("line", [row for row in ROWS if not row.startswith(EXPERTS) and row not in NOTHING_ALONE])
 def test_a_line_of_the_document_changes_the_prediction(bench, line):
     assert any(changes(bench, [line]))
 
@@ -133,6 +134,11 @@ def test_lines_that_belong_together_change_the_prediction(bench, lines):
 def test_path_patching_changes_the_last_copy_by_the_sender_only(bench):
     clean, corrupt, sent, out = (changes(bench, TOGETHER[2])[i] for i in range(4))
     assert (clean, corrupt, sent, out) == (False, False, True, True)
+
+
+@pytest.mark.parametrize("line", [row for row in ROWS if row.startswith(EXPERTS)])
+def test_a_line_of_experts_changes_the_prediction(bench, line):
+    assert any(changes(bench, [line], "mixtral"))
 
 
 def test_an_expert_is_forced(bench):
