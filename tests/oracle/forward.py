@@ -53,9 +53,10 @@ class Norm:
 
 
 class Model:
-    def __init__(self, folder):
-        self.c = c = json.loads((Path(folder) / "config.json").read_text())
-        self.w = {name: x.astype(np.float64) for name, x in cache.weights(folder).items()}
+    def __init__(self, folder=None, config=None, weights=None):
+        """of a folder, or of such a configuration and weights under such names"""
+        self.c = c = config or json.loads((Path(folder) / "config.json").read_text())
+        self.w = {name: x.astype(np.float64) for name, x in (weights or cache.weights(folder)).items()}
         self.kind = kind = c["model_type"]
         get = lambda *names: next(c[n] for n in names if c.get(n) is not None)
         self.d, self.heads, self.layers = get("hidden_size", "n_embd"), get("num_attention_heads", "n_head"), get("num_hidden_layers", "n_layer")
