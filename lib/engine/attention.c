@@ -207,6 +207,7 @@ struct rotation {
     size_t n_heads, d_head, half;
     enum weir_rotary kind;
     const struct weir_angles *angles;
+    double growth, from; /* of queries by position; 0: none */
 };
 
 static void rotate_position(const struct rotation *r, size_t row, size_t angle)
@@ -224,6 +225,13 @@ static void rotate_position(const struct rotation *r, size_t row, size_t angle)
     }
 }
 
+static void scale_position(const struct rotation *r, size_t row, float factor)
+{
+    size_t n = r->n_heads * r->d_head;
+    for (size_t i = 0; i < n; i++)
+        r->out[row * n + i] *= factor;
+}
+
 static void rotate_rows(void *context, size_t first, size_t last, int worker)
 {
     const struct rotation *r = context;
@@ -233,19 +241,30 @@ static void rotate_rows(void *context, size_t first, size_t last, int worker)
     for (size_t row = first; row < last; row++) {
         while (row >= batch->start[prompt + 1])
             prompt++;
-        rotate_position(r, row, r->angles->by_prompt ? row : batch->past[prompt] + row - batch->start[prompt]);
+        size_t pos = batch->past[prompt] + row - batch->start[prompt];
+        rotate_position(r, row, r->angles->by_prompt ? row : pos);
+        if (r->growth > 0)
+            scale_position(r, row, (float)(1 + r->growth * log(1 + floor((double)pos / r->from))));
     }
 }
 
-static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_t n_heads, int layer)
+/* `growth`: spec.query_growth of queries, 0 of keys. */
+static weir_status rotate_heads(struct weir_run *run, weir_buffer **value, size_t n_heads, int layer, float growth)
 {
     const struct weir_layer_spec *spec = &run->model->layers[layer].spec;
     size_t d_head = (size_t)spec->d_head, total_pos = weir_total_pos(run);
     weir_buffer *old;
     TRY(weir_value_renew(run, value, &old, n_heads * d_head));
-    struct rotation r = {
-        run,          (*value)->data,          old->data, n_heads, d_head, (size_t)spec->rotary_dims / 2,
-        spec->rotary, &run->angles[spec->rope]};
+    struct rotation r = {run,
+                         (*value)->data,
+                         old->data,
+                         n_heads,
+                         d_head,
+                         (size_t)spec->rotary_dims / 2,
+                         spec->rotary,
+                         &run->angles[spec->rope],
+                         (double)growth,
+                         (double)spec->query_growth_from};
     weir_step_rows(run, total_pos, n_heads * d_head, rotate_rows, &r);
     weir_value_drop(&old);
     return WEIR_OK;
@@ -257,11 +276,11 @@ static weir_status rotate_qk(struct weir_run *run, int layer)
     struct weir_values *v = &run->values;
     if (!spec->rotary)
         return WEIR_OK;
-    TRY(rotate_heads(run, &v->q, (size_t)spec->n_heads, layer));
+    TRY(rotate_heads(run, &v->q, (size_t)spec->n_heads, layer, spec->query_growth));
     TRY(weir_at(run, WEIR_P_ROT_Q, layer, &v->q));
-    TRY(rotate_heads(run, &v->k, (size_t)spec->n_kv_heads, layer));
+    TRY(rotate_heads(run, &v->k, (size_t)spec->n_kv_heads, layer, 0));
     if (v->k_by_query)
-        TRY(rotate_heads(run, &v->k_by_query, (size_t)spec->n_heads, layer));
+        TRY(rotate_heads(run, &v->k_by_query, (size_t)spec->n_heads, layer, 0));
     TRY(weir_by_query_read(run, &v->k_by_query, v->k, WEIR_P_ROT_K, layer));
     return weir_at(run, WEIR_P_ROT_K, layer, &v->k);
 }

@@ -57,6 +57,8 @@ static void derive_layers(struct weir_config *c)
             c->sliding[i] = c->full_every > 0 ? (i + 1) % c->full_every != 0 : i >= c->first_sliding;
         if (c->unrotated_every > 0)
             c->unrotated[i] = (i + 1) % c->unrotated_every == 0;
+        if (c->rotated_by_window)
+            c->unrotated[i] = c->window == 0 || !c->sliding[i];
     }
     c->some_sliding = c->some_sliding || by_rule;
 }
@@ -236,6 +238,8 @@ void weir_config_layer(struct weir_layer_spec *out, const struct weir_config *c,
         .rotary = c->unrotated[layer] ? WEIR_ROTARY_NONE : c->rotary,
         .rotary_dims = (c->rotary_dims + 1) / 2 * 2,
         .rope = c->two_ropes && c->sliding[layer],
+        .query_growth = (float)c->query_growth,
+        .query_growth_from = (float)c->query_growth_from,
         .qk_norm = c->qk_norm,
         .qk_norm_kind = c->qk_norm_kind,
         .norm = c->norm,

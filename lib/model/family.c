@@ -100,15 +100,22 @@ static weir_status refine_olmoe(struct weir_config *c, const void *json, const c
     return WEIR_OK;
 }
 
+/* True where a config.json says anything of how rotation is stretched, for classes that else stretch it in their own
+ * way. */
+static bool has_rope(const void *json)
+{
+    const cJSON *scaling = weir_json_get(json, "rope_scaling");
+    return weir_json_get(json, "rope_parameters") || (scaling && scaling->child);
+}
+
 /* GPT-OSS: YaRN stretches the rotation where the config says nothing of it. */
 static weir_status refine_gpt_oss(struct weir_config *c, const void *json, const char *file)
 {
-    const cJSON *scaling = weir_json_get(json, "rope_scaling");
     struct weir_rope_config *rope = &c->rope[0];
     TRY(refine_sparse(c, json, file));
     if (!(c->mlp_limit > 0))
         return weir_fail(WEIR_E_INPUT, "%s: \"swiglu_limit\" is %g; it must be above 0", file, c->mlp_limit);
-    if (weir_json_get(json, "rope_parameters") || (scaling && scaling->child))
+    if (has_rope(json))
         return WEIR_OK;
     strcpy(rope->type, "yarn");
     rope->factor = 32;
@@ -156,6 +163,52 @@ static weir_status refine_mllama(struct weir_config *c, const void *json, const 
     c->n_layers = n;
     c->n_outputs = c->n_vocab;
     c->n_vocab += 8;
+    return WEIR_OK;
+}
+
+/* EXAONE 4 without a window rotates all layers. */
+static weir_status refine_exaone4(struct weir_config *c, const void *json, const char *file)
+{
+    (void)json;
+    (void)file;
+    c->rotated_by_window = c->window > 0;
+    return WEIR_OK;
+}
+
+/* CWM: every fourth layer from the first is full. */
+static weir_status refine_cwm(struct weir_config *c, const void *json, const char *file)
+{
+    struct weir_rope_config *rope = &c->rope[0];
+    (void)file;
+    for (int i = 0; !c->some_sliding && i < c->n_layers; i++)
+        c->sliding[i] = i % 4 != 0;
+    c->some_sliding = true;
+    if (has_rope(json))
+        return WEIR_OK;
+    strcpy(rope->type, "llama3");
+    rope->theta = 1000000;
+    rope->factor = 16;
+    rope->low_freq_factor = 1;
+    rope->high_freq_factor = 4;
+    rope->original_context = 8192;
+    return WEIR_OK;
+}
+
+static weir_status refine_ministral3(struct weir_config *c, const void *json, const char *file)
+{
+    struct weir_rope_config *rope = &c->rope[0];
+    if (!has_rope(json)) {
+        strcpy(rope->type, "yarn");
+        rope->theta = 1000000;
+        rope->factor = 16;
+        rope->original_context = 16384;
+        rope->mscale = rope->mscale_all_dim = 1;
+        rope->query_growth = 0.1;
+    }
+    c->query_growth = rope->query_growth;
+    c->query_growth_from = rope->original_context;
+    if (c->query_growth > 0 && c->query_growth_from <= 0)
+        return weir_fail(WEIR_E_INPUT, "%s: \"llama_4_scaling_beta\" needs \"original_max_position_embeddings\"", file);
     return WEIR_OK;
 }
 
@@ -218,6 +271,9 @@ static weir_status refine_gguf_olmoe(struct weir_config *c, const struct weir_gg
            .n_context = 8192
 #define GPT    .eps = 1e-5, .norm = WEIR_NORM_LAYER, .activation = WEIR_ACT_GELU_TANH, .n_context = 2048
 #define SPARSE .n_active = 8
+#define GLM                                                                                                            \
+    LLAMA, .n_kv_heads = 2, .d_head = 128, .eps = 0.00000015625, .biases = WEIR_QKV_ROLES,                             \
+           .rotary = WEIR_ROTARY_PAIRS, .rotary_factor = 0.5, .n_context = 131072
 #define QWEN2_VL                                                                                                       \
     LLAMA, SIZES(152064, 8192, 29568, 80, 64), .n_kv_heads = 8, .eps = 1e-5, .window_unused = true,                    \
                                                .first_sliding = 80, .biases = WEIR_QKV_ROLES, .window = 4096,          \
@@ -494,6 +550,113 @@ static const struct weir_family families[] = {
      .refine = refine_mllama,
      .defaults = {LLAMA, SIZES(128256, 4096, 14336, 40, 32), .n_kv_heads = 8, .eps = 1e-5, .rope = {{.theta = 500000}},
                   .n_context = 131072}},
+    {.model_type = "olmo3",
+     .names = weir_olmo2_names,
+     .keys = weir_keys_olmo3,
+     .prefix = "model.",
+     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_NONE, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_WIDTH,
+                  .qk_norm_kind = WEIR_NORM_RMS, .window = 4096, .full_every = 4, .two_ropes = true,
+                  .rope = {{.theta = 500000}, {.theta = 500000}}}},
+    {.model_type = "cohere2",
+     .names = weir_cohere_names,
+     .keys = weir_keys_cohere2,
+     .prefix = "model.",
+     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .parallel = true, .shared_norm = true, .tied = true,
+                  .rotary = WEIR_ROTARY_PAIRS, .rope = {{.theta = 10000}}, .logit_scale = 0.0625, .window = 4096,
+                  .full_every = 4, .rotated_by_window = true, .n_context = 8192}},
+    {.model_type = "exaone4",
+     .names = weir_olmo2_names,
+     .keys = weir_keys_exaone4,
+     .prefix = "model.",
+     .refine = refine_exaone4,
+     .defaults = {LLAMA, .n_kv_heads = 32, .eps = 1e-5, .norm = WEIR_NORM_NONE, .post_norm = WEIR_NORM_RMS,
+                  .qk_norm = WEIR_QK_NORM_HEAD, .qk_norm_kind = WEIR_NORM_RMS, .window = 4096, .full_every = 4}},
+    {.model_type = "glm", .names = weir_glm_names, .keys = weir_keys_glm, .prefix = "model.", .defaults = {GLM}},
+    {.model_type = "glm4",
+     .names = weir_glm_names,
+     .keys = weir_keys_glm,
+     .prefix = "model.",
+     .defaults = {GLM, .post_norm = WEIR_NORM_RMS}},
+    {.model_type = "ernie4_5",
+     .names = weir_llama_names,
+     .keys = weir_keys_ernie4_5,
+     .prefix = "model.",
+     .defaults = {LLAMA, .n_kv_heads = 2, .d_head = 128, .eps = 1e-5, .tied = true, .rotary = WEIR_ROTARY_PAIRS,
+                  .rope = {{.theta = 500000}}, .n_context = 131072}},
+    {.model_type = "seed_oss",
+     .names = weir_llama_names,
+     .keys = weir_keys_seed_oss,
+     .prefix = "model.",
+     .defaults = {LLAMA, .n_kv_heads = 8, .d_head = 128, .biases = WEIR_QKV_ROLES, .n_context = 524288}},
+    {.model_type = "helium",
+     .names = weir_llama_names,
+     .keys = weir_keys_helium,
+     .prefix = "model.",
+     .defaults = {LLAMA, .n_kv_heads = 20, .d_head = 128, .eps = 1e-8, .rotary = WEIR_ROTARY_PAIRS,
+                  .rope = {{.theta = 100000}}, .n_context = 4096}},
+    {.model_type = "arcee",
+     .names = weir_nemotron_names,
+     .keys = weir_keys_arcee,
+     .prefix = "model.",
+     .defaults = {LLAMA, .eps = 1e-5, .gated = false, .activation = WEIR_ACT_RELU2, .n_context = 4096}},
+    {.model_type = "jais2",
+     .names = weir_nemotron_names,
+     .keys = weir_keys_jais2,
+     .prefix = "model.",
+     .defaults = {LLAMA, .eps = 1e-5, .norm = WEIR_NORM_LAYER, .gated = false, .activation = WEIR_ACT_RELU2,
+                  .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .n_context = 8192}},
+    {.model_type = "vaultgemma",
+     .names = weir_gemma2_names,
+     .keys = weir_keys_vaultgemma,
+     .prefix = "model.",
+     .defaults = {GEMMA, .n_kv_heads = 4, .full_every = 2, .d_head = 256, .score_scalar = 256, .window = 4096,
+                  .score_cap = 50, .logit_cap = 30}},
+    {.model_type = "flex_olmo",
+     .names = weir_flex_olmo_names,
+     .keys = weir_keys_flex_olmo,
+     .prefix = "model.",
+     .refine = refine_sparse,
+     .defaults = {LLAMA, .norm = WEIR_NORM_NONE, .post_norm = WEIR_NORM_RMS, .qk_norm = WEIR_QK_NORM_WIDTH,
+                  .qk_norm_kind = WEIR_NORM_RMS, .n_experts = 7, .n_active = 5, .rope = {{.theta = 500000}},
+                  .n_context = 4096}},
+    {.model_type = "persimmon",
+     .names = weir_persimmon_names,
+     .keys = weir_keys_persimmon,
+     .prefix = "model.",
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES | WEIR_ROLE(Q_NORM) | WEIR_ROLE(K_NORM),
+                  ROTATED(10000), .activation = WEIR_ACT_RELU2, .rotary_factor = 0.5, .head_norms = true,
+                  .qk_norm_kind = WEIR_NORM_LAYER, .n_context = 16384}},
+    {.model_type = "biogpt",
+     .names = weir_biogpt_names,
+     .keys = weir_keys_biogpt,
+     .prefix = "biogpt.",
+     .defaults = {GPT, .biases = WEIR_LINEAR_ROLES | WEIR_NORM_ROLES, .activation = WEIR_ACT_GELU,
+                  .learned_positions = true, .position_offset = 2, .embed_scale_by_width = true, .tied = true,
+                  .n_context = 1024}},
+    {.model_type = "internlm3",
+     .names = weir_llama_names,
+     .keys = weir_keys_internlm3,
+     .prefix = "model.",
+     .defaults = {LLAMA, .n_kv_heads = 2, .d_head = 128, .eps = 1e-5, .n_context = 32768}},
+    {.model_type = "iquestcoder",
+     .names = weir_llama_names,
+     .keys = weir_keys_llama,
+     .prefix = "model.",
+     .defaults = {LLAMA, .n_kv_heads = 8, .d_head = 128, .eps = 1e-5, .n_context = 131072}},
+    {.model_type = "cwm",
+     .names = weir_llama_names,
+     .keys = weir_keys_cwm,
+     .prefix = "model.",
+     .refine = refine_cwm,
+     .defaults = {LLAMA, .n_kv_heads = 8, .d_head = 128, .eps = 1e-5, .window = 8192, .rope = {{.theta = 1000000}},
+                  .n_context = 131072}},
+    {.model_type = "ministral3",
+     .names = weir_llama_names,
+     .keys = weir_keys_ministral3,
+     .prefix = "model.",
+     .refine = refine_ministral3,
+     .defaults = {LLAMA, SIZES(131072, 4096, 14336, 34, 32), .n_kv_heads = 8, .d_head = 128, .eps = 1e-5,
+                  .n_context = 262144}},
     {.model_type = "HookedTransformer", /* TransformerLens's own: its config.json has no model_type */
      .names = weir_lens_names,
      .keys = weir_keys_lens,

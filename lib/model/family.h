@@ -102,11 +102,14 @@ struct weir_config {
     int window;                       /* 0: none */
     uint8_t sliding[WEIR_MAX_LAYERS]; /* layers that have the window */
     uint8_t unrotated[WEIR_MAX_LAYERS];
-    bool some_sliding;   /* `sliding` counts; else a window is every layer's */
-    bool window_unused;  /* a window counts for nothing */
-    int first_sliding;   /* where no list says which: those from this one on */
-    int full_every;      /* or all but every so many; 0: all */
-    int unrotated_every; /* every so many layers have no rotation; 0: none but those of `unrotated` */
+    bool some_sliding;      /* `sliding` counts; else a window is every layer's */
+    bool window_unused;     /* a window counts for nothing */
+    int first_sliding;      /* where no list says which: those from this one on */
+    int full_every;         /* or all but every so many; 0: all */
+    bool rotated_by_window; /* only layers that have the window are rotated */
+    double query_growth,
+        query_growth_from; /* queries at a position are multiplied by 1 + growth ln(1 + floor(position / from)) */
+    int unrotated_every;   /* every so many layers have no rotation; 0: none but those of `unrotated` */
 
     enum weir_rotary rotary;
     int rotary_width;     /* 0: d_head */
@@ -115,7 +118,7 @@ struct weir_config {
     struct weir_rope_config {
         char type[16]; /* "default", "linear", "llama3", ... */
         double theta, factor, low_freq_factor, high_freq_factor, original_context;
-        double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim;
+        double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim, query_growth;
         bool by_mscale; /* LongRoPE of Phi-MoE: the two that follow instead of a computed factor, and, as transformers
                            has it, the short frequencies at every length */
         double short_mscale, long_mscale;
@@ -172,7 +175,7 @@ extern const weir_names weir_llama_names, weir_qwen3_names, weir_gemma2_names, w
     weir_sparse_names, weir_mixtral_names, weir_gpt_oss_names, weir_cohere_names, weir_phi_names, weir_phi3_names,
     weir_stablelm_names, weir_starcoder2_names, weir_nemotron_names, weir_gpt2_names, weir_gpt_neo_names,
     weir_gptj_names, weir_gpt_neox_names, weir_opt_names, weir_bloom_names, weir_falcon_names, weir_mpt_names,
-    weir_lens_names;
+    weir_glm_names, weir_flex_olmo_names, weir_persimmon_names, weir_biogpt_names, weir_lens_names;
 extern const weir_names weir_gguf_names;
 
 #endif

@@ -31,6 +31,14 @@ const weir_names weir_gemma2_names = {LLAMA_EMBEDDINGS,
                                       [WEIR_R_LN2] = "layers.{}.pre_feedforward_layernorm"};
 const weir_names weir_olmo_names = {
     [WEIR_R_EMBED] = "embed_tokens", [WEIR_R_UNEMBED] = "lm_head", LLAMA_ATTENTION, LLAMA_MLP};
+const weir_names weir_glm_names = {LLAMA_EMBEDDINGS,
+                                   LLAMA_ATTENTION,
+                                   LLAMA_NORMS,
+                                   [WEIR_R_GATE_AND_IN] = "layers.{}.mlp.gate_up_proj",
+                                   [WEIR_R_MLP_OUT] = "layers.{}.mlp.down_proj",
+                                   [WEIR_R_LN1_POST] = "layers.{}.post_self_attn_layernorm",
+                                   [WEIR_R_LN2_POST] = "layers.{}.post_mlp_layernorm"};
+const weir_names weir_flex_olmo_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_EXPERTS, POST_NORMS};
 const weir_names weir_olmo2_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM, LLAMA_MLP, POST_NORMS};
 const weir_names weir_sparse_names = {LLAMA_EMBEDDINGS, LLAMA_ATTENTION, LLAMA_QK_NORM,
                                       LLAMA_NORMS,      LLAMA_MLP,       LLAMA_EXPERTS};
@@ -128,6 +136,31 @@ const weir_names weir_gpt_neox_names = {
     [WEIR_R_MLP_OUT] = "layers.{}.mlp.dense_4h_to_h",
     [WEIR_R_LN_FINAL] = "final_layer_norm",
     [WEIR_R_UNEMBED] = "embed_out|lm_head",
+};
+const weir_names weir_persimmon_names = {
+    [WEIR_R_EMBED] = "embed_tokens",
+    [WEIR_R_LN1] = "layers.{}.input_layernorm",
+    [WEIR_R_QKV] = "layers.{}.self_attn.query_key_value",
+    [WEIR_R_Q_NORM] = "layers.{}.self_attn.q_layernorm",
+    [WEIR_R_K_NORM] = "layers.{}.self_attn.k_layernorm",
+    [WEIR_R_O] = "layers.{}.self_attn.dense",
+    [WEIR_R_LN2] = "layers.{}.post_attention_layernorm",
+    [WEIR_R_MLP_IN] = "layers.{}.mlp.dense_h_to_4h",
+    [WEIR_R_MLP_OUT] = "layers.{}.mlp.dense_4h_to_h",
+    [WEIR_R_LN_FINAL] = "final_layernorm",
+    [WEIR_R_UNEMBED] = "lm_head",
+};
+const weir_names weir_biogpt_names = {
+    LLAMA_QKV,
+    [WEIR_R_EMBED] = "embed_tokens",
+    [WEIR_R_POS_EMBED] = "embed_positions",
+    [WEIR_R_LN1] = "layers.{}.self_attn_layer_norm",
+    [WEIR_R_O] = "layers.{}.self_attn.out_proj",
+    [WEIR_R_LN2] = "layers.{}.final_layer_norm",
+    [WEIR_R_MLP_IN] = "layers.{}.fc1",
+    [WEIR_R_MLP_OUT] = "layers.{}.fc2",
+    [WEIR_R_LN_FINAL] = "layer_norm",
+    [WEIR_R_UNEMBED] = "output_projection",
 };
 const weir_names weir_opt_names = {
     LLAMA_QKV,

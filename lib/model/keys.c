@@ -99,6 +99,7 @@
 #define LLAMA          LLAMA_BUT_ROPE, ROPE
 #define RMS            NUMBER("rms_norm_eps", eps)
 #define ATTENTION_BIAS BIASES("attention_bias", QKVO)
+#define QKV_BIAS       BIASES("attention_bias", WEIR_QKV_ROLES)
 #define MLP_BIAS       BIASES("mlp_bias", WEIR_MLP_ROLES)
 #define LAYER_TYPES    READ("layer_types", weir_read_layer_types)
 #define WINDOW_IF_USED WINDOW("sliding_window"), NOT("use_sliding_window", window_unused)
@@ -151,6 +152,45 @@ const struct weir_key weir_keys_cohere[] = {LLAMA,
                                             BOOL("use_qk_norm", head_norms),
                                             END};
 
+const struct weir_key weir_keys_olmo3[] = {LLAMA_BUT_ROPE,
+                                           READ("rope_parameters|rope_scaling|rope_theta", weir_read_olmo3_ropes),
+                                           RMS,
+                                           D_HEAD("head_dim"),
+                                           ATTENTION_BIAS,
+                                           WINDOW("sliding_window"),
+                                           LAYER_TYPES,
+                                           END};
+const struct weir_key weir_keys_cohere2[] = {LLAMA,
+                                             NUMBER("layer_norm_eps", eps),
+                                             D_HEAD("head_dim"),
+                                             ATTENTION_BIAS,
+                                             NUMBER("logit_scale", logit_scale),
+                                             WINDOW("sliding_window"),
+                                             INT("sliding_window_pattern", full_every, WEIR_MAX_LAYERS),
+                                             LAYER_TYPES,
+                                             END};
+const struct weir_key weir_keys_exaone4[] = {LLAMA,
+                                             RMS,
+                                             D_HEAD("head_dim"),
+                                             WINDOW("sliding_window"),
+                                             READ("sliding_window_pattern", weir_read_letters_of_layers),
+                                             LAYER_TYPES,
+                                             END};
+const struct weir_key weir_keys_ernie4_5[] = {LLAMA, RMS, D_HEAD("head_dim"), BIASES("use_bias", WEIR_LINEAR_ROLES),
+                                              END};
+const struct weir_key weir_keys_seed_oss[] = {
+    LLAMA, RMS, D_HEAD("head_dim"), QKV_BIAS, BIASES("attention_out_bias", WEIR_ROLE(O)), MLP_BIAS, END};
+const struct weir_key weir_keys_helium[] = {LLAMA, RMS, D_HEAD("head_dim"), QKV_BIAS, MLP_BIAS, END};
+const struct weir_key weir_keys_arcee[] = {LLAMA, RMS, D_HEAD("head_dim"), ATTENTION_BIAS, MLP_BIAS, END};
+const struct weir_key weir_keys_jais2[] = {
+    LLAMA, NUMBER("layer_norm_eps", eps), D_HEAD("head_dim"), ATTENTION_BIAS, MLP_BIAS, END};
+const struct weir_key weir_keys_internlm3[] = {
+    LLAMA, RMS, D_HEAD("head_dim"), BIASES("attention_bias|qkv_bias", QKVO), BIASES("mlp_bias|bias", WEIR_MLP_ROLES),
+    END};
+const struct weir_key weir_keys_cwm[] = {LLAMA,       RMS, D_HEAD("head_dim"), MLP_BIAS, WINDOW("sliding_window"),
+                                         LAYER_TYPES, END};
+const struct weir_key weir_keys_ministral3[] = {LLAMA, RMS, D_HEAD("head_dim"), WINDOW("sliding_window"), END};
+
 /* ---- Gemma's ---- */
 
 const struct weir_key weir_keys_gemma[] = {COMMON,
@@ -164,11 +204,12 @@ const struct weir_key weir_keys_gemma[] = {COMMON,
                                            ATTENTION_BIAS,
                                            READ("use_bidirectional_attention", weir_read_bidirectional),
                                            END};
-#define GEMMA2                                                                                                         \
+#define VAULTGEMMA                                                                                                     \
     COMMON, SIZES, KV_HEADS("num_key_value_heads"), D_MLP("intermediate_size"), ACTIVATION("hidden_activation"), RMS,  \
         D_HEAD("head_dim"), ATTENTION_BIAS, NUMBER("query_pre_attn_scalar", score_scalar), WINDOW("sliding_window"),   \
-        LAYER_TYPES, NUMBER("final_logit_softcapping", logit_cap),                                                     \
-        READ("use_bidirectional_attention", weir_read_bidirectional)
+        LAYER_TYPES, NUMBER("final_logit_softcapping", logit_cap)
+#define GEMMA2 VAULTGEMMA, READ("use_bidirectional_attention", weir_read_bidirectional)
+const struct weir_key weir_keys_vaultgemma[] = {VAULTGEMMA, ROPE, NUMBER("attn_logit_softcapping", score_cap), END};
 const struct weir_key weir_keys_gemma2[] = {GEMMA2, ROPE, NUMBER("attn_logit_softcapping", score_cap), END};
 const struct weir_key weir_keys_gemma3[] = {GEMMA2,
                                             INT("sliding_window_pattern", full_every, WEIR_MAX_LAYERS),
@@ -194,6 +235,15 @@ const struct weir_key weir_keys_stablelm[] = {LLAMA_BUT_ROPE,
                                               END};
 const struct weir_key weir_keys_nemotron[] = {
     LLAMA_BUT_ROPE, PARTIAL_ROPE, NUMBER("norm_eps", eps), D_HEAD("head_dim"), ATTENTION_BIAS, MLP_BIAS, END};
+const struct weir_key weir_keys_glm[] = {LLAMA_BUT_ROPE, PARTIAL_ROPE, RMS, D_HEAD("head_dim"), QKV_BIAS, END};
+const struct weir_key weir_keys_persimmon[] = {COMMON,
+                                               SIZES,
+                                               D_MLP("intermediate_size"),
+                                               ACTIVATION("hidden_act"),
+                                               PARTIAL_ROPE,
+                                               NUMBER("layer_norm_eps", eps),
+                                               QK_LAYERNORM,
+                                               END};
 const struct weir_key weir_keys_gpt_neox[] = {
     COMMON,
     SIZES,
@@ -259,6 +309,15 @@ const struct weir_key weir_keys_olmoe[] = {LLAMA,
                                            BOOL("norm_topk_prob", active_sum_to_one),
                                            END};
 
+const struct weir_key weir_keys_flex_olmo[] = {LLAMA,
+                                               RMS,
+                                               D_HEAD("head_dim"),
+                                               ATTENTION_BIAS,
+                                               EXPERTS("num_local_experts|num_experts"),
+                                               ROUTED,
+                                               BOOL("norm_topk_prob", active_sum_to_one),
+                                               END};
+
 /* ---- GPT-2's and older ones, with their own names ---- */
 
 const struct weir_key weir_keys_gpt2[] = {COMMON,
@@ -304,6 +363,9 @@ const struct weir_key weir_keys_opt[] = {COMMON,
                                          ONLY("layer_norm_elementwise_affine", 1),
                                          BOOL("_remove_final_layer_norm", final_norm_absent),
                                          END};
+const struct weir_key weir_keys_biogpt[] = {
+    COMMON, SIZES, D_MLP("intermediate_size"), ACTIVATION("hidden_act"), BOOL("scale_embedding", embed_scale_by_width),
+    END};
 const struct weir_key weir_keys_bloom[] = {COMMON,
                                            LAYERS("num_hidden_layers|n_layer"),
                                            HEADS("num_attention_heads|n_head"),

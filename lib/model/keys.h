@@ -43,10 +43,11 @@ struct weir_key {
 };
 
 /* The functions that read READ keys. They see the keys of the family's list and no others. read_rope.c: */
-weir_key_fn weir_read_rope, weir_read_partial_rope, weir_read_phi3_rope, weir_read_two_ropes, weir_read_mrope;
+weir_key_fn weir_read_rope, weir_read_partial_rope, weir_read_phi3_rope, weir_read_two_ropes, weir_read_olmo3_ropes,
+    weir_read_mrope;
 /* read_layers.c: */
 weir_key_fn weir_read_window, weir_read_layer_types, weir_read_unrotated, weir_read_dense_layers,
-    weir_read_layers_of_their_own;
+    weir_read_letters_of_layers, weir_read_layers_of_their_own;
 /* Sets listed[i], of n_layers, for every number i of the list, which may be NULL. */
 WEIR_CHECKED weir_status weir_read_layer_numbers(uint8_t *listed, int n_layers, const cJSON *list, const char *file,
                                                  const char *key);
@@ -72,6 +73,9 @@ extern const struct weir_key weir_keys_gpt2[], weir_keys_gpt_neo[], weir_keys_gp
     weir_keys_olmo[], weir_keys_olmo2[], weir_keys_starcoder2[], weir_keys_granite[], weir_keys_falcon[],
     weir_keys_mpt[], weir_keys_mixtral[], weir_keys_phimoe[], weir_keys_gpt_oss[], weir_keys_qwen3_moe[],
     weir_keys_olmoe[], weir_keys_smollm3[], weir_keys_cohere[], weir_keys_gpt_bigcode[], weir_keys_nemotron[],
-    weir_keys_qwen2_vl[], weir_keys_qwen3_vl[], weir_keys_mllama[], weir_keys_lens[];
+    weir_keys_qwen2_vl[], weir_keys_qwen3_vl[], weir_keys_mllama[], weir_keys_olmo3[], weir_keys_cohere2[],
+    weir_keys_exaone4[], weir_keys_glm[], weir_keys_ernie4_5[], weir_keys_seed_oss[], weir_keys_helium[],
+    weir_keys_arcee[], weir_keys_jais2[], weir_keys_vaultgemma[], weir_keys_flex_olmo[], weir_keys_persimmon[],
+    weir_keys_biogpt[], weir_keys_internlm3[], weir_keys_cwm[], weir_keys_ministral3[], weir_keys_lens[];
 
 #endif

@@ -41,6 +41,18 @@ weir_status weir_read_layer_types(struct weir_config *config, const cJSON *json,
                                     " full_attention attention ");
 }
 
+/* EXAONE 4 says in letters what a list says too, or in a number. */
+weir_status weir_read_letters_of_layers(struct weir_config *config, const cJSON *json, const char *file)
+{
+    const cJSON *pattern = weir_json_get(json, "sliding_window_pattern");
+    int64_t every = 0;
+    if (cJSON_IsString(pattern) && weir_json_get(json, "layer_types"))
+        return WEIR_OK;
+    TRY(weir_json_int(json, file, "sliding_window_pattern", 0, WEIR_MAX_LAYERS, &every));
+    config->full_every = (int)every;
+    return WEIR_OK;
+}
+
 /* SmolLM3's list has 1 where a layer is rotated. */
 weir_status weir_read_unrotated(struct weir_config *config, const cJSON *json, const char *file)
 {

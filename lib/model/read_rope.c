@@ -55,6 +55,7 @@ static weir_status read_rope_numbers(struct weir_rope_config *out, const cJSON *
         {"beta_fast", offsetof(struct weir_rope_config, beta_fast)},
         {"beta_slow", offsetof(struct weir_rope_config, beta_slow)},
         {"attention_factor", offsetof(struct weir_rope_config, attention_factor)},
+        {"llama_4_scaling_beta", offsetof(struct weir_rope_config, query_growth)},
         {"mscale", offsetof(struct weir_rope_config, mscale)},
         {"mscale_all_dim", offsetof(struct weir_rope_config, mscale_all_dim)},
         {"short_mscale", offsetof(struct weir_rope_config, short_mscale)},
@@ -132,6 +133,15 @@ static weir_status read_scaling_of_full(struct weir_rope_config *out, const cJSO
     if (!weir_json_get(scaling, "rope_type"))
         memcpy(out->type, type, sizeof type);
     return WEIR_OK;
+}
+
+/* OLMo 3: by type of layer; what the top says of the base is for full layers, unless they have their own. */
+weir_status weir_read_olmo3_ropes(struct weir_config *config, const cJSON *json, const char *file)
+{
+    const cJSON *full = weir_json_get(weir_json_get(json, "rope_parameters"), "full_attention");
+    bool own = weir_json_get(full, "rope_theta") || weir_json_get(weir_json_get(json, "rope_scaling"), "rope_theta");
+    TRY(weir_json_number(json, file, "rope_theta", &config->rope[own ? 1 : 0].theta));
+    return weir_read_two_ropes(config, json, file);
 }
 
 /* Gemma 3: by type of layer. */

@@ -51,8 +51,10 @@ struct weir_layer_spec {
     int window;        /* a query sees the last `window` keys, itself included; 0: all before it */
     enum weir_alibi alibi;
     enum weir_rotary rotary;
-    int rotary_dims; /* the first so many of d_head turn */
-    int rope;        /* which of the model's ropes */
+    int rotary_dims;                       /* the first so many of d_head turn */
+    int rope;                              /* which of the model's ropes */
+    float query_growth, query_growth_from; /* rotated queries at a position are multiplied by 1 + growth
+                                              ln(1 + floor(position / from)) (Ministral 3); 0: they are not */
     enum weir_qk_norm qk_norm;
     enum weir_norm_kind qk_norm_kind;
 

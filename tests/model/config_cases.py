@@ -1,8 +1,9 @@
 """What is added to, taken from or changed in the config.json of a tiny model of each family, to hold how weir reads it against
 how transformers does: make_config_cases.py runs transformers, test_config_keys.py weir.
 
-Every key of any family's configuration class is tried in every family, but those of text models inside of others only there: one that
-the family reads must mean the same, and one that it does not read must mean nothing.
+Every key of any family's configuration class is tried in every family; LATER families have their own keys and UNDECLARED ones, and
+those of text models inside of others are tried only there. One that the family reads must mean the same, and one that it does not
+read must mean nothing.
 """
 import dataclasses
 import itertools
@@ -13,7 +14,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import positions
 import wrappers
 from cache import FIXTURES
-from configs import CONFIGS
+from configs import CONFIGS, LATER
 
 DELETE = "<deleted>"
 
@@ -188,12 +189,13 @@ def declared(model_type):
 
 
 def every_key(tried=None):
-    """name -> a default of it, over the families of weir that have FOLDERS and the one that it is tried in, by default all; other
-    families' keys that mean much there are among UNDECLARED"""
+    """name -> a default of it, over the families of weir that came first and the one that it is tried in, by default all; LATER ones
+    have only their own and UNDECLARED, among which are other families' keys that mean much there"""
     keys = dict.fromkeys(UNDECLARED)
     for folder in FOLDERS:
-        keys |= declared(base_config(folder)["model_type"])
-    for folder in INSIDE if tried is None else [tried]:
+        if folder not in LATER and tried not in LATER:
+            keys |= declared(base_config(folder)["model_type"])
+    for folder in [*LATER, *INSIDE] if tried is None else [tried]:
         keys = declared(base_config(folder)["model_type"]) | keys
     return {key: default for key, default in keys.items() if key not in ELSEWHERE and not key.startswith("_")}
 

@@ -140,6 +140,54 @@ CONFIGS |= {
     "cohere_wide": row("cohere", dict(SMALL, hidden_size=96, num_key_value_heads=2, intermediate_size=101, logit_scale=0.5)),
 }
 
+LATER = ("olmo3", "cohere2", "exaone4", "glm", "glm4", "ernie4_5", "seed_oss", "helium", "arcee", "jais2", "vaultgemma", "flex_olmo",
+         "persimmon", "biogpt", "internlm3", "iquestcoder", "cwm", "ministral3")
+CONFIGS |= {name: row(name, lengths=FIRST_LENGTHS) for name in LATER}
+
+TYPES = dict(layer_types=["full_attention", "sliding_attention"])
+CONFIGS |= {
+    "olmo3_types": row("olmo3", dict(SMALL, num_key_value_heads=1, attention_bias=True, **TYPES)),
+    "olmo3_plain": row("olmo3", dict(SMALL, num_hidden_layers=4, tie_word_embeddings=True, rope_parameters=None, hidden_act="gelu")),
+    "cohere2_types": row("cohere2", dict(SMALL, attention_bias=True, num_key_value_heads=6, **TYPES)),
+    "cohere2_untied": row("cohere2", dict(SMALL, tie_word_embeddings=False, num_key_value_heads=1, logit_scale=2.0, layer_types=[
+                          "sliding_attention", "full_attention"])),
+    "exaone4_full": row("exaone4", dict(SMALL, sliding_window=None, num_key_value_heads=6, layer_types=["full_attention"] * 2)),
+    "exaone4_types": row("exaone4", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, head_dim=16, **TYPES)),
+    "glm_unbiased": row("glm", dict(SMALL, attention_bias=False, num_key_value_heads=1, tie_word_embeddings=True)),
+    "glm_whole": row("glm", dict(SMALL, rope_parameters=dict(rope_type="default", rope_theta=500.0, partial_rotary_factor=1.0), num_key_value_heads=6)),
+    "glm4_unbiased": row("glm4", dict(SMALL, attention_bias=False, num_key_value_heads=1)),
+    "glm4_tied": row("glm4", dict(SMALL, tie_word_embeddings=True, head_dim=20, hidden_act="gelu")),
+    "ernie4_5_biased": row("ernie4_5", dict(SMALL, use_bias=True, tie_word_embeddings=False)),
+    "ernie4_5_narrow": row("ernie4_5", dict(SMALL, head_dim=8, num_key_value_heads=1)),
+    "seed_oss_biased": row("seed_oss", dict(SMALL, attention_out_bias=True, mlp_bias=True)),
+    "seed_oss_unbiased": row("seed_oss", dict(SMALL, attention_bias=False, attention_out_bias=True, tie_word_embeddings=True)),
+    "helium_biased": row("helium", dict(SMALL, attention_bias=True, mlp_bias=True, num_key_value_heads=6)),
+    "helium_tied": row("helium", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, rope_parameters=dict(rope_type="default", rope_theta=300.0))),
+    "arcee_biased": row("arcee", dict(SMALL, attention_bias=True, mlp_bias=True, head_dim=16)),
+    "arcee_yarn": row("arcee", dict(SMALL, num_key_value_heads=1, tie_word_embeddings=True, **yarn())),
+    "jais2_unbiased": row("jais2", dict(SMALL, attention_bias=False, mlp_bias=False, num_key_value_heads=6)),
+    "jais2_tied": row("jais2", dict(SMALL, tie_word_embeddings=True, num_key_value_heads=1, head_dim=16, hidden_act="gelu")),
+    "vaultgemma_uncapped": row("vaultgemma", dict(SMALL, attn_logit_softcapping=None, final_logit_softcapping=None, attention_bias=True)),
+    "vaultgemma_types": row("vaultgemma", dict(SMALL, num_key_value_heads=1, tie_word_embeddings=False, final_logit_softcapping=3.0, **TYPES)),
+    "flex_olmo_summed": row("flex_olmo", dict(SMALL, norm_topk_prob=True, num_key_value_heads=1)),
+    "flex_olmo_all": row("flex_olmo", dict(SMALL, num_experts=3, num_experts_per_tok=3, attention_bias=True, tie_word_embeddings=True)),
+    "persimmon_plain": row("persimmon", dict(SMALL, qk_layernorm=False, tie_word_embeddings=True), dict(extra={})),
+    "persimmon_whole": row("persimmon", dict(SMALL, hidden_act="gelu", num_attention_heads=6, rope_parameters=dict(
+                           rope_type="default", rope_theta=25000.0, partial_rotary_factor=1.0))),
+    "biogpt_unscaled": row("biogpt", dict(SMALL, scale_embedding=False, hidden_act="relu")),
+    "biogpt_untied": row("biogpt", dict(SMALL, tie_word_embeddings=False, num_attention_heads=6, layer_norm_eps=0.1)),
+    "internlm3_biased": row("internlm3", dict(SMALL, attention_bias=True, mlp_bias=True)),
+    "internlm3_dynamic": row("internlm3", dict(SMALL, max_position_embeddings=48, num_key_value_heads=1, rope_parameters=dict(
+                             rope_type="dynamic", rope_theta=50000.0, factor=6.0))),
+    "iquestcoder_biased": row("iquestcoder", dict(SMALL, attention_bias=True, mlp_bias=True)),
+    "iquestcoder_tied": row("iquestcoder", dict(SMALL, num_key_value_heads=6, tie_word_embeddings=True)),
+    "cwm_types": row("cwm", dict(SMALL, mlp_bias=True, num_key_value_heads=1, **TYPES)),
+    "cwm_plain": row("cwm", dict(SMALL, tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=5000.0))),
+    "ministral3_window": row("ministral3", dict(SMALL, sliding_window=9, num_key_value_heads=1, tie_word_embeddings=True)),
+    "ministral3_steep": row("ministral3", dict(SMALL, head_dim=20, rope_parameters=dict(
+                            rope_type="default", rope_theta=1e4, original_max_position_embeddings=5, llama_4_scaling_beta=0.7))),
+}
+
 # TransformerLens's own models, of ../oracle/lens.py: `named` are the points that have hooks there and that only names select
 NAMED = ",result,q_input,k_input,v_input"
 

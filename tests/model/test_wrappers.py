@@ -48,7 +48,8 @@ def first_of_each():
 
 
 every_row = pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if other else ()) for name, other in first_of_each()])
-every_wrapper = pytest.mark.parametrize("name", [name for name, other in first_of_each() if not other])
+every_wrapper = pytest.mark.parametrize("name", [name for name, other in first_of_each() if not other
+                                                 and wrappers.ROWS[name]["config"]["model_type"] in wrappers.TOWERS])
 
 
 @every_row

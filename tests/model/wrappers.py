@@ -149,6 +149,24 @@ ROWS = {
     "Llama-3.2-11B-Vision": published("Llama-3.2-11B-Vision", 5, lengths=LONG),
     "mllama_first_layer": wrapper("mllama", dict(num_hidden_layers=3, cross_attention_layers=[0], pad_token_id=0)),
     "mllama_usual_layers": wrapper("mllama", dict(num_hidden_layers=5, num_key_value_heads=3, pad_token_id=0)),
+    "Ministral-3-3B-Instruct-2512-BF16": published("Ministral-3-3B-Instruct-2512-BF16"),
+    "Olmo-3-1125-32B": published("Olmo-3-1125-32B", 4),
+    "Olmo-3-1025-7B": published("Olmo-3-1025-7B", 4),
+    "c4ai-command-r7b-12-2024": published("c4ai-command-r7b-12-2024", 4, head_dim=8),
+    "EXAONE-4.0-32B": published("EXAONE-4.0-32B", 4),
+    "EXAONE-4.0-1.2B": published("EXAONE-4.0-1.2B"),
+    "glm-4-9b-chat-hf": published("glm-4-9b-chat-hf"),
+    "GLM-4-9B-0414": published("GLM-4-9B-0414"),
+    "ERNIE-4.5-0.3B-PT": published("ERNIE-4.5-0.3B-PT"),
+    "Seed-OSS-36B-Instruct": published("Seed-OSS-36B-Instruct"),
+    "helium-1-2b": published("helium-1-2b", head_dim=8),
+    "AFM-4.5B": published("AFM-4.5B"),
+    "vaultgemma-1b": published("vaultgemma-1b"),
+    "FlexOlmo-7x7B-1T": published("FlexOlmo-7x7B-1T"),
+    "persimmon-8b-chat": published("persimmon-8b-chat", num_attention_heads=4, num_key_value_heads=4),
+    "biogpt-347m": published("biogpt-347m"),
+    "internlm3-8b-instruct": published("internlm3-8b-instruct"),
+    "cwm-32b": published("cwm-32b", 5),
 }
 
 # the oracle's family that has a text model's parts where it has them
@@ -159,11 +177,15 @@ FIXED = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "mllama")    # whatever
 
 def family_of(config):
     outer, inner = config["model_type"], config.get("text_config", {}).get("model_type")
+    if outer not in TOWERS:
+        return outer
     return inner if inner and outer not in FIXED else FAMILY.get(outer, "llama")
 
 
 def paths_of(config):
-    """where transformers' module of the whole has the text model"""
+    """where transformers' module of the whole has the text model, if it is not all"""
+    if config["model_type"] not in TOWERS:
+        return {}
     at = "model.text_model." if config["model_type"] in ("idefics3", "smolvlm") else "model.language_model."
     return dict(blocks=at + "layers", ln_final=at + "norm")
 

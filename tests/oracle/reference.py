@@ -211,7 +211,7 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, 
     skipped = getattr(cfg, "cross_attention_layers", [])                      # Mllama's, of images
     files = [i for i in range(len(module(fam.blocks))) if i not in skipped]
     n_layers = len(files)
-    direct_out = fam.model_type not in ("bloom", "mpt", "opt", "granite")   # these add the residual inside
+    direct_out = fam.model_type not in ("bloom", "mpt", "opt", "granite", "biogpt")   # these add the residual inside
 
     def edit_input(path, change):
         def hook(mod, args, kwargs):
@@ -286,6 +286,9 @@ def run(model_dir, tokens, family=None, dtype="float64", paths=None, edit=None, 
     def rotates(layer):
         listed = getattr(cfg, "no_rope_layers", None)
         rotary = getattr(cfg, "rope_parameters", None) or getattr(cfg, "rotary_dim", None)   # Falcon: or ALiBi
+        by_window = fam.model_type in ("cohere2", "exaone4") and cfg.sliding_window is not None
+        if by_window and cfg.layer_types[layer] == "full_attention":
+            return False
         return rotary and not getattr(cfg, "alibi", False) and (not listed or listed[layer])
 
     def scores(x):
