@@ -135,12 +135,10 @@ static weir_status read_scaling_of_full(struct weir_rope_config *out, const cJSO
     return WEIR_OK;
 }
 
-/* OLMo 3: by type of layer; what the top says of the base is for full layers, unless they have their own. */
+/* OLMo 3: by type of layer; the base at the top is that of full layers, unless they have their own. */
 weir_status weir_read_olmo3_ropes(struct weir_config *config, const cJSON *json, const char *file)
 {
-    const cJSON *full = weir_json_get(weir_json_get(json, "rope_parameters"), "full_attention");
-    bool own = weir_json_get(full, "rope_theta") || weir_json_get(weir_json_get(json, "rope_scaling"), "rope_theta");
-    TRY(weir_json_number(json, file, "rope_theta", &config->rope[own ? 1 : 0].theta));
+    TRY(weir_json_number(json, file, "rope_theta", &config->rope[0].theta));
     return weir_read_two_ropes(config, json, file);
 }
 
