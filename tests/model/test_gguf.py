@@ -9,7 +9,7 @@ import cache
 import gguf_make
 import prompts
 from cache import FIXTURES, config, dump
-from configs import CONFIGS, LENS, LONGROPE, yarn
+from configs import CONFIGS, LATER, LENS, LONGROPE, yarn
 
 NO_ARCHITECTURE = "llama.cpp has no such architecture"
 NO_WINDOW = "the architecture has no window in llama.cpp"
@@ -36,7 +36,7 @@ UNSAYABLE = {
 } | dict.fromkeys(LENS, "TransformerLens's own")
 
 # families that weir reads from folders only
-FOLDERS_ONLY = {"gpt_oss", "phimoe"}
+FOLDERS_ONLY = {"gpt_oss", "phimoe", *LATER}
 
 
 def single(x):
