@@ -12,8 +12,9 @@ enum field_kind {
     FIELD_WHOLE,     /* a whole number, as far as the option's goes */
     FIELD_CHOICE,    /* a text, one of the option's choices */
     FIELD_TEXT,      /* a text that is not empty, as those below */
-    FIELD_RANGE,     /* a text, or a whole number */
+    FIELD_RANGE,     /* positions: a text, or a whole number */
     FIELD_LIST,      /* a text, or a list of texts that are joined by commas */
+    FIELD_SELECTION, /* the same, which is a selection */
     FIELD_PATH,      /* a file */
     FIELD_MODEL,     /* a file, a folder, or a name of the Hugging Face cache */
     FIELD_SIDES,     /* from here on: one, or a list of them, each of which gives the option once */

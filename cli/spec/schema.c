@@ -101,6 +101,7 @@ static cJSON *schema_of_kind(enum field_kind kind)
         [FIELD_RANGE] = ("{\"anyOf\": [{\"$ref\": \"#/$defs/text\"},"
                          " {\"type\": \"integer\", \"minimum\": -2147483647, \"maximum\": 2147483647}]}"),
         [FIELD_LIST] = "{\"$ref\": \"#/$defs/texts\"}",
+        [FIELD_SELECTION] = "{\"$ref\": \"#/$defs/texts\"}",
         [FIELD_PATH] = "{\"$ref\": \"#/$defs/text\"}",
         [FIELD_MODEL] = "{\"$ref\": \"#/$defs/text\"}",
         [FIELD_SIDES] = ("{\"anyOf\": [{\"$ref\": \"#/$defs/side\"},"
@@ -198,6 +199,7 @@ static const char *kind_words(const struct field *field)
         [FIELD_TEXT] = "text",
         [FIELD_RANGE] = "text or whole number",
         [FIELD_LIST] = "text, or list of texts",
+        [FIELD_SELECTION] = "text, or list of texts",
         [FIELD_PATH] = "file",
         [FIELD_MODEL] = "file, folder or name",
         [FIELD_SIDES] = "text, or list of texts",

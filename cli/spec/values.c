@@ -76,6 +76,7 @@ static weir_status wants(const struct valuing *v)
         [FIELD_TEXT] = "a text that is not empty",
         [FIELD_RANGE] = "a text that is not empty, or a whole number",
         [FIELD_LIST] = "a text that is not empty, or a list of such texts",
+        [FIELD_SELECTION] = "a text that is not empty, or a list of such texts",
         [FIELD_PATH] = "the name of a file",
         [FIELD_MODEL] = "the name of a model",
         [FIELD_SIDES] = "a text, NAME or NAME=FIELD",
@@ -88,7 +89,8 @@ static weir_status wants(const struct valuing *v)
         [FIELD_PAIRS] = "an object of prompts",
     };
     const struct opt *opt = v->option >= 0 ? &v->args->command->opts[v->option] : NULL;
-    enum field_kind kind = v->field->kind == FIELD_LIST && strchr(v->path, '[') ? FIELD_TEXT : v->field->kind;
+    bool joined = v->field->kind == FIELD_LIST || v->field->kind == FIELD_SELECTION;
+    enum field_kind kind = joined && strchr(v->path, '[') ? FIELD_TEXT : v->field->kind;
     char choices[MOST_REASON] = "";
     if (kind == FIELD_WHOLE)
         return document_fail(v->document, v->path, "this must be a whole number from %lld to %lld",
@@ -169,9 +171,19 @@ static weir_status read_plain_text(struct valuing *v, struct span value)
     return give_own(v, v->option, text);
 }
 
+/* Positions, which are parsed again where they are used: here a failure can say where they stand. */
+static weir_status check_range(const struct valuing *v, const char *text)
+{
+    struct weir_spots spots = {0};
+    weir_status status = fails_here(v, weir_spots_parse(&spots, text, strlen(text), "position"), ": ");
+    weir_spots_close(&spots);
+    return status;
+}
+
 static weir_status read_range_value(struct valuing *v, struct span value)
 {
-    return *value.from == '"' ? read_plain_text(v, value) : read_whole_value(v, value);
+    TRY(*value.from == '"' ? read_plain_text(v, value) : read_whole_value(v, value));
+    return check_range(v, v->spec->texts[v->spec->n_texts - 1]);
 }
 
 /* The file comes first, in FILE:ARGS too. */
@@ -233,6 +245,17 @@ static weir_status read_joined(struct valuing *v, struct span value)
     TRY(keep_text(v->spec, empty));
     TRY(read_items(v, value, join_item));
     return give_option(v, v->option, v->spec->texts[v->spec->n_texts - 1]);
+}
+
+/* Its terms are parsed together: one may take away from those before it. */
+static weir_status read_selection(struct valuing *v, struct span value)
+{
+    struct weir_selection *selection;
+    TRY(read_joined(v, value));
+    snprintf(v->path, sizeof v->path, "%s", v->field->path);
+    TRY(fails_here(v, weir_selection_parse(&selection, v->spec->texts[v->spec->n_texts - 1]), ": "));
+    weir_selection_close(selection);
+    return WEIR_OK;
 }
 
 static weir_status read_side_value(struct valuing *v, struct span value)
@@ -469,9 +492,9 @@ static weir_status read_field_value(struct valuing *v, struct span value)
         [FIELD_PROMPTS] = read_prompt_value,     [FIELD_PAIRS] = read_pair_value,
     };
     static read_item *const single[] = {
-        [FIELD_FLAG] = read_flag_value, [FIELD_WHOLE] = read_whole_value, [FIELD_CHOICE] = read_choice_value,
-        [FIELD_TEXT] = read_plain_text, [FIELD_RANGE] = read_range_value, [FIELD_LIST] = read_joined,
-        [FIELD_PATH] = read_path_text,  [FIELD_MODEL] = read_path_text,
+        [FIELD_FLAG] = read_flag_value,     [FIELD_WHOLE] = read_whole_value, [FIELD_CHOICE] = read_choice_value,
+        [FIELD_TEXT] = read_plain_text,     [FIELD_RANGE] = read_range_value, [FIELD_LIST] = read_joined,
+        [FIELD_SELECTION] = read_selection, [FIELD_PATH] = read_path_text,    [FIELD_MODEL] = read_path_text,
     };
     if (v->field->kind == FIELD_NOTE)
         return *value.from == '"' ? WEIR_OK : wants(v);

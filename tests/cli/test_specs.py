@@ -59,6 +59,10 @@ def test_the_schema_is_a_schema_and_what_weir_prints(tmp_path):
         "run: weir schema run > schemas/run.schema.json"
 
 
+def test_the_schema_of_stored_files_is_printed_as_it_is(tmp_path):
+    assert weir(tmp_path, "schema", "store").stdout == (ROOT / "schemas/store.schema.json").read_bytes()
+
+
 def test_the_table_of_the_documents_is_what_weir_prints(tmp_path):
     table = weir(tmp_path, "schema", "run", "--markdown").stdout.decode()
     assert table in (ROOT / "docs/run-specs.md").read_text(), "put there: weir schema run --markdown"
@@ -116,14 +120,15 @@ def at(spec, path):
     return spec
 
 
-TEXTS = {"edits", "ablate", "metrics"}    # have a grammar, of which the schema knows nothing
+# have a grammar, of which the schema knows nothing
+TEXTS = {("edits",), ("ablate",), ("metrics",), ("capture", "hooks"), ("capture", "positions"), ("next", "positions"), ("sweep", "at")}
 VALUES = [None, True, 7, -1.5, "x", "", [], {}, [["x"]], [7], {"select": "z", "op": "=", "value": "0"}]
 
 
 def beyond_structure(spec, path, new):
     """True for what a schema cannot know: the grammar of texts, and which members are the sides of pairs"""
     inside = "sides" in spec and path[0] in ("prompts", "pairs", "sides") and (len(path) > 1 or isinstance(new, dict))
-    return inside or (path[0] in TEXTS and isinstance(new, (str, list)) and new not in ("", [])) or (path[0] == "sides" and new == "x")
+    return inside or (not TEXTS.isdisjoint({path[:1], path[:2]}) and isinstance(new, (str, list)) and new not in ("", [])) or (path[0] == "sides" and new == "x")
 
 
 def mutants(spec):
@@ -194,6 +199,8 @@ def test_the_schema_and_the_program_agree_on_mutants(tree, path, step):
     ('{"weir_spec": 1, "edits": "{\\"select\\": 1}"}', "edits: an edit in JSON is an object here, not a text with an object in it"),
     ('{"weir_spec": 1, "edits": ["z = 0", "z == 0"]}', "edits[1]: character 4: '=' is no file: files have a . or a /, or quotes"),
     ('{"weir_spec": 1, "edits": {"select": "zz", "op": "=", "value": 0}}', "edits.select: character 1: no hook point is called 'zz'; the nearest: z"),
+    ('{"weir_spec": 1, "capture": {"hooks": ["z", "-z:1", "zz"]}}', "capture.hooks: no hook point is called 'zz'; the nearest: z"),
+    ('{"weir_spec": 1, "next": {"positions": "1:2:3:4"}}', None),
     ('{"weir_spec": 1, "metrics": ["loss", "los"]}', "metrics[1]: character 1: 'los' is no measure and no hook point; the nearest: loss"),
     ('{"weir_spec": 1, "' + "a\\u001b[31m" * 100 + '": 1}', None),
 ])
@@ -300,6 +307,13 @@ def test_files_are_those_of_the_specs_folder(tmp_path):
     assert {"g.h5", "g.svg", "g.png"} < {path.name for path in inner.iterdir()}
 
 
+def test_whole_names_stay(tmp_path):
+    (tmp_path / "specs").mkdir()
+    name = write(tmp_path, {"model": GPT2, "prompts": [[5]], "prompt_files": str(tmp_path / "p.jsonl"), "output": {"file": str(tmp_path / "o.h5")}}, "specs/spec.json")
+    (tmp_path / "p.jsonl").write_text('{"ids": [5, 7]}\n')
+    assert weir(tmp_path, "dump", name).returncode == 0 and (tmp_path / "o.h5").exists()
+
+
 def test_a_model_that_is_not_in_the_folder_is_looked_for_as_it_is_named(tmp_path):
     (tmp_path / "specs").mkdir()
     name = write(tmp_path, {"model": "org/name", "prompts": "a"}, "specs/spec.json")
@@ -322,8 +336,8 @@ def test_standard_input_is_the_spec_or_prompts(tmp_path):
     ("patch", {"pairs": {"clean": "a", "corrupt": "b", "answer": 1, "wrong": 2}, "sweep": {"at": "z"}}),
 ])
 def test_a_file_tells_the_command_line_that_makes_it_again(tmp_path, command, spec):
-    name = write(tmp_path, {**spec, "output": {"file": "first.h5"}})
-    assert weir(tmp_path, command, name).returncode == 0
+    name = write(tmp_path, {**spec, "model": "nowhere", "output": {"file": "first.h5"}})
+    assert weir(tmp_path, command, name, "-m", ROOT / "models/rill").returncode == 0
     with h5py.File(tmp_path / "first.h5") as file:
         words = shlex.split(file.attrs["command"].replace("first.h5", "again.h5"))
     assert weir(tmp_path, *words[1:]).returncode == 0

@@ -52,6 +52,7 @@ NPZ = ("unit npz",)
 SOURCES = ("tests/model/test_sources.py -m 'not slow'", "unit source")
 PROCESS = ("tests/model/test_process.py",)
 PATHS = ("tests/model/test_path.py",)
+SPECS = ("tests/cli/test_specs.py -m 'not slow'",)
 PLUGINS = ("tests/model/test_plugins.py",)
 RUN = ("tests/cli/test_run.py -m 'not slow'",)
 GUARD = ("tests/cli/test_guard.py -m 'not slow'",)
@@ -553,6 +554,13 @@ MUTATIONS = [
       "negative activations have the colours of positive ones"),
     M("page-hovered-token", "cli/page/web/state.js", "if (state.lockedToken !== null) return state.lockedToken;", "if (state.lockedToken) return state.lockedToken;",
       "the first token cannot be locked"),
+    # ---- run specs ----
+    M("spec-absolute", "cli/spec/paths.c", "bool stays = name[0] == '/' || ", "bool stays = ", "absolute names are looked for in the spec's folder", SPECS),
+    M("spec-other-model", "cli/spec/paths.c", "if (access(*out, F_OK) == 0)", "if (true)", "a name of the Hugging Face cache is one of the folder", SPECS),
+    M("spec-twice", "cli/spec/document.c", "if (document->values[*out].from)", "if (false)", "of a field that is there twice one is dropped", SPECS),
+    M("spec-whole", "cli/spec/values.c", "number != floor(number) || ", "", "half a number is rounded", SPECS),
+    M("spec-beside", "cli/args/args.c", ".repeats || !args->has[given[i].opt])", ".repeats || true)", "the command in a file gives options twice that stood beside a spec", SPECS),
+    M("spec-lines", "cli/args/scan.c", "line += ends;", "line += 0;", "all that is wrong in a document is in its first line", SPECS),
     # ---- cli/tui ----
     M("tui-search-back", "cli/tui/app.c", "(row + n - 1) % n", "(row + n - 2) % n", "the previous match is searched from two rows up"),
     M("tui-backspace", "cli/tui/app.c", "((unsigned char)text[n - 1] & 0xc0) == 0x80", "((unsigned char)text[n - 1] & 0x80) == 0x80",
