@@ -29,13 +29,38 @@ struct run_edit {
     size_t *first;                  /* [n_sites * n_prompts + 1] where those of each begin */
     bool names_experts, met_expert; /* it names experts; one of them was chosen where it acts */
     size_t n_prompts;
+    bool reads_own; /* the place is in the prompt that it changes */
+
+    /* in a sweep, whose prompts ran whole: by what each box was changed, for the passes of its variants */
+    struct weir_operand *kept; /* [n_boxes]; data is the edit's own */
+    size_t *first_kept;        /* [n_sites * n_kept_prompts + 1] where those of each site and prompt begin */
+    size_t n_kept_prompts;
+};
+
+enum edit_phase {
+    EDITS_PASS,   /* a pass of prompts */
+    EDITS_KEEP,   /* of those of a sweep: what they are changed by is kept */
+    EDITS_REPLAY, /* of variants of them: what was kept changes them too */
 };
 
 struct weir_run_edits {
     struct weir_run *run;
     struct run_edit **list; /* [n] in the order in which they act */
     size_t n, capacity;
+    enum edit_phase phase;
 };
+
+static enum edit_phase phase_of(const struct run_edit *edit)
+{
+    return edit->run->edits ? edit->run->edits->phase : EDITS_PASS;
+}
+
+/* True where what it changes by is the same whatever else is changed: it comes from a file, by chance, from another
+   prompt. */
+static bool has_kept_operands(const struct run_edit *edit)
+{
+    return edit->source || (edit->place.sites && !edit->reads_own);
+}
 
 static weir_status fail_in_edit(const struct run_edit *edit, size_t at, weir_status status)
 {
@@ -118,6 +143,20 @@ static weir_status check_vectors(const struct run_edit *edit, const struct weir_
     return WEIR_OK;
 }
 
+/* What a prompt reads of itself varies with it. */
+static weir_status note_own_reading(struct run_edit *edit, const struct weir_place_reading *reading, size_t prompt)
+{
+    for (size_t i = 0; i < reading->n_origins; i++)
+        edit->reads_own = edit->reads_own || reading->origins[i].prompt == prompt;
+    if (!edit->reads_own || phase_of(edit) == EDITS_PASS || !edit->place.term->where.has_prompts)
+        return WEIR_OK;
+    return fail_in_edit(edit, edit->place.value->at,
+                        weir_fail(WEIR_E_UNSUPPORTED,
+                                  "prompt %zu reads itself here by a name, which its variants do "
+                                  "not have: name no prompt",
+                                  prompt));
+}
+
 static weir_status plan_box(struct run_edit *edit, size_t site, size_t prompt, const struct weir_box *box,
                             size_t *n_cells)
 {
@@ -128,7 +167,8 @@ static weir_status plan_box(struct run_edit *edit, size_t site, size_t prompt, c
     if (!edit->place.sites)
         return WEIR_OK;
     TRY(weir_grow(&edit->readings, &edit->cap_readings, edit->n_readings + 1, sizeof *edit->readings));
-    return weir_place_plan(&edit->readings[edit->n_readings++], &edit->place, edit->run, site, prompt, box);
+    TRY(weir_place_plan(&edit->readings[edit->n_readings], &edit->place, edit->run, site, prompt, box));
+    return note_own_reading(edit, &edit->readings[edit->n_readings++], prompt);
 }
 
 /* A program's own hooks write to what key-value heads have, and do not see what query heads read of it. */
@@ -147,6 +187,30 @@ static weir_status check_hooks(const struct run_edit *edit)
     return WEIR_OK;
 }
 
+static void forget_kept(struct run_edit *edit)
+{
+    for (size_t i = 0; edit->kept && i < edit->first_kept[edit->scope->n_sites * edit->n_kept_prompts]; i++)
+        weir_free((void *)edit->kept[i].data);
+    weir_free(edit->kept);
+    weir_free(edit->first_kept);
+    edit->kept = NULL;
+    edit->first_kept = NULL;
+    edit->n_kept_prompts = 0;
+}
+
+static weir_status make_room_for_kept(struct run_edit *edit)
+{
+    size_t n_sites = edit->scope->n_sites, n = 0;
+    TRY(weir_alloc_zero(&edit->first_kept, n_sites * edit->n_prompts + 1, sizeof *edit->first_kept));
+    edit->n_kept_prompts = edit->n_prompts;
+    for (size_t i = 0; i < n_sites * edit->n_prompts; i++) {
+        edit->first_kept[i] = n;
+        n += weir_scope_region(edit->scope, &edit->scope->sites[i / edit->n_prompts], i % edit->n_prompts).n;
+    }
+    edit->first_kept[n_sites * edit->n_prompts] = n;
+    return weir_alloc_zero(&edit->kept, n, sizeof *edit->kept);
+}
+
 static weir_status plan_edit(struct run_edit *edit)
 {
     size_t n_sites = edit->scope->n_sites, n_cells = 0, n_lists;
@@ -156,6 +220,8 @@ static weir_status plan_edit(struct run_edit *edit)
     edit->names_experts = edit->met_expert = false;
     TRY(weir_mul(&n_lists, n_sites, edit->n_prompts));
     TRY(weir_alloc_zero(&edit->first, n_lists + 1, sizeof *edit->first));
+    if (phase_of(edit) == EDITS_REPLAY && !edit->reads_own)
+        return WEIR_OK;
     for (size_t site = 0; site < n_sites; site++)
         edit->names_experts |= weir_scope_is_by_expert(edit->scope, &edit->scope->sites[site]);
     for (size_t site = 0; site < n_sites; site++)
@@ -168,10 +234,13 @@ static weir_status plan_edit(struct run_edit *edit)
     edit->first[n_lists] = edit->n_readings;
     if (edit->source)
         TRY(weir_edit_source_find(edit->source, edit->run->from ? edit->run->from->past : NULL));
-    return n_cells > 0 ? WEIR_OK
-                       : fail_in_edit(edit, 0,
-                                      weir_fail(WEIR_E_USAGE, "this edit changes nothing in any prompt: no "
-                                                              "position is left of what it names, or masked ones"));
+    if (phase_of(edit) == EDITS_KEEP)
+        TRY(make_room_for_kept(edit));
+    return n_cells > 0 || phase_of(edit) == EDITS_REPLAY
+               ? WEIR_OK
+               : fail_in_edit(edit, 0,
+                              weir_fail(WEIR_E_USAGE, "this edit changes nothing in any prompt: no "
+                                                      "position is left of what it names, or masked ones"));
 }
 
 static weir_status prepare_edits(struct weir_run *run, void *payload)
@@ -252,12 +321,41 @@ static weir_status read_elsewhere(const struct weir_whole *whole, void *payload)
     return in_edit(payload, read_places(payload, whole, NULL));
 }
 
+/* Those of a sweep's prompts, for passes of their variants. */
+static struct weir_operand *kept_operand(const struct run_edit *edit, size_t site, size_t prompt, size_t box)
+{
+    return &edit->kept[edit->first_kept[site * edit->n_kept_prompts + prompt] + box];
+}
+
+/* Keeps a copy of the numbers of one box. */
+static weir_status keep_operand(const struct run_edit *edit, size_t site, size_t prompt, size_t box, size_t n_inner,
+                                const struct weir_operand *operand)
+{
+    const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
+    const struct weir_box *of = &region.boxes[box];
+    size_t n_units = of->units.n ? of->units.n : 1, inner = of->keys.n ? of->keys.n : n_inner;
+    size_t last =
+        (of->rows.n - 1) * operand->row_step + (n_units - 1) * operand->unit_step + (inner - 1) * operand->inner_step;
+    struct weir_operand *kept = kept_operand(edit, site, prompt, box);
+    float *data;
+    TRY(weir_alloc(&data, last + 1, sizeof *data));
+    memcpy(data, operand->data, (last + 1) * sizeof *data);
+    weir_free((void *)kept->data);
+    *kept = *operand;
+    kept->data = data;
+    return WEIR_OK;
+}
+
 /* The numbers for one box, and the reading that they are of (NULL: of none). */
 static weir_status find_operand(struct weir_operand *out, struct weir_place_reading **reading, struct run_edit *edit,
                                 size_t site, size_t prompt, size_t box)
 {
     *reading = NULL;
     *out = (struct weir_operand){.data = &edit->number};
+    if (phase_of(edit) == EDITS_REPLAY && has_kept_operands(edit)) {
+        *out = *kept_operand(edit, site, edit->run->from->origin[prompt], box);
+        return WEIR_OK;
+    }
     if (edit->source) {
         const struct weir_region region = weir_scope_region(edit->scope, &edit->scope->sites[site], prompt);
         return weir_edit_source_numbers(out, edit->source, site, prompt, &region.boxes[box]);
@@ -336,6 +434,8 @@ static weir_status change_cells(struct run_edit *edit, size_t site, size_t promp
         struct weir_operand operand;
         struct weir_place_reading *reading;
         TRY(find_operand(&operand, &reading, edit, site, prompt, i));
+        if (phase_of(edit) == EDITS_KEEP && has_kept_operands(edit))
+            TRY(keep_operand(edit, site, prompt, i, cells ? cells->n_inner : copies->n_inner, &operand));
         if (cells && cells->experts)
             TRY(check_experts(edit, cells, &region.boxes[i], &operand, prompt));
         weir_change_box(&change, cells ? cells : copies, &region.boxes[i], &operand, edit->run->pool);
@@ -394,6 +494,8 @@ static weir_status change_site(const struct weir_whole *whole, void *payload)
     struct run_edit *edit = payload;
     const struct weir_batch *batch = &whole->run->batch;
     size_t site = (size_t)(whole->site - edit->scope->sites);
+    if (weir_start_is_at(whole->run, whole->site->point, whole->site->layer))
+        return WEIR_OK; /* the stream that was kept is edited */
     if (!whole->again)
         TRY(in_edit(edit, read_places(edit, whole, whole->site)));
     for (size_t slot = 0; slot < batch->n; slot++) {
@@ -537,6 +639,7 @@ static void close_edit(struct run_edit *edit)
     if (!edit)
         return;
     forget_readings(edit);
+    forget_kept(edit);
     weir_free(edit->readings);
     weir_place_close_sites(&edit->place);
     weir_basis_close(&edit->basis);
@@ -619,6 +722,87 @@ const char *weir_run_note(const weir_run *run, size_t i)
             return note;
     }
     return NULL;
+}
+
+/* ---- sweeps ---- */
+
+/* Terms that name prompts by number, which variants do not have. */
+static weir_status check_swept_edit(const struct run_edit *edit)
+{
+    const struct weir_selection *select = edit->edit->select;
+    for (size_t i = 0; i < select->n; i++)
+        if (select->terms[i].where.prompts.numbers.n > 0)
+            return in_edit(
+                edit, fail_in_edit(edit, select->terms[i].at,
+                                   weir_fail(WEIR_E_UNSUPPORTED, "a sweep edits all prompts, or a side of their lines: "
+                                                                 "variants have no number of a prompt")));
+    return WEIR_OK;
+}
+
+weir_status weir_edits_keep(struct weir_run *run)
+{
+    struct weir_run_edits *edits = run->edits;
+    for (size_t i = 0; edits && i < edits->n; i++) {
+        forget_kept(edits->list[i]);
+        edits->list[i]->reads_own = false;
+        TRY(check_swept_edit(edits->list[i]));
+    }
+    if (edits)
+        edits->phase = EDITS_KEEP;
+    return WEIR_OK;
+}
+
+static bool is_after_blocks(int point, int layer)
+{
+    return layer < 0 && point > WEIR_P_RESID_POST;
+}
+
+/* True where key-value heads that several query heads share may get copies for each of them, which are not kept. */
+static bool may_make_copies(const struct run_edit *edit, const struct weir_site *site)
+{
+    const struct weir_config *c = &edit->run->model->config;
+    return c->n_heads != c->n_kv_heads && site->point >= WEIR_P_ATTN_IN && site->point <= WEIR_P_V_INPUT &&
+           site->point != WEIR_P_Q;
+}
+
+/* Adds what one edit asks of passes that begin later. */
+static void add_needs(struct weir_edit_needs *needs, const struct run_edit *edit)
+{
+    int n_layers = edit->run->model->config.n_layers;
+    needs->all_rows = needs->all_rows || edit->source || edit->place.sites;
+    needs->backwards = needs->backwards || edit->reads_own;
+    for (size_t i = 0; i < edit->scope->n_sites; i++) {
+        const struct weir_site *site = &edit->scope->sites[i];
+        const weir_point *point = weir_point_at(site->point);
+        bool has_keys = point->axes[point->n_axes - 1] == WEIR_AXIS_KEY;
+        needs->all_rows =
+            needs->all_rows || has_keys || weir_scope_is_by_query(edit->scope, site) || may_make_copies(edit, site);
+        needs->late = needs->late || site->layer == n_layers - 1 || is_after_blocks(site->point, site->layer);
+        for (size_t k = 0; edit->reads_own && k < edit->place.sites[i].n_layers; k++) {
+            int layer = edit->place.sites[i].layers[k];
+            if (!is_after_blocks(edit->place.sites[i].point, layer) && layer < needs->layer)
+                needs->layer = layer;
+        }
+    }
+}
+
+struct weir_edit_needs weir_edits_replay(struct weir_run *run)
+{
+    struct weir_run_edits *edits = run->edits;
+    struct weir_edit_needs needs = {.layer = run->model->config.n_layers};
+    for (size_t i = 0; edits && i < edits->n; i++)
+        add_needs(&needs, edits->list[i]);
+    if (edits)
+        edits->phase = EDITS_REPLAY;
+    return needs;
+}
+
+void weir_edits_forget(struct weir_run *run)
+{
+    for (size_t i = 0; run->edits && i < run->edits->n; i++)
+        forget_kept(run->edits->list[i]);
+    if (run->edits)
+        run->edits->phase = EDITS_PASS;
 }
 
 /* ---- for the file ---- */

@@ -9,4 +9,20 @@
    none. @return WEIR_E_MEMORY. */
 WEIR_CHECKED weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run);
 
+/* What edits ask of a sweep's passes, which begin later than the prompts did. */
+struct weir_edit_needs {
+    int layer;      /* the latest in which they may begin: an edit reads there; n_layers: any */
+    bool backwards; /* a row may depend on rows behind it: an edit reads several positions */
+    bool all_rows;  /* they run from the first position to the last */
+    bool late;      /* the last layer, or what follows it, is edited: no rows are dropped there */
+};
+
+/* Sweeps: the next pass is of its prompts, and what they are changed by is kept. @return WEIR_E_UNSUPPORTED for edits
+   of prompts by number, and in that pass for those in which a prompt reads itself by a name. */
+WEIR_CHECKED weir_status weir_edits_keep(struct weir_run *run);
+/* The passes that follow are of variants, which are edited as their prompts were. */
+struct weir_edit_needs weir_edits_replay(struct weir_run *run);
+/* Ends that. */
+void weir_edits_forget(struct weir_run *run);
+
 #endif

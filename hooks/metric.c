@@ -4,58 +4,11 @@
 #include "base/alloc.h"
 #include "engine/positions.h"
 #include "engine/start.h"
-#include "hooks/metric_place.h"
+#include "hooks/metric_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One measure, place or product of the metric, and what it counts for. */
-struct metric_atom {
-    struct weir_measured *measured;
-    const struct weir_metric *leaf;
-    double factor;
-    bool sums; /* over positions, which are averaged otherwise */
-    bool is_place;
-    struct weir_metric_place place;
-};
-
-/* What is read of one atom for one prompt. */
-struct metric_reading {
-    size_t prompt, source;      /* whose value it is; whose logits or values are read, a number of the run's schedule */
-    int32_t *rows;              /* [n] positions whose logits are read; NULL for places */
-    size_t n;                   /* positions */
-    struct weir_metric_ids ids; /* the tokens; of loss one for each row, which may be equal */
-    double *values;             /* [n] of a measure */
-    double sum;                 /* of a place */
-    float *here;                /* [n, n_vocab] logits that are kept; NULL: none */
-    bool has_here;
-
-    size_t against; /* KL: the prompt that it compares with */
-    int32_t *against_rows;
-    float *there; /* [n, n_vocab] */
-    bool has_there;
-};
-
-/* A prompt of which a reading reads. */
-struct metric_use {
-    size_t prompt, reading;
-    bool is_against;
-};
-
-struct weir_measured {
-    struct weir_run *run;
-    weir_metric *metric;
-    double constant;
-    struct metric_atom *atoms; /* [n_atoms]: do not move any more when their places are open */
-    size_t n_atoms, cap_atoms;
-    struct metric_reading *readings; /* [n_atoms, n_prompts] */
-    size_t n_prompts, n_vocab;
-    struct metric_use *uses; /* [n_uses] by prompt */
-    size_t n_uses, cap_uses;
-    size_t pass; /* the run's n_begun of that pass; 0: none */
-    bool keeps;
-};
 
 /* ---- messages ---- */
 
@@ -77,6 +30,9 @@ static const weir_tokens *given_prompt(const struct weir_measured *measured, siz
 /* The prompt that a name means for one prompt: "base" is its copy without edits. */
 static weir_status find_named_prompt(size_t *out, struct weir_measured *measured, size_t prompt, const char *name)
 {
+    *out = prompt;
+    if (strcmp(name, "base") == 0 && measured->sweep && !measured->run->edits)
+        return WEIR_OK; /* the prompt as it is */
     if (strcmp(name, "base") == 0)
         return weir_schedule_copy(out, &measured->run->schedule, prompt);
     return weir_prompt_named(out, measured->run->schedule.prompts, measured->n_prompts, name, prompt);
@@ -187,6 +143,7 @@ static weir_status plan_measure(struct weir_measured *measured, struct metric_re
 {
     struct weir_positions positions;
     reading->source = reading->prompt;
+    reading->is_own = !leaf->side;
     if (leaf->side)
         TRY(find_named_prompt(&reading->source, measured, reading->prompt, leaf->side));
     size_t given = reading->source < measured->n_prompts ? reading->source : reading->prompt;
@@ -208,11 +165,19 @@ static weir_status plan_place(struct weir_measured *measured, struct metric_read
                               const struct metric_atom *atom)
 {
     const struct weir_scope *scope = atom->place.scope;
-    TRY(find_whose(&reading->source, measured, reading->prompt, &atom->leaf->place->where.prompts));
+    const struct weir_whose *whose = &atom->leaf->place->where.prompts;
+    reading->is_own = !whose->name && whose->numbers.n == 0;
+    TRY(find_whose(&reading->source, measured, reading->prompt, whose));
     size_t given = reading->source < measured->n_prompts ? reading->source : reading->prompt;
-    reading->n = weir_scope_bound(scope, &scope->sites[0], given).rows.n;
+    const struct weir_some rows = weir_scope_bound(scope, &scope->sites[0], given).rows;
+    reading->n = rows.n;
     if (reading->n == 0)
         return weir_fail(WEIR_E_USAGE, "no position is left of what is named");
+    reading->first = past_of(measured, given) + weir_some_at(&rows, 0);
+    reading->last = past_of(measured, given) + weir_some_at(&rows, rows.n - 1);
+    reading->n_positions = past_of(measured, given) + given_prompt(measured, given)->n;
+    if (measured->sweep)
+        TRY(weir_alloc_zero(&reading->row_sums, scope->n_sites * reading->n_positions, sizeof *reading->row_sums));
     return add_use(measured, reading->source, (size_t)(reading - measured->readings), false);
 }
 
@@ -232,12 +197,13 @@ static void close_reading(struct metric_reading *reading)
     weir_free(reading->rows);
     weir_metric_ids_close(&reading->ids);
     weir_free(reading->values);
+    weir_free(reading->row_sums);
     weir_free(reading->here);
     weir_free(reading->against_rows);
     weir_free(reading->there);
 }
 
-static void forget_readings_of_metric(struct weir_measured *measured)
+void weir_metric_forget(struct weir_measured *measured)
 {
     for (size_t i = 0; measured->readings && i < measured->n_atoms * measured->n_prompts; i++)
         close_reading(&measured->readings[i]);
@@ -245,6 +211,8 @@ static void forget_readings_of_metric(struct weir_measured *measured)
     measured->readings = NULL;
     measured->n_prompts = measured->n_uses = 0;
     measured->pass = 0;
+    weir_free(measured->swept);
+    measured->swept = NULL;
 }
 
 static int compare_uses(const void *a, const void *b)
@@ -261,7 +229,9 @@ static weir_status prepare_metric(struct weir_run *run, void *payload)
 {
     struct weir_measured *measured = payload;
     size_t n, n_prompts = run->schedule.n_given;
-    forget_readings_of_metric(measured);
+    if (measured->sweep && measured->sweep->phase != METRIC_PROMPTS)
+        return WEIR_OK; /* the readings of its prompts are those of its variants */
+    weir_metric_forget(measured);
     TRY(weir_mul(&n, measured->n_atoms, n_prompts));
     TRY(weir_alloc_zero(&measured->readings, n, sizeof *measured->readings));
     measured->n_prompts = n_prompts;
@@ -272,6 +242,21 @@ static weir_status prepare_metric(struct weir_run *run, void *payload)
         qsort(measured->uses, measured->n_uses, sizeof *measured->uses, compare_uses);
     measured->pass = run->n_begun;
     return WEIR_OK;
+}
+
+weir_status weir_measured_check(weir_measured *measured, const weir_tokens *prompts, size_t n)
+{
+    struct weir_run *run = measured->run;
+    weir_status status;
+    for (size_t i = 0; i < measured->n_atoms; i++)
+        if (measured->atoms[i].is_place)
+            TRY(weir_scope_find_rows(measured->atoms[i].place.scope, prompts, NULL, n));
+    TRY_DONE(weir_schedule_open(&run->schedule, prompts, n));
+    TRY_DONE(prepare_metric(run, measured));
+done:
+    weir_metric_forget(measured);
+    weir_schedule_close(&run->schedule);
+    return status;
 }
 
 /* Metrics read in any order. */
@@ -317,8 +302,8 @@ static const float *row_of_job(const struct row_job *job, size_t i)
     return job->logits + (job->rows ? (size_t)job->rows[i] - job->first : i) * job->n_vocab;
 }
 
-static struct weir_row_measure measure_at(const struct weir_metric *leaf, const struct metric_reading *reading,
-                                          size_t i, size_t n_vocab)
+struct weir_row_measure weir_metric_measure_at(const struct weir_metric *leaf, const struct metric_reading *reading,
+                                               size_t i, size_t n_vocab)
 {
     bool each = leaf->measure == WEIR_MEASURE_LOSS;
     return (struct weir_row_measure){.measure = leaf->measure,
@@ -332,7 +317,7 @@ static void measure_rows(void *context, size_t first, size_t last, int worker)
     const struct row_job *job = context;
     (void)worker;
     for (size_t i = first; i < last; i++) {
-        const struct weir_row_measure of = measure_at(job->leaf, job->reading, i, job->n_vocab);
+        const struct weir_row_measure of = weir_metric_measure_at(job->leaf, job->reading, i, job->n_vocab);
         job->reading->values[i] = weir_row_measure_value(&of, row_of_job(job, i), job->n_vocab);
     }
 }
@@ -355,8 +340,11 @@ static void compare_kept(struct weir_measured *measured, struct metric_reading *
     if (measured->keeps)
         return;
     weir_free(reading->here);
+    reading->here = NULL;
+    if (measured->sweep)
+        return; /* variants are compared with it */
     weir_free(reading->there);
-    reading->here = reading->there = NULL;
+    reading->there = NULL;
 }
 
 static weir_status read_logits_of(struct weir_measured *measured, const struct metric_use *use, const weir_event *event)
@@ -385,6 +373,10 @@ static weir_status read_logits(const struct weir_whole *whole, void *payload)
 {
     struct weir_measured *measured = payload;
     const struct weir_batch *batch = &whole->run->batch;
+    if (measured->sweep && measured->sweep->phase == METRIC_VARIANTS)
+        weir_metric_read_variants(measured, whole);
+    if (measured->sweep && measured->sweep->phase >= METRIC_IDLE)
+        return WEIR_OK;
     for (size_t slot = 0; slot < batch->n; slot++) {
         size_t number = batch->numbers[slot];
         const weir_event event = weir_whole_event(whole, slot);
@@ -401,6 +393,10 @@ static weir_status read_metric_value(const struct weir_whole *whole, void *paylo
     struct weir_measured *measured = atom->measured;
     const struct weir_batch *batch = &whole->run->batch;
     size_t site = (size_t)(whole->site - atom->place.scope->sites);
+    if (measured->sweep && measured->sweep->phase == METRIC_VARIANTS)
+        weir_metric_read_variant_places(atom, whole);
+    if (measured->sweep && measured->sweep->phase != METRIC_PROMPTS)
+        return WEIR_OK; /* of prompts they were read before */
     for (size_t slot = 0; slot < batch->n; slot++) {
         size_t number = batch->numbers[slot];
         const weir_event event = weir_whole_event(whole, slot);
@@ -409,7 +405,8 @@ static weir_status read_metric_value(const struct weir_whole *whole, void *paylo
             if (&measured->atoms[measured->uses[i].reading / measured->n_prompts] != atom)
                 continue;
             size_t named = number < measured->n_prompts ? number : reading->prompt;
-            reading->sum += weir_metric_place_sum(&atom->place, site, named, &event);
+            double *rows = reading->row_sums ? reading->row_sums + site * reading->n_positions : NULL;
+            reading->sum += weir_metric_place_sum(rows, &atom->place, site, named, &event, event.first);
             reading->has_here = true;
         }
     }
@@ -440,10 +437,11 @@ static weir_status add_atoms(struct weir_measured *measured, const struct weir_m
 static weir_status hook_atom(struct weir_measured *measured, struct metric_atom *atom)
 {
     TRY(weir_metric_place_open(&atom->place, measured->run->model, atom->leaf));
+    TRY(weir_alloc_zero(&atom->met, atom->place.scope->n_sites, sizeof *atom->met));
     return weir_plan_add_whole(&measured->run->plan, atom->place.scope, WEIR_READ, read_metric_value, atom);
 }
 
-static weir_status hook_logits(struct weir_measured *measured)
+weir_status weir_metric_hook_logits(struct weir_measured *measured)
 {
     struct weir_scope *scope;
     TRY(weir_scope_open_at(&scope, measured->run->model, WEIR_P_LOGITS, -1));
@@ -460,7 +458,7 @@ static weir_status hook_metric(struct weir_measured *measured)
             TRY(in_metric(measured, measured->atoms[i].leaf->at, hook_atom(measured, &measured->atoms[i])));
         else
             reads_logits = true;
-    return reads_logits ? hook_logits(measured) : WEIR_OK;
+    return reads_logits ? weir_metric_hook_logits(measured) : WEIR_OK;
 }
 
 static void close_measured(void *payload)
@@ -468,10 +466,12 @@ static void close_measured(void *payload)
     struct weir_measured *measured = payload;
     if (!measured)
         return;
-    forget_readings_of_metric(measured);
+    weir_metric_forget(measured);
     for (size_t i = 0; i < measured->n_atoms; i++)
-        if (measured->atoms[i].is_place)
+        if (measured->atoms[i].is_place) {
             weir_metric_place_close(&measured->atoms[i].place);
+            weir_free(measured->atoms[i].met);
+        }
     weir_free(measured->atoms);
     weir_free(measured->uses);
     weir_metric_close(measured->metric);
@@ -489,12 +489,17 @@ static weir_status open_measured(weir_measured **out, weir_run *run, const weir_
     return add_atoms(*out, (*out)->metric, 1, false);
 }
 
+void weir_metric_unhook_logits(struct weir_measured *measured)
+{
+    weir_plan_remove_whole(&measured->run->plan, measured);
+}
+
 /* Takes back the hooks of a metric that could not be registered whole. */
 static void unhook_metric(struct weir_measured *measured)
 {
     for (size_t i = 0; i < measured->n_atoms; i++)
         weir_plan_remove_whole(&measured->run->plan, &measured->atoms[i]);
-    weir_plan_remove_whole(&measured->run->plan, measured);
+    weir_metric_unhook_logits(measured);
 }
 
 weir_status weir_run_measure(weir_measured **out, weir_run *run, const weir_metric *metric)
@@ -513,6 +518,8 @@ weir_status weir_run_measure(weir_measured **out, weir_run *run, const weir_metr
                                                               .finish = finish_nothing,
                                                               .close = close_measured,
                                                               .payload = measured}));
+    measured->next = run->measures;
+    run->measures = measured;
     *out = measured;
     measured = NULL;
 done:
@@ -543,12 +550,28 @@ static weir_status check_measured(const struct weir_measured *measured, const ch
     return weir_fail(WEIR_E_USAGE, "%s: no pass of the run has come to its end since: call weir_run_forward", function);
 }
 
-static double reading_value(const struct metric_atom *atom, const struct metric_reading *reading)
+double weir_metric_reading_sum(const struct metric_atom *atom, const struct metric_reading *reading)
 {
     double sum = reading->sum;
     for (size_t i = 0; !atom->is_place && i < reading->n; i++)
         sum += reading->values[i];
+    return sum;
+}
+
+double weir_metric_atom_value(const struct metric_atom *atom, const struct metric_reading *reading, double sum)
+{
     return atom->factor * (atom->sums ? sum : sum / (double)reading->n);
+}
+
+double weir_metric_value_in(const struct weir_measured *measured, size_t prompt)
+{
+    double value = measured->constant;
+    for (size_t i = 0; i < measured->n_atoms; i++) {
+        const struct metric_reading *reading = &measured->readings[i * measured->n_prompts + prompt];
+        const struct metric_atom *atom = &measured->atoms[i];
+        value += weir_metric_atom_value(atom, reading, weir_metric_reading_sum(atom, reading));
+    }
+    return value;
 }
 
 weir_status weir_measured_values(const weir_measured *measured, double *values, size_t n)
@@ -556,13 +579,12 @@ weir_status weir_measured_values(const weir_measured *measured, double *values, 
     TRY_GIVEN(measured);
     TRY_GIVEN(values);
     TRY(check_measured(measured, __func__));
-    if (n != measured->n_prompts)
-        return weir_fail(WEIR_E_USAGE, "%s: n is %zu, and %zu prompts were run", __func__, n, measured->n_prompts);
-    for (size_t prompt = 0; prompt < n; prompt++) {
-        values[prompt] = measured->constant;
-        for (size_t atom = 0; atom < measured->n_atoms; atom++)
-            values[prompt] += reading_value(&measured->atoms[atom], &measured->readings[atom * n + prompt]);
-    }
+    size_t has = measured->swept ? measured->n_swept : measured->n_prompts;
+    if (n != has)
+        return weir_fail(WEIR_E_USAGE, "%s: n is %zu, and %zu %s were run", __func__, n, has,
+                         measured->swept ? "variants" : "prompts");
+    for (size_t i = 0; i < n; i++)
+        values[i] = measured->swept ? measured->swept[i] : weir_metric_value_in(measured, i);
     return WEIR_OK;
 }
 
@@ -619,7 +641,7 @@ static void derive_reading(double *out, const struct weir_measured *measured, co
 {
     double factor = atom->sums ? atom->factor : atom->factor / (double)reading->n;
     for (size_t i = 0; i < reading->n; i++) {
-        const struct weir_row_measure of = measure_at(atom->leaf, reading, i, measured->n_vocab);
+        const struct weir_row_measure of = weir_metric_measure_at(atom->leaf, reading, i, measured->n_vocab);
         weir_row_measure_derive(out + row_in(positions, reading->rows[i]) * measured->n_vocab, factor, &of,
                                 reading->here + i * measured->n_vocab, measured->n_vocab);
     }

@@ -20,6 +20,9 @@ WEIR_CHECKED weir_status weir_metric_ids_find(struct weir_metric_ids *out, size_
                                               const weir_tokens *prompt);
 void weir_metric_ids_close(struct weir_metric_ids *ids);
 
+/* @return what weir_run_forward would return for prompts that do not have the metric's tokens, sides or positions. What
+   was measured before is forgotten. */
+WEIR_CHECKED weir_status weir_measured_check(weir_measured *measured, const weir_tokens *prompts, size_t n);
 /* From the next pass on, keeps the rows of logits that derivatives need. @return WEIR_E_UNSUPPORTED for a metric that
    has no derivative by the logits, with the reason. */
 WEIR_CHECKED weir_status weir_measured_keep(weir_measured *measured);

@@ -157,13 +157,20 @@ static double row_sum(const weir_event *event, size_t row, const struct weir_box
     return sum;
 }
 
-double weir_metric_place_sum(const struct weir_metric_place *place, size_t site, size_t named, const weir_event *event)
+double weir_metric_place_sum(double *sums, const struct weir_metric_place *place, size_t site, size_t named,
+                             const weir_event *event, size_t first)
 {
     const struct weir_region region = weir_scope_region(place->scope, &place->scope->sites[site], named);
+    const double *vector = place->vectors ? place->vectors[site] : NULL;
     double sum = 0;
     for (size_t i = 0; i < region.n; i++)
-        for (size_t r = 0; r < region.boxes[i].rows.n; r++)
-            sum += row_sum(event, weir_some_at(&region.boxes[i].rows, r), &region.boxes[i],
-                           place->vectors ? place->vectors[site] : NULL);
+        for (size_t r = 0; r < region.boxes[i].rows.n; r++) {
+            size_t position = first + weir_some_at(&region.boxes[i].rows, r);
+            double row =
+                position >= event->first ? row_sum(event, position - event->first, &region.boxes[i], vector) : 0;
+            sum += row;
+            if (sums)
+                sums[position] += row;
+        }
     return sum;
 }

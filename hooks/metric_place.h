@@ -20,7 +20,10 @@ WEIR_CHECKED weir_status weir_metric_place_open(struct weir_metric_place *out, c
                                                 const struct weir_metric *metric);
 void weir_metric_place_close(struct weir_metric_place *place);
 
-/* The sum over all that the place names in a value: of prompt `named` of its scope, in site `site`. */
-double weir_metric_place_sum(const struct weir_metric_place *place, size_t site, size_t named, const weir_event *event);
+/* The sum over all that the place names in a value: of prompt `named` of its scope, in site `site`, whose row 0 is
+   position `first`; the value may begin later, and positions before that count for nothing. Adds what each position has
+   to sums [positions], unless it is NULL. */
+double weir_metric_place_sum(double *sums, const struct weir_metric_place *place, size_t site, size_t named,
+                             const weir_event *event, size_t first);
 
 #endif

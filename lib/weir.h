@@ -398,8 +398,8 @@ typedef struct weir_measured weir_measured;
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_measure(weir_measured **out, weir_run *run, const weir_metric *metric);
 /**
- * Its values in the prompts of the last weir_run_forward: values [n], n as many as were run, in nats where it is one of
- * information.
+ * Its values in the prompts of the last weir_run_forward, or the variants of a weir_run_sweep since: values [n], n as
+ * many as were run, in nats where it is one of information.
  * @return WEIR_E_USAGE where that did not come to its end.
  */
 WEIR_API WEIR_CHECKED weir_status weir_measured_values(const weir_measured *measured, double *values, size_t n);
@@ -409,12 +409,14 @@ WEIR_API WEIR_CHECKED weir_status weir_measured_values(const weir_measured *meas
 /** A prompt in which one value, or part of one, is that of another prompt: one cell of a grid of patches. */
 typedef struct weir_variant {
     int prompt;   /**< index of the prompt that runs */
-    int source;   /**< index of the prompt whose value it gets, which has equally many tokens */
+    int source;   /**< index of the prompt whose value it gets, which has equally many tokens unless one row is replaced
+                   */
     int point;    /**< weir_point_at; -1: nothing is replaced */
     int layer;    /**< -1 for points outside blocks */
     int unit;     /**< head, key-value head, neuron, ... (weir_point_unit_axis); -1: all */
     int position; /**< the row: a position, of patterns and scores a query; -1: all */
     int key;      /**< of patterns and scores; -1: all */
+    int shift;    /**< the row of the source is position + shift; 0 unless one row is replaced, of what has no keys */
 } weir_variant;
 
 /** Positions of one prompt, one after the other. */
@@ -424,12 +426,20 @@ typedef struct weir_rows {
 
 /**
  * Runs n variants of the prompts, each of them no further than it differs: from its layer and position on, beginning
- * with what one pass over the prompts has kept, as many as fit side by side. Values are those of whole passes.
- * @param rows [n_prompts] the positions whose logits are wanted; NULL: the last one of each prompt.
+ * with what one pass over the prompts has kept, as many as fit side by side. Values are those of whole passes. Metrics
+ * of the run (weir_run_measure) are measured of every variant, of the prompt that it changes: weir_measured_values then
+ * takes n values. What they name by a side of the line, by number or as base is meant unchanged. Edits of the run
+ * (weir_run_edit) hold in the prompts and in every variant, before its own change; what an edit reads of another prompt
+ * it reads of that prompt unchanged. Edits that read values, and those of keys or query heads, make variants run from
+ * their first position on.
+ * @param rows [n_prompts] the positions whose logits the hook wants, n 0 for none; NULL: the last one of each prompt.
  * @param hook called once for each variant, in any order, with the logits of those positions: event->prompt is the
- * number of the variant, event->data [rows.n, vocab], event->first rows.first.
- * @return WEIR_E_USAGE for a variant that the prompts do not have (naming it), and for a run that has hooks of its own;
- * WEIR_E_UNSUPPORTED for a point that this model does not have; else what the hook returned.
+ * number of the variant, event->data [rows.n, vocab] (NULL for none), event->first rows.first. NULL: only metrics are
+ * wanted.
+ * @return WEIR_E_USAGE for a variant that the prompts do not have (naming it), for a run that has hooks, plugins or
+ * captures, and where there is neither a hook nor a metric; WEIR_E_UNSUPPORTED for a point that this model does not
+ * have, and for edits of prompts by number or of a prompt that reads itself by its side's name; what weir_run_forward
+ * returns for a metric; else what the hook returned.
  */
 WEIR_API WEIR_CHECKED weir_status weir_run_sweep(weir_run *run, const weir_tokens *prompts, size_t n_prompts,
                                                  const weir_variant *variants, size_t n, const weir_rows *rows,

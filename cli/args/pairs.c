@@ -40,8 +40,13 @@ static weir_status read_pair_lines(struct prompts *out, const weir_model *model,
                                    const struct pair_opts *opts)
 {
     struct sides sides = {0};
-    const struct prompt_opts which = {
-        .text = -1, .file = opts->file, .tokens = -1, .line = opts->line, .bos = opts->bos, .sides = &sides};
+    const struct prompt_opts which = {.text = -1,
+                                      .file = opts->file,
+                                      .tokens = -1,
+                                      .line = opts->line,
+                                      .bos = opts->bos,
+                                      .sides = &sides,
+                                      .any_lengths = opts->any_lengths};
     weir_status status;
     TRY_DONE(sides_add(&sides, "clean"));
     TRY_DONE(sides_add(&sides, "corrupt"));
@@ -66,5 +71,5 @@ weir_status pairs_read(struct prompts *out, const weir_model *model, const struc
     TRY(add_given_side(out, model, args, opts, opts->clean));
     TRY(add_given_side(out, model, args, opts, opts->corrupt));
     out->n_lines++;
-    return WEIR_OK;
+    return opts->any_lengths ? WEIR_OK : prompts_check_lengths(model, out->list, out->n, "--clean and --corrupt");
 }

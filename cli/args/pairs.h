@@ -8,6 +8,7 @@
 struct pair_opts {
     int file, line, clean, corrupt, bos;
     const int *fields;
+    bool any_lengths; /* the sides of a pair need not have equally many tokens: positions are named by field */
 };
 
 /* Prompts 2 i and 2 i + 1 are the two sides of pair i, with its line and its other members as their fields.

@@ -151,16 +151,15 @@ static void append_token_bars(char *to, size_t size, const weir_model *model, co
         weir_text_append(to, size, "...");
 }
 
-/* Sides are patched into each other position by position. */
-static weir_status check_side_lengths(const struct reading *reading, const weir_tokens *sides, const char *where)
+weir_status prompts_check_lengths(const weir_model *model, const weir_tokens *sides, size_t n, const char *where)
 {
     char bars[2 * MOST_BARS + 256] = "";
-    for (size_t i = 1; i < reading->opts->sides->n; i++) {
+    for (size_t i = 1; i < n; i++) {
         if (sides[i].n == sides->n)
             continue;
-        append_token_bars(bars, sizeof bars, reading->model, sides);
+        append_token_bars(bars, sizeof bars, model, sides);
         weir_text_append(bars, sizeof bars, " and ");
-        append_token_bars(bars, sizeof bars, reading->model, &sides[i]);
+        append_token_bars(bars, sizeof bars, model, &sides[i]);
         return weir_fail(WEIR_E_INPUT,
                          "%s: %s has %zu tokens and %s has %zu; they must have equally many, unless all positions are "
                          "named by fields: %s",
@@ -180,7 +179,7 @@ static weir_status take_json_pair(struct reading *reading, const char *text, siz
     for (size_t i = 0; i < sides->n && status == WEIR_OK; i++)
         status = add_json_prompt(reading, &line[i], where);
     if (status == WEIR_OK && !reading->opts->any_lengths)
-        status = check_side_lengths(reading, reading->prompts->list + first, where);
+        status = prompts_check_lengths(reading->model, reading->prompts->list + first, sides->n, where);
     for (size_t i = 0; i < sides->n; i++)
         jsonl_close(&line[i]);
     weir_free(line);

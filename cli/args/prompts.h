@@ -25,6 +25,10 @@ weir_bos prompts_bos(const struct args *args, int opt);
    prompts that are no lines of JSON; WEIR_E_INPUT for a line whose sides have unequally many tokens. */
 WEIR_CHECKED weir_status prompts_read(struct prompts *out, const weir_model *model, const struct args *args,
                                       const struct prompt_opts *opts);
+/* Sides are patched into each other position by position. @return WEIR_E_INPUT, with both as tokens, for n of them that
+   have unequally many; `where` is where they come from. */
+WEIR_CHECKED weir_status prompts_check_lengths(const weir_model *model, const weir_tokens *sides, size_t n,
+                                               const char *where);
 void prompts_close(struct prompts *prompts);
 /* True where a file's name ends with `end`, as ".jsonl". */
 bool path_ends(const char *path, const char *end);

@@ -168,6 +168,7 @@ weir_status dump_open(struct dump *dump)
     TRY(metrics_parse(&dump->metrics, args, METRIC));
     TRY(sides_take(&dump->sides, args, SIDE));
     TRY(weir_selection_is_by_field(&which.any_lengths, args->text[HOOKS], args->text[POSITIONS]));
+    which.any_lengths |= dump->likely > 0; /* weir run: an edit that finds no position in a side says so itself */
     TRY(model_where(&where, args, MODEL, PULL));
     TRY(open_with_notes(&dump->model, where, &options));
     TRY(prompts_read(&dump->prompts, dump->model, args, &which));

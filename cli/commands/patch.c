@@ -1,4 +1,5 @@
 /* weir patch: what changes when a value of one prompt takes the place of that in another, over a grid of places. */
+#include "cli/args/edits.h"
 #include "cli/args/join.h"
 #include "cli/args/model.h"
 #include "cli/args/options.h"
@@ -13,9 +14,9 @@
 #include "cli/print/text.h"
 #include "cli/process/interrupt.h"
 
-#include "analysis/logit_metric.h"
 #include "analysis/patch_store.h"
 #include "base/alloc.h"
+#include "points/lookup.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +40,8 @@ enum {
     PATH,
     FREEZE_MLPS,
     CIRCUIT,
+    EDIT,
+    ABLATE,
     METRIC,
     SHOW,
     TOP,
@@ -52,7 +55,7 @@ enum {
     THREADS
 };
 
-enum { MOST_METRICS = 16, SHOWN_CELLS = 20, MOST_COLUMNS = 64, MOST_COMMAND = 32768 };
+enum { MOST_METRICS = 64, SHOWN_CELLS = 20, MOST_COLUMNS = 64, MOST_COMMAND = 32768 };
 
 static const char DEFAULT_METRIC[] = "logit(answer) - logit(wrong)";
 
@@ -67,7 +70,7 @@ static const struct opt opts[] = {
     [LINE] = {0, "line", OPT_TEXT, "JSON", "a pair as one JSON object, as a line of such a file; may repeat",
               .repeats = true},
     [CLEAN] = {0, "clean", OPT_TEXT, "TEXT", "the clean prompt of a pair"},
-    [CORRUPT] = {0, "corrupt", OPT_TEXT, "TEXT", "the corrupt prompt of that pair, with equally many tokens"},
+    [CORRUPT] = {0, "corrupt", OPT_TEXT, "TEXT", "the corrupt prompt of that pair"},
     [ANSWER] = {0, "answer", OPT_TEXT, "TEXT", "with --clean, the right next token, as in ' Mary'"},
     [WRONG] = {0, "wrong", OPT_TEXT, "TEXT", "with --clean, the wrong next token"},
     [AT] = {0, "at", OPT_TEXT, "LIST",
@@ -88,6 +91,8 @@ static const struct opt opts[] = {
     [CIRCUIT] = {0, "circuit", OPT_TEXT, "FILE",
                  "instead of a grid: measure a circuit, a JSON file of edges as EAP-IG writes, with all other edges "
                  "corrupt"},
+    [EDIT] = OPT_EDIT,
+    [ABLATE] = OPT_ABLATE,
     [METRIC] = {0, "metric", OPT_TEXT, "METRIC",
                 "what is measured, at the last position unless it says where; may repeat; by default logit(answer) - "
                 "logit(wrong)",
@@ -115,10 +120,7 @@ struct patching {
     weir_model *model;
     weir_run *run;
     struct prompts prompts;
-    weir_tokens *clean; /* [pairs] the clean prompts, borrowed: their lines have the fields that metrics name */
-    weir_rows *rows;    /* [2 * pairs] that metrics read */
     weir_metric *metrics[MOST_METRICS];
-    struct weir_logit_metric *measures[MOST_METRICS];
     size_t n_metrics, n_pairs;
     const char *texts[MOST_METRICS]; /* of the metrics, as written */
     char command[MOST_COMMAND];
@@ -150,38 +152,22 @@ static weir_status parse_metrics(struct patching *p)
     return WEIR_OK;
 }
 
-static weir_status open_measures(struct patching *p)
-{
-    p->n_pairs = p->prompts.n / 2;
-    TRY(weir_alloc_zero(&p->clean, p->n_pairs, sizeof *p->clean));
-    for (size_t i = 0; i < p->n_pairs; i++)
-        p->clean[i] = p->prompts.list[2 * i];
-    for (size_t m = 0; m < p->n_metrics; m++)
-        TRY(weir_in(weir_logit_metric_open(&p->measures[m], p->model, p->metrics[m], p->clean, p->n_pairs),
-                    "--metric"));
-    TRY(weir_alloc_zero(&p->rows, 2 * p->n_pairs, sizeof *p->rows));
-    for (size_t i = 0; i < 2 * p->n_pairs; i++) {
-        for (size_t m = 0; m < p->n_metrics; m++)
-            weir_logit_metric_widen(&p->rows[i], p->measures[m], i / 2);
-        if (p->rows[i].n == 0) /* metrics that are numbers only */
-            p->rows[i] = (weir_rows){p->prompts.list[i].n - 1, 1};
-    }
-    return WEIR_OK;
-}
-
 static weir_status open_patching(struct patching *p)
 {
     static const int fields[] = {ANSWER, WRONG, -1};
     const struct args *args = p->args;
-    const struct pair_opts which = {PAIRS, LINE, CLEAN, CORRUPT, BOS, fields};
+    struct pair_opts which = {PAIRS, LINE, CLEAN, CORRUPT, BOS, fields};
     const weir_model_options options = {.n_threads = args_int(args, THREADS, 0), .process = args->text[PROCESS]};
     const char *where;
     TRY(parse_metrics(p));
+    if (args->has[AT])
+        TRY(weir_in(weir_selection_is_by_field(&which.any_lengths, args->text[AT], NULL), "--at"));
     TRY(model_where(&where, args, MODEL, PULL));
     TRY(open_with_notes(&p->model, where, &options));
     TRY(pairs_read(&p->prompts, p->model, args, &which));
-    TRY(open_measures(p));
-    return weir_run_open(&p->run, p->model, NULL);
+    p->n_pairs = p->prompts.n / 2;
+    TRY(weir_run_open(&p->run, p->model, NULL));
+    return edits_add(p->run, args, EDIT, ABLATE);
 }
 
 static void close_patching(struct patching *p)
@@ -190,12 +176,8 @@ static void close_patching(struct patching *p)
     weir_patch_close(p->patch);
     weir_path_close(p->path);
     weir_run_close(p->run);
-    for (size_t m = 0; m < MOST_METRICS; m++) {
-        weir_logit_metric_close(p->measures[m]);
+    for (size_t m = 0; m < MOST_METRICS; m++)
         weir_metric_close(p->metrics[m]);
-    }
-    weir_free(p->clean);
-    weir_free(p->rows);
     prompts_close(&p->prompts);
     weir_model_close(p->model);
 }
@@ -211,14 +193,6 @@ static bool draws(const struct args *args)
 }
 
 /* ---- measuring ---- */
-
-static weir_status measure_logits(double *out, const weir_event *logits, size_t pair, void *payload)
-{
-    struct patching *p = payload;
-    for (size_t m = 0; m < p->n_metrics; m++)
-        out[m] = weir_logit_metric_value(p->measures[m], logits, pair);
-    return WEIR_OK;
-}
 
 static weir_status watch_patches(size_t done, size_t all, void *payload)
 {
@@ -248,9 +222,8 @@ static weir_status open_grids(struct patching *p)
         .by = args->has[BY] ? (enum weir_patch_by)(args->whole[BY] + 1) : WEIR_PATCH_BY_POINT,
         .direction = args_int(args, DIRECTION, 0) == 1 ? WEIR_NOISE : WEIR_DENOISE,
         .path = p->path,
-        .rows = p->rows,
+        .metrics = (const weir_metric *const *)p->metrics,
         .n_metrics = p->n_metrics,
-        .measure = measure_logits,
         .payload = p,
         .progress = watch_patches,
     };
@@ -261,7 +234,7 @@ static weir_status open_grids(struct patching *p)
 static void name_metrics(struct patching *p)
 {
     for (size_t m = 0; m < p->n_metrics; m++)
-        p->texts[m] = p->metrics[m]->text;
+        p->texts[m] = weir_metric_text(p->metrics[m]);
 }
 
 static weir_status open_patch_file(struct patching *p)
@@ -276,6 +249,7 @@ static weir_status open_patch_file(struct patching *p)
                                            .direction = p->options.direction,
                                            .path = p->path ? &p->path_options : NULL,
                                            .metrics = p->texts,
+                                           .run = p->run,
                                            .force = args->has[FORCE]};
     return weir_patch_store_open(&p->store, args->text[OUT], p->model, p->patch, p->prompts.list, &about);
 }
@@ -296,7 +270,14 @@ static weir_status measure_grids(struct patching *p)
 
 static const char *metric_text(const struct patching *p, size_t m)
 {
-    return p->metrics[m]->text;
+    return weir_metric_text(p->metrics[m]);
+}
+
+/* Rows of a grid are counted in the field that names their positions, if there is one. */
+static const char *axis_title(const struct weir_patch_grid *grid, int axis)
+{
+    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
+    return by_row && grid->field ? grid->field : weir_axis_name(grid->axes[axis]);
 }
 
 /* Where a cell is along each axis of its grid. */
@@ -352,7 +333,7 @@ static weir_status print_patch_grid(const struct patching *p, const struct weir_
                            .n_columns = grid->shape[1],
                            .values = patch_values(grid, shown(p)) + m * grid->n_cells,
                            .row_name = "layer",
-                           .column_name = weir_axis_name(grid->axes[1])};
+                           .column_name = axis_title(grid, 1)};
     int *rows;
     TRY(weir_alloc(&rows, grid->shape[0], sizeof *rows));
     for (size_t i = 0; i < grid->shape[0]; i++)
@@ -411,7 +392,7 @@ static weir_status print_top_cells(const struct patching *p, const struct weir_p
     size_t n, top = (size_t)args_int(p->args, TOP, SHOWN_CELLS);
     weir_status status;
     for (int i = 0; i < grid->rank; i++)
-        names[table.n_columns++] = weir_axis_name(grid->axes[i]);
+        names[table.n_columns++] = axis_title(grid, i);
     names[table.n_columns++] = "value";
     names[table.n_columns++] = "stderr";
     names[table.n_columns++] = "normalised";
@@ -441,6 +422,10 @@ static weir_status print_patches(const struct patching *p)
                    p->n_pairs, p->n_pairs == 1 ? "" : "s", metric_text(p, m),
                    fixed_number(clean, 4, p->patch->clean[m]), fixed_number(corrupt, 4, p->patch->corrupt[m]));
             TRY(whole ? print_patch_grid(p, grid, m) : print_top_cells(p, grid, m));
+            if (grid->rank == 2 && !whole && !p->args->has[TOP])
+                printf("These are the strongest of %zu columns, and up to %d are printed as a grid: --csv prints all "
+                       "cells, --png draws them.\n",
+                       grid->shape[1], MOST_COLUMNS);
         }
     return WEIR_OK;
 }
@@ -460,7 +445,7 @@ static weir_status draw_patches(const struct patching *p)
                                     .metrics = p->texts,
                                     .show = shown(p),
                                     .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light,
-                                    .token_at = p->n_pairs == 1 ? patched_token : NULL,
+                                    .token_at = p->n_pairs == 1 && !p->patch->grids[0].field ? patched_token : NULL,
                                     .from = p};
     struct figure *figure;
     TRY(patch_figure(&figure, p->patch, &look));
@@ -511,6 +496,9 @@ static weir_status check_patch_options(const struct args *args)
                          args->has[PATH] ? "--path" : "--freeze-mlps");
     if (args->has[FREEZE_MLPS] && args_int(args, PATH, WEIR_PATH_FROZEN) == WEIR_PATH_DIRECT)
         return weir_fail(WEIR_E_USAGE, "--freeze-mlps belongs to --path frozen: a direct path passes no MLP");
+    if (args->has[TO] && (args->has[EDIT] || args->has[ABLATE]))
+        return weir_fail(WEIR_E_USAGE, "%s cannot be combined with --to: a path holds values of unedited prompts",
+                         args->has[EDIT] ? "--edit" : "--ablate");
     if ((args->has[ANSWER] || args->has[WRONG]) && !args->has[CLEAN])
         return weir_fail(WEIR_E_USAGE, "--answer and --wrong belong to --clean; in a file of pairs they are members");
     return WEIR_OK;
@@ -550,7 +538,8 @@ static weir_status measure_and_answer(struct patching *p)
 
 static weir_status check_circuit_options(const struct args *args)
 {
-    static const int of_grids[] = {AT, BY, DIRECTION, TO, PATH, FREEZE_MLPS, SHOW, TOP, PNG, SVG, OUT, FORCE};
+    static const int of_grids[] = {AT,     BY,   DIRECTION, TO,  PATH, FREEZE_MLPS, EDIT,
+                                   ABLATE, SHOW, TOP,       PNG, SVG,  OUT,         FORCE};
     for (size_t i = 0; args->has[CIRCUIT] && i < sizeof of_grids / sizeof *of_grids; i++)
         if (args->has[of_grids[i]])
             return weir_fail(WEIR_E_USAGE, "--circuit measures one thing: --%s is for grids", opts[of_grids[i]].name);
@@ -577,12 +566,18 @@ const struct command cmd_patch = {
         "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
         "(--direction noise: the other way round), and the metric is measured, of the prompt that runs. Values are "
         "those "
-        "of whole passes. Both prompts of a pair have equally many tokens.\nBy position a whole row of the stream "
+        "of whole passes. Both prompts of a pair have equally many tokens, unless --at names positions by a field, as "
+        "in "
+        "resid_pre@subject: then each position of it in the one prompt is patched with that of the other, and rows of "
+        "the grid are counted in the field.\nBy position a whole row of the stream "
         "is replaced; by head one head's value at all positions (of k and v a key-value head), of pattern all its "
         "rows; by head-position one head's value at one; by neuron one neuron at all positions; by query and by "
         "cell one row and one weight of a pattern, which are not renormalised.\nOver several pairs the mean is "
         "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means, over those pairs that have the cell. "
-        "Cells that do not exist, or are not selected, are empty.\nWith --to a patch reaches the metric by a path "
+        "Cells that do not exist, or are not selected, are empty.\nEdits and ablations hold in every run, with a patch "
+        "and "
+        "without, before the patch; what one reads of another prompt is read without any patch.\nWith --to a patch "
+        "reaches the metric by a path "
         "only. "
         "--path frozen (Wang et al. 2022): in a first pass all heads but the patched one are held at their own values, "
         "and "

@@ -152,8 +152,8 @@ static weir_status choose_base(struct prediction *p)
     const struct args *args = p->dump.args;
     if (!args->has[AGAINST])
         return WEIR_OK;
-    if (!args->has[EDIT] && !args->has[ABLATE])
-        return weir_fail(WEIR_E_USAGE, "--against base prints what edits change: give --edit or --ablate");
+    if (!args->has[EDIT] && !args->has[ABLATE] && !args->has[PLUGIN])
+        return weir_fail(WEIR_E_USAGE, "--against base prints what edits change: give --edit, --ablate or --plugin");
     TRY(weir_format(&p->kl_text, "kl(#base)@%s", args->has[POSITIONS] ? args->text[POSITIONS] : "-1"));
     p->dump.kl = p->kl_text;
     return WEIR_OK;

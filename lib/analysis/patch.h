@@ -34,6 +34,7 @@ struct weir_patch_grid {
     int rank; /* of the cells: layer, then others */
     weir_axis axes[WEIR_PATCH_RANK];
     size_t shape[WEIR_PATCH_RANK], n_cells;
+    char *field;             /* names the positions, "subject": rows are counted in it; NULL: they are positions */
     bool points_outside;     /* the point is outside the blocks: there is one layer, which is none */
     double *mean;            /* of the metric over pairs, as measured */
     double *error;           /* standard, of that mean; NaN with fewer than two pairs */
@@ -48,13 +49,11 @@ struct weir_patch_options {
     enum weir_direction direction;
     const struct weir_path *path; /* opened for the same prompts: patches travel by it only; NULL: every way. Cells from
                                      which it leads nowhere do not exist */
-    const weir_rows *rows;        /* [2 * n_pairs] positions whose logits the metrics are measured on; NULL: the last */
+    const weir_metric *const *metrics; /* [n_metrics] of the prompt that runs; sides and base are meant unpatched */
     size_t n_metrics;
-    /* Measures all metrics of one pair on logits [rows, vocab], which begin at position logits->first. */
-    weir_status (*measure)(double *out, const weir_event *logits, size_t pair, void *payload);
-    void *payload;
     /* Called as the work goes on; a status that is not WEIR_OK ends it. NULL: nobody watches. */
     weir_status (*progress)(size_t done, size_t all, void *payload);
+    void *payload;
 };
 
 struct weir_patch {
@@ -65,11 +64,12 @@ struct weir_patch {
 };
 
 /* Prepares grids: prompts 2 i and 2 i + 1 are the clean and the corrupt one of pair i. Prompts, options and run stay
-   the caller's until close. @return WEIR_E_USAGE for a pair of unequal lengths, a selection that cannot be, or a point
-   that has nothing of what `by` says. */
+   the caller's until close, and the run is used for nothing else: its metrics are the patch's. @return WEIR_E_USAGE for
+   a pair of unequal lengths, unless the selection names positions by fields only, a selection that cannot be, a point
+   that has nothing of what `by` says, and for tokens and positions of metrics that a prompt does not have. */
 WEIR_CHECKED weir_status weir_patch_open(struct weir_patch **out, weir_run *run, const weir_tokens *prompts,
                                          size_t n_pairs, const struct weir_patch_options *options);
-/* Measures all cells, as many pairs together as make a batch. @return what a metric returned, too. */
+/* Measures all cells, as many pairs together as make a batch. @return what `progress` returned, too. */
 WEIR_CHECKED weir_status weir_patch_fill(struct weir_patch *patch);
 void weir_patch_close(struct weir_patch *patch);
 

@@ -4,12 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "hooks/edit.h"
 #include "store/layout.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KINDS = WEIR_N_GRID_KINDS, NOTES = 10, MOST_NAME = 64, MOST_EDIT = 128 };
+enum { KINDS = WEIR_N_GRID_KINDS, NOTES = 12, MOST_NAME = 64, MOST_EDIT = 512 };
 
 /* One dataset. */
 struct stored_grid {
@@ -20,9 +22,12 @@ struct stored_grid {
 struct weir_patch_store {
     const struct weir_patch *patch;
     const weir_model *model;
-    char *metrics; /* JSON list of texts */
+    char *metrics;          /* JSON list of texts */
+    struct weir_text edits; /* JSON list of those that hold in all runs; no bytes: there are none */
     double n_pairs;
-    double **n_of_cells;               /* [n_grids] pairs of each cell; known at commit */
+    double **values;                   /* [KINDS * n_grids] as stored, known at commit: rows of fields are as many as
+                                          positions, which have one size in a file */
+    size_t longest;                    /* positions of a prompt */
     int32_t *positions;                /* [longest] 0, 1, 2, ... */
     struct weir_store_prompt *prompts; /* [2 * n_pairs] */
     struct stored_grid *named;         /* [KINDS * n_grids] */
@@ -44,6 +49,15 @@ static weir_status list_metrics(char **out, const struct weir_patch *patch, cons
     return *out ? WEIR_OK : weir_fail(WEIR_E_MEMORY, "out of memory");
 }
 
+static weir_status list_held_edits(struct weir_text *out, const weir_run *run)
+{
+    if (!run->edits)
+        return WEIR_OK;
+    TRY(weir_text_add(out, "[", 1));
+    TRY(weir_edits_to_json(out, run));
+    return weir_text_add(out, "]", 1);
+}
+
 /* Every position of every prompt has a row. */
 static weir_status describe_pairs(struct weir_patch_store *s, const weir_tokens *prompts)
 {
@@ -51,6 +65,7 @@ static weir_status describe_pairs(struct weir_patch_store *s, const weir_tokens 
     TRY(weir_alloc_zero(&s->prompts, n, sizeof *s->prompts));
     for (size_t i = 0; i < n; i++)
         longest = prompts[i].n > longest ? prompts[i].n : longest;
+    s->longest = longest;
     TRY(weir_alloc(&s->positions, longest, sizeof *s->positions));
     for (size_t i = 0; i < longest; i++)
         s->positions[i] = (int32_t)i;
@@ -78,17 +93,83 @@ static void write_edit(char to[MOST_EDIT], const struct weir_patch_grid *grid, c
         [WEIR_PATCH_BY_CELL] = ".HEAD@QUERY/KEY",
     };
     bool noise = about->direction == WEIR_NOISE;
-    snprintf(to, MOST_EDIT, "%s%s%s#%s = [#%s]", grid->point->name, grid->points_outside ? "" : ":LAYER",
-             cells[grid->by], noise ? "clean" : "corrupt", noise ? "corrupt" : "clean");
+    const char *runs = noise ? "clean" : "corrupt", *source = noise ? "corrupt" : "clean";
+    char cell[MOST_EDIT / 2], from[MOST_EDIT / 2] = "";
+    snprintf(cell, sizeof cell, "%s", cells[grid->by]);
+    if (grid->field) { /* the field of each side */
+        const char *row = strchr(cells[grid->by], '@');
+        snprintf(from, sizeof from, "@%s[%s]", grid->field, row + 1);
+        snprintf(cell, sizeof cell, "%.*s%s", (int)(row - cells[grid->by]), cells[grid->by], from);
+    }
+    snprintf(to, MOST_EDIT, "%s%s%s#%s = [%s#%s]", grid->point->name, grid->points_outside ? "" : ":LAYER", cell, runs,
+             from, source);
 }
+
+/* ---- values ---- */
+
+/* How long an axis of a grid is in the file. */
+static size_t stored_size(const struct weir_patch_store *s, const struct weir_patch_grid *grid, int axis)
+{
+    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
+    return by_row && grid->field ? s->longest : grid->shape[axis];
+}
+
+static size_t stored_cells_of(const struct weir_patch_store *s, const struct weir_patch_grid *grid)
+{
+    size_t n = 1;
+    for (int a = 0; a < grid->rank; a++)
+        n *= stored_size(s, grid, a);
+    return n;
+}
+
+/* Where a cell stands among those of the file. */
+static size_t place_stored(const struct weir_patch_store *s, const struct weir_patch_grid *grid, size_t cell)
+{
+    size_t at = 0, stride = 1;
+    for (int a = grid->rank; a-- > 0; cell /= grid->shape[a]) {
+        at += cell % grid->shape[a] * stride;
+        stride *= stored_size(s, grid, a);
+    }
+    return at;
+}
+
+static weir_status make_room_for_values(struct weir_patch_store *s)
+{
+    TRY(weir_alloc_zero(&s->values, KINDS * s->patch->n_grids, sizeof *s->values));
+    for (size_t i = 0; i < KINDS * s->patch->n_grids; i++) {
+        size_t n = stored_cells_of(s, &s->patch->grids[i / KINDS]);
+        bool of_pairs = i % KINDS == WEIR_GRID_PAIRS;
+        TRY(weir_mul(&n, n, of_pairs ? 1 : s->patch->n_metrics));
+        TRY(weir_alloc(&s->values[i], n, sizeof **s->values));
+        for (size_t at = 0; at < n; at++)
+            s->values[i][at] = of_pairs ? 0 : NAN;
+    }
+    return WEIR_OK;
+}
+
+static void take_values(struct weir_patch_store *s, size_t g)
+{
+    const struct weir_patch_grid *grid = &s->patch->grids[g];
+    const double *const values[] = {grid->mean, grid->error, grid->normalised};
+    size_t n_stored = stored_cells_of(s, grid);
+    for (size_t cell = 0; cell < grid->n_cells; cell++) {
+        size_t at = place_stored(s, grid, cell);
+        s->values[g * KINDS + WEIR_GRID_PAIRS][at] = (double)grid->n[cell];
+        for (size_t m = 0; m < s->patch->n_metrics; m++)
+            for (size_t kind = 0; kind < sizeof values / sizeof *values; kind++)
+                s->values[g * KINDS + kind][m * n_stored + at] = values[kind][m * grid->n_cells + cell];
+    }
+}
+
+/* ---- description ---- */
 
 static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, const struct weir_patch_about *about)
 {
     const struct weir_patch *patch = s->patch;
     const struct weir_patch_grid *grid = &patch->grids[g];
-    const double *const values[KINDS] = {grid->mean, grid->error, grid->normalised, s->n_of_cells[g]};
     struct stored_grid *named = &s->named[g * KINDS + kind];
     struct weir_store_grid *out = &s->grids[g * KINDS + kind];
+    size_t n_notes = 0;
     const struct weir_store_note notes[NOTES] = {
         {"metrics", s->metrics, NULL, 0},
         {"at", about->at, NULL, 0},
@@ -98,22 +179,26 @@ static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, con
         {"baseline_clean", NULL, patch->clean, patch->n_metrics},
         {"baseline_corrupt", NULL, patch->corrupt, patch->n_metrics},
         {"pairs", NULL, &s->n_pairs, 1},
+        {"field", grid->field, NULL, 0},
+        {"held", s->edits.data, NULL, 0},
         {"path", about->path ? weir_path_name(about->path) : NULL, NULL, 0},
         {"to", about->path ? about->path->to : NULL, NULL, 0},
     };
     snprintf(named->name, sizeof named->name, WEIR_GROUP_PATCH "/%s%s", grid->point->name,
              weir_grid_suffix((enum weir_grid_kind)kind));
     write_edit(named->edit, grid, about);
-    memcpy(named->notes, notes, sizeof notes);
+    for (size_t i = 0; i < NOTES; i++)
+        if (notes[i].text || notes[i].values)
+            named->notes[n_notes++] = notes[i];
     *out = (struct weir_store_grid){
-        .name = named->name, .values = values[kind], .notes = named->notes, .n_notes = about->path ? NOTES : NOTES - 2};
+        .name = named->name, .values = s->values[g * KINDS + kind], .notes = named->notes, .n_notes = n_notes};
     if (kind != WEIR_GRID_PAIRS) {
         out->dims[out->rank] = WEIR_DIM_METRIC;
         out->shape[out->rank++] = patch->n_metrics;
     }
     for (int a = grid->points_outside ? 1 : 0; a < grid->rank; a++) {
         out->dims[out->rank] = (int)grid->axes[a];
-        out->shape[out->rank++] = grid->shape[a];
+        out->shape[out->rank++] = stored_size(s, grid, a);
     }
 }
 
@@ -122,12 +207,11 @@ static weir_status describe_patch(struct weir_patch_store *s, const weir_tokens 
 {
     size_t n = KINDS * s->patch->n_grids;
     TRY(list_metrics(&s->metrics, s->patch, about));
+    TRY(list_held_edits(&s->edits, about->run));
     TRY(describe_pairs(s, prompts));
     TRY(weir_alloc_zero(&s->named, n, sizeof *s->named));
     TRY(weir_alloc_zero(&s->grids, n, sizeof *s->grids));
-    TRY(weir_alloc_zero(&s->n_of_cells, s->patch->n_grids, sizeof *s->n_of_cells));
-    for (size_t g = 0; g < s->patch->n_grids; g++)
-        TRY(weir_alloc_zero(&s->n_of_cells[g], s->patch->grids[g].n_cells, sizeof **s->n_of_cells));
+    TRY(make_room_for_values(s));
     for (size_t g = 0; g < s->patch->n_grids; g++)
         for (size_t kind = 0; kind < KINDS; kind++)
             describe_grid(s, g, kind, about);
@@ -164,8 +248,7 @@ done:
 weir_status weir_patch_store_commit(struct weir_patch_store *store)
 {
     for (size_t g = 0; g < store->patch->n_grids; g++)
-        for (size_t i = 0; i < store->patch->grids[g].n_cells; i++)
-            store->n_of_cells[g][i] = (double)store->patch->grids[g].n[i];
+        take_values(store, g);
     return weir_store_commit(store->store);
 }
 
@@ -175,9 +258,10 @@ void weir_patch_store_close(struct weir_patch_store *store)
         return;
     weir_store_close(store->store);
     cJSON_free(store->metrics);
-    for (size_t g = 0; store->n_of_cells && g < store->patch->n_grids; g++)
-        weir_free(store->n_of_cells[g]);
-    weir_free(store->n_of_cells);
+    weir_text_close(&store->edits);
+    for (size_t i = 0; store->values && i < KINDS * store->patch->n_grids; i++)
+        weir_free(store->values[i]);
+    weir_free(store->values);
     weir_free(store->positions);
     weir_free(store->prompts);
     weir_free(store->named);

@@ -12,6 +12,7 @@ struct weir_patch_about {
     enum weir_direction direction;
     const struct weir_path_options *path; /* that patches travel by; NULL: every way */
     const char *const *metrics;           /* [n_metrics] as written */
+    const weir_run *run;                  /* whose edits hold in all of it */
     bool force;                           /* replaces a file */
 };
 

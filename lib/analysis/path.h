@@ -34,7 +34,8 @@ bool weir_path_reaches(const struct weir_path *path, const weir_variant *v, size
 /* True where it does in any of the prompts, as far as positions do not decide that. */
 bool weir_path_reaches_from(const struct weir_path *path, int point, int layer);
 /* weir_run_sweep where a variant's change travels by the path only. The prompts are those of weir_path_open from
-   `first` on; variants that reach no receiver leave their prompt as it is. The run has no hooks. */
+   `first` on; variants that reach no receiver leave their prompt as it is. The run has no hooks but
+   those of metrics. */
 WEIR_CHECKED weir_status weir_path_sweep(const struct weir_path *path, size_t first, size_t n_prompts,
                                          const weir_variant *variants, size_t n, const weir_rows *rows,
                                          weir_hook_fn *hook, void *payload);

@@ -6,6 +6,7 @@
 #include "base/sizes.h"
 #include "engine/start.h"
 #include "hooks/change.h"
+#include "hooks/metric_sweep.h"
 
 #include <limits.h>
 #include <string.h>
@@ -27,15 +28,17 @@ struct path_sweep {
     const weir_tokens *prompts;   /* [n_prompts] */
     const weir_variant *variants; /* [n] */
     size_t n, n_prompts;
-    const weir_rows *rows; /* [n_prompts]; NULL: the last */
+    const weir_rows *rows; /* [n_prompts] for the hook; NULL: the last */
+    weir_rows *asked;      /* [n] those of a variant that the hook or a metric wants */
     weir_hook_fn *hook;
     void *payload;
     struct weir_keeper keeper; /* of the prompts as they are */
     bool whole;                /* prompts run to their ends */
 
     /* those that run together, which begin in one layer */
-    size_t *order;     /* [n_group] their numbers */
-    weir_tokens *rest; /* [n_group] the tokens of their rows */
+    size_t *order;      /* [n_group] their numbers */
+    weir_tokens *rest;  /* [n_group] the tokens of their rows */
+    weir_tokens *lines; /* [n_group] their prompts, whole */
     const struct weir_kept **kept;
     size_t *past, *wanted; /* [n_group] */
     size_t n_group;
@@ -48,9 +51,27 @@ static const weir_variant *variant_of(const struct path_sweep *s, size_t i)
     return &s->variants[s->order[i]];
 }
 
-static weir_rows rows_asked(const struct path_sweep *s, const weir_variant *v)
+static weir_rows rows_of_hook(const struct path_sweep *s, const weir_variant *v)
 {
     return s->rows ? s->rows[v->prompt] : (weir_rows){s->prompts[v->prompt].n - 1, 1};
+}
+
+static weir_rows rows_asked(const struct path_sweep *s, const weir_variant *v)
+{
+    return s->asked[v - s->variants];
+}
+
+/* Logits that nobody wants are computed at one row: a hook is called with them. */
+static void find_rows_asked(struct path_sweep *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const weir_variant *v = &s->variants[i];
+        s->asked[i] = rows_of_hook(s, v);
+        if (v->point != WEIR_NO_POINT)
+            weir_metrics_widen(&s->asked[i], s->run, (size_t)v->prompt, v->position > 0 ? (size_t)v->position : 0);
+        if (s->asked[i].n == 0)
+            s->asked[i] = (weir_rows){s->prompts[v->prompt].n - 1, 1};
+    }
 }
 
 /* True where a variant is its prompt as it is, as far as anybody asks. */
@@ -360,6 +381,7 @@ static weir_status run_first(struct path_sweep *s, int layer)
         s->rest[i] = (weir_tokens){.ids = prompt->ids + s->past[i],
                                    .n = (s->whole ? prompt->n : rows.first + rows.n) - s->past[i]};
     }
+    weir_metrics_rest(s->run);
     TRY_DONE(hook_first(s, layer));
     TRY_DONE(weir_run_forward_from(s->run, s->rest, s->n_group, &from));
 done:
@@ -408,11 +430,11 @@ static weir_status visit_second(const struct weir_whole *whole, void *payload)
 static weir_status hand_on(const weir_event *event, void *payload)
 {
     const struct path_sweep *s = payload;
-    weir_rows rows = rows_asked(s, variant_of(s, (size_t)event->prompt));
+    weir_rows rows = rows_of_hook(s, variant_of(s, (size_t)event->prompt));
     weir_event of_variant = *event;
     of_variant.prompt = (int)s->order[event->prompt];
     of_variant.first = rows.first;
-    of_variant.data = event->data + (rows.first - event->first) * event->shape[1];
+    of_variant.data = rows.n > 0 ? event->data + (rows.first - event->first) * event->shape[1] : NULL;
     of_variant.shape[0] = of_variant.n_rows = rows.n;
     return s->hook(&of_variant, s->payload);
 }
@@ -455,6 +477,7 @@ static void begin_second(struct path_sweep *s, int layer, bool by_query)
             past = by_query ? 0 : weir_min_size(past, v->position > 0 ? (size_t)v->position : 0);
         s->past[i] = past;
         s->wanted[i] = rows.first;
+        s->lines[i] = *prompt;
         s->rest[i] = (weir_tokens){.ids = prompt->ids + past, .n = (s->whole ? prompt->n : rows.first + rows.n) - past};
     }
 }
@@ -466,8 +489,11 @@ static weir_status run_second(struct path_sweep *s)
     weir_status status;
     TRY_DONE(hook_second(s, &layer, &by_query));
     begin_second(s, layer, by_query);
-    struct weir_start from = {.layer = layer, .kept = s->kept, .past = s->past, .wanted = s->wanted};
+    const struct weir_start from = {
+        .layer = layer, .kept = s->kept, .past = s->past, .wanted = s->wanted, .whole = s->lines};
+    TRY_DONE(weir_metrics_begin_group(s->run, s->order, s->n_group));
     TRY_DONE(weir_run_forward_from(s->run, s->rest, s->n_group, &from));
+    weir_metrics_end_group(s->run);
 done:
     weir_plan_remove_whole(&s->run->plan, s);
     weir_run_unhook(s->run, hand_on, s);
@@ -526,14 +552,14 @@ static weir_status run_layer(struct path_sweep *s, int layer)
 
 static weir_status keep_once(struct path_sweep *s, int point, int layer)
 {
-    return weir_plan_wants(&s->run->plan, point, layer) ? WEIR_OK : weir_keep_at(&s->keeper, point, layer);
+    return weir_keeper_has(&s->keeper, point, layer) ? WEIR_OK : weir_keep_at(&s->keeper, point, layer);
 }
 
 static weir_status keep_for_variants(struct path_sweep *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         const weir_variant *v = &s->variants[i];
-        if (changes_nothing(s, v))
+        if (v->point == WEIR_NO_POINT)
             continue;
         TRY(keep_once(s, v->point, v->layer));
         if (s->path->options->kind == WEIR_PATH_DIRECT)
@@ -548,7 +574,8 @@ static weir_status keep_whole_prompts(struct path_sweep *s)
     int n_layers = s->run->model->config.n_layers, first = n_layers;
     TRY(weir_keeper_open(&s->keeper, s->run, s->n_prompts));
     for (size_t i = 0; i < s->n; i++)
-        first = layer_sent(s, &s->variants[i]) < first ? layer_sent(s, &s->variants[i]) : first;
+        if (s->variants[i].point != WEIR_NO_POINT && s->variants[i].layer < first)
+            first = s->variants[i].layer;
     TRY(weir_keep_from(&s->keeper, first));
     for (int i = first > 0 ? first : 0; i < n_layers && o->kind == WEIR_PATH_FROZEN; i++) {
         TRY(keep_once(s, WEIR_P_Z, i));
@@ -556,15 +583,15 @@ static weir_status keep_whole_prompts(struct path_sweep *s)
             TRY(keep_once(s, WEIR_P_MLP_OUT, i));
     }
     TRY(keep_for_variants(s));
-    TRY(weir_run_forward(s->run, s->prompts, s->n_prompts));
-    weir_keeper_rest(&s->keeper);
-    return WEIR_OK;
+    return weir_metrics_run_prompts(s->run, &s->keeper, s->prompts, s->n_prompts);
 }
 
 static weir_status allocate_groups(struct path_sweep *s)
 {
     TRY(weir_alloc(&s->order, s->n, sizeof *s->order));
     TRY(weir_alloc(&s->rest, s->n, sizeof *s->rest));
+    TRY(weir_alloc(&s->lines, s->n, sizeof *s->lines));
+    TRY(weir_alloc(&s->asked, s->n, sizeof *s->asked));
     TRY(weir_alloc(&s->kept, s->n, sizeof(struct weir_kept *)));
     TRY(weir_alloc(&s->past, s->n, sizeof *s->past));
     TRY(weir_alloc(&s->wanted, s->n, sizeof *s->wanted));
@@ -576,6 +603,8 @@ static void close_path_sweep(struct path_sweep *s)
     weir_keeper_close(&s->keeper);
     weir_free(s->order);
     weir_free(s->rest);
+    weir_free(s->lines);
+    weir_free(s->asked);
     weir_free(s->kept);
     weir_free(s->past);
     weir_free(s->wanted);
@@ -588,13 +617,16 @@ static weir_status sweep_paths(struct path_sweep *s)
     weir_status status;
     s->run->keeps_weights = true;
     TRY_DONE(allocate_groups(s));
+    TRY_DONE(weir_metrics_begin(s->run, s->variants, s->n));
     TRY_DONE(keep_whole_prompts(s));
+    find_rows_asked(s);
     for (int layer = -1; layer <= s->run->model->config.n_layers; layer++)
         TRY_DONE(run_layer(s, layer));
 done:
     s->run->keeps_weights = kept_weights;
     close_path_sweep(s);
-    return status;
+    weir_status ended = weir_metrics_end(s->run, status == WEIR_OK);
+    return status == WEIR_OK ? ended : status;
 }
 
 weir_status weir_path_sweep(const struct weir_path *path, size_t first, size_t n_prompts, const weir_variant *variants,

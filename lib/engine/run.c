@@ -266,8 +266,9 @@ static weir_status run_prompts(struct weir_run *run, const weir_tokens *prompts,
 {
     if (run->plan.last_layer < 0 && run->plan.last_point < 0)
         return WEIR_OK; /* nobody wants anything */
+    const struct weir_start begin = run->from ? *run->from : (struct weir_start){0};
     for (size_t i = 0; i < run->plan.n_hooks; i++)
-        TRY(weir_scope_find_rows(run->plan.hooks[i].scope, prompts, run->from ? run->from->past : NULL, n));
+        TRY(weir_scope_find_rows_of(run->plan.hooks[i].scope, prompts, begin.past, begin.whole, n));
     TRY(weir_schedule_open(&run->schedule, prompts, n));
     TRY(schedule_prompts(run));
     TRY(weir_model_each_matrix(run->model, reserve_matrix, run->matmul));
@@ -302,9 +303,6 @@ weir_status weir_run_forward_from(struct weir_run *run, const weir_tokens *promp
                                   const struct weir_start *from)
 {
     TRY(weir_run_usable(run, __func__));
-    for (size_t i = 0; i < run->n_companions; i++) /* prompts that they add begin nowhere else */
-        if (!run->companions[i].adds_nothing)
-            return weir_fail(WEIR_E_USAGE, "%s: the run has edits: a pass with edits begins with the tokens", __func__);
     for (size_t i = 0; i < n; i++)
         TRY(weir_start_check(run, &prompts[i], from, i));
     return run_pass(run, prompts, n, from);

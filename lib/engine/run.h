@@ -45,6 +45,7 @@ struct weir_run {
     struct weir_deferred *at_end;      /* what waits for the pass to end */
     const void *capture;               /* the one that stores what this run gives; NULL: none */
     struct weir_run_edits *edits;      /* of hooks/edit.c; NULL: none yet */
+    struct weir_measured *measures;    /* of hooks/metric.c: the first of a list; NULL: none */
     struct weir_companion *companions; /* [n_companions] */
     size_t n_companions, cap_companions;
     struct weir_schedule schedule; /* of the pass that is under way */

@@ -118,6 +118,10 @@ bool weir_scope_has_prompts(const struct weir_scope *scope);
    side that a prompt does not have, WEIR_E_INPUT for what is wrong with a field. */
 WEIR_CHECKED weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past,
                                               size_t n);
+/* The same where positions are looked up in whole prompts, from the first token to the last, with their lines: the rows
+   that run are some of theirs. whole NULL: in the prompts themselves. */
+WEIR_CHECKED weir_status weir_scope_find_rows_of(struct weir_scope *scope, const weir_tokens *prompts,
+                                                 const size_t *past, const weir_tokens *whole, size_t n);
 /* Forgets them. */
 void weir_scope_drop_cells(struct weir_scope *scope);
 

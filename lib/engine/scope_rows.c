@@ -10,6 +10,7 @@
 struct cell_search {
     struct weir_scope *scope;
     struct weir_prompt_lookup of; /* the prompt */
+    size_t past, end;             /* positions whose rows run: from past to end - 1 */
     const bool *meant;            /* [terms, prompts] whether a term means a prompt */
     size_t prompt, n_prompts;
     bool *narrowed; /* [all positions] to what the scope's positions name */
@@ -44,13 +45,13 @@ static weir_status find_named_units(struct weir_some *out, const struct weir_sco
 static weir_status find_named_keys(struct weir_some *out, struct cell_search *search,
                                    const struct weir_scope_group *group, const struct weir_term *term)
 {
-    *out = (struct weir_some){.n = group->has_keys ? all_positions(search) : 0};
+    *out = (struct weir_some){.n = group->has_keys ? search->end : 0};
     if (!group->has_keys || term->where.keys.n == 0)
         return WEIR_OK;
     memset(search->marked, 0, all_positions(search) * sizeof *search->marked);
     TRY(weir_scope_in_term(search->scope, term, term->where.at.keys,
                            weir_lookup_mark(search->marked, &search->of.lookup, &term->where.keys, "key")));
-    return weir_some_marked(out, search->marked, all_positions(search));
+    return weir_some_marked(out, search->marked, search->end);
 }
 
 static weir_status find_named_neurons(struct weir_some *out, const struct cell_search *search,
@@ -74,9 +75,10 @@ static weir_status put_box(struct weir_region *region, const struct weir_term *t
 static weir_status put_pair(struct weir_region *region, const struct cell_search *search, const struct weir_term *term,
                             const struct weir_box *box, int32_t query, int32_t key)
 {
-    int32_t row = query - (int32_t)search->of.past;
+    int32_t row = query - (int32_t)search->past;
     const struct weir_box cell = {.units = box->units, .rows = {&row, 1}, .keys = {&key, 1}};
-    return row < 0 || !search->narrowed[query] ? WEIR_OK : put_box(region, term, &cell);
+    bool runs = row >= 0 && (size_t)query < search->end && (size_t)key < search->end;
+    return runs && search->narrowed[query] ? put_box(region, term, &cell) : WEIR_OK;
 }
 
 static weir_status put_pairs(struct weir_region *region, const struct cell_search *search,
@@ -99,12 +101,11 @@ static weir_status put_pairs(struct weir_region *region, const struct cell_searc
 static weir_status find_named_rows(struct weir_some *out, const struct cell_search *search,
                                    const struct weir_positions *positions)
 {
-    size_t past = search->of.past;
     memset(search->marked, 0, all_positions(search) * sizeof *search->marked);
     for (size_t i = 0; i < positions->n; i++)
         if (!positions->keys || positions->keys[i] < 0)
             search->marked[positions->list[i]] = search->narrowed[positions->list[i]];
-    return weir_some_marked(out, search->marked + past, all_positions(search) - past);
+    return weir_some_marked(out, search->marked + search->past, search->end - search->past);
 }
 
 static weir_status put_term(struct weir_region *region, struct cell_search *search,
@@ -132,9 +133,9 @@ done:
 
 static struct weir_box whole_box(const struct cell_search *search, const struct weir_scope_group *group)
 {
-    return (struct weir_box){.rows.n = search->of.prompt->n,
+    return (struct weir_box){.rows.n = search->end - search->past,
                              .units.n = group->n_units,
-                             .keys.n = group->has_keys ? all_positions(search) : group->n_neurons};
+                             .keys.n = group->has_keys ? search->end : group->n_neurons};
 }
 
 static bool is_set_by_set(const struct weir_region *region)
@@ -193,26 +194,50 @@ static weir_status find_prompt_cells(struct cell_search *search)
 
 /* ---- prompts ---- */
 
+/* The prompts in which positions are looked up, that begin at their first token if they are whole. */
+struct looked_up {
+    const weir_tokens *prompts;
+    const size_t *past; /* NULL: all run from their first position on */
+    bool whole;
+};
+
+/* Prompts that began elsewhere are some of those that ran: a side may have none of them. */
+static bool is_of_no_prompt(const struct weir_whose *whose, const struct looked_up *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!whose->name || (in->prompts[i].side && strcmp(in->prompts[i].side, whose->name) == 0))
+            return false;
+    return in->whole;
+}
+
 /* Marks which prompts each term means, [terms, prompts] in new memory. */
-static weir_status mark_meant(bool **out, const struct weir_scope *scope, const weir_tokens *prompts, size_t n)
+static weir_status mark_meant(bool **out, const struct weir_scope *scope, const struct looked_up *in, size_t n)
 {
     size_t n_terms = scope->selection ? scope->selection->n : 0, all;
     TRY(weir_mul(&all, n_terms, n));
     TRY(weir_alloc_zero(out, all, sizeof **out));
     for (size_t i = 0; i < n_terms; i++) {
         const struct weir_term *term = &scope->selection->terms[i];
-        weir_status status = weir_prompts_mark(*out + i * n, &term->where.prompts, prompts, n);
+        if (is_of_no_prompt(&term->where.prompts, in, n))
+            continue;
+        weir_status status = weir_prompts_mark(*out + i * n, &term->where.prompts, in->prompts, n);
         TRY(in_whole(scope, term, weir_scope_in_term(scope, term, term->where.at.prompts, status)));
     }
     return WEIR_OK;
 }
 
-static weir_status find_cells(struct weir_scope *scope, const bool *meant, size_t prompt, size_t past)
+static weir_status find_cells(struct weir_scope *scope, const bool *meant, size_t prompt, const struct looked_up *in)
 {
-    struct cell_search search = {.scope = scope, .meant = meant, .prompt = prompt, .n_prompts = scope->n_prompts};
+    size_t past = in->past ? in->past[prompt] : 0;
+    struct cell_search search = {.scope = scope,
+                                 .meant = meant,
+                                 .prompt = prompt,
+                                 .n_prompts = scope->n_prompts,
+                                 .past = past,
+                                 .end = past + scope->prompts[prompt].n};
     char name[32];
     snprintf(name, sizeof name, "prompt %zu", prompt);
-    weir_prompt_lookup_open(&search.of, scope->model, &scope->prompts[prompt], past);
+    weir_prompt_lookup_open(&search.of, scope->model, &in->prompts[prompt], in->whole ? 0 : past);
     weir_status status = weir_in(find_prompt_cells(&search), name);
     weir_free(search.narrowed);
     weir_free(search.marked);
@@ -220,16 +245,16 @@ static weir_status find_cells(struct weir_scope *scope, const bool *meant, size_
     return status;
 }
 
-static weir_status find_all_cells(struct weir_scope *scope, const size_t *past)
+static weir_status find_all_cells(struct weir_scope *scope, const struct looked_up *in)
 {
     bool *meant = NULL;
     size_t n_cells;
     weir_status status;
     TRY(weir_mul(&n_cells, scope->n_prompts, scope->n_groups));
     TRY(weir_alloc_zero(&scope->cells, n_cells, sizeof *scope->cells));
-    TRY_DONE(mark_meant(&meant, scope, scope->prompts, scope->n_prompts));
+    TRY_DONE(mark_meant(&meant, scope, in, scope->n_prompts));
     for (size_t i = 0; i < scope->n_prompts; i++)
-        TRY_DONE(find_cells(scope, meant, i, past ? past[i] : 0));
+        TRY_DONE(find_cells(scope, meant, i, in));
 done:
     weir_free(meant);
     return status;
@@ -244,12 +269,19 @@ static bool is_whole_scope(const struct weir_scope *scope)
     return !scope->keeps_regions;
 }
 
-weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past, size_t n)
+weir_status weir_scope_find_rows_of(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past,
+                                    const weir_tokens *whole, size_t n)
 {
+    const struct looked_up in = {whole ? whole : prompts, past, whole != NULL};
     weir_scope_drop_cells(scope);
     scope->prompts = prompts;
     scope->n_prompts = n;
-    return is_whole_scope(scope) ? WEIR_OK : find_all_cells(scope, past);
+    return is_whole_scope(scope) ? WEIR_OK : find_all_cells(scope, &in);
+}
+
+weir_status weir_scope_find_rows(struct weir_scope *scope, const weir_tokens *prompts, const size_t *past, size_t n)
+{
+    return weir_scope_find_rows_of(scope, prompts, past, NULL, n);
 }
 
 void weir_scope_drop_cells(struct weir_scope *scope)

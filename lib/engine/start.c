@@ -85,6 +85,17 @@ weir_status weir_keep_at(struct weir_keeper *keeper, int point, int layer)
     return weir_run_hook_at(keeper->run, point, layer, WEIR_READ, keep_value, keeper);
 }
 
+bool weir_keeper_has(const struct weir_keeper *keeper, int point, int layer)
+{
+    const struct weir_plan *plan = &keeper->run->plan;
+    size_t first, readers, last;
+    weir_plan_calls(plan, point, layer, &first, &readers, &last);
+    for (size_t i = readers; i < last; i++)
+        if (plan->hooks[plan->calls[i].hook].fn == keep_value)
+            return true;
+    return false;
+}
+
 int weir_key_point(const struct weir_layer_spec *spec)
 {
     return spec->rotary ? WEIR_P_ROT_K : spec->qk_norm ? WEIR_P_K_NORMED : WEIR_P_K;
@@ -118,6 +129,11 @@ void weir_keeper_close(struct weir_keeper *keeper)
 }
 
 /* ---- beginning ---- */
+
+bool weir_start_is_at(const struct weir_run *run, int point, int layer)
+{
+    return run->from && point == WEIR_P_RESID_PRE && layer >= 0 && run->from->layer == layer;
+}
 
 /* Angles that depend on a prompt's length are those of another where the lengths differ, unless both are short. */
 static weir_status check_angles(const struct weir_model *model, int layer, size_t had, size_t has)

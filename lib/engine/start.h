@@ -27,6 +27,8 @@ struct weir_keeper {
 WEIR_CHECKED weir_status weir_keeper_open(struct weir_keeper *keeper, struct weir_run *run, size_t n);
 /* Keeps a point in one layer (-1: outside the blocks). */
 WEIR_CHECKED weir_status weir_keep_at(struct weir_keeper *keeper, int point, int layer);
+/* True where the point is kept in that layer already. */
+bool weir_keeper_has(const struct weir_keeper *keeper, int point, int layer);
 /* Keeps what passes that begin in `layer` or later need: streams, keys, values. */
 WEIR_CHECKED weir_status weir_keep_from(struct weir_keeper *keeper, int layer);
 /* Takes the hooks back: what was kept stays. */
@@ -51,11 +53,17 @@ struct weir_start {
     const size_t *wanted; /* [n] first position whose row is wanted from the last layer's scores on: rows before it are
                              dropped there, and hooks see the others. NULL: all are wanted. Where it is given, hooks of
                              that layer and of what comes after it take whole values. */
+    const weir_tokens *whole; /* [n] the prompts from their first token to their last, with their lines: in these hooks
+                                 look up positions; NULL: in the rows' tokens */
+    const size_t *origin;     /* [n] which prompt of the pass that kept them each is, where `whole` is given */
 };
 
 /* True where a row's value depends on how many come after it: slopes counted from a prompt's last key, and rotations
    chosen by its length. Prompts run to their ends then. */
 bool weir_start_needs_whole(const struct weir_model *model);
+
+/* True where the pass under way begins with the kept stream of that point in that layer, as edits left it. */
+bool weir_start_is_at(const struct weir_run *run, int point, int layer);
 
 /* @return WEIR_E_UNSUPPORTED where a prompt cannot begin there: its keys were turned by angles that depend on another
    length; WEIR_E_USAGE where something it needs was not kept, or the context ends before it does. */
