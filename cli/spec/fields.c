@@ -27,8 +27,8 @@ static const struct field fields[] = {
      "instead of prompts: objects with clean and corrupt (texts, or lists of token ids), answer, wrong and any other "
      "fields"},
     {"pair_files", FIELD_PATHS, "pairs file", ALL, "files of such objects, one per line, behind those above"},
-    {"ablate", FIELD_ABLATIONS, "ablate", RUNS, "what is set to zero or to a mean, in front of the edits"},
-    {"edits", FIELD_EDITS, "edit", RUNS, "edits in this order, as text or as objects"},
+    {"ablate", FIELD_ABLATIONS, "ablate", ALL, "what is set to zero or to a mean, in front of the edits"},
+    {"edits", FIELD_EDITS, "edit", ALL, "edits in this order, as text or as objects"},
     {"metrics", FIELD_METRICS, "metric", ALL, "what is measured"},
     {"against", FIELD_CHOICE, "against", "run", "the run that is printed beside the one with edits"},
     {"next", FIELD_SECTION, NULL, "run", "the predictions that are printed"},

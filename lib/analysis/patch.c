@@ -438,7 +438,7 @@ static weir_status check_partners_have_no_keys(const struct weir_patch_work *f, 
                                                const struct weir_positions *other)
 {
     bool same = f->prompts[prompt].n == f->prompts[prompt ^ 1].n;
-    for (size_t i = 0; i < own->n; i++)
+    for (size_t i = 0; own->list && other->list && i < own->n; i++)
         same = same && own->list[i] == other->list[i];
     return same || !grid_point_has_axis(weir_point_at(site->point), WEIR_AXIS_KEY)
                ? WEIR_OK

@@ -147,7 +147,7 @@ static weir_status make_room_for_values(struct weir_patch_store *s)
     return WEIR_OK;
 }
 
-static void take_values(struct weir_patch_store *s, size_t g)
+static void take_grid_values(struct weir_patch_store *s, size_t g)
 {
     const struct weir_patch_grid *grid = &s->patch->grids[g];
     const double *const values[] = {grid->mean, grid->error, grid->normalised};
@@ -248,7 +248,7 @@ done:
 weir_status weir_patch_store_commit(struct weir_patch_store *store)
 {
     for (size_t g = 0; g < store->patch->n_grids; g++)
-        take_values(store, g);
+        take_grid_values(store, g);
     return weir_store_commit(store->store);
 }
 

@@ -133,6 +133,18 @@ def test_each_side_of_a_pair_is_a_prompt(tmp_path):
     assert [one["positions"][0]["next"][0]["id"] for one in sides["prompts"]] == [one["positions"][0]["next"][0]["id"] for one in alone]
 
 
+def test_sides_may_have_different_lengths_and_an_edit_that_finds_no_position_says_so(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"clean": [3, 17], "corrupt": [5, 8, 13], "subject": {"clean": 0, "corrupt": 2}}\n')
+    args = ["run", "-m", FIXTURES / "gpt2", "-f", "p.jsonl", "--side", "clean", "--side", "corrupt"]
+    assert [one["positions"][0]["position"] for one in ask(tmp_path, *args)["prompts"]] == [1, 2]
+    edited = ask(tmp_path, *args, "--edit", "resid_pre:0@subject#corrupt = [@subject#clean]")["prompts"][1]
+    swapped = ask(tmp_path, "run", "-m", FIXTURES / "gpt2", "--tokens", "5,8,3", "--edit", "resid_pre:0@-1 -= [pos_embed@2]",
+                  "--edit", "resid_pre:0@-1 += [pos_embed@0]")["prompts"][0]        # the first token in the last one's place
+    assert [one["id"] for one in edited["positions"][0]["next"]] == [one["id"] for one in swapped["positions"][0]["next"]]
+    done = weir(tmp_path, *args, "--edit", "resid_pre:0#corrupt = [#clean]")
+    assert done.returncode == 2 and b"prompt 0 has no position 2" in done.stderr
+
+
 def test_metrics_are_those_of_the_logits(tmp_path):
     logits = log_softmax(logits_of(tmp_path, FIXTURES / "gpt2"))
     metrics = ["logprob(7)", "2 * logit(5) - 2 * logit(9)", "rank(3)", "sum(loss@1:)"]
@@ -193,7 +205,7 @@ def test_against_base_is_a_run_with_edits_beside_one_without(tmp_path, positions
 def test_against_base_without_edits_is_refused_and_a_table_says_what_changes(tmp_path):
     args = "run", "-m", FIXTURES / "gpt2", "--tokens", PROMPTS[0], "--against", "base"
     done = weir(tmp_path, *args)
-    assert done.returncode == 2 and b"--edit or --ablate" in done.stderr
+    assert done.returncode == 2 and b"--edit, --ablate or --plugin" in done.stderr
     table = weir(tmp_path, *args, *EDIT, "--metric", "entropy").stdout.decode().splitlines()
     assert re.match(r"without edits the loss is \d+\.\d{4}, the change [+-]\d+\.\d{4}; KL from there \S+ nats$", table[1]), table
     assert re.match(r"entropy = \S+, without edits \S+, change [+-]\S+$", table[2]), table
