@@ -204,7 +204,7 @@ def test_an_existing_file_is_refused_before_anything_runs_and_replaced_if_told(t
 
 def test_given_prompts_of_unequal_lengths_are_refused():
     result = run("--clean", "one two three", "--corrupt", "one", "--answer", " a", "--wrong", " b")
-    assert result.returncode == 2 and "pair 0: the clean prompt has" in result.stderr
+    assert result.returncode == 3 and "one| two| three| and |" in result.stderr
 
 
 def test_the_terminal_shows_the_grid_and_the_strongest_cells():
