@@ -778,7 +778,7 @@ static void add_needs(struct weir_edit_needs *needs, const struct run_edit *edit
         needs->all_rows =
             needs->all_rows || has_keys || weir_scope_is_by_query(edit->scope, site) || may_make_copies(edit, site);
         needs->late = needs->late || site->layer == n_layers - 1 || is_after_blocks(site->point, site->layer);
-        for (size_t k = 0; edit->reads_own && k < edit->place.sites[i].n_layers; k++) {
+        for (size_t k = 0; edit->reads_own && edit->place.sites && k < edit->place.sites[i].n_layers; k++) {
             int layer = edit->place.sites[i].layers[k];
             if (!is_after_blocks(edit->place.sites[i].point, layer) && layer < needs->layer)
                 needs->layer = layer;
