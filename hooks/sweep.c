@@ -74,7 +74,8 @@ static weir_status check_variant(const struct weir_run *run, const weir_tokens *
                          v->shift);
     TRY(check_choice("position", v->position, s.row >= 0, n));
     if (one_row)
-        TRY(check_index("source's position", v->position + v->shift, prompts[v->source].n));
+        TRY(check_index("source's position", v->shift > INT_MAX - v->position ? INT_MAX : v->position + v->shift,
+                        prompts[v->source].n));
     TRY(check_choice("key", v->key, s.key >= 0, n));
     return check_choice("unit", v->unit, s.unit >= 0, s.unit >= 0 ? s.shape[s.unit] : 0);
 }

@@ -327,21 +327,40 @@ static weir_status print_patch_csv(const struct patching *p)
     return WEIR_OK;
 }
 
+static bool has_cells(const struct weir_patch_grid *grid, size_t row)
+{
+    for (size_t i = 0; i < grid->shape[1]; i++)
+        if (grid->n[row * grid->shape[1] + i] > 0)
+            return true;
+    return false;
+}
+
+/* The layers that have cells: those that are selected, and lie before a receiver. */
 static weir_status print_patch_grid(const struct patching *p, const struct weir_patch_grid *grid, size_t m)
 {
-    struct grid printed = {.n_rows = grid->shape[0],
-                           .n_columns = grid->shape[1],
-                           .values = patch_values(grid, shown(p)) + m * grid->n_cells,
-                           .row_name = "layer",
-                           .column_name = axis_title(grid, 1)};
-    int *rows;
-    TRY(weir_alloc(&rows, grid->shape[0], sizeof *rows));
-    for (size_t i = 0; i < grid->shape[0]; i++)
-        rows[i] = (int)i;
-    printed.rows = rows;
-    grid_print(&printed);
+    const double *all = patch_values(grid, shown(p)) + m * grid->n_cells;
+    size_t width = grid->shape[1], n = 0;
+    double *values = NULL;
+    int *rows = NULL;
+    weir_status status;
+    TRY_DONE(weir_alloc(&rows, grid->shape[0], sizeof *rows));
+    TRY_DONE(weir_alloc(&values, grid->n_cells, sizeof *values));
+    for (size_t i = 0; i < grid->shape[0]; i++) {
+        if (!has_cells(grid, i))
+            continue;
+        memcpy(values + n * width, all + i * width, width * sizeof *values);
+        rows[n++] = (int)i;
+    }
+    grid_print(&(struct grid){.n_rows = n,
+                              .n_columns = width,
+                              .values = values,
+                              .rows = rows,
+                              .row_name = "layer",
+                              .column_name = axis_title(grid, 1)});
+done:
     weir_free(rows);
-    return WEIR_OK;
+    weir_free(values);
+    return status;
 }
 
 /* A cell, and how far it moves the metric from where it was. */

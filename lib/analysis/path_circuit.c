@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/sizes.h"
 #include "engine/run.h"
+#include "points/metric.h"
 #include "points/points.h"
 #include "tensor/ops.h"
 
@@ -382,13 +383,26 @@ static weir_status check_pair_lengths(const weir_tokens *prompts, size_t n_pairs
     return WEIR_OK;
 }
 
+/* The circuit's pass is of the clean prompt itself. */
+static weir_status check_sides(const struct weir_metric *metric)
+{
+    return weir_metric_names_side(metric, "clean")
+               ? weir_fail(WEIR_E_USAGE,
+                           "--metric '%s': #clean is the prompt that runs, and that a circuit changes: #base is "
+                           "the same prompt without the circuit",
+                           metric->text)
+               : WEIR_OK;
+}
+
 static weir_status measure_pairs(struct circuit_work *w)
 {
     size_t n_metrics = w->options->n_metrics;
     TRY(check_pair_lengths(w->prompts, w->n_pairs));
     TRY(weir_alloc_zero(&w->measured, n_metrics, sizeof(weir_measured *)));
-    for (size_t m = 0; m < n_metrics; m++)
+    for (size_t m = 0; m < n_metrics; m++) {
+        TRY(check_sides(w->options->metrics[m]));
         TRY(weir_run_measure(&w->measured[m], w->run, w->options->metrics[m]));
+    }
     for (; w->first_pair < w->n_pairs; w->first_pair += w->n) {
         w->n = pairs_of_group(w);
         TRY(run_pairs(w));

@@ -445,6 +445,20 @@ void weir_metric_close(weir_metric *metric)
     weir_free(metric);
 }
 
+static bool is_side(const char *name, const char *side)
+{
+    return name && strcmp(name, side) == 0;
+}
+
+bool weir_metric_names_side(const struct weir_metric *metric, const char *side)
+{
+    for (size_t i = 0; i < metric->n_children; i++)
+        if (weir_metric_names_side(&metric->children[i], side))
+            return true;
+    return is_side(metric->side, side) || is_side(metric->against.name, side) ||
+           (metric->place && is_side(metric->place->where.prompts.name, side));
+}
+
 const char *weir_metric_lacks_derivative(const struct weir_metric *metric)
 {
     const char *why = NULL;

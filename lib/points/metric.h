@@ -57,6 +57,9 @@ struct weir_metric {
 /* "logit", "kl", ... */
 const char *weir_measure_name(enum weir_measure measure);
 
+/* True where some part of it is of a side of that name. */
+bool weir_metric_names_side(const struct weir_metric *metric, const char *side);
+
 /* Why the metric has no derivative, as one part of it; NULL where it has one. */
 const char *weir_metric_lacks_derivative(const struct weir_metric *metric);
 

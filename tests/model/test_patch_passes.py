@@ -184,7 +184,7 @@ def test_a_grid_by_field_says_so(tmp_path):
     (PAIR, ["--edit", "z:1#1 = 0"], "a sweep edits all prompts, or a side"),
     (PAIR, ["--edit", "z:1#corrupt = [z:0#corrupt]"], "reads itself here by a name"),
     (PAIR, ["--edit", "z:1 = 0", "--to", "resid_post:-1"], "--edit cannot be combined with --to"),
-    (PAIR, ["--edit", "z:9 = 0"], "--edit: z:9: layer 9"),
+    (PAIR, ["--edit", "z:9 = 0"], "--edit: character 3: layer 9"),
 ])
 def test_what_a_sweep_cannot_do_is_refused(tmp_path, pair, args, words):
     file = tmp_path / "pairs.jsonl"

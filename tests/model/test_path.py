@@ -169,7 +169,7 @@ def test_the_file_and_the_terminal_name_the_path(tmp_path):
     args = ["patch", "-m", HERE / "fixtures/gpt2", "--pairs", file, "--at", "z", "--to", "q:2.1", "-o", out]
     result = run(*args, "--freeze-mlps")
     assert result.stdout.startswith("z by head, denoise, path to q:2.1 (frozen with MLPs), normalised, 1 pair: "), result.stdout
-    assert result.stdout.splitlines()[-1].split() == ["2", "-", "-", "-", "-"]
+    assert [line.split()[0] for line in result.stdout.splitlines()[3:]] == ["0", "1"], "no head of layer 2 comes before"
     assert run("validate", out).returncode == 0
     with h5py.File(out) as grids:
         attrs = grids["results/patch/z"].attrs
@@ -237,6 +237,18 @@ def test_threads_and_metrics_do_not_change_a_circuit(tmp_path):
     assert result.stdout.splitlines()[2].endswith("," + circuit(tmp_path, "gemma2", pairs, graph, "--csv").stdout.splitlines()[1].split(",", 1)[1])
 
 
+def test_a_circuit_is_measured_by_any_metric(tmp_path):
+    pairs, names, sets = reference_circuits("llama")
+    graph = graph_of("llama", names, set(sets[0][0]))
+    metrics = "kl(#base)", "loss@1:", "entropy", "[resid_post:1.3@-1]"
+    result = circuit(tmp_path, "llama", pairs, graph, "--csv", *(word for metric in metrics for word in ("--metric", metric)))
+    rows = {row["metric"]: {name: float(row[name]) for name in ("clean", "corrupt", "circuit")} for row in csv.DictReader(result.stdout.splitlines())}
+    assert list(rows) == list(metrics) and rows["kl(#base)"]["clean"] == 0 < rows["kl(#base)"]["circuit"]
+    whole = circuit(tmp_path, "llama", pairs, graph_of("llama", names, set(names)), "--csv", *(word for metric in metrics for word in ("--metric", metric)))
+    for row in csv.DictReader(whole.stdout.splitlines()):
+        assert float(row["circuit"]) == float(row["clean"]) == rows[row["metric"]]["clean"]
+
+
 def test_a_circuit_of_all_edges_is_the_clean_prompt_bit_for_bit(tmp_path):
     pairs, names, _ = reference_circuits("llama")
     row = circuit_row(tmp_path, "llama", pairs, graph_of("llama", names, set(names)))
@@ -298,6 +310,7 @@ def test_what_is_no_circuit_is_refused(tmp_path, change, words):
 @pytest.mark.parametrize("family, args, words", [
     ("gptj", [], "no circuits of this model: it has no mlp_in in layer 0"),
     ("olmo2", [], "no circuits of this model: the keys of all heads are normed together"),
+    ("gpt2", ["--metric", "2 * kl(#clean)"], "#clean is the prompt that runs, and that a circuit changes: #base is the same prompt"),
     ("gpt2", ["--at", "z"], "--circuit measures one thing: --at is for grids"),
     ("gpt2", ["-o", "x.h5"], "--circuit measures one thing: --output is for grids"),
 ])
