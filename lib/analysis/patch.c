@@ -459,7 +459,7 @@ static weir_status count_partners(size_t *longest, const struct weir_patch_work 
     if (f->scope->groups[site->group].n > 1)
         return fail_other_field(f, weir_point_at(site->point));
     for (size_t i = 0; i < f->patch->n_pairs; i++) {
-        struct weir_positions own, other;
+        struct weir_positions own = {0}, other = {0};
         char pair[32];
         snprintf(pair, sizeof pair, "pair %zu", i);
         TRY(weir_in(find_partners(&own, &other, f, site, 2 * i), pair));
