@@ -52,12 +52,49 @@ every_wrapper = pytest.mark.parametrize("name", [name for name, other in first_o
                                                  and wrappers.ROWS[name]["config"]["model_type"] in wrappers.TOWERS])
 
 
+def bound_of(name, n):
+    """twice PyTorch float32's error, where that is much: on the reference's prompt, or at each point the largest over several"""
+    with h5py.File(wrappers.reference(name, n)) as ref:
+        if "float32_errors" in ref.attrs:
+            return {point: max(BOUND, 2 * error) for point, error in json.loads(ref.attrs["float32_errors"]).items()}
+        return max(BOUND, 2 * float(ref.attrs["float32_error"]))
+
+
 @every_row
 def test_every_hook_point_is_what_the_whole_model_computes_of_text(tmp_path, model, name):
     for n in wrappers.ROWS[name]["lengths"]:
-        with h5py.File(wrappers.reference(name, n)) as ref:
-            bound = max(BOUND, 2 * float(ref.attrs["float32_error"]))
-        matches(dump(tmp_path / f"{n}.h5", model(name), [prompts.tokens(n)]), wrappers.reference(name, n), bound)
+        matches(dump(tmp_path / f"{n}.h5", model(name), [prompts.tokens(n)]), wrappers.reference(name, n), bound_of(name, n))
+
+
+# rows of wrappers.py whose scores are large, their rotation's base, and the first position
+LARGE_SCORES = [("qwen2_vl_window", 1e6, 0), ("qwen2_vl_text_tied", 1e6, 0), ("mllama_usual_layers", 5e5, 0), ("paligemma-3b-pt-224", 1e4, 1)]
+
+
+def rotated(x, base, first):
+    """x [pos, head, d_head] by pairs of halves, in float64"""
+    half = x.shape[-1] // 2
+    angle = (first + np.arange(len(x)))[:, None, None] / base ** (np.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle)], axis=-1)
+
+
+@pytest.mark.parametrize("name, base, first", LARGE_SCORES)
+def test_rotations_scores_and_patterns_are_as_exact_as_float32_of_what_they_are_made_of(tmp_path, model, name, base, first):
+    """each step from what weir itself stored before it, so that nothing is amplified: in units of float32's rounding"""
+    run, unit = dump(tmp_path / "run.h5", model(name), [prompts.tokens(90)], "q,k,rot_q,rot_k,attn_scores,pattern"), 2.0 ** -24
+    for layer in run.layers("q"):
+        q, k, scores, pattern = (run(point, layer) for point in ("rot_q", "rot_k", "attn_scores", "pattern"))
+        for point, turned in ("q", q), ("k", k):
+            length = np.linalg.norm(turned.reshape(*turned.shape[:2], 2, -1), axis=2)
+            assert (np.abs(turned - rotated(run(point, layer), base, first)) <= 4 * unit * np.tile(length, 2)).all(), (point, layer)
+        k = np.repeat(k, q.shape[1] // k.shape[1], axis=1)
+        products = np.einsum("qhd,khd->hqkd", q, k) / np.sqrt(q.shape[-1])
+        seen = np.isfinite(scores)
+        assert (np.abs(scores - products.sum(-1)) <= q.shape[-1] * unit * np.abs(products).sum(-1))[seen].all(), layer
+        below = np.where(seen, scores, -np.inf) - scores.max(-1, keepdims=True)
+        exact = np.exp(below) / np.exp(below).sum(-1, keepdims=True)
+        held = exact > 1e-30
+        assert (np.abs(pattern - exact)[held] <= 16 * unit * exact[held] * (1 + np.abs(below[held]))).all(), layer
 
 
 @every_row

@@ -73,14 +73,21 @@ def shrink(config, layers, sizes=None):
     return config
 
 
-def published(name, layers=2, lengths=(90,), **sizes):
-    return dict(config=shrink(json.loads((PUBLISHED / f"{name}.json").read_text()), layers, sizes), lengths=lengths)
+def published(name, layers=2, lengths=(90,), draws=1, **sizes):
+    return dict(config=shrink(json.loads((PUBLISHED / f"{name}.json").read_text()), layers, sizes), lengths=lengths, draws=draws)
 
 
-def wrapper(model_type, text, lengths=(90,), **top):
-    """one that is not published: `text` changes a small text model"""
+def wrapper(model_type, text, lengths=(90,), draws=1, **top):
+    """one that is not published: `text` changes a small text model; `draws`: see NOISY"""
     tower = {"voxtral": "audio_config"}.get(model_type, "vision_config")
-    return dict(config=dict(model_type=model_type, text_config=dict(SMALL, **text), **{tower: TOWERS[model_type]}, **top), lengths=lengths)
+    config = dict(model_type=model_type, text_config=dict(SMALL, **text), **{tower: TOWERS[model_type]}, **top)
+    return dict(config=config, lengths=lengths, draws=draws)
+
+
+# Prompts over which PyTorch float32's largest error is taken, at each point by itself, where large scores amplify what
+# rounding leaves in them: a pattern's worst row then errs by several times more on one prompt than on another, in weir and
+# in PyTorch alike (noise.py shows both), so that one prompt says little about how near is near enough.
+NOISY = 16
 
 
 SMALL = dict(vocab_size=VOCAB, hidden_size=48, intermediate_size=88, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
@@ -130,8 +137,8 @@ ROWS = {
     "smolvlm_tied": wrapper("smolvlm", dict(head_dim=20, tie_word_embeddings=True), tie_word_embeddings=True),
     "smolvlm_text_tied": wrapper("smolvlm", dict(attention_bias=True, tie_word_embeddings=True)),
     "Qwen2-VL-2B-Instruct": published("Qwen2-VL-2B-Instruct", lengths=LONG),
-    "qwen2_vl_window": wrapper("qwen2_vl", dict(intermediate_size=80, use_sliding_window=True, sliding_window=9, max_window_layers=1, **mrope(1, 1, 2))),
-    "qwen2_vl_text_tied": wrapper("qwen2_vl", dict(num_key_value_heads=3, tie_word_embeddings=True, **mrope(2, 1, 1))),
+    "qwen2_vl_window": wrapper("qwen2_vl", dict(use_sliding_window=True, sliding_window=9, max_window_layers=1, **mrope(1, 1, 2)), draws=NOISY),
+    "qwen2_vl_text_tied": wrapper("qwen2_vl", dict(num_key_value_heads=1, tie_word_embeddings=True, **mrope(2, 1, 1)), draws=NOISY),
     "Qwen2.5-VL-3B-Instruct": published("Qwen2.5-VL-3B-Instruct", lengths=LONG),
     "qwen2_5_vl_untied": wrapper("qwen2_5_vl", dict(num_key_value_heads=6, **mrope(2, 1, 1))),
     "qwen2_5_vl_yarn": wrapper("qwen2_5_vl", dict(rope_parameters=dict(
@@ -142,13 +149,13 @@ ROWS = {
     "Voxtral-Mini-3B-2507": published("Voxtral-Mini-3B-2507", lengths=LONG),
     "voxtral_tied_in_vain": wrapper("voxtral", dict(num_key_value_heads=1, head_dim=16), tie_word_embeddings=True, audio_token_id=24),
     "voxtral_mistral": wrapper("voxtral", dict(model_type="mistral", sliding_window=9, rope_theta=1e4), audio_token_id=24),
-    "paligemma-3b-pt-224": published("paligemma-3b-pt-224", lengths=LONG, head_dim=12),
+    "paligemma-3b-pt-224": published("paligemma-3b-pt-224", lengths=LONG, draws=NOISY, head_dim=16),
     "paligemma2-3b-pt-224": published("paligemma2-3b-pt-224", head_dim=16, num_attention_heads=6),
     "paligemma_untied": wrapper("paligemma", dict(model_type="gemma", head_dim=16, attention_bias=True), tie_word_embeddings=False,
                                 projection_dim=48),
     "Llama-3.2-11B-Vision": published("Llama-3.2-11B-Vision", 5, lengths=LONG),
     "mllama_first_layer": wrapper("mllama", dict(num_hidden_layers=3, cross_attention_layers=[0], pad_token_id=0)),
-    "mllama_usual_layers": wrapper("mllama", dict(num_hidden_layers=5, num_key_value_heads=3, pad_token_id=0)),
+    "mllama_usual_layers": wrapper("mllama", dict(num_hidden_layers=5, num_key_value_heads=1, pad_token_id=0), draws=NOISY),
     "Ministral-3-3B-Instruct-2512-BF16": published("Ministral-3-3B-Instruct-2512-BF16"),
     "Olmo-3-1125-32B": published("Olmo-3-1125-32B", 4),
     "Olmo-3-1025-7B": published("Olmo-3-1025-7B", 4),
