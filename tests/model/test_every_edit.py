@@ -35,7 +35,8 @@ def test_edits_at_every_hook_point(model):
     idle = [fault for fault in faults if fault.endswith(": changed no logit")]
     assert faults == idle, [fault for fault in faults if fault not in idle][:20]
     assert {point_of(fault) for fault in idle} == IDLE.get(model, set()), idle
-    assert all("*= 0.5" in fault for fault in idle if point_of(fault) in INPUTS), idle      # what another prompt has there does change logits
+    if IDLE.get(model) is INPUTS:                                          # what another prompt has there does change logits
+        assert all("*= 0.5" in fault for fault in idle), idle
     hooks = json.loads(cache.weir("hooks", "-m", FIXTURES / model, "--json").stdout)["hooks"]
     assert int(sites.split()[0]) == sum(len(h["layers"]) or 1 for h in hooks if h["short"] != "expert_indices")
 
