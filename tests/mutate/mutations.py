@@ -52,6 +52,7 @@ NPZ = ("unit npz",)
 SOURCES = ("tests/model/test_sources.py -m 'not slow'", "unit source")
 PROCESS = ("tests/model/test_process.py",)
 PATHS = ("tests/model/test_path.py",)
+WRAPPERS = ("tests/model/test_wrappers.py -m 'not slow'",)
 SPECS = ("tests/cli/test_specs.py -m 'not slow'",)
 PLUGINS = ("tests/model/test_plugins.py",)
 RUN = ("tests/cli/test_run.py -m 'not slow'",)
@@ -193,6 +194,27 @@ MUTATIONS = [
       "slopes between powers of two are those of the next power", (*POSITIONS, *FAMILIES)),
     M("norm-plus-one", "lib/model/load.c", "model->config.norm_plus_one && !added", "!added && false", "1 + weight of Gemma's norms is the weight alone",
       (*POSITIONS, *FAMILIES)),
+    M("wrapper-tie-absent", "lib/model/wrapper.c", "bool top = wrapper->tie == WEIR_TIE_TOP_OR_ABSENT, text = false;",
+      "bool top = false, text = false;", "a wrapper that says nothing of ties has none", WRAPPERS),
+    M("wrapper-tie-inside", "lib/model/wrapper.c", "(top || (wrapper->tie == WEIR_TIE_EITHER && text))", "(top || text)",
+      "what a text configuration says of ties counts in every wrapper", WRAPPERS),
+    M("wrapper-first-position", "lib/model/wrapper.c", ".first_position = 1,", ".first_position = 0,",
+      "PaliGemma's positions begin at 0", WRAPPERS),
+    M("wrapper-any-family", "lib/model/wrapper.c", 'if (wrapper->any_family && weir_json_get(out, "model_type"))', "if (false)",
+      "the family that a text configuration names is ignored", WRAPPERS),
+    M("wrapper-defaults", "lib/model/wrapper.c", "TRY_DONE(copy_defaults(*out, wrapper->defaults));", "TRY_DONE(copy_defaults(*out, NULL));",
+      "sizes that Voxtral's class has for its text model are those of Llama's", WRAPPERS),
+    M("wrapper-quantization", "lib/model/wrapper.c", 'weir_json_get(json, "quantization_config")', 'weir_json_get(out, "quantization_config")',
+      "how the whole is quantized is not seen", WRAPPERS),
+    M("wrapper-text-at-top", "lib/model/wrapper.c", "if (!text && wrapper->text_at_top)", "if (!text && false)",
+      "a Qwen-VL whose text model's keys are at the top is refused", WRAPPERS),
+    M("query-growth-of-keys", "lib/engine/attention.c", "rotate_heads(run, &v->k, (size_t)spec->n_kv_heads, layer, 0)",
+      "rotate_heads(run, &v->k, (size_t)spec->n_kv_heads, layer, spec->query_growth)", "Ministral 3's keys grow with the position as its queries do",
+      FAMILIES),
+    M("query-growth-steps", "lib/engine/attention.c", "floor((double)pos / r->from)", "((double)pos / r->from)",
+      "Ministral 3's queries grow at every position", FAMILIES),
+    M("rotated-by-window", "lib/model/family.c", "c->rotated_by_window = c->window > 0;", "c->rotated_by_window = true;",
+      "EXAONE 4 without a window rotates no layer", ("tests/model/test_families.py -k 'matches and exaone4'",)),
     M("process-fold-bias", "lib/model/fold.c",
       "l->sums[first + j] = (float)((double)l->sums[first + j] + shifted[j]);",
       "l->sums[first + j] = (float)((double)l->sums[first + j] - shifted[j]);",
