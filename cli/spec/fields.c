@@ -11,7 +11,6 @@ static const struct field fields[] = {
     {"weir_spec", FIELD_VERSION, NULL, ALL, "the version of this format, 1; required"},
     {"note", FIELD_NOTE, NULL, ALL, "what it is about, for people; weir does not read it"},
     {"model", FIELD_MODEL, "model", ALL, "a folder or a .gguf file, or an org/name in the Hugging Face cache"},
-    {"pull", FIELD_FLAG, "pull", ALL, "whether what the cache lacks of the model is fetched first"},
     {"process", FIELD_LIST, "process", ALL, "how the weights are processed first: fold_ln and the like, or tl"},
     {"compute", FIELD_CHOICE, "compute", RUNS, "the precision of the weight matrix products"},
     {"threads", FIELD_WHOLE, "threads", ALL, "how many threads"},
