@@ -460,8 +460,9 @@ static weir_status draw_patches(const struct patching *p)
     const struct args *args = p->args;
     const struct patch_look look = {.model = weir_model_get_info(p->model)->name,
                                     .direction = p->options.direction,
-                                    .path = p->path ? &p->path_options : NULL,
                                     .metrics = p->texts,
+                                    .path = p->path ? weir_path_name(&p->path_options) : NULL,
+                                    .to = p->path ? p->path_options.to : NULL,
                                     .show = shown(p),
                                     .scheme = args_int(args, SCHEME, 0) ? &scheme_dark : &scheme_light,
                                     .token_at = p->n_pairs == 1 && !p->patch->grids[0].field ? patched_token : NULL,

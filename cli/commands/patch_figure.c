@@ -211,8 +211,8 @@ static weir_status set_patch_texts(struct figure *figure, const struct weir_patc
     if (patch->n_metrics == 1)
         weir_text_append(note, sizeof note, "%s: %s clean, %s corrupt; ", look->metrics[0],
                          fixed_number(clean, 4, patch->clean[0]), fixed_number(corrupt, 4, patch->corrupt[0]));
-    if (look->path)
-        weir_text_append(note, sizeof note, "path to %s (%s); ", look->path->to, weir_path_name(look->path));
+    if (look->path && look->to)
+        weir_text_append(note, sizeof note, "path to %s (%s); ", look->to, look->path);
     weir_text_append(note, sizeof note, "%s, %zu pair%s", patch_shows[look->show], patch->n_pairs,
                      plural(patch->n_pairs));
     bool labelled = false;

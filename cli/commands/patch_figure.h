@@ -10,10 +10,10 @@ enum patch_show { SHOW_NORMALISED, SHOW_RAW, SHOW_STDERR };
 extern const char *const patch_shows[];
 
 struct patch_look {
-    const char *model; /* its name */
+    const char *model;     /* its name */
+    const char *path, *to; /* of path patching, how and where to; NULL: patches travel every way */
     enum weir_direction direction;
-    const struct weir_path_options *path; /* that patches travel by; NULL: every way */
-    const char *const *metrics;           /* [n_metrics] as they were written */
+    const char *const *metrics; /* [n_metrics] as they were written */
     enum patch_show show;
     const struct scheme *scheme;
     /* Writes the token that a position is labelled with; NULL: numbers alone. */

@@ -159,6 +159,13 @@ static void print_result_head(const struct weir_stored_grid *grid)
         printf(" by %s", grid->by);
     if (grid->direction)
         printf(", %s", grid->direction);
+    if (grid->path && grid->to) {
+        fputs(", path to ", stdout);
+        print_text(grid->to);
+        fputs(" (", stdout);
+        print_text(grid->path);
+        putchar(')');
+    }
     if (grid->n_pairs)
         printf(", %zu pair%s", grid->n_pairs, plural(grid->n_pairs));
     for (int a = 0; a < grid->rank; a++)
@@ -220,6 +227,10 @@ static cJSON *json_result_head(const struct weir_stored_grid *grid)
         cJSON_AddStringToObject(json, "direction", grid->direction);
     if (grid->by)
         cJSON_AddStringToObject(json, "by", grid->by);
+    if (grid->path && grid->to) {
+        cJSON_AddStringToObject(json, "path", grid->path);
+        cJSON_AddStringToObject(json, "to", grid->to);
+    }
     if (grid->n_pairs)
         cJSON_AddNumberToObject(json, "pairs", (double)grid->n_pairs);
     if (grid->clean && grid->corrupt) {
@@ -352,6 +363,8 @@ static weir_status draw_results(struct figure **out, struct drawn_grids *drawn, 
                                     .direction = strcmp(one->direction, "noise") == 0 ? WEIR_NOISE : WEIR_DENOISE,
                                     .metrics = (const char *const *)one->texts,
                                     .show = show_of_kind(one->kind),
+                                    .path = one->path,
+                                    .to = one->to,
                                     .scheme = scheme,
                                     .token_at = one->n_pairs == 1 ? drawn_token : NULL,
                                     .from = drawn};

@@ -1,6 +1,7 @@
 /* weir stats: mean, spread and range of every stored hook point. */
 #include "cli/args/options.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/stats_results.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "cli/print/text.h"
@@ -87,6 +88,8 @@ static weir_status print_stats_json(const weir_file *file)
     struct json_stats json = {cJSON_AddArrayToObject(root, "hooks"), NULL};
     weir_status status = each_stats(file, add_stats_json, &json);
     if (status == WEIR_OK)
+        status = add_json_result_stats(root, file);
+    if (status == WEIR_OK)
         return json_print(root);
     cJSON_Delete(json.layers);
     cJSON_Delete(root);
@@ -146,8 +149,11 @@ static weir_status print_stats_table(const weir_file *file)
     struct table_stats rows = {.table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns},
                                .n_layers = weir_file_get_info(file)->n_layers};
     weir_status status = each_stats(file, add_stats_row, &rows);
-    if (status == WEIR_OK)
+    bool none = rows.table.n_cells == 0 && weir_file_get_info(file)->n_points == 0;
+    if (status == WEIR_OK && !none)
         status = table_print(&rows.table);
+    if (status == WEIR_OK)
+        status = print_result_stats(file, none);
     table_close(&rows.table);
     return status;
 }
@@ -163,11 +169,13 @@ static int run_stats(const struct args *args)
 
 const struct command cmd_stats = {
     .name = "stats",
-    .summary = "print mean, spread and range of every stored hook point",
+    .summary = "print mean, spread and range of every stored hook point and result",
     .usage = "FILE [--json]",
     .notes = "One row per layer, and one for all layers. The columns except NaN and inf cover finite values; values "
              "that were not stored are ignored. norm, max norm: the mean and the largest L2 norm of rows along the "
-             "last axis: a position's, or a head's at a position. saturated: values that were too large for f16.",
+             "last axis: a position's, or a head's at a position. saturated: values that were too large for f16. "
+             "Results have a "
+             "row per metric, over the cells that have a value.",
     .example = "weir stats run.h5",
     .opts = opts,
     .n_opts = N_OPTS(opts),

@@ -1,6 +1,6 @@
 /* Grids of patches in a page: what they are, their values, and the tokens that their positions have. */
 #include "cli/page/parts.h"
-#include "cli/select/files.h"
+#include "cli/select/results.h"
 
 #include "base/alloc.h"
 
@@ -77,6 +77,8 @@ static cJSON *json_page_grid(const struct weir_stored_grid *grid)
     cJSON_AddStringToObject(json, "point", grid->point->name);
     add_text_or_null(json, "by", grid->by);
     add_text_or_null(json, "direction", grid->direction);
+    add_text_or_null(json, "path", grid->path);
+    add_text_or_null(json, "to", grid->to);
     cJSON_AddNumberToObject(json, "pairs", (double)grid->n_pairs);
     cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *shape = cJSON_AddArrayToObject(json, "shape");
     for (int a = 1; a < grid->rank; a++) {
@@ -91,28 +93,17 @@ static cJSON *json_page_grid(const struct weir_stored_grid *grid)
     return json;
 }
 
-/* The token that all clean (first 0), or all corrupt (first 1) prompts have at each position; null where they differ.
- */
+/* The token that all clean (first 0), or all corrupt (first 1) prompts have at each position; null where they differ. */
 static weir_status add_common_tokens(cJSON *to, const char *name, const struct page *page, int first)
 {
-    int n_prompts = weir_file_get_info(page->file)->n_prompts;
-    weir_file_prompt prompt, other;
+    weir_file_prompt prompt;
     cJSON *list = cJSON_AddArrayToObject(to, name);
-    bool *same;
     TRY(weir_file_get_prompt(page->file, first, &prompt));
-    TRY(weir_alloc(&same, prompt.n, sizeof *same));
-    memset(same, true, prompt.n);
-    weir_status status = WEIR_OK;
-    for (int i = first + 2; i < n_prompts && status == WEIR_OK; i += 2) {
-        status = weir_file_get_prompt(page->file, i, &other);
-        for (size_t t = 0; t < prompt.n && status == WEIR_OK; t++)
-            same[t] = same[t] && t < other.n && other.ids[t] == prompt.ids[t];
+    for (size_t t = 0; t < prompt.n; t++) {
+        const char *token = common_token(page->file, first, t);
+        cJSON_AddItemToArray(list, token ? cJSON_CreateString(token) : cJSON_CreateNull());
     }
-    for (size_t t = 0; t < prompt.n && status == WEIR_OK; t++)
-        cJSON_AddItemToArray(list, same[t] ? cJSON_CreateString(weir_file_token(page->file, first, (int)t))
-                                           : cJSON_CreateNull());
-    weir_free(same);
-    return status;
+    return WEIR_OK;
 }
 
 weir_status page_add_grids(cJSON *root, const struct page *page)

@@ -76,17 +76,21 @@ weir_status results_each(const struct results *results, result_fn *each, void *p
     return WEIR_OK;
 }
 
+const char *common_token(const weir_file *file, int first, size_t position)
+{
+    weir_file_prompt prompt, other;
+    if (weir_file_get_prompt(file, first, &prompt) != WEIR_OK || position >= prompt.n)
+        return NULL;
+    for (int i = first + 2; i < weir_file_get_info(file)->n_prompts; i += 2)
+        if (weir_file_get_prompt(file, i, &other) != WEIR_OK || position >= other.n ||
+            other.ids[position] != prompt.ids[position])
+            return NULL;
+    return weir_file_token(file, first, (int)position);
+}
+
 const char *result_token(const weir_file *file, const struct weir_stored_grid *grid, int axis, size_t index)
 {
     int dim = grid->dims[axis];
-    weir_file_prompt first, other;
-    if (!grid->point || (dim != WEIR_AXIS_POS && dim != WEIR_AXIS_QUERY && dim != WEIR_AXIS_KEY))
-        return NULL;
-    if (weir_file_get_prompt(file, 0, &first) != WEIR_OK || index >= first.n)
-        return NULL;
-    for (int i = 2; i < weir_file_get_info(file)->n_prompts; i += 2)
-        if (weir_file_get_prompt(file, i, &other) != WEIR_OK || index >= other.n ||
-            other.ids[index] != first.ids[index])
-            return NULL;
-    return weir_file_token(file, 0, (int)index);
+    bool position = dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
+    return grid->point && position ? common_token(file, 0, index) : NULL;
 }

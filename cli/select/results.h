@@ -22,8 +22,10 @@ void results_close(struct results *results);
 /* Calls `each` with every result and its values [n_cells]. */
 typedef weir_status result_fn(const struct weir_stored_grid *grid, const float *values, void *payload);
 WEIR_CHECKED weir_status results_each(const struct results *results, result_fn *each, void *payload);
-/* The text of a token that all clean prompts have at a position; NULL where they differ, or the axis is none of
-   positions. Prompts 2 i are the clean ones. */
+/* The text of the token that all clean (first 0) or all corrupt (first 1) prompts of a file of pairs have at a
+   position; NULL where they differ. */
+const char *common_token(const weir_file *file, int first, size_t position);
+/* The same of clean prompts, at an index of an axis of a grid of patches; NULL where the axis is none of positions. */
 const char *result_token(const weir_file *file, const struct weir_stored_grid *grid, int axis, size_t index);
 
 #endif

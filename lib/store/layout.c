@@ -90,6 +90,8 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_GRID_CLEAN] = {"baseline_clean", WEIR_ATTR_REALS, false},
     [WEIR_A_GRID_CORRUPT] = {"baseline_corrupt", WEIR_ATTR_REALS, false},
     [WEIR_A_GRID_PAIRS] = {"pairs", WEIR_ATTR_REALS, false},
+    [WEIR_A_GRID_PATH] = {"path", WEIR_ATTR_TEXT, false},
+    [WEIR_A_GRID_TO] = {"to", WEIR_ATTR_TEXT, false},
     [WEIR_A_RESULT_UNITS] = {"units", WEIR_ATTR_TEXT, false},
 };
 

@@ -58,6 +58,8 @@ enum weir_attr_id {
     WEIR_A_GRID_CLEAN,
     WEIR_A_GRID_CORRUPT,
     WEIR_A_GRID_PAIRS,
+    WEIR_A_GRID_PATH,
+    WEIR_A_GRID_TO,
     WEIR_A_RESULT_UNITS,
     WEIR_N_ATTRS
 };

@@ -141,6 +141,12 @@ def test_the_page_says_the_direction_and_what_is_without_patches(view, grids):
             assert words in said
 
 
+def test_a_path_is_named(view, grids, files, tmp_path):
+    files["path"] = patch(tmp_path / "path.h5", "--at", "z:0", "--to", "k:1")
+    assert "It reaches the metric through k:1 only: path patching, frozen." in view("path").find("#patch-sentence").text
+    assert "path patching" not in view("two").find("#patch-sentence").text
+
+
 def test_cells_that_change_the_metric_most_are_listed_and_lead_to_their_slice(view, grids):
     viewer = view("three")
     value, _, _, _ = stored(grids["three"], "z")

@@ -246,6 +246,35 @@ def test_what_cannot_be_is_refused_in_a_line(grids, tmp_path, args, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_statistics_of_results_are_those_of_their_cells(grids, tmp_path):
+    wanted = []
+    for name in GRIDS:
+        for kind in "", "_stderr", "_normalised", "_pairs":
+            values = stored(grids, name + kind)[2].astype("f8")
+            for m in range(1 if kind == "_pairs" else 2):
+                wanted.append((name + kind, None if kind == "_pairs" else ["logit(3)", "prob(4)"][m], values if kind == "_pairs" else values[m]))
+    got = ask(tmp_path, "stats", grids)["results"]
+    assert [(one["name"], one.get("metric")) for one in got] == [(name, metric) for name, metric, _ in wanted]
+    for one, (_, _, values) in zip(got, wanted, strict=True):
+        there = values[~np.isnan(values)]
+        assert (one["count"], one["nan"]) == (there.size, np.isnan(values).sum())
+        if there.size:
+            np.testing.assert_allclose([one[word] for word in ("mean", "std", "min", "max")], [there.mean(), there.std(), there.min(), there.max()], rtol=1e-9, atol=1e-12)
+        else:
+            assert one["mean"] is one["min"] is None
+    lines = weir(tmp_path, "stats", grids).stdout.decode().splitlines()
+    assert lines[0].split() == ["results", "metric", "count", "mean", "std", "min", "max", "none"] and len(lines) == len(wanted) + 1
+
+
+def test_a_path_is_named_with_its_grid(tmp_path):
+    done = weir(tmp_path, "patch", "-m", ROOT / "models/rill", "--pairs", ROOT / "models/repeat.jsonl", "--at", "z:0", "--to", "k:1",
+                "--metric", "logprob(answer)", "-o", "g.h5")
+    assert done.returncode == 0, done.stderr.decode()
+    assert weir(tmp_path, "show", "g.h5", "patch/z").stdout.startswith(b"patch/z by head, denoise, path to k:1 (frozen), 1 pair: [metric 1, layer 4, head 5]\n")
+    one, = ask(tmp_path, "show", "g.h5", "patch/z")["results"]
+    assert (one["path"], one["to"]) == ("frozen", "k:1")
+
+
 # ---- pictures of stored grids ----
 
 @pytest.mark.parametrize("args, show, name", [
@@ -253,6 +282,7 @@ def test_what_cannot_be_is_refused_in_a_line(grids, tmp_path, args, words):
     (["--at", "z", "--by", "head-position", "--scheme", "dark"], "normalised", "patch/z_normalised"),
     (["--at", "resid_pre:1:", "--direction", "noise"], "raw", "patch/resid_pre"),
     (["--at", "attn_out"], "stderr", "patch/attn_out_stderr"),
+    (["--at", "z:0", "--to", "k:1"], "normalised", "patch_normalised"),
 ])
 @pytest.mark.parametrize("pairs", ["repeat.jsonl", "repeats.jsonl"])
 def test_a_stored_grid_is_drawn_as_the_run_drew_it(tmp_path, args, show, name, pairs):

@@ -97,6 +97,7 @@ function patchSentence() {
   const pairs = grid.pairs ? `${pairsWord(grid.pairs)}${grid.pairs > 1 ? ', means' : ''}. ` : '';
   return [pairs, ...without, noise ? 'Noising: ' : 'Denoising: ',
     `in each cell the ${noise ? 'clean' : 'corrupt'} prompt runs with the ${noise ? 'corrupt' : 'clean'} one\u2019s value at that place. `,
+    ...(grid.path && grid.to ? ['It reaches the metric through ', element('b', {}, grid.to), ` only: path patching, ${grid.path}. `] : []),
     { normalised: 'Colours: 0 is as in the corrupt prompts, 1 as in the clean ones. ', value: 'Colours: the middle is the corrupt prompts\u2019 value. ', stderr: '' }[state.patchShow],
     'Hatched cells do not exist or were not patched.'];
 }

@@ -118,6 +118,8 @@ static weir_status read_grid_notes(struct weir_stored_grid *out, const struct we
 {
     TRY(read_grid_text(&out->metrics, stored, WEIR_A_GRID_METRICS, path));
     TRY(read_grid_text(&out->direction, stored, WEIR_A_GRID_DIRECTION, path));
+    TRY(read_grid_text(&out->path, stored, WEIR_A_GRID_PATH, path));
+    TRY(read_grid_text(&out->to, stored, WEIR_A_GRID_TO, path));
     TRY(read_grid_text(&out->units, stored, WEIR_A_RESULT_UNITS, path));
     return read_grid_text(&out->by, stored, WEIR_A_GRID_BY, path);
 }
@@ -155,6 +157,8 @@ static void free_stored_grid(struct weir_stored_grid *grid)
     weir_free(grid->direction);
     weir_free(grid->by);
     weir_free(grid->units);
+    weir_free(grid->path);
+    weir_free(grid->to);
     weir_free(grid->clean);
     weir_free(grid->corrupt);
 }

@@ -15,6 +15,7 @@ struct weir_stored_grid {
     size_t shape[WEIR_GRID_RANK], n_cells;
     char *metrics, **texts;    /* a JSON list of texts; the same [n_metrics] */
     char *direction, *by;      /* of grids of patches: "denoise" or "noise"; "head" and so on */
+    char *path, *to;             /* of path patching: "direct" and so on; where it ends. NULL: patches travel every way */
     char *units;               /* a JSON list of the units of metrics; NULL: not said */
     size_t n_metrics, n_pairs; /* 0: not said */
     double *clean, *corrupt;   /* [n_metrics] without patches; NULL: not said */
