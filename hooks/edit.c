@@ -786,6 +786,27 @@ static void add_needs(struct weir_edit_needs *needs, const struct run_edit *edit
     }
 }
 
+/* Chance and files count prompts; a mean over a side is over that of all lines. */
+static bool knows_other_lines(const struct run_edit *edit)
+{
+    static const char *const own[] = {"clean", "corrupt", "base"};
+    if (edit->source || !edit->place.sites)
+        return edit->source != NULL;
+    const struct weir_whose *whose = &edit->place.term->where.prompts;
+    bool in_line = !whose->name;
+    for (size_t i = 0; !in_line && i < sizeof own / sizeof *own; i++)
+        in_line = strcmp(whose->name, own[i]) == 0 && edit->place.value->kind == WEIR_VALUE_PLACE;
+    return !in_line || whose->numbers.n > 0 || edit->place.value->kind == WEIR_VALUE_RESAMPLE;
+}
+
+bool weir_edits_know_other_lines(const struct weir_run *run)
+{
+    for (size_t i = 0; run->edits && i < run->edits->n; i++)
+        if (knows_other_lines(run->edits->list[i]))
+            return true;
+    return false;
+}
+
 struct weir_edit_needs weir_edits_replay(struct weir_run *run)
 {
     struct weir_run_edits *edits = run->edits;

@@ -9,6 +9,9 @@
    none. @return WEIR_E_MEMORY. */
 WEIR_CHECKED weir_status weir_edits_to_json(struct weir_text *out, const struct weir_run *run);
 
+/* True where an edit knows prompts of other lines, or prompts by their numbers: in a run of fewer prompts it would read
+   something else. */
+bool weir_edits_know_other_lines(const struct weir_run *run);
 /* What edits ask of a sweep's passes, which begin later than the prompts did. */
 struct weir_edit_needs {
     int layer;      /* the latest in which they may begin: an edit reads there; n_layers: any */

@@ -289,7 +289,7 @@ static int run_dump(const struct args *args)
 const struct command cmd_dump = {
     .name = "dump",
     .summary = "run a model on prompts and store activations at its hook points",
-    .usage = "[SPEC.json] [-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... -o OUT.h5 [OPTIONS]",
+    .usage = "[SPEC.json] [-m MODEL] (-p TEXT | -f FILE | --tokens IDS | --line JSON)... -o OUT.h5 [OPTIONS]",
     .notes =
         "LIST consists of HOOK[:LAYERS[.UNITS]][@POSITIONS][#PROMPTS]: HOOK is a short name, a full name or a glob "
         "(weir "

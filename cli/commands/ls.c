@@ -290,9 +290,11 @@ static weir_status print_stored_grids(const weir_file *file)
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < n; i++) {
         *shape = '\0';
-        for (int a = 0; a < grids[i].rank; a++)
-            weir_text_append(shape, sizeof shape, "%s%s %zu", a ? ", " : "[", weir_dim_name(grids[i].dims[a]),
-                             grids[i].shape[a]);
+        for (int a = 0; a < grids[i].rank; a++) {
+            char axis[WEIR_GRID_AXIS];
+            weir_stored_grid_axis(axis, &grids[i], a);
+            weir_text_append(shape, sizeof shape, "%s%s %zu", a ? ", " : "[", axis, grids[i].shape[a]);
+        }
         TRY_DONE(table_add(&table, "%s", grids[i].name));
         TRY_DONE(table_add(&table, "%s]", shape));
         TRY_DONE(table_add(&table, "%s", grids[i].direction ? grids[i].direction : "-"));

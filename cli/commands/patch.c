@@ -273,13 +273,6 @@ static const char *metric_text(const struct patching *p, size_t m)
     return weir_metric_text(p->metrics[m]);
 }
 
-/* Rows of a grid are counted in the field that names their positions, if there is one. */
-static const char *axis_title(const struct weir_patch_grid *grid, int axis)
-{
-    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
-    return by_row && grid->field ? grid->field : weir_axis_name(grid->axes[axis]);
-}
-
 /* Where a cell is along each axis of its grid. */
 static void place_cell(size_t at[WEIR_PATCH_RANK], const struct weir_patch_grid *grid, size_t cell)
 {
@@ -306,7 +299,8 @@ static void print_csv_cell(const struct patching *p, const struct weir_patch_gri
                                                                         : 1;
         columns[column] = (long)at[i];
     }
-    printf("%s,\"%s\"", grid->point->name, metric_text(p, m));
+    printf("%s,", grid->point->name);
+    print_csv_text(metric_text(p, m));
     for (int i = 0; i < WEIR_PATCH_RANK; i++)
         printf(columns[i] < 0 || (i == 0 && grid->points_outside) ? "," : ",%ld", columns[i]);
     printf(",%zu", grid->n[cell]);
@@ -356,7 +350,7 @@ static weir_status print_patch_grid(const struct patching *p, const struct weir_
                               .values = values,
                               .rows = rows,
                               .row_name = "layer",
-                              .column_name = axis_title(grid, 1)});
+                              .column_name = weir_patch_axis_name(grid, 1)});
 done:
     weir_free(rows);
     weir_free(values);
@@ -411,7 +405,7 @@ static weir_status print_top_cells(const struct patching *p, const struct weir_p
     size_t n, top = (size_t)args_int(p->args, TOP, SHOWN_CELLS);
     weir_status status;
     for (int i = 0; i < grid->rank; i++)
-        names[table.n_columns++] = axis_title(grid, i);
+        names[table.n_columns++] = weir_patch_axis_name(grid, i);
     names[table.n_columns++] = "value";
     names[table.n_columns++] = "stderr";
     names[table.n_columns++] = "normalised";
@@ -581,7 +575,7 @@ static int run_patch(const struct args *args)
 const struct command cmd_patch = {
     .name = "patch",
     .summary = "put values of one prompt into another and see where that changes the prediction",
-    .usage = "[SPEC.json] [-m MODEL] (--pairs FILE | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
+    .usage = "[SPEC.json] [-m MODEL] (--pairs FILE | --line JSON | --clean TEXT --corrupt TEXT) [-o OUT.h5] [OPTIONS]",
     .notes =
         "For every cell of the grid, the corrupt prompt runs with one value of the clean prompt in place of its own "
         "(--direction noise: the other way round), and the metric is measured, of the prompt that runs. Values are "
@@ -596,7 +590,8 @@ const struct command cmd_patch = {
         "shown; normalised is (mean - corrupt) / (clean - corrupt) of the means, over those pairs that have the cell. "
         "Cells that do not exist, or are not selected, are empty.\nEdits and ablations hold in every run, with a patch "
         "and "
-        "without, before the patch; what one reads of another prompt is read without any patch.\nWith --to a patch "
+        "without, before the patch (not with --to or --circuit); what one reads of another prompt is read without any "
+        "patch.\nWith --to a patch "
         "reaches the metric by a path "
         "only. "
         "--path frozen (Wang et al. 2022): in a first pass all heads but the patched one are held at their own values, "

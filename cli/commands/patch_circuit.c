@@ -46,7 +46,8 @@ static void print_circuit_csv(const struct patch_circuit *what)
          "normalised");
     for (size_t m = 0; m < what->options.n_metrics; m++) {
         struct circuit_row row = row_of_metric(what, m);
-        printf("\"%s\",%zu,%zu,%zu", what->metrics[m], what->circuit->n_inside, what->circuit->n_edges, what->n_pairs);
+        print_csv_text(what->metrics[m]);
+        printf(",%zu,%zu,%zu", what->circuit->n_inside, what->circuit->n_edges, what->n_pairs);
         for (size_t i = 0; i < 3; i++) {
             printf(",%.9g", row.of[i].mean);
             printf(isnan(row.of[i].error) ? "," : ",%.9g", row.of[i].error);

@@ -61,8 +61,9 @@ weir_status patch_figure_check(const struct weir_patch *patch, enum patch_show s
 {
     size_t n = count_patch_panels(patch);
     if (show == SHOW_RAW && patch->n_metrics > 1)
-        return weir_fail(WEIR_E_USAGE,
-                         "--show raw: a picture has one scale, and metrics have their own: give one --metric");
+        return weir_fail(
+            WEIR_E_USAGE,
+            "--show raw: a picture has one scale, and metrics have their own: draw normalised values, or one metric");
     for (size_t g = 0; g < patch->n_grids; g++) {
         const struct weir_patch_grid *grid = &patch->grids[g];
         if (grid->rank > 3)
@@ -90,7 +91,7 @@ weir_status patch_figure_check(const struct weir_patch *patch, enum patch_show s
 static weir_status fill_grid_axis(struct axis *axis, const struct weir_patch_grid *grid, int which)
 {
     size_t n = grid->shape[which];
-    *axis = (struct axis){.name = weir_axis_name(grid->axes[which]), .n = n, .n_all = n, .in_order = true};
+    *axis = (struct axis){.name = weir_patch_axis_name(grid, which), .n = n, .n_all = n, .in_order = true};
     TRY(weir_alloc(&axis->positions, n, sizeof *axis->positions));
     for (size_t i = 0; i < n; i++)
         axis->positions[i] = (int32_t)i;

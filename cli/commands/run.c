@@ -298,7 +298,7 @@ static int run_run(const struct args *args)
 const struct command cmd_run = {
     .name = "run",
     .summary = "print what a model predicts: the most likely next tokens, and the loss",
-    .usage = "[SPEC.json] [-m MODEL] (-p TEXT | -f FILE | --tokens IDS)... [OPTIONS]",
+    .usage = "[SPEC.json] [-m MODEL] (-p TEXT | -f FILE | --tokens IDS | --line JSON)... [OPTIONS]",
     .notes =
         "After each position that is printed: the most likely next tokens with their probability and logit, and, where "
         "the prompt goes on, the rank among them of the token that does follow. The loss is the mean of -log p over "

@@ -68,9 +68,11 @@ static void print_result_matrix(const struct shown_result *shown)
     int last = grid->rank - 1;
     size_t n_rows = last > 0 ? grid->shape[last - 1] : 1, n_columns = grid->shape[last];
     size_t row_edge = edge_of(n_rows, EDGE_ROWS), edge = edge_of_columns(n_columns, 6 + LABEL);
-    char name[48];
-    snprintf(name, sizeof name, "%5s %s", last > 0 ? weir_dim_name(grid->dims[last - 1]) : "",
-             weir_dim_name(grid->dims[last]));
+    char name[2 * WEIR_GRID_AXIS], row[WEIR_GRID_AXIS] = "", column[WEIR_GRID_AXIS];
+    if (last > 0)
+        weir_stored_grid_axis(row, grid, last - 1);
+    weir_stored_grid_axis(column, grid, last);
+    snprintf(name, sizeof name, "%5s %s", row, column);
     print_left(name, 6 + LABEL);
     print_edge_numbers(NULL, n_columns, edge);
     for (size_t i = 0; i < n_rows; i = next_shown(i, n_rows, row_edge)) {
@@ -88,7 +90,9 @@ static void print_outer_place(const struct shown_result *shown, int axis, size_t
         print_text(shown->grid->texts[index]);
         putchar('\n');
     } else {
-        printf("%s %zu\n", weir_dim_name(shown->grid->dims[axis]), index);
+        char name[WEIR_GRID_AXIS];
+        weir_stored_grid_axis(name, shown->grid, axis);
+        printf("%s %zu\n", name, index);
     }
 }
 
@@ -155,10 +159,14 @@ static void print_result_head(const struct weir_stored_grid *grid)
 {
     char clean[64], corrupt[64];
     printf("%s", grid->name);
-    if (grid->by)
-        printf(" by %s", grid->by);
-    if (grid->direction)
-        printf(", %s", grid->direction);
+    if (grid->by) {
+        fputs(" by ", stdout);
+        print_text(grid->by);
+    }
+    if (grid->direction) {
+        fputs(", ", stdout);
+        print_text(grid->direction);
+    }
     if (grid->path && grid->to) {
         fputs(", path to ", stdout);
         print_text(grid->to);
@@ -168,8 +176,11 @@ static void print_result_head(const struct weir_stored_grid *grid)
     }
     if (grid->n_pairs)
         printf(", %zu pair%s", grid->n_pairs, plural(grid->n_pairs));
-    for (int a = 0; a < grid->rank; a++)
-        printf("%s%s %zu", a ? ", " : ": [", weir_dim_name(grid->dims[a]), grid->shape[a]);
+    for (int a = 0; a < grid->rank; a++) {
+        char axis[WEIR_GRID_AXIS];
+        weir_stored_grid_axis(axis, grid, a);
+        printf("%s%s %zu", a ? ", " : ": [", axis, grid->shape[a]);
+    }
     puts("]");
     for (size_t m = 0; m < grid->n_metrics && grid->clean && grid->corrupt; m++) {
         print_text(grid->texts[m]);
@@ -310,8 +321,11 @@ static weir_status take_grid_axes(struct weir_patch_grid *out, const struct weir
                          "%s: a picture shows grids by metric: choose the values themselves, "
                          "_normalised or _stderr",
                          grid->name);
-    *out = (struct weir_patch_grid){
-        .point = grid->point, .by = by_of_name(grid->by), .points_outside = outside, .n_cells = 1};
+    *out = (struct weir_patch_grid){.point = grid->point,
+                                    .field = grid->field,
+                                    .by = by_of_name(grid->by),
+                                    .points_outside = outside,
+                                    .n_cells = 1};
     if (outside) {
         out->axes[out->rank] = WEIR_AXIS_LAYER;
         out->shape[out->rank++] = 1;
@@ -366,7 +380,7 @@ static weir_status draw_results(struct figure **out, struct drawn_grids *drawn, 
                                     .path = one->path,
                                     .to = one->to,
                                     .scheme = scheme,
-                                    .token_at = one->n_pairs == 1 ? drawn_token : NULL,
+                                    .token_at = one->n_pairs == 1 && !one->field ? drawn_token : NULL,
                                     .from = drawn};
     TRY(weir_alloc_zero(&drawn->patch.grids, results->n, sizeof *drawn->patch.grids));
     TRY(results_each(results, take_drawn_grid, drawn));

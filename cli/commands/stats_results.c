@@ -72,8 +72,8 @@ static weir_status each_result_stats(const weir_file *file, result_stats_fn *eac
     return status;
 }
 
-static weir_status add_result_row(const struct weir_stored_grid *grid, const char *metric,
-                                  const struct result_stats *stats, void *payload)
+static weir_status add_result_stats(const struct weir_stored_grid *grid, const char *metric,
+                                    const struct result_stats *stats, void *payload)
 {
     const double numbers[] = {stats->mean, stats->std, stats->min, stats->max};
     char text[32];
@@ -90,7 +90,7 @@ weir_status print_result_stats(const weir_file *file, bool first)
     static const char *const names[] = {"results", "metric", "count", "mean", "std", "min", "max", "none"};
     static const enum align aligns[] = {LEFT, FLEXIBLE, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT};
     struct table table = {.n_columns = sizeof names / sizeof *names, .names = names, .aligns = aligns};
-    weir_status status = each_result_stats(file, add_result_row, &table);
+    weir_status status = each_result_stats(file, add_result_stats, &table);
     if (status == WEIR_OK && table.n_cells > 0) {
         fputs(first ? "" : "\n", stdout);
         status = table_print(&table);

@@ -6,12 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/escape.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { LINE = 4096 };
 
 /* ---- arrays ---- */
 
@@ -80,21 +79,23 @@ static bool has_tokens(int dim)
 }
 
 /* Appends text of a file between quotes, as RFC 4180 has it; on a terminal what could steer it is shown. */
-static void append_csv_text(char to[LINE], const struct result_table *table, const char *text)
+static weir_status add_csv_text(struct weir_text *line, const struct result_table *table, const char *text)
 {
-    char shown[LINE / 8];
-    size_t n = strlen(to);
-    snprintf(shown, sizeof shown, "%s", text);
+    size_t size = strlen(text) * WEIR_ESCAPED_MOST + 1;
+    char *shown;
+    weir_status status;
+    TRY(weir_alloc(&shown, size, 1));
     if (table->to_terminal)
-        weir_escape(shown, sizeof shown, text);
-    to[n++] = '"';
-    for (const char *c = shown; *c && n + 4 < LINE; c++) {
-        if (*c == '"')
-            to[n++] = '"';
-        to[n++] = *c;
-    }
-    to[n++] = '"';
-    to[n] = '\0';
+        weir_escape(shown, size, text);
+    else
+        memcpy(shown, text, strlen(text) + 1);
+    TRY_DONE(weir_text_add(line, "\"", 1));
+    for (const char *c = shown; *c; c++)
+        TRY_DONE(*c == '"' ? weir_text_add(line, "\"\"", 2) : weir_text_add(line, c, 1));
+    TRY_DONE(weir_text_add(line, "\"", 1));
+done:
+    weir_free(shown);
+    return status;
 }
 
 static size_t place_on_axis(const struct weir_stored_grid *grid, size_t cell, int axis)
@@ -113,59 +114,65 @@ static int axis_of_dim(const struct weir_stored_grid *grid, int dim)
 }
 
 /* ",3" or ",3,text"; metrics by their text. Empty for an axis that the result lacks. */
-static void append_csv_place(char line[LINE], const struct result_table *table, const struct weir_stored_grid *grid,
-                             size_t cell, int dim)
+static weir_status add_csv_place(struct weir_text *line, const struct result_table *table,
+                                 const struct weir_stored_grid *grid, size_t cell, int dim)
 {
     int axis = axis_of_dim(grid, dim);
-    size_t n = strlen(line), index = axis < 0 ? 0 : place_on_axis(grid, cell, axis);
-    snprintf(line + n, LINE - n, ",");
+    size_t index = axis < 0 ? 0 : place_on_axis(grid, cell, axis);
+    TRY(weir_text_add(line, ",", 1));
     if (axis >= 0 && dim == WEIR_DIM_METRIC)
-        append_csv_text(line, table, grid->texts[index]);
+        TRY(add_csv_text(line, table, grid->texts[index]));
     else if (axis >= 0)
-        snprintf(line + n, LINE - n, ",%zu", index);
+        TRY(weir_text_print(line, "%zu", index));
     if (!table->tokens[dim])
-        return;
+        return WEIR_OK;
     const char *token = axis < 0 ? NULL : result_token(table->results->file, grid, axis, index);
-    n = strlen(line);
-    snprintf(line + n, LINE - n, ",");
-    if (token)
-        append_csv_text(line, table, token);
+    TRY(weir_text_add(line, ",", 1));
+    return token ? add_csv_text(line, table, token) : WEIR_OK;
+}
+
+static weir_status add_csv_cell(struct weir_text *line, const struct result_table *table,
+                                const struct weir_stored_grid *grid, size_t cell, float value)
+{
+    char number[32];
+    TRY(weir_text_print(line, "%s", grid->name));
+    if (table->has[WEIR_DIM_METRIC]) /* first, as in the arrays */
+        TRY(add_csv_place(line, table, grid, cell, WEIR_DIM_METRIC));
+    for (int dim = 0; dim < WEIR_N_DIMS; dim++)
+        if (table->has[dim] && dim != WEIR_DIM_METRIC)
+            TRY(add_csv_place(line, table, grid, cell, dim));
+    return weir_text_print(line, ",%s\n", value == value ? float_text(number, value) : "");
 }
 
 static weir_status write_csv_result(const struct weir_stored_grid *grid, const float *values, void *payload)
 {
     const struct result_table *table = payload;
-    char line[LINE], number[32];
+    struct weir_text line = {0};
+    weir_status status = WEIR_OK;
     for (size_t cell = 0; cell < grid->n_cells; cell++) {
-        snprintf(line, sizeof line, "%s", grid->name);
-        if (table->has[WEIR_DIM_METRIC]) /* first, as in the arrays */
-            append_csv_place(line, table, grid, cell, WEIR_DIM_METRIC);
-        for (int dim = 0; dim < WEIR_N_DIMS; dim++)
-            if (table->has[dim] && dim != WEIR_DIM_METRIC)
-                append_csv_place(line, table, grid, cell, dim);
-        size_t n = strlen(line);
-        n += (size_t)snprintf(line + n, sizeof line - n, ",%s\n",
-                              values[cell] == values[cell] ? float_text(number, values[cell]) : "");
-        TRY(buffered_write(table->out, line, n));
+        line.n = 0;
+        TRY_DONE(add_csv_cell(&line, table, grid, cell, values[cell]));
+        TRY_DONE(buffered_write(table->out, line.data, line.n));
     }
-    return WEIR_OK;
+done:
+    weir_text_close(&line);
+    return status;
 }
 
 static weir_status write_result_columns(const struct result_table *table)
 {
-    char line[LINE] = "result";
-    size_t n = strlen(line);
+    char line[1024] = "result";
     if (table->has[WEIR_DIM_METRIC])
-        n += (size_t)snprintf(line + n, sizeof line - n, ",metric");
+        weir_text_append(line, sizeof line, ",metric");
     for (int dim = 0; dim < WEIR_N_DIMS; dim++)
         if (table->has[dim] && dim != WEIR_DIM_METRIC)
-            n += (size_t)snprintf(line + n, sizeof line - n, ",%s%s", weir_dim_name(dim),
-                                  !table->tokens[dim]      ? ""
-                                  : dim == WEIR_AXIS_POS   ? ",token"
-                                  : dim == WEIR_AXIS_QUERY ? ",query_token"
-                                                           : ",key_token");
-    n += (size_t)snprintf(line + n, sizeof line - n, ",value\n");
-    return buffered_write(table->out, line, n);
+            weir_text_append(line, sizeof line, ",%s%s", weir_dim_name(dim),
+                             !table->tokens[dim]      ? ""
+                             : dim == WEIR_AXIS_POS   ? ",token"
+                             : dim == WEIR_AXIS_QUERY ? ",query_token"
+                                                      : ",key_token");
+    weir_text_append(line, sizeof line, ",value\n");
+    return buffered_write(table->out, line, strlen(line));
 }
 
 weir_status export_result_csv(struct buffered *out, const struct results *results)

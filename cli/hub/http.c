@@ -20,7 +20,9 @@ enum {
     CONNECT_SECONDS = 20,
     LONGEST_LINE = 16384, /* of a header: signed addresses are long */
     SLOW = 256,           /* bytes per second that are as good as none */
-    STEP = 65536,         /* bytes that count as something new */
+    STEP = 65536,
+    /* bytes that count as something new */
+    MOST_DROPPED = 1 << 20, /* bytes of an error's text */
 };
 
 struct http {
@@ -39,6 +41,7 @@ struct exchange {
     char *url;
     weir_status status; /* of `take` */
     bool begun;         /* the answer has a body, which has begun to come */
+    size_t dropped;     /* bytes of a body that nobody wants */
     bool again;         /* it failed in a way that passes */
 };
 
@@ -177,9 +180,14 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *payload)
 {
     struct exchange *exchange = payload;
     libcurl.curl_easy_getinfo(exchange->http->easy, CURLINFO_RESPONSE_CODE, &exchange->answer->code);
-    if ((exchange->answer->code == 200 || exchange->answer->code == 206) && exchange->request->take)
+    bool wanted = (exchange->answer->code == 200 || exchange->answer->code == 206) && exchange->request->take;
+    exchange->dropped += wanted ? 0 : n * size;
+    if (wanted)
         exchange->status =
             exchange->request->take(exchange->request->payload, exchange->answer, !exchange->begun, bytes, n * size);
+    else if (exchange->dropped > MOST_DROPPED)
+        exchange->status = weir_fail(WEIR_E_INPUT, "%s: answers with status %ld and a text without end", exchange->url,
+                                     exchange->answer->code);
     exchange->begun = true;
     return exchange->status == WEIR_OK ? n * size : n * size + 1;
 }

@@ -269,7 +269,8 @@ static weir_status fetch_file(struct pull *pull, const struct remote *remote)
         TRY_DONE(transfer_file(&transfer));
     TRY_DONE(hub_blob_link(blob, &pull->store, remote->name));
     *(blob->whole ? &pull->pulled->n_there : &pull->pulled->n_fetched) += 1;
-    pull->before += blob->size - transfer.begun;
+    if (!blob->whole) /* what was there already is not part of what is fetched */
+        pull->before += blob->size - transfer.begun;
 done:
     hub_blob_close(blob);
     return status;

@@ -82,7 +82,9 @@ static cJSON *json_page_grid(const struct weir_stored_grid *grid)
     cJSON_AddNumberToObject(json, "pairs", (double)grid->n_pairs);
     cJSON *axes = cJSON_AddArrayToObject(json, "axes"), *shape = cJSON_AddArrayToObject(json, "shape");
     for (int a = 1; a < grid->rank; a++) {
-        cJSON_AddItemToArray(axes, cJSON_CreateString(weir_dim_name(grid->dims[a])));
+        char axis[WEIR_GRID_AXIS];
+        weir_stored_grid_axis(axis, grid, a);
+        cJSON_AddItemToArray(axes, cJSON_CreateString(axis));
         cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)grid->shape[a]));
     }
     cJSON *metrics = cJSON_AddArrayToObject(json, "metrics");
@@ -93,7 +95,8 @@ static cJSON *json_page_grid(const struct weir_stored_grid *grid)
     return json;
 }
 
-/* The token that all clean (first 0), or all corrupt (first 1) prompts have at each position; null where they differ. */
+/* The token that all clean (first 0), or all corrupt (first 1) prompts have at each position; null where they differ.
+ */
 static weir_status add_common_tokens(cJSON *to, const char *name, const struct page *page, int first)
 {
     weir_file_prompt prompt;

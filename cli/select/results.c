@@ -90,7 +90,5 @@ const char *common_token(const weir_file *file, int first, size_t position)
 
 const char *result_token(const weir_file *file, const struct weir_stored_grid *grid, int axis, size_t index)
 {
-    int dim = grid->dims[axis];
-    bool position = dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
-    return grid->point && position ? common_token(file, 0, index) : NULL;
+    return weir_stored_grid_has_tokens(grid, axis) ? common_token(file, 0, index) : NULL;
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "engine/positions.h"
 #include "engine/run.h"
+#include "hooks/edit.h"
 #include "hooks/metric.h"
 #include "points/points.h"
 
@@ -26,6 +27,12 @@ static const char *const by_names[WEIR_N_PATCH_BY] = {
 const char *weir_patch_by_name(enum weir_patch_by by)
 {
     return (int)by >= 0 && by < WEIR_N_PATCH_BY ? by_names[by] : NULL;
+}
+
+const char *weir_patch_axis_name(const struct weir_patch_grid *grid, int axis)
+{
+    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
+    return by_row && grid->field ? grid->field : weir_axis_name(grid->axes[axis]);
 }
 
 /* ---- the cells of a grid ---- */
@@ -342,11 +349,11 @@ static weir_status sweep_pairs(struct weir_patch_work *f, size_t n)
     return WEIR_OK;
 }
 
-/* How many pairs, from `first` on, fit a batch; at least one. All where edits know prompts by their numbers: chance. */
+/* How many pairs, from `first` on, fit a batch; at least one. All where edits know others. */
 static size_t pairs_together(const struct weir_patch_work *f, size_t first)
 {
     size_t n = 0, positions = 0;
-    if (f->run->edits)
+    if (weir_edits_know_other_lines(f->run))
         return f->patch->n_pairs;
     while (first + n < f->patch->n_pairs && (n == 0 || positions < f->run->batch_positions))
         positions += 2 * f->prompts[2 * (first + n++)].n;
@@ -361,8 +368,7 @@ static weir_status fill_grids(struct weir_patch_work *f)
         for (size_t i = 0; i < n; i++)
             TRY(add_variants_of_pair(f, i));
         if (f->n > INT_MAX)
-            return weir_fail(WEIR_E_UNSUPPORTED, "%zu patches of one pair are more than %d: select fewer", f->n,
-                             INT_MAX);
+            return weir_fail(WEIR_E_UNSUPPORTED, "%zu patches at once are more than %d: select fewer", f->n, INT_MAX);
         f->n_all = f->n_done + f->n * (f->patch->n_pairs - f->first_pair) / weir_max_size(n, 1);
         TRY(sweep_pairs(f, n));
     }
@@ -380,7 +386,8 @@ static void finish_grid(const struct weir_patch *patch, struct weir_patch_grid *
         if (n == 0)
             grid->mean[at] = NAN;
         grid->error[at] = n > 1 ? sqrt(grid->error[at] / (double)(n - 1) / (double)n) : NAN;
-        grid->normalised[at] = (grid->mean[at] - grid->corrupt[at]) / (grid->clean[at] - grid->corrupt[at]);
+        double way = grid->clean[at] - grid->corrupt[at]; /* there may be none, as of kl(#base) */
+        grid->normalised[at] = way != 0 ? (grid->mean[at] - grid->corrupt[at]) / way : NAN;
     }
 }
 
@@ -472,11 +479,11 @@ static weir_status count_partners(size_t *longest, const struct weir_patch_work 
     return *longest > 0 ? WEIR_OK : weir_fail(WEIR_E_USAGE, "%s names no position in any pair", f->options->at);
 }
 
-/* "subject" of "z@subject#clean" */
+/* "@subject" of "z@subject#clean" */
 static weir_status copy_field(char **out, const struct weir_patch_work *f, const struct weir_site *site)
 {
     const char *text = f->scope->selection->terms[f->scope->groups[site->group].terms[0]].text;
-    const char *begin = strchr(text, '@') + 1;
+    const char *begin = strchr(text, '@');
     return weir_copy_bytes(out, begin, strcspn(begin, "#/"));
 }
 

@@ -34,7 +34,7 @@ struct weir_patch_grid {
     int rank; /* of the cells: layer, then others */
     weir_axis axes[WEIR_PATCH_RANK];
     size_t shape[WEIR_PATCH_RANK], n_cells;
-    char *field;             /* names the positions, "subject": rows are counted in it; NULL: they are positions */
+    char *field;             /* names the positions, "@subject": rows are counted in it; NULL: they are positions */
     bool points_outside;     /* the point is outside the blocks: there is one layer, which is none */
     double *mean;            /* of the metric over pairs, as measured */
     double *error;           /* standard, of that mean; NaN with fewer than two pairs */
@@ -42,6 +42,9 @@ struct weir_patch_grid {
     double *clean, *corrupt; /* of those pairs that have the cell, without any patch: means */
     size_t *n;               /* [cells] how many pairs have the cell */
 };
+
+/* "layer", "head" and so on; rows that are counted in a field have its name, "@subject". */
+const char *weir_patch_axis_name(const struct weir_patch_grid *grid, int axis);
 
 struct weir_patch_options {
     const char *at; /* selection: points, layers, units and positions that are replaced */

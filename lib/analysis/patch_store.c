@@ -55,7 +55,7 @@ static weir_status list_held_edits(struct weir_text *out, const weir_run *run)
         return WEIR_OK;
     TRY(weir_text_add(out, "[", 1));
     TRY(weir_edits_to_json(out, run));
-    return weir_text_add(out, "]", 1);
+    return weir_text_print(out, "]"); /* ends it, as an attribute has to */
 }
 
 /* Every position of every prompt has a row. */
@@ -98,7 +98,7 @@ static void write_edit(char to[MOST_EDIT], const struct weir_patch_grid *grid, c
     snprintf(cell, sizeof cell, "%s", cells[grid->by]);
     if (grid->field) { /* the field of each side */
         const char *row = strchr(cells[grid->by], '@');
-        snprintf(from, sizeof from, "@%s[%s]", grid->field, row + 1);
+        snprintf(from, sizeof from, "%s[%s]", grid->field, row + 1);
         snprintf(cell, sizeof cell, "%.*s%s", (int)(row - cells[grid->by]), cells[grid->by], from);
     }
     snprintf(to, MOST_EDIT, "%s%s%s#%s = [%s#%s]", grid->point->name, grid->points_outside ? "" : ":LAYER", cell, runs,
@@ -179,7 +179,7 @@ static void describe_grid(struct weir_patch_store *s, size_t g, size_t kind, con
         {"baseline_clean", NULL, patch->clean, patch->n_metrics},
         {"baseline_corrupt", NULL, patch->corrupt, patch->n_metrics},
         {"pairs", NULL, &s->n_pairs, 1},
-        {"field", grid->field, NULL, 0},
+        {"field", grid->field ? grid->field + 1 : NULL, NULL, 0},
         {"held", s->edits.data, NULL, 0},
         {"path", about->path ? weir_path_name(about->path) : NULL, NULL, 0},
         {"to", about->path ? about->path->to : NULL, NULL, 0},

@@ -33,7 +33,7 @@ struct circuit_work {
     float *written;     /* [n_layers, rows, d_model] the sum over a layer's heads now, with the bias: before the norm */
     float *normed;      /* [n_layers, rows, d_model] behind it; both NULL where there is no such norm */
     float *heads_apart; /* [n_layers, rows, d_model] sums of apart over a layer's heads */
-    double *sums;       /* [threads, d_model] */
+    double *sums;       /* [threads, 2, d_model] what a reader lacks; what it lacks of a layer's heads */
     float *scratch;     /* [threads, d_model] */
 };
 

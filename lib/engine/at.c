@@ -1,4 +1,5 @@
 /* The hook mechanism as the pass sees it: at each point, who wants its value is called once for each prompt. */
+#include "base/sizes.h"
 #include "engine/run.h"
 #include "points/points.h"
 
@@ -72,12 +73,13 @@ void weir_at_mark_edited(const struct weir_run *run, int point, int layer, uint8
         }
 }
 
-/* Marks what one call names of one prompt of the batch. */
+/* Marks what one call names of one prompt of the batch, of the rows that are still there. */
 static void mark_call(const struct weir_run *run, const struct weir_call *call, size_t prompt, uint8_t *marked,
                       size_t n_units)
 {
     const struct weir_box box = named_box(run, call, prompt);
-    for (size_t r = 0; r < box.rows.n; r++)
+    size_t n_rows = weir_min_size(box.rows.n, weir_batch_rows(&run->batch, prompt));
+    for (size_t r = 0; r < n_rows; r++)
         for (size_t u = 0; u < box.units.n; u++) {
             size_t row = run->batch.start[prompt] + weir_some_at(&box.rows, r);
             marked[row * n_units + weir_some_at(&box.units, u)] = 1;

@@ -338,27 +338,27 @@ static void locate_tile(struct view *v, const struct attending *a, const struct 
     v->ld_scores = v->keeps_scores ? n_keys : v->ld_pattern;
 }
 
-/* Keys or values of one head of one prompt, `stride` floats from a position to the next: those before `past` were kept
-   by another pass, the others are this one's. */
+/* Keys or values of one head of one prompt: those before `past` were kept by another pass, the others are this one's.
+   Strides are floats from a position to the next. */
 struct spans {
     const float *kept; /* at position 0; unused where past is 0 */
     const float *own;  /* at position past */
-    size_t past, stride;
+    size_t past, kept_stride, stride;
 };
 
+/* by_query: copies that query heads read of this pass's own; what was kept is of key-value heads, as no edit has
+   changed it for one query head alone. */
 static struct spans spans_of(const struct attending *a, int point, const weir_buffer *own, const weir_buffer *by_query,
                              const struct weir_tile *tile)
 {
     const struct weir_batch *batch = &a->run->batch;
     size_t d_head = (size_t)a->spec->d_head, n_heads = (size_t)a->spec->n_heads, n_kv = (size_t)a->spec->n_kv_heads;
     size_t head = (size_t)tile->head / (n_heads / n_kv) * d_head;
-    struct spans s = {.past = batch->key_past[tile->prompt], .stride = n_kv * d_head};
-    if (by_query) { /* never beside what is kept: passes with edits begin with the tokens */
-        s.stride = n_heads * d_head;
-        s.kept = s.own = by_query->data + batch->key_start[tile->prompt] * s.stride + (size_t)tile->head * d_head;
-        return s;
-    }
-    s.kept = s.own = own->data + batch->key_start[tile->prompt] * s.stride + head;
+    struct spans s = {.past = batch->key_past[tile->prompt], .kept_stride = n_kv * d_head};
+    s.stride = by_query ? n_heads * d_head : s.kept_stride;
+    s.own = (by_query ? by_query : own)->data + batch->key_start[tile->prompt] * s.stride;
+    s.own += by_query ? (size_t)tile->head * d_head : head;
+    s.kept = s.own;
     if (s.past > 0)
         s.kept = weir_kept_value(batch->from->kept[batch->numbers[tile->prompt]], point, a->layer) + head;
     return s;
@@ -420,7 +420,7 @@ static void multiply_keys(const struct attending *a, const struct view *v, const
     size_t own = first_own_key(&keys, v->low, v->high);
     if (own > v->low)
         weir_gemm()(true, v->rows, own - v->low, d_head, a->spec->score_scale, q, n_heads * d_head,
-                    keys.kept + v->low * keys.stride, keys.stride, v->scores, v->ld_scores);
+                    keys.kept + v->low * keys.kept_stride, keys.kept_stride, v->scores, v->ld_scores);
     if (own < v->high)
         weir_gemm()(true, v->rows, v->high - own, d_head, a->spec->score_scale, q, n_heads * d_head,
                     keys.own + (own - keys.past) * keys.stride, keys.stride, v->scores + (own - v->low), v->ld_scores);
@@ -476,16 +476,16 @@ struct mixing {
 static const float *gather_values(const struct mixing *m, size_t from, size_t n, size_t *stride)
 {
     const struct spans *s = &m->values;
-    *stride = s->stride;
+    *stride = from >= s->past ? s->stride : s->kept_stride;
     if (from >= s->past)
         return s->own + (from - s->past) * s->stride;
     if (from + n <= s->past)
-        return s->kept + from * s->stride;
+        return s->kept + from * s->kept_stride;
     *stride = m->d_head;
     for (size_t i = 0; i < n; i++) {
         size_t at = from + i;
         memcpy(m->gathered + i * m->d_head,
-               at < s->past ? s->kept + at * s->stride : s->own + (at - s->past) * s->stride,
+               at < s->past ? s->kept + at * s->kept_stride : s->own + (at - s->past) * s->stride,
                m->d_head * sizeof(float));
     }
     return m->gathered;

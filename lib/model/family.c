@@ -207,6 +207,10 @@ static weir_status refine_ministral3(struct weir_config *c, const void *json, co
     }
     c->query_growth = rope->query_growth;
     c->query_growth_from = rope->original_context;
+    if (c->query_growth < 0)
+        return weir_fail(WEIR_E_UNSUPPORTED,
+                         "%s: \"llama_4_scaling_beta\" is %g: queries that shrink are not supported", file,
+                         c->query_growth);
     if (c->query_growth > 0 && c->query_growth_from <= 0)
         return weir_fail(WEIR_E_INPUT, "%s: \"llama_4_scaling_beta\" needs \"original_max_position_embeddings\"", file);
     return WEIR_OK;

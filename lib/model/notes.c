@@ -58,16 +58,19 @@ const char *weir_model_unread_key(const weir_model *model, size_t i)
 
 /* ---- parts of wrappers ---- */
 
-/* "3, 8, 13" of the layers of the files that text skips; at the last that fits the rest is "...". */
+/* "3, 8, 13" of the layers of the files that text skips; "..." stands for those that do not fit. */
 static void list_skipped(char *shown, size_t size, const struct weir_config *c)
 {
     size_t at = 0;
-    for (int i = 0, here = 0; i < c->n_layers + c->n_skipped && at + 12 < size; i++) {
+    int i = 0;
+    for (int here = 0; i < c->n_layers + c->n_skipped && at + 20 < size; i++) {
         if (here < c->n_layers && c->file_layer[here] == i)
             here++;
         else
             at += (size_t)snprintf(shown + at, size - at, "%s%d", at ? ", " : "", i);
     }
+    if (i < c->n_layers + c->n_skipped)
+        snprintf(shown + at, size - at, ", ...");
 }
 
 weir_status weir_model_note_wrapper(struct weir_model *model)

@@ -142,7 +142,11 @@ static weir_status copy_defaults(cJSON *out, const char *defaults)
     TRY(weir_json_parse(&json, "a wrapper's defaults", defaults, strlen(defaults)));
     while (json->child) {
         cJSON *member = cJSON_DetachItemViaPointer(json, json->child);
-        cJSON_AddItemToObject(out, member->string, member);
+        if (!cJSON_AddItemToObject(out, member->string, member)) {
+            cJSON_Delete(member);
+            cJSON_Delete(json);
+            return text_config_needs_memory();
+        }
     }
     cJSON_Delete(json);
     return WEIR_OK;

@@ -91,6 +91,7 @@ static const struct weir_attr attrs[WEIR_N_ATTRS] = {
     [WEIR_A_GRID_CORRUPT] = {"baseline_corrupt", WEIR_ATTR_REALS, false},
     [WEIR_A_GRID_PAIRS] = {"pairs", WEIR_ATTR_REALS, false},
     [WEIR_A_GRID_PATH] = {"path", WEIR_ATTR_TEXT, false},
+    [WEIR_A_GRID_FIELD] = {"field", WEIR_ATTR_TEXT, false},
     [WEIR_A_GRID_TO] = {"to", WEIR_ATTR_TEXT, false},
     [WEIR_A_RESULT_UNITS] = {"units", WEIR_ATTR_TEXT, false},
 };

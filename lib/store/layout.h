@@ -60,6 +60,7 @@ enum weir_attr_id {
     WEIR_A_GRID_PAIRS,
     WEIR_A_GRID_PATH,
     WEIR_A_GRID_TO,
+    WEIR_A_GRID_FIELD,
     WEIR_A_RESULT_UNITS,
     WEIR_N_ATTRS
 };

@@ -195,7 +195,7 @@ def test_a_picture_is_instead_of_what_is_printed_but_for_csv_and_top(tmp_path):
 
 @pytest.mark.parametrize("args, code, words", [
     (["--at", "pattern", "--by", "cell", "--png", "x.png"], USAGE, "pattern by cell: a picture shows grids of up to three axes"),
-    (["--metric", "logit(answer)", "--show", "raw", "--png", "x.png"], USAGE, "give one --metric"),
+    (["--metric", "logit(answer)", "--show", "raw", "--png", "x.png"], USAGE, "or one metric"),
     (["--png", "-", "--csv"], USAGE, "only one of --png, --svg, --csv and --top can go to standard output"),
     (["--png", "-", "--svg", "-"], USAGE, "only one of"),
     (["--scheme", "dark"], USAGE, "--scheme needs --png or --svg"),

@@ -88,6 +88,30 @@ def test_cells_are_whole_passes(tmp_path, model, by, threads):
         assert apart(cells[cell], want) == {}, cell
 
 
+# what heads read and write; key-value heads' copies stand beside keys that an earlier pass has kept
+@pytest.mark.parametrize("by", ["head", "head-position"])
+@pytest.mark.parametrize("point", ["attn_in", "q_input", "k_input", "v_input", "result"])
+@pytest.mark.parametrize("model", FAMILIES + ["gptj", "olmo2", "gpt_bigcode"])
+def test_cells_of_what_heads_read_and_write_are_whole_passes(tmp_path, model, point, by):
+    pair, cells = Pair(tmp_path, model), {}
+    pair.metrics = ["logit(answer) - logit(wrong)", "kl(#clean)", "sum(loss@1:)"]
+    for threads in 1, 2, 5:
+        cells[threads] = pair.patch("--at", point, "--by", by, "--threads", threads)
+    assert cells[1] == cells[2] == cells[5]
+    last = [cell for cell in cells[1] if cell[1] == ("layer", "2")]
+    choose = random.Random(f"{point} {by}")
+    for cell in choose.sample(sorted(cells[1]), 3) + choose.sample(sorted(last), min(2, len(last))):
+        edit = "{point}:{layer}.{unit}" + ("@{position}" if by == "head-position" else "")
+        want = pair.whole_pass("corrupt", "--edit", edit.format(**dict(cell)) + "#corrupt = [#clean]")
+        assert apart(cells[1][cell], want) == {}, cell
+
+
+def test_without_a_way_from_corrupt_to_clean_no_cell_is_a_part_of_it(tmp_path):
+    pair = Pair(tmp_path, "llama")
+    rows = csv.DictReader(io.StringIO(weir("patch", "-m", pair.model, "--pairs", pair.file, "--csv", "--at", "z:1", "--metric", "kl(#base)")))
+    assert {row["normalised"] for row in rows} == {""}
+
+
 # edits that hold in all passes; the second of a pair is what the model must have for it
 HELD = ["z:0.1 = 0", "resid_pre:1.3@2 += 1", "resid_pre:2 *= 0.5", "mlp_out:1@-1#corrupt = [#clean]", "ln1_scale,ln2_scale,ln_final_scale = [#base]",
         "z:1.0#corrupt = [#clean]", "z:1.0#clean = [#base]", "attn_scores:1.0@4:/2 = -inf", "pattern:2@-1#corrupt = [#clean]", "k:1.h1@3 = 0",

@@ -2,6 +2,7 @@
 #include "store/read/grids.h"
 
 #include "base/alloc.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/sizes.h"
 #include "store/h5.h"
@@ -84,8 +85,11 @@ static weir_status list_grid_metrics(struct weir_stored_grid *out, const struct 
         TRY_DONE(weir_copy_string(&out->texts[out->n_metrics], item->valuestring));
         out->n_metrics++;
     }
-    if (n == 0 || (out->dims[0] == WEIR_DIM_METRIC && out->shape[0] != n))
-        status = weir_stored_damaged(stored, "the attribute metrics has another number of texts than the axis");
+    bool fits = n > 0;
+    for (int a = 0; a < out->rank; a++)
+        fits = fits && (out->dims[a] != WEIR_DIM_METRIC || (a == 0 && out->shape[a] == n));
+    if (!fits)
+        status = weir_stored_damaged(stored, "the attribute metrics has another number of texts than the first axis");
 done:
     cJSON_Delete(list);
     return status;
@@ -114,12 +118,22 @@ static weir_status read_grid_text(char **out, const struct weir_stored *stored, 
 }
 
 /* A dataset without the attributes of results is of another analysis: nothing else is read of it. */
+static weir_status read_grid_field(struct weir_stored_grid *out, const struct weir_stored *stored, const char *path)
+{
+    char *name = NULL;
+    TRY(read_grid_text(&name, stored, WEIR_A_GRID_FIELD, path));
+    weir_status status = name ? weir_format(&out->field, "@%s", name) : WEIR_OK;
+    weir_free(name);
+    return status;
+}
+
 static weir_status read_grid_notes(struct weir_stored_grid *out, const struct weir_stored *stored, const char *path)
 {
     TRY(read_grid_text(&out->metrics, stored, WEIR_A_GRID_METRICS, path));
     TRY(read_grid_text(&out->direction, stored, WEIR_A_GRID_DIRECTION, path));
     TRY(read_grid_text(&out->path, stored, WEIR_A_GRID_PATH, path));
     TRY(read_grid_text(&out->to, stored, WEIR_A_GRID_TO, path));
+    TRY(read_grid_field(out, stored, path));
     TRY(read_grid_text(&out->units, stored, WEIR_A_RESULT_UNITS, path));
     return read_grid_text(&out->by, stored, WEIR_A_GRID_BY, path);
 }
@@ -159,6 +173,7 @@ static void free_stored_grid(struct weir_stored_grid *grid)
     weir_free(grid->units);
     weir_free(grid->path);
     weir_free(grid->to);
+    weir_free(grid->field);
     weir_free(grid->clean);
     weir_free(grid->corrupt);
 }
@@ -251,4 +266,21 @@ weir_status weir_stored_grid_read(float **out, const weir_file *file, const stru
         status = weir_stored_read(&stored, start, grid->shape, *out);
     weir_stored_close(&stored);
     return status;
+}
+
+static bool is_counted_in_field(const struct weir_stored_grid *grid, int axis)
+{
+    return grid->field && (grid->dims[axis] == WEIR_AXIS_POS || grid->dims[axis] == WEIR_AXIS_QUERY);
+}
+
+void weir_stored_grid_axis(char out[WEIR_GRID_AXIS], const struct weir_stored_grid *grid, int axis)
+{
+    weir_escape(out, WEIR_GRID_AXIS, is_counted_in_field(grid, axis) ? grid->field : weir_dim_name(grid->dims[axis]));
+}
+
+bool weir_stored_grid_has_tokens(const struct weir_stored_grid *grid, int axis)
+{
+    int dim = grid->dims[axis];
+    bool is_position = dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
+    return grid->point && is_position && !is_counted_in_field(grid, axis);
 }
