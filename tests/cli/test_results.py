@@ -57,6 +57,7 @@ DAMAGES = [
     (put(Z, lambda old: old.swapaxes(1, 2)), "is not labelled as a dimension of the file, or is not as long"),
     (put(Z, lambda old: old[0], like=["layer", "head"]), None),                        # one metric alone: no axis of metrics
     (set_attribute(Z, "metrics", '["logit(3)"]'), "another number of texts than the axis"),
+    (put(Z, lambda old: old.swapaxes(0, 1), like=["layer", "metric", "head"]), "another number of texts than the axis"),
     (set_attribute(Z, "metrics", '["logit(3)", 4]'), "not a list of texts"),
     (set_attribute(Z, "metrics", "[logit(3)]"), "not JSON"),
     (set_attribute(Z, "metrics", "[]"), "another number of texts"),
@@ -294,3 +295,23 @@ def test_a_stored_grid_is_drawn_as_the_run_drew_it(tmp_path, args, show, name, p
     assert done.returncode == 0 and done.stdout == b"", done.stderr.decode()
     for ending in "png", "svg":
         assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def test_rows_of_a_field_are_named_by_it_and_have_no_tokens(tmp_path):
+    pair = {"clean": "Emma saw Harriet", "corrupt": "Emma saw the man", "answer": " and", "wrong": " the", "who": {"clean": [2, 3], "corrupt": [1, 2]}}
+    done = weir(tmp_path, "patch", "--line", json.dumps(pair), "--at", "resid_pre:1@who", "-o", "g.h5", "--svg", "g.svg")
+    assert done.returncode == 0, done.stderr
+    assert "@who" in (tmp_path / "g.svg").read_text()
+    assert ", @who " in weir(tmp_path, "show", "g.h5", "patch/resid_pre").stdout.decode()
+    assert ", @who " in weir(tmp_path, "ls", "g.h5").stdout.decode()
+    assert weir(tmp_path, "export", "g.h5", "patch/resid_pre", "-o", "g.csv").returncode == 0
+    rows = list(csv.DictReader((tmp_path / "g.csv").read_text().splitlines()))
+    assert len(rows) > 2 and {row["token"] for row in rows} == {""}
+    assert weir(tmp_path, "view", "g.h5", "-o", "g.html").returncode == 0
+    assert '"axes":["layer","@who"]' in (tmp_path / "g.html").read_text()
+
+
+def test_metrics_with_quotes_are_one_column_of_csv(tmp_path):
+    metric, pair = 'logit(" the") - logit(" and")', {"clean": "Emma saw Harriet", "corrupt": "Emma met Harriet"}
+    lines = weir(tmp_path, "patch", "--line", json.dumps(pair), "--at", "resid_pre:1@0", "--metric", metric, "--csv").stdout.decode()
+    assert [row["metric"] for row in csv.DictReader(lines.splitlines())] == [metric]

@@ -89,7 +89,7 @@ static weir_status list_grid_metrics(struct weir_stored_grid *out, const struct 
     for (int a = 0; a < out->rank; a++)
         fits = fits && (out->dims[a] != WEIR_DIM_METRIC || (a == 0 && out->shape[a] == n));
     if (!fits)
-        status = weir_stored_damaged(stored, "the attribute metrics has another number of texts than the first axis");
+        status = weir_stored_damaged(stored, "the attribute metrics has another number of texts than the axis");
 done:
     cJSON_Delete(list);
     return status;
