@@ -24,6 +24,7 @@ from statistics import median
 TOP = Path(__file__).resolve().parents[2]
 DOC = TOP / "docs/performance.md"
 WEIR, WARM, TOKENS = TOP / "build/cli/weir", TOP / "build/bench_warm", TOP / "build/bench_tokens"
+EDITS = TOP / "build/bench_edits"
 GGUF = TOP / ".cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GEMMA = TOP / ".cache/bench/gemma3"
 REPEATS = 5   # passes of one warm process
@@ -289,6 +290,34 @@ def patch(lengths, rounds, folder):
                    "sweep alone, the model loaded and the clean prompt cached; one round.\n\n" + table(PATCH_ROWS, found, [32], ["32 tokens"]))
 
 
+ONE_ROW_EDITS = {"one head at one position": "z:0.3@{p} = 0", "one neuron at one position": "mlp_post:0.100@{p} = 0",
+                 "one cell of a pattern": "pattern:0.3@{p}/1 = 0", "one score": "attn_scores:0.3@{p}/1 = -inf",
+                 "one head's query input at one position": "q_input:0.3@{p} *= 0.5", "all that one head reads at one position": "attn_in:0.3@{p} *= 0.5",
+                 "one head's result at one position": "result:0.3@{p} *= 0.5", "one head at all positions": "z:0.3 = 0",
+                 "one head's pattern": "pattern:0.3 *= 0.5", "one head's query input at all positions": "q_input:0.3 *= 0.5"}
+PAIRS = 60
+
+
+def edits(lengths, rounds, folder):
+    """what an edit adds to a pass; measured on one block, of which GPT-2 small has 12, as what else the machine does is more than most edits"""
+    model = TOP / ".cache/bench/gpt2-block"
+    if not (model / "model.safetensors").exists():
+        run([sys.executable, TOP / "tests/bench/peers.py", "model", model, 1])
+    lengths, found, lines = [n for n in lengths if n <= 512], {}, []
+    for n in lengths:
+        texts = [text.format(p=n // 2) for text in ONE_ROW_EDITS.values()]
+        for what, pairs in zip(ONE_ROW_EDITS, json.loads(run([EDITS, model, n, max(10, PAIRS * 64 // n), *texts])["stdout"])):
+            without, with_it = zip(*(pair[2:] for pair in pairs))
+            found[what, n] = (without, with_it)
+    low = lambda figures: sorted(figures)[len(figures) // 10]
+    for what in ONE_ROW_EDITS:
+        shares = (100 * (low(found[what, n][1]) - low(found[what, n][0])) / (12 * low(found[what, n][0])) for n in lengths)
+        lines.append(f"| {what} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
+    return found, ("What an edit adds to a pass: processor seconds of one thread in a block of GPT-2 small's shape with and without it, in pairs, "
+                   "the lowest tenth of each, as a share of 12 such blocks.\n\n| edit | " + " | ".join(f"{n} tokens" for n in lengths) + " |\n|---|"
+                   + "---|" * len(lengths) + "\n" + "\n".join(lines))
+
+
 def llama(lengths, rounds, folder):
     found = measure(LLAMA_ROWS, GGUF, lengths, rounds, folder)
     return found, ("SmolLM2-135M-Instruct, Q4_1, all cores: weir's pass to the last norm, llama.cpp's with the logits of the last "
@@ -378,7 +407,7 @@ def view(lengths, rounds, folder):
 GROUPS = {"passes": (passes, ("torch", "transformers", "transformer-lens", "h5py")), "limit": (limits, ("torch",)),
           "compute": (compute, ()),
           "several": (several, ("torch", "transformers", "transformer-lens", "h5py")),
-          "patch": (patch, ("torch", "transformers", "transformer-lens")),
+          "patch": (patch, ("torch", "transformers", "transformer-lens")), "edits": (edits, ()),
           "llama": (llama, ("llama-cpp-python",)), "reading": (reading, ()), "tokens": (tokens, ("tokenizers",)),
           "start": (start, ("h5py",)), "long": (long, ()), "view": (view, ("selenium",))}
 

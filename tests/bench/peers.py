@@ -52,11 +52,11 @@ def sweep(lens_model, line, point):
     print(json.dumps([time.perf_counter() - start]))
 
 
-def model(folder):
+def model(folder, layers=12):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
     torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+    GPT2LMHeadModel(GPT2Config(n_layer=int(layers))).save_pretrained(folder)
 
 
 def lens(folder):
@@ -183,7 +183,7 @@ def repeat(times, work, out=None):
 def main():
     verb, folder, *rest = sys.argv[1:]
     if verb == "model":
-        return model(folder)
+        return model(folder, *rest)
     if verb == "gemma":
         return gemma(folder)
     if verb == "tokens":
