@@ -498,7 +498,10 @@ weir_status weir_place_plan(struct weir_place_reading *out, const struct weir_ru
 {
     struct planning planning = {place, run, site, reader, box, out};
     *out = (struct weir_place_reading){0};
-    return fail_at(place, plan_one_reading(&planning));
+    weir_status status = plan_one_reading(&planning);
+    if (status != WEIR_OK)
+        weir_reading_close(out); /* nobody knows of it yet */
+    return fail_at(place, status);
 }
 
 /* ---- reading ---- */
