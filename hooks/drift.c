@@ -46,8 +46,7 @@ static void kept_shape(size_t to[WEIR_MAX_AXES], const weir_event *event, size_t
 {
     for (int i = 0; i < WEIR_MAX_AXES; i++) {
         to[i] = i < event->n_axes ? event->shape[i] : 1;
-        if (i < event->n_axes &&
-            (event->axes[i] == WEIR_AXIS_POS || event->axes[i] == WEIR_AXIS_QUERY || event->axes[i] == WEIR_AXIS_KEY))
+        if (i < event->n_axes && weir_axis_is_position(event->axes[i]))
             to[i] = positions;
     }
 }

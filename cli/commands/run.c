@@ -9,6 +9,7 @@
 #include "engine/positions.h"
 #include "engine/run.h"
 #include "hooks/next.h"
+#include "points/sides.h"
 #include "tensor/ops.h"
 
 #include <stdio.h>
@@ -96,11 +97,9 @@ static weir_status prepare_predictions(struct prediction *p, const struct likely
 {
     const struct prompts *prompts = &p->dump.prompts;
     size_t most = 0;
-    char which[32];
     TRY(weir_alloc_zero(&p->list, prompts->n, sizeof *p->list));
     for (size_t i = 0; i < prompts->n; i++) {
-        snprintf(which, sizeof which, "prompt %zu", i);
-        TRY(weir_in(choose_positions(&p->list[i], p, &prompts->list[i]), which));
+        TRY(weir_in_prompt(choose_positions(&p->list[i], p, &prompts->list[i]), i));
         most = p->list[i].n > most ? p->list[i].n : most;
     }
     TRY(likely_check(form, most));

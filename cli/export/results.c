@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/escape.h"
 #include "base/text.h"
+#include "points/points.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,11 +73,6 @@ struct result_table {
     bool has[WEIR_N_DIMS];    /* which axes any of the results has */
     bool tokens[WEIR_N_DIMS]; /* and which have texts of tokens */
 };
-
-static bool has_tokens(int dim)
-{
-    return dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
-}
 
 /* Appends text of a file between quotes, as RFC 4180 has it; on a terminal what could steer it is shown. */
 static weir_status add_csv_text(struct weir_text *line, const struct result_table *table, const char *text)
@@ -182,7 +178,7 @@ weir_status export_result_csv(struct buffered *out, const struct results *result
         for (int a = 0; a < results->list[i]->rank; a++) {
             int dim = results->list[i]->dims[a];
             table.has[dim] = true;
-            table.tokens[dim] = has_tokens(dim) && results->list[i]->point;
+            table.tokens[dim] = results->list[i]->point && weir_axis_is_position((weir_axis)dim);
         }
     TRY(write_result_columns(&table));
     return results_each(results, write_csv_result, &table);

@@ -1,6 +1,7 @@
 /* Compares two files value by value. */
 #include "analysis/analysis.h"
 
+#include "points/points.h"
 #include "tensor/ops.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ static weir_status same_shape(const weir_file_point *a, const weir_file_point *b
 {
     for (int i = 0; i < a->point->n_axes; i++) {
         weir_axis axis = a->point->axes[i];
-        bool of_prompt = axis == WEIR_AXIS_POS || axis == WEIR_AXIS_QUERY || axis == WEIR_AXIS_KEY;
+        bool of_prompt = weir_axis_is_position(axis);
         if (!of_prompt && a->shape[i] != b->shape[i])
             return weir_fail(WEIR_E_INPUT, "%s: %s is %zu in the first file and %zu in the second", a->point->name,
                              weir_axis_name(axis), a->shape[i], b->shape[i]);

@@ -29,10 +29,14 @@ const char *weir_patch_by_name(enum weir_patch_by by)
     return (int)by >= 0 && by < WEIR_N_PATCH_BY ? by_names[by] : NULL;
 }
 
+bool weir_patch_counts_in_field(const struct weir_patch_grid *grid, int axis)
+{
+    return grid->field && (grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY);
+}
+
 const char *weir_patch_axis_name(const struct weir_patch_grid *grid, int axis)
 {
-    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
-    return by_row && grid->field ? grid->field : weir_axis_name(grid->axes[axis]);
+    return weir_patch_counts_in_field(grid, axis) ? grid->field : weir_axis_name(grid->axes[axis]);
 }
 
 /* ---- the cells of a grid ---- */

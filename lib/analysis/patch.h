@@ -43,6 +43,8 @@ struct weir_patch_grid {
     size_t *n;               /* [cells] how many pairs have the cell */
 };
 
+/* True for an axis whose rows are counted in a field. */
+bool weir_patch_counts_in_field(const struct weir_patch_grid *grid, int axis);
 /* "layer", "head" and so on; rows that are counted in a field have its name, "@subject". */
 const char *weir_patch_axis_name(const struct weir_patch_grid *grid, int axis);
 

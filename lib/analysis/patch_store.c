@@ -110,8 +110,7 @@ static void write_edit(char to[MOST_EDIT], const struct weir_patch_grid *grid, c
 /* How long an axis of a grid is in the file. */
 static size_t stored_size(const struct weir_patch_store *s, const struct weir_patch_grid *grid, int axis)
 {
-    bool by_row = grid->axes[axis] == WEIR_AXIS_POS || grid->axes[axis] == WEIR_AXIS_QUERY;
-    return by_row && grid->field ? s->longest : grid->shape[axis];
+    return weir_patch_counts_in_field(grid, axis) ? s->longest : grid->shape[axis];
 }
 
 static size_t stored_cells_of(const struct weir_patch_store *s, const struct weir_patch_grid *grid)

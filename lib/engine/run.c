@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "engine/start.h"
+#include "points/sides.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -213,9 +214,7 @@ weir_status weir_run_check(const struct weir_run *run, const weir_tokens *prompt
         if (prompts[i].n > context)
             return weir_fail(WEIR_E_USAGE, "prompt %zu has %zu tokens, the model's context is %zu: shorten it", i,
                              prompts[i].n, context);
-        char prompt[32];
-        snprintf(prompt, sizeof prompt, "prompt %zu", i);
-        TRY(weir_in(weir_model_check_ids(run->model, prompts[i].ids, prompts[i].n), prompt));
+        TRY(weir_in_prompt(weir_model_check_ids(run->model, prompts[i].ids, prompts[i].n), i));
     }
     return WEIR_OK;
 }

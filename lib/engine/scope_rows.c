@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "engine/positions.h"
 #include "engine/scope.h"
+#include "points/sides.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -235,10 +236,8 @@ static weir_status find_cells(struct weir_scope *scope, const bool *meant, size_
                                  .n_prompts = scope->n_prompts,
                                  .past = past,
                                  .end = past + scope->prompts[prompt].n};
-    char name[32];
-    snprintf(name, sizeof name, "prompt %zu", prompt);
     weir_prompt_lookup_open(&search.of, scope->model, &in->prompts[prompt], in->whole ? 0 : past);
-    weir_status status = weir_in(find_prompt_cells(&search), name);
+    weir_status status = weir_in_prompt(find_prompt_cells(&search), prompt);
     weir_free(search.narrowed);
     weir_free(search.marked);
     weir_lookup_close(&search.of.lookup);

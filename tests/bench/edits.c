@@ -3,6 +3,7 @@
    list for each edit: of each pair the seconds without and with it, and the processor's seconds without and with it.
    Both read the last norm at all positions. The passes of a pair stand side by side, in changing order, so that what
    else the machine does meets both alike; one thread computes, so that none waits for another. */
+#include "arbitrary.h"
 #include "weir.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,18 +63,6 @@ static weir_status pair(weir_run *plain, weir_run *edited, const weir_tokens *pr
     }
     printf("[%.6f, %.6f, %.6f, %.6f]%s", spent[0].wall, spent[1].wall, spent[0].processor, spent[1].processor, after);
     return WEIR_OK;
-}
-
-static weir_status arbitrary_tokens(weir_tokens *out, const weir_model *model, size_t n)
-{
-    int32_t *ids = calloc(n ? n : 1, sizeof *ids); /* [n] */
-    if (!ids)
-        return weir_fail(WEIR_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)((i * 7919 + 13) % (size_t)weir_model_get_info(model)->n_vocab);
-    weir_status status = weir_tokens_from_ids(out, model, ids, n);
-    free(ids);
-    return status;
 }
 
 /* runs[0] has no edit. Two passes of each warm up. */

@@ -3,6 +3,7 @@
    Runs a prompt of N arbitrary tokens REPEATS times and prints the seconds of each as a JSON list. `read` only looks at
    the points that SELECTION names; `capture` stores the default ones in FILE each time, which is removed in between, as
    that takes the file system as long for anyone's files. */
+#include "arbitrary.h"
 #include "weir.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,18 +36,6 @@ static weir_status pass(weir_run *run, const weir_tokens *prompt, const char *fi
     if (status == WEIR_OK)
         status = weir_capture_commit(capture);
     weir_capture_close(capture);
-    return status;
-}
-
-static weir_status arbitrary_tokens(weir_tokens *out, const weir_model *model, size_t n)
-{
-    int32_t *ids = calloc(n ? n : 1, sizeof *ids); /* [n] */
-    if (!ids)
-        return weir_fail(WEIR_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)((i * 7919 + 13) % (size_t)weir_model_get_info(model)->n_vocab);
-    weir_status status = weir_tokens_from_ids(out, model, ids, n);
-    free(ids);
     return status;
 }
 

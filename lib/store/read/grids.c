@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/sizes.h"
+#include "points/points.h"
 #include "store/h5.h"
 #include "store/read/reader.h"
 
@@ -280,7 +281,5 @@ void weir_stored_grid_axis(char out[WEIR_GRID_AXIS], const struct weir_stored_gr
 
 bool weir_stored_grid_has_tokens(const struct weir_stored_grid *grid, int axis)
 {
-    int dim = grid->dims[axis];
-    bool is_position = dim == WEIR_AXIS_POS || dim == WEIR_AXIS_QUERY || dim == WEIR_AXIS_KEY;
-    return grid->point && is_position && !is_counted_in_field(grid, axis);
+    return grid->point && weir_axis_is_position((weir_axis)grid->dims[axis]) && !is_counted_in_field(grid, axis);
 }
